@@ -1,0 +1,3 @@
+from guilder.entrypoints.cli import app
+
+app()
