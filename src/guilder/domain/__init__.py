@@ -1,0 +1,1 @@
+"""The business, room by room; calls go down, events go up."""

@@ -1,0 +1,1 @@
+"""Entry points: start, serve, stop. Thin."""

@@ -1,0 +1,81 @@
+"""Money: whole minor units of one currency. No float, and division only where its rounding has a name."""
+
+from dataclasses import dataclass, replace
+from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
+
+from guilder.kernel.currency import exponent, is_currency
+
+MINOR_MAX = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Money:
+    """An exact amount: whole minor units of one currency."""
+
+    minor: int
+    currency: str
+
+    def __post_init__(self) -> None:
+        assert type(self.minor) is int, self
+        assert -MINOR_MAX <= self.minor <= MINOR_MAX, self
+        assert is_currency(self.currency), self
+
+    def __add__(self, other: "Money") -> "Money":
+        assert self.currency == other.currency, (self, other)
+        return replace(self, minor=self.minor + other.minor)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return self + -other
+
+    def __neg__(self) -> "Money":
+        return replace(self, minor=-self.minor)
+
+    def __mul__(self, times: int) -> "Money":
+        return replace(self, minor=self.minor * times)
+
+    def __str__(self) -> str:
+        digits = exponent(self.currency)
+        return f"{Decimal(self.minor).scaleb(-digits):.{digits}f} {self.currency}"
+
+    @property
+    def is_zero(self) -> bool:
+        return self.minor == 0
+
+    def times_half_up(self, share: Fraction | Decimal) -> "Money":
+        """Take a share, rounded half-up (away from zero) to the minor unit."""
+        return replace(self, minor=round_half_up(self.minor * Fraction(share)))
+
+    def split(self, weights: list[int]) -> list["Money"]:
+        """Share out by weight so that the parts always add up to the whole."""
+        assert weights, weights
+        assert all(weight >= 0 for weight in weights), weights
+        total = sum(weights)
+        assert total > 0, weights
+        given, passed, parts = 0, 0, []
+        for weight in weights:
+            passed += weight
+            upto = self.minor * passed // total
+            parts.append(replace(self, minor=upto - given))
+            given = upto
+        return parts
+
+
+def zero(currency: str) -> Money:
+    return Money(0, currency)
+
+
+def total(amounts: list[Money], currency: str) -> Money:
+    return sum(amounts, start=zero(currency))
+
+
+def round_half_up(exact: Fraction) -> int:
+    """Round to a whole number, halves away from zero: 2.5 -> 3, -2.5 -> -3."""
+    sign = -1 if exact < 0 else 1
+    size = abs(exact)
+    return sign * ((2 * size.numerator + size.denominator) // (2 * size.denominator))
+
+
+def from_decimal(amount: Decimal, currency: str) -> Money:
+    """Read an amount in major units ("12.30"), rounded half-up to the minor unit."""
+    return Money(int(amount.scaleb(exponent(currency)).quantize(Decimal(1), ROUND_HALF_UP)), currency)

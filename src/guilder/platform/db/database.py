@@ -1,0 +1,127 @@
+"""The pool, and the one way to open a transaction."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import asyncpg
+
+from guilder.kernel.errors import Unavailable
+from guilder.kernel.ids import TenantId
+from guilder.platform.db.tx import Connection, Tx, tenants_setting
+
+T = TypeVar("T")
+
+APP_ROLE = "guilder_app"
+TRIES_MAX = 6
+CONNECT_TIMEOUT_S = 10
+STATEMENT_TIMEOUT_S = 60
+
+# What PostgreSQL itself asks to be tried again: a deadlock, a lost race, a lock that took too long.
+CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    ConnectionError,
+    TimeoutError,
+)
+
+# One round trip opens a transaction: the role that cannot bypass row-level security, whose rows it sees, who acts.
+_OPEN = """select set_config('role', $1, true), set_config('guilder.tenants', $2, true),
+                  set_config('guilder.actor', $3, true)"""
+
+
+class DatabaseGone(Unavailable):
+    """The database cannot be reached right now."""
+
+    code = "database_unavailable"
+
+
+class Database:
+    """A pool of connections. Every transaction runs as the role that row-level security binds."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", *, url: str, direct_url: str) -> None:
+        self.pool = pool
+        self.url = url
+        self.direct_url = direct_url
+
+    @classmethod
+    async def connect(cls, url: str, *, direct_url: str | None = None, size_max: int = 20) -> "Database":
+        """Open a pool. `direct_url` bypasses a pooler: listening and advisory session state need it."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=size_max,
+                timeout=CONNECT_TIMEOUT_S,
+                command_timeout=STATEMENT_TIMEOUT_S,
+                server_settings={"application_name": "guilder", "timezone": "UTC"},
+            )
+        except (*GONE, OSError) as error:
+            raise DatabaseGone(f"PostgreSQL cannot be reached: {error}") from error
+        return cls(pool, url=url, direct_url=direct_url or url)
+
+    async def close(self) -> None:
+        await self.pool.close()
+
+    async def listen(self) -> Connection:
+        """Open a connection of its own, outside the pool, for LISTEN; the caller closes it."""
+        return await asyncpg.connect(self.direct_url, timeout=CONNECT_TIMEOUT_S)
+
+    @asynccontextmanager
+    async def transaction(
+        self,
+        tenants: Iterable[TenantId] = (),
+        *,
+        actor: str,
+        request_id: str | None = None,
+        traceparent: str | None = None,
+        keep: bool = True,
+    ) -> AsyncIterator[Tx]:
+        """Open a transaction that sees only `tenants`; it commits when the block ends, unless `keep` is false.
+
+        Nothing is sent anywhere inside it. What was announced is written, last, before the commit.
+        """
+        seen = frozenset(tenants)
+        async with self.pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor)
+                tx = Tx(connection, seen, actor, request_id, traceparent)  # type: ignore[arg-type]
+                yield tx
+                if keep:
+                    await tx.run_hooks()
+            except BaseException:
+                await _roll_back(transaction)
+                raise
+            if keep:
+                await transaction.commit()
+            else:
+                await transaction.rollback()
+
+    async def run(self, work: Callable[[Tx], Awaitable[T]], tenants: Iterable[TenantId] = (), **about: Any) -> T:
+        """Run `work` in a transaction, again from the start if PostgreSQL says that it clashed with another one."""
+        seen = frozenset(tenants)
+        for attempt in range(1, TRIES_MAX + 1):
+            try:
+                async with self.transaction(seen, **about) as tx:
+                    return await work(tx)
+            except CLASHES:
+                if attempt == TRIES_MAX:
+                    raise
+                await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  (jitter, not a secret)
+        raise AssertionError("unreachable")
+
+
+async def _roll_back(transaction: Any) -> None:
+    try:
+        await transaction.rollback()
+    except (*GONE, asyncpg.PostgresError):
+        return  # the connection is gone, and the transaction with it

@@ -1,0 +1,69 @@
+"""The transaction that every verb takes first: a connection, the tenants it may see, and who acts."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from guilder.kernel.ids import TenantId
+
+Connection = asyncpg.Connection[asyncpg.Record]
+Row = asyncpg.Record
+Hook = Callable[["Tx"], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class Tx:
+    """One open transaction. Only a `store` speaks SQL through it; the edge that opened it commits it."""
+
+    connection: Connection
+    tenants: frozenset[TenantId]
+    actor: str
+    request_id: str | None = None
+    traceparent: str | None = None
+    _hooks: dict[str, Hook] = field(default_factory=dict)
+    outbox: list[Any] = field(default_factory=list)
+
+    @property
+    def tenant_id(self) -> TenantId:
+        """Return the one tenant of this transaction; a batch over several has none."""
+        assert len(self.tenants) == 1, self.tenants
+        return next(iter(self.tenants))
+
+    async def fetch(self, sql: str, *values: object) -> list[Row]:
+        return await self.connection.fetch(sql, *values)
+
+    async def fetchrow(self, sql: str, *values: object) -> Row | None:
+        return await self.connection.fetchrow(sql, *values)
+
+    async def fetchval(self, sql: str, *values: object) -> Any:
+        return await self.connection.fetchval(sql, *values)
+
+    async def execute(self, sql: str, *values: object) -> int:
+        """Run a statement and return how many rows it touched."""
+        status = await self.connection.execute(sql, *values)
+        tail = status.rsplit(" ", 1)[-1]
+        return int(tail) if tail.isdigit() else 0
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        await self.connection.executemany(sql, rows)
+
+    def before_commit(self, name: str, hook: Hook) -> None:
+        """Run `hook` once, last before the commit, however often it is asked for."""
+        self._hooks.setdefault(name, hook)
+
+    async def run_hooks(self) -> None:
+        while self._hooks:
+            name = next(iter(self._hooks))
+            await self._hooks.pop(name)(self)
+
+    async def narrow(self, tenants: Iterable[TenantId]) -> None:
+        """See only these tenants from here on: for a batch that handles one clock's tenants after another's."""
+        self.tenants = frozenset(tenants)
+        await self.connection.execute("select set_config('guilder.tenants', $1, true)", tenants_setting(self.tenants))
+
+
+def tenants_setting(tenants: Iterable[UUID]) -> str:
+    return "{" + ",".join(str(tenant) for tenant in sorted(tenants)) + "}"
