@@ -11,6 +11,7 @@ import asyncpg
 from guilder.kernel.errors import Unavailable
 from guilder.kernel.ids import TenantId
 from guilder.platform.db.tx import Connection, Tx, tenants_setting
+from guilder.platform.db.vault import Vault
 
 T = TypeVar("T")
 
@@ -46,13 +47,18 @@ class DatabaseGone(Unavailable):
 class Database:
     """A pool of connections. Every transaction runs as the role that row-level security binds."""
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", *, url: str, direct_url: str) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[asyncpg.Record]", *, url: str, direct_url: str, vault: Vault | None = None
+    ) -> None:
         self.pool = pool
         self.url = url
         self.direct_url = direct_url
+        self.vault = vault
 
     @classmethod
-    async def connect(cls, url: str, *, direct_url: str | None = None, size_max: int = 20) -> "Database":
+    async def connect(
+        cls, url: str, *, direct_url: str | None = None, size_max: int = 20, vault: Vault | None = None
+    ) -> "Database":
         """Open a pool. `direct_url` bypasses a pooler: listening and advisory session state need it."""
         try:
             pool = await asyncpg.create_pool(
@@ -65,7 +71,7 @@ class Database:
             )
         except (*GONE, OSError) as error:
             raise DatabaseGone(f"PostgreSQL cannot be reached: {error}") from error
-        return cls(pool, url=url, direct_url=direct_url or url)
+        return cls(pool, url=url, direct_url=direct_url or url, vault=vault)
 
     async def close(self) -> None:
         await self.pool.close()
@@ -94,7 +100,7 @@ class Database:
             await transaction.start()
             try:
                 await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor)
-                tx = Tx(connection, seen, actor, request_id, traceparent)  # type: ignore[arg-type]
+                tx = Tx(connection, seen, actor, request_id, traceparent, _vault=self.vault)  # type: ignore[arg-type]
                 yield tx
                 if keep:
                     await tx.run_hooks()

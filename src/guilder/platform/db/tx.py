@@ -8,6 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from guilder.kernel.ids import TenantId
+from guilder.platform.db.vault import Vault
 
 Connection = asyncpg.Connection[asyncpg.Record]
 Row = asyncpg.Record
@@ -25,12 +26,19 @@ class Tx:
     traceparent: str | None = None
     _hooks: dict[str, Hook] = field(default_factory=dict)
     outbox: list[Any] = field(default_factory=list)
+    _vault: Vault | None = None
 
     @property
     def tenant_id(self) -> TenantId:
         """Return the one tenant of this transaction; a batch over several has none."""
         assert len(self.tenants) == 1, self.tenants
         return next(iter(self.tenants))
+
+    @property
+    def vault(self) -> Vault:
+        """Return what seals and opens personal data and secrets; the database was connected with it."""
+        assert self._vault is not None, "this database was connected without a vault"
+        return self._vault
 
     async def fetch(self, sql: str, *values: object) -> list[Row]:
         return await self.connection.fetch(sql, *values)

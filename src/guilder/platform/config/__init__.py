@@ -1,0 +1,9 @@
+"""Settings from the environment, and the pages that document them.
+
+Owns: the names, types, defaults and meaning of every setting. Never: what is built from them.
+"""
+
+from guilder.platform.config.documents import env_example, settings_page
+from guilder.platform.config.settings import AppEnv, BadSettings, Settings, read_settings
+
+__all__ = ["AppEnv", "BadSettings", "Settings", "env_example", "read_settings", "settings_page"]

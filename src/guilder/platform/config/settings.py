@@ -1,0 +1,312 @@
+"""Settings: every name the environment may give, typed, with what it is for.
+
+The classes below are chapters; `Settings` is the book. Names in the environment are the fields in capitals.
+An empty value is the same as none. What may authenticate or decrypt is a SecretStr, which never prints itself.
+"""
+
+import base64
+import binascii
+import os
+from collections.abc import Mapping
+from enum import StrEnum
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+OWN_PREFIX = "GUILDER_"
+# The test suite and the Makefile speak to each other under this one; the product never reads it.
+TEST_PREFIX = "GUILDER_TEST_"
+MASTER_KEY_BYTES = 32
+
+
+class BadSettings(Exception):
+    """The environment cannot be used. Says which variable, and what it should be; never its value."""
+
+
+class AppEnv(StrEnum):
+    DEVELOPMENT = "development"
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+def _by_comma(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+    return value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_by_comma)]
+Port = Annotated[int, Field(ge=0, le=65_535)]
+PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class ProcessSettings(BaseModel):
+    """The process"""
+
+    app_env: AppEnv = Field(
+        AppEnv.DEVELOPMENT,
+        description="`development` (open docs and metrics, demo data), `test`, or `production` (refuses demo keys, "
+        "demo tenants and a missing master key).",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` in a container.")
+    port: Port = Field(4000, description="Port of the API, the console and the portal.")
+    public_url: str | None = Field(
+        None,
+        description="Where customers reach this server, for payment links; unset, `http://localhost:PORT`.",
+    )
+    trusted_proxies: Names = Field(
+        (),
+        description="Addresses or networks of proxies whose X-Forwarded-* headers are believed, by comma.",
+    )
+    cors_origin: Names = Field(
+        (), description="Origins allowed to call the API from a browser, by comma; none when unset."
+    )
+    guilder_data: Path = Field(
+        Path(".data"),
+        description="Folder for what this machine keeps: embedded PostgreSQL, documents, mailbox, development key.",
+    )
+    provider_port: Port = Field(4010, description="Port of the simulated payment provider (not in production).")
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each, strict=False)
+        return value
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_slash(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        if urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname:
+            raise ValueError("should be a URL such as https://billing.example.com")
+        return value.rstrip("/")
+
+
+class DatabaseSettings(BaseModel):
+    """PostgreSQL"""
+
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL 15 or later; unset, an embedded server is started in the data folder."
+    )
+    database_direct_url: SecretStr | None = Field(
+        None, description="The same database without a pooler in front, for listening; unset, DATABASE_URL."
+    )
+    database_replica_url: SecretStr | None = Field(
+        None, description="A read replica for analytics and the event feed; unset, DATABASE_URL."
+    )
+    database_owner_url: SecretStr | None = Field(
+        None, description="The role that owns the tables, for migrations; unset, DATABASE_URL."
+    )
+    database_doctor_url: SecretStr | None = Field(
+        None, description="A login of the read-only role, for `guilder doctor`; unset, DATABASE_URL."
+    )
+    database_pool_max: int = Field(20, ge=2, le=500, description="Most connections that one process opens.")
+
+
+class TransportSettings(BaseModel):
+    """Redis and Kafka"""
+
+    redis_url: SecretStr | None = Field(
+        None, description="Shares rate limits and caches between processes; unset, each keeps its own."
+    )
+    kafka_bootstrap_servers: str | None = Field(
+        None, description="Carries the log over Apache Kafka; unset, PostgreSQL itself does."
+    )
+    kafka_topic_prefix: str = Field("", description="Put before every topic's name, where a cluster is shared.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="How to speak to the brokers."
+    )
+    kafka_sasl_mechanism: str | None = Field(None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.")
+    kafka_sasl_username: str | None = Field(None, description="With a SASL protocol.")
+    kafka_sasl_password: SecretStr | None = Field(None, description="With a SASL protocol.")
+
+
+class SecretSettings(BaseModel):
+    """Keys of this installation"""
+
+    guilder_master_key: SecretStr | None = Field(
+        None,
+        description="Encrypts the keys that encrypt personal data and gateway secrets: 32 random bytes in base64 "
+        "(`openssl rand -base64 32`). To rotate, a ring `id:base64,id:base64`, the key for new data first. Unset in "
+        "development and test, a file in the data folder is made; production refuses to start. "
+        "Lost, what it sealed is lost.",
+    )
+    metrics_token: SecretStr | None = Field(
+        None, description="Bearer token that opens /metrics in production; unset there, /metrics is closed."
+    )
+
+    @field_validator("guilder_master_key")
+    @classmethod
+    def _whole_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        for part in value.get_secret_value().split(",") if value else ():
+            try:
+                raw = base64.b64decode(part.strip().rpartition(":")[2], validate=True)
+            except binascii.Error as error:
+                raise ValueError("should be base64, such as `openssl rand -base64 32` prints") from error
+            if len(raw) != MASTER_KEY_BYTES:
+                raise ValueError(f"should be {MASTER_KEY_BYTES} bytes in base64; this is {len(raw)} bytes")
+        return value
+
+
+class GatewaySettings(BaseModel):
+    """Stripe, for the default tenant"""
+
+    stripe_secret_key: SecretStr | None = Field(
+        None, description="`sk_…` or `rk_…`; other tenants bring their own, by API."
+    )
+    stripe_webhook_secret: SecretStr | None = Field(
+        None, description="`whsec_…` of the endpoint /api/webhooks/stripe; without it that path refuses everything."
+    )
+
+
+class IdentitySettings(BaseModel):
+    """Who signs users in, for the default tenant"""
+
+    clerk_secret_key: SecretStr | None = Field(None, description="Re-checks a member's role before sensitive actions.")
+    clerk_jwt_key: SecretStr | None = Field(
+        None, description="Clerk's public key in PEM: tokens are verified without any network call."
+    )
+    clerk_issuer: str | None = Field(
+        None, description="`https://….clerk.accounts.dev` or your domain; with no CLERK_JWT_KEY its key set is fetched."
+    )
+    clerk_authorized_parties: Names = Field(
+        (), description="Origins whose Clerk tokens are accepted (`azp`), by comma."
+    )
+    clerk_webhook_secret: SecretStr | None = Field(None, description="`whsec_…` of /api/webhooks/clerk.")
+    oidc_issuer: str | None = Field(None, description="Any OpenID Connect issuer, exactly as in its tokens' `iss`.")
+    oidc_audience: str | None = Field(None, description="The `aud` that its access tokens must carry.")
+    oidc_jwks_url: str | None = Field(None, description="Its key set; unset, found through its discovery document.")
+    auth_introspection_url: str | None = Field(
+        None, description="RFC 7662 endpoint of an external auth service, for tokens that are not JWT."
+    )
+    auth_introspection_client_id: str | None = Field(None, description="How this server identifies itself there.")
+    auth_introspection_client_secret: SecretStr | None = Field(None, description="How it proves that.")
+
+
+class OutsideSettings(BaseModel):
+    """Mail, SMS and files"""
+
+    smtp_url: SecretStr | None = Field(
+        None, description="`smtp://user:password@host:587`, or smtps; unset, mail goes to the readable mailbox."
+    )
+    mail_from: str = Field("Guilder <billing@localhost>", description="Sender where a tenant has named none.")
+    sms_url: SecretStr | None = Field(
+        None, description="`twilio://sid:token@+15550100` or an https URL; unset, SMS go to the readable mailbox."
+    )
+    files_url: str | None = Field(
+        None, description="Where documents are kept: `s3://bucket/prefix` or `file:///…`; unset, the data folder."
+    )
+
+
+class WatchingSettings(BaseModel):
+    """Logs, traces and limits"""
+
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Least severe line written.")
+    log_format: Literal["json", "console"] | None = Field(
+        None, description="Unset: `console` in development, `json` elsewhere."
+    )
+    log_retention_days: int = Field(
+        30, ge=1, le=3_650, description="How long announced events stay in the log, for replay and the event feed."
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="OpenTelemetry collector over HTTP; unset, tracing costs nothing. Needs the extra `otel`."
+    )
+    rate_limit_per_minute: PerMinute = Field(6_000, description="Requests a minute of one API key or user.")
+    rate_limit_anonymous_per_minute: PerMinute = Field(
+        300, description="Requests a minute of one address without valid credentials."
+    )
+    rate_limit_failed_logins_per_minute: PerMinute = Field(
+        20, description="Refused credentials a minute of one address."
+    )
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+
+CHAPTERS: tuple[type[BaseModel], ...] = (
+    ProcessSettings,
+    DatabaseSettings,
+    SecretSettings,
+    GatewaySettings,
+    IdentitySettings,
+    TransportSettings,
+    OutsideSettings,
+    WatchingSettings,
+)
+
+
+class Settings(
+    ProcessSettings,
+    DatabaseSettings,
+    SecretSettings,
+    GatewaySettings,
+    IdentitySettings,
+    TransportSettings,
+    OutsideSettings,
+    WatchingSettings,
+    BaseSettings,
+):
+    """All settings, read once at the start and passed on. Use `read_settings` for errors fit for a person."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="ignore", env_ignore_empty=True, env_file=None, hide_input_in_errors=True
+    )
+
+    @model_validator(mode="after")
+    def _fit_for_production(self) -> Self:
+        if self.is_production and self.guilder_master_key is None:
+            raise ValueError("GUILDER_MASTER_KEY is required where APP_ENV is production: `openssl rand -base64 32`")
+        return self
+
+    @property
+    def is_production(self) -> bool:
+        return self.app_env is AppEnv.PRODUCTION
+
+    @property
+    def is_development(self) -> bool:
+        return self.app_env is AppEnv.DEVELOPMENT
+
+    @property
+    def base_url(self) -> str:
+        """Return where customers reach this server, without a slash at the end."""
+        return self.public_url or f"http://localhost:{self.port}"
+
+    @property
+    def log_style(self) -> Literal["json", "console"]:
+        return self.log_format or ("console" if self.is_development else "json")
+
+
+def read_settings(*, env_file: Path | None = Path(".env")) -> Settings:
+    """Read the environment, and `.env` for what it leaves unset.
+
+    :raises BadSettings: a value cannot be used, or a GUILDER_ name is not one of ours (most likely misspelt)
+    """
+    from_file = dotenv_values(env_file) if env_file and env_file.is_file() else {}
+    _refuse_unknown({**from_file, **os.environ})
+    try:
+        return Settings(_env_file=env_file)
+    except ValidationError as error:
+        raise BadSettings(_sentence(error)) from None  # the cause would print the values
+
+
+def _refuse_unknown(names: Mapping[str, str | None]) -> None:
+    known = {field.upper() for field in Settings.model_fields}
+    for name in sorted(names):
+        if name.startswith(OWN_PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
+            ours = ", ".join(sorted(each for each in known if each.startswith(OWN_PREFIX)))
+            raise BadSettings(f"{name} is not a setting of Guilder; the names that begin so are {ours}.")
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{str(first['loc'][0]).upper()}: {reason}." if first["loc"] else f"{reason}."
