@@ -1,0 +1,57 @@
+"""What gateways announces: what is asked of a provider, what it answered, what it told us by itself."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+from uuid import UUID
+
+from guilder.domain.gateways.model import Outcome
+from guilder.kernel.event import Event
+from guilder.kernel.ids import CustomerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRequested(Event):
+    """A charge, a refund, a cancellation or a card's validation is wanted of this gateway."""
+
+    name: ClassVar = "gateways.request.made"
+    topic: ClassVar = "gateway.{gateway}.requests"
+
+    gateway: str
+    request_id: UUID
+    kind: str
+    business_key: str
+    subject_id: UUID
+    customer_id: CustomerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayAnswered(Event):
+    """The provider's answer to a request; `unknown` is an answer too, and will be looked up."""
+
+    name: ClassVar = "gateways.request.answered"
+    topic: ClassVar = "gateway.{gateway}.results"
+
+    gateway: str
+    request_id: UUID
+    kind: str
+    business_key: str
+    subject_id: UUID
+    customer_id: CustomerId
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeReceived(Event):
+    """A provider's webhook: verified, stored raw, answered. Ordered by the provider's object."""
+
+    name: ClassVar = "gateways.notice.received"
+    topic: ClassVar = "gateway.webhooks"
+    key: ClassVar = "object_key"
+
+    gateway: str
+    account_id: UUID
+    notice_id: UUID
+    object_key: UUID
+    kind: str
+    business_key: str
+    outcome: Outcome

@@ -1,0 +1,58 @@
+"""What identity announces."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from guilder.kernel.event import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantEvent(Event):
+    topic: ClassVar = "tenants.events"
+    key: ClassVar = "tenant_id"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantCreated(TenantEvent):
+    name: ClassVar = "identity.tenant.created"
+
+    slug: str
+    mode: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantSuspended(TenantEvent):
+    name: ClassVar = "identity.tenant.suspended"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantResumed(TenantEvent):
+    name: ClassVar = "identity.tenant.resumed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyCreated(TenantEvent):
+    name: ClassVar = "identity.api_key.created"
+
+    api_key_id: UUID
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRevoked(TenantEvent):
+    name: ClassVar = "identity.api_key.revoked"
+
+    api_key_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxAdvanced(TenantEvent):
+    """A sandbox's clock has reached where it was asked to go, and everything due on the way is done."""
+
+    name: ClassVar = "identity.sandbox.advanced"
+
+    arrived_at: datetime

@@ -1,0 +1,134 @@
+"""Tenants and who acts for them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from guilder.kernel.ids import TenantId
+
+
+class Mode(StrEnum):
+    LIVE = "live"
+    TEST = "test"
+    SANDBOX = "sandbox"
+
+
+class TenantStatus(StrEnum):
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class Role(StrEnum):
+    ADMIN = "admin"
+    BILLING = "billing"
+    MEMBER = "member"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """A business that bills."""
+
+    tenant_id: TenantId
+    name: str
+    slug: str
+    mode: Mode
+    status: TenantStatus
+    time_zone: str
+    created_at: datetime
+
+    @property
+    def is_sandbox(self) -> bool:
+        return self.mode is Mode.SANDBOX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    line1: str = ""
+    line2: str = ""
+    city: str = ""
+    postal_code: str = ""
+    region: str = ""
+    country: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issuer:
+    """The legal entity whose name is on the invoice, and how its invoices look."""
+
+    tenant_id: TenantId
+    id: UUID
+    legal_name: str
+    address: Address
+    vat_id: str = ""
+    registration: str = ""
+    email: str = ""
+    logo_svg: str = ""
+    number_format: str = "INV-{year}-{number:05}"
+    footer: str = ""
+    sender_name: str = ""
+    sender_email: str = ""
+    language: str = "en"
+    terms_days: int = 0
+    is_default: bool = True
+
+
+class ClockState(StrEnum):
+    AT_REST = "at_rest"
+    ADVANCING = "advancing"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxClock:
+    """A sandbox's own time, and where it is being moved to."""
+
+    tenant_id: TenantId
+    now: datetime
+    target: datetime | None
+    state: ClockState
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKey:
+    tenant_id: TenantId
+    id: UUID
+    name: str
+    hint: str
+    role: Role
+    scopes: frozenset[str]
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+
+
+class TrustKind(StrEnum):
+    CLERK = "clerk"
+    OIDC = "oidc"
+    INTROSPECTION = "introspection"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTrust:
+    """An issuer of tokens that a tenant registered: whose signature counts, and for which parties."""
+
+    tenant_id: TenantId
+    id: UUID
+    kind: TrustKind
+    issuer: str
+    jwks_url: str = ""
+    public_key_pem: str = ""
+    audience: str = ""
+    authorized_parties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A person of the tenant's own staff."""
+
+    tenant_id: TenantId
+    id: UUID
+    email: str
+    role: Role
+    subject: str = ""

@@ -1,0 +1,124 @@
+"""What payments announces."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+from uuid import UUID
+
+from guilder.kernel.event import Event
+from guilder.kernel.ids import CustomerId
+from guilder.kernel.money import Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentEvent(Event):
+    topic: ClassVar = "payments.results"
+
+    payment_id: UUID
+    invoice_id: UUID
+    customer_id: CustomerId
+    attempt: int
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentRequested(PaymentEvent):
+    """Money is to be collected with a saved method; payments itself hears it and picks method and gateway."""
+
+    name: ClassVar = "payments.payment.requested"
+    topic: ClassVar = "payments.requests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentSucceeded(PaymentEvent):
+    name: ClassVar = "payments.payment.succeeded"
+
+    gateway: str
+    brand: str
+    last4: str
+    settled_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentFailed(PaymentEvent):
+    """Final for this attempt. Someone may ask for another."""
+
+    name: ClassVar = "payments.payment.failed"
+
+    gateway: str
+    decline_code: str
+    is_hard: bool
+    failed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentActionRequired(PaymentEvent):
+    """The customer must do something (3-D Secure) on the checkout page."""
+
+    name: ClassVar = "payments.payment.action_required"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentCanceled(PaymentEvent):
+    name: ClassVar = "payments.payment.canceled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundEvent(Event):
+    topic: ClassVar = "payments.results"
+
+    refund_id: UUID
+    payment_id: UUID
+    invoice_id: UUID
+    customer_id: CustomerId
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundAsked(RefundEvent):
+    name: ClassVar = "payments.refund.asked"
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundSucceeded(RefundEvent):
+    name: ClassVar = "payments.refund.succeeded"
+
+    ends_access: bool
+    settled_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundFailed(RefundEvent):
+    name: ClassVar = "payments.refund.failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodEvent(Event):
+    topic: ClassVar = "payment-methods.results"
+
+    payment_method_id: UUID
+    customer_id: CustomerId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodAdded(PaymentMethodEvent):
+    """Validated by its provider, and ready to be charged."""
+
+    name: ClassVar = "payments.method.added"
+
+    brand: str
+    last4: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodRefused(PaymentMethodEvent):
+    name: ClassVar = "payments.method.refused"
+
+    decline_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodRemoved(PaymentMethodEvent):
+    name: ClassVar = "payments.method.removed"
