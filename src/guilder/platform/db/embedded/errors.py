@@ -1,0 +1,2 @@
+class EmbeddedError(Exception):
+    """The embedded PostgreSQL cannot run; one sentence says why, and the way out."""
