@@ -1,0 +1,1 @@
+"""How each business fact is booked."""

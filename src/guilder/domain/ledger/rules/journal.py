@@ -1,0 +1,225 @@
+"""How each business fact is booked: all of the accounting policy, in plain values.
+
+Debits are positive, credits negative. What is billed in advance is owed to the customer as service until its period is
+over: it goes to deferred revenue and is recognised when the period ends.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.ledger.model import Account, JournalEntry, Posting
+from guilder.kernel.ids import CustomerId, TenantId
+from guilder.kernel.money import Money
+
+
+def _entry(
+    kind: str,
+    source: tuple[str, UUID],
+    *,
+    tenant_id: TenantId,
+    customer_id: CustomerId | None,
+    currency: str,
+    at: datetime,
+    postings: list[Posting],
+) -> JournalEntry:
+    return JournalEntry(
+        tenant_id=tenant_id,
+        kind=kind,
+        source_type=source[0],
+        source_id=source[1],
+        customer_id=customer_id,
+        currency=currency,
+        posted_at=at,
+        postings=tuple(posting for posting in postings if posting.amount_minor),
+    )
+
+
+def invoice_finalized(
+    *,
+    tenant_id: TenantId,
+    invoice_id: UUID,
+    customer_id: CustomerId,
+    earned: Money,
+    deferred: Money,
+    tax: Money,
+    at: datetime,
+) -> JournalEntry | None:
+    """Book what an invoice makes owed: `earned` now, `deferred` until its periods are over, and the tax.
+
+    None where there is nothing to book.
+    """
+    total = earned + deferred + tax
+    if earned.is_zero and deferred.is_zero and tax.is_zero:
+        return None
+    return _entry(
+        "invoice_finalized",
+        ("invoice", invoice_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=total.currency,
+        at=at,
+        postings=[
+            Posting(Account.RECEIVABLE, total.minor, invoice_id),
+            Posting(Account.REVENUE, -earned.minor),
+            Posting(Account.DEFERRED_REVENUE, -deferred.minor, invoice_id),
+            Posting(Account.TAX_PAYABLE, -tax.minor),
+        ],
+    )
+
+
+def invoice_voided(
+    *,
+    tenant_id: TenantId,
+    invoice_id: UUID,
+    customer_id: CustomerId,
+    earned: Money,
+    deferred: Money,
+    tax: Money,
+    at: datetime,
+) -> JournalEntry | None:
+    """Book the reverse of `invoice_finalized`; `deferred` is what is not recognised yet."""
+    total = earned + deferred + tax
+    if earned.is_zero and deferred.is_zero and tax.is_zero:
+        return None
+    return _entry(
+        "invoice_voided",
+        ("invoice", invoice_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=total.currency,
+        at=at,
+        postings=[
+            Posting(Account.RECEIVABLE, -total.minor, invoice_id),
+            Posting(Account.REVENUE, earned.minor),
+            Posting(Account.DEFERRED_REVENUE, deferred.minor, invoice_id),
+            Posting(Account.TAX_PAYABLE, tax.minor),
+        ],
+    )
+
+
+def revenue_recognized(
+    *, tenant_id: TenantId, line_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book a line's service as given: its period is over."""
+    return _entry(
+        "revenue_recognized",
+        ("invoice_line", line_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.DEFERRED_REVENUE, amount.minor, invoice_id),
+            Posting(Account.REVENUE, -amount.minor),
+        ],
+    )
+
+
+def payment_succeeded(
+    *,
+    tenant_id: TenantId,
+    payment_id: UUID,
+    invoice_id: UUID,
+    customer_id: CustomerId,
+    account_id: UUID | None,
+    amount: Money,
+    at: datetime,
+) -> JournalEntry:
+    """Book money that came in through a gateway account for an invoice."""
+    return _entry(
+        "payment_succeeded",
+        ("payment", payment_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.CASH, amount.minor, account_id),
+            Posting(Account.RECEIVABLE, -amount.minor, invoice_id),
+        ],
+    )
+
+
+def refund_succeeded(
+    *,
+    tenant_id: TenantId,
+    refund_id: UUID,
+    customer_id: CustomerId,
+    account_id: UUID | None,
+    amount: Money,
+    at: datetime,
+) -> JournalEntry:
+    """Book money given back. The invoice stays as it is: only a credit note changes what was owed."""
+    return _entry(
+        "refund_succeeded",
+        ("refund", refund_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.REFUNDS, amount.minor, refund_id),
+            Posting(Account.CASH, -amount.minor, account_id),
+        ],
+    )
+
+
+def overpayment_returned(
+    *,
+    tenant_id: TenantId,
+    refund_id: UUID,
+    invoice_id: UUID,
+    customer_id: CustomerId,
+    account_id: UUID | None,
+    amount: Money,
+    at: datetime,
+) -> JournalEntry:
+    """Book the return of a second payment of one invoice: its receivable went below zero, and comes back to it."""
+    return _entry(
+        "overpayment_returned",
+        ("refund", refund_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.RECEIVABLE, amount.minor, invoice_id),
+            Posting(Account.CASH, -amount.minor, account_id),
+        ],
+    )
+
+
+def invoice_given_up(
+    *, tenant_id: TenantId, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book what is not expected to come in any more."""
+    return _entry(
+        "invoice_given_up",
+        ("invoice", invoice_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.WRITE_OFFS, amount.minor),
+            Posting(Account.RECEIVABLE, -amount.minor, invoice_id),
+        ],
+    )
+
+
+def written_off_after_all_paid(
+    *, tenant_id: TenantId, payment_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Take a write-off back: the money came in after all."""
+    return _entry(
+        "write_off_reversed",
+        ("payment", payment_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.RECEIVABLE, amount.minor, invoice_id),
+            Posting(Account.WRITE_OFFS, -amount.minor),
+        ],
+    )
