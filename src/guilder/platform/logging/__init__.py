@@ -1,0 +1,10 @@
+"""Log lines: one JSON object each (or a readable line in development), in UTC, with the request they belong to.
+
+Owns: the shape of a line, what is bound to the context (request_id, tenant_id, event_id, group), masking.
+Never: a secret, a card number, a line break that came from outside.
+"""
+
+from guilder.platform.logging.lines import bound, configure, get
+from guilder.platform.logging.masking import MASK, has_card_number, mask, mask_text
+
+__all__ = ["MASK", "bound", "configure", "get", "has_card_number", "mask", "mask_text"]

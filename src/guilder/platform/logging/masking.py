@@ -1,0 +1,95 @@
+"""What must never be read in a log, found by its name or by its looks.
+
+A net under the rule that secrets are not logged, not a leave to log them.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+MASK: Final = "[masked]"
+DEPTH_MAX = 8
+ITEMS_MAX = 200
+TEXT_MAX = 20_000
+
+# Names whose value is masked whole, whatever it looks like. `idempotency_key`, `key_id` and the like stay readable.
+_SECRET_NAME = re.compile(
+    r"""(?:^|[_-])(?:password|passwd|passphrase|secret|token|authorization|cookie|credential|credentials|jwt
+    |api[_-]?key|master[_-]?key|private[_-]?key|jwt[_-]?key|access[_-]?key|signature
+    |card[_-]?number|pan|cvc|cvv|cvc2|cvv2|iban|account[_-]?number)s?$
+    |^(?:set-)?cookie$|^x-api-key$|^stripe-signature$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+# Looks: our keys and Stripe's, webhook secrets, JWTs, PEM keys, credentials in headers and URLs.
+_SECRET_LOOKS: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.DOTALL), MASK),
+    (
+        re.compile(r"(?<![A-Za-z0-9])((?:sk|rk|pk|gk)_(?:live|test|sandbox)_|whsec_|gk_)[A-Za-z0-9_\-+/=]{6,}"),
+        rf"\1{MASK}",
+    ),
+    (re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{2,}(?:\.[A-Za-z0-9_-]*)*"), MASK),
+    (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{6,}"), rf"\1 {MASK}"),
+    (re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*[\"']?)(?!bearer\b|basic\b)[^\s\"',;]+"), rf"\1{MASK}"),
+    (re.compile(r"(?<![a-zA-Z0-9+.-])([a-zA-Z][a-zA-Z0-9+.-]{0,20}://[^\s/:@]{0,200}):[^\s/]{1,500}@"), rf"\1:{MASK}@"),
+    (
+        re.compile(r"(?i)((?:password|passwd|secret|token|api[_-]?key|signature|cvc|cvv)\s?=\s?)[^\s&\"',;)]+"),
+        rf"\1{MASK}",
+    ),
+    (
+        re.compile(
+            r"(?i)((?:password|passwd|secret|token|api[_-]?key|signature|cvc|cvv|authorization)[\"']\s?[=:]\s?)"
+            r"(?:\"[^\"]*\"|'[^']*')"
+        ),
+        rf'\1"{MASK}"',
+    ),
+)
+
+# 13 to 19 digits in any grouping by spaces or dashes, standing alone (not within a UUID); Luhn and the first digit decide.
+_DIGITS = re.compile(r"(?<![0-9A-Za-z])(?<!\d\.)\d(?:[ \u00a0\u2011-]?\d){12,18}(?![0-9A-Za-z])")
+
+
+def mask(value: Any, *, depth: int = 0) -> Any:
+    """Return `value` with what looks secret masked, however deep, as plain dictionaries, lists and texts."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int):
+        return MASK if has_card_number(str(value)) else value
+    if depth >= DEPTH_MAX:
+        return "[too deep]"
+    if isinstance(value, Mapping):
+        return {
+            mask_text(str(name)): MASK if is_secret_name(str(name)) and each else mask(each, depth=depth + 1)
+            for name, each in list(value.items())[:ITEMS_MAX]
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [mask(each, depth=depth + 1) for each in list(value)[:ITEMS_MAX]]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return f"[{len(value)} bytes]"
+    return mask_text(str(value))
+
+
+def mask_text(text: str) -> str:
+    """Mask what looks secret within a text; a text beyond 20,000 characters is cut."""
+    text = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "[cut]"
+    for looks, instead in _SECRET_LOOKS:
+        text = looks.sub(instead, text)
+    return _DIGITS.sub(lambda found: MASK if _is_card_number(found.group()) else found.group(), text)
+
+
+def is_secret_name(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
+
+
+def has_card_number(text: str) -> bool:
+    """Tell whether a text holds what may be a card number, grouped in any way."""
+    return any(_is_card_number(found.group()) for found in _DIGITS.finditer(text))
+
+
+def _is_card_number(text: str) -> bool:
+    digits = [int(letter) for letter in text if letter.isdigit()]
+    # Cards begin with 2 to 6; an instant in microseconds (16 digits, from 1) does not.
+    if not 2 <= digits[0] <= 6:
+        return False
+    doubled = (digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2])
+    return (sum(doubled) + sum(digits[-1::-2])) % 10 == 0

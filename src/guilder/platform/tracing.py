@@ -1,0 +1,111 @@
+"""Traces, where a collector is set; otherwise nothing, at the price of one comparison.
+
+`traceparent` (W3C) is passed on either way: in by HTTP, along with the log, out to providers.
+"""
+
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from typing import Any
+
+try:  # the extra `otel`
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+    from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+except ImportError:  # pragma: no cover  (installed without the extra)
+    trace = None  # type: ignore[assignment]
+
+_TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_NOTHING: AbstractContextManager[None] = nullcontext()
+_heard: ContextVar[str | None] = ContextVar("traceparent", default=None)
+
+
+class _Tracing:
+    """Whether this process traces, and with what."""
+
+    def __init__(self) -> None:
+        self.provider: Any = None
+        self.tracer: Any = None
+
+
+_tracing = _Tracing()
+
+
+def configure(endpoint: str | None, *, service: str = "guilder", exporter: "SpanExporter | None" = None) -> None:
+    """Send spans to a collector over HTTP; None switches tracing off. `exporter` is for tests.
+
+    :raises RuntimeError: an endpoint is set and the extra `otel` is not installed
+    """
+    shut_down()
+    if endpoint is None and exporter is None:
+        return
+    if trace is None:
+        raise RuntimeError("OTEL_EXPORTER_OTLP_ENDPOINT needs the extra: pip install guilder[otel]")
+    provider = TracerProvider(resource=Resource.create({"service.name": service}))
+    target = exporter or OTLPSpanExporter(endpoint=f"{str(endpoint).rstrip('/')}/v1/traces")
+    provider.add_span_processor(BatchSpanProcessor(target))
+    _tracing.provider, _tracing.tracer = provider, provider.get_tracer("guilder")
+
+
+def shut_down() -> None:
+    """Send what is left, and stop."""
+    if _tracing.provider is not None:
+        _tracing.provider.shutdown()
+    _tracing.provider = _tracing.tracer = None
+
+
+def span(name: str, **attributes: str | float | bool) -> AbstractContextManager[None]:
+    """Time what happens within, as a child of the span around it. Attributes are ids and counts, never data."""
+    return _NOTHING if _tracing.tracer is None else _span(name, attributes)
+
+
+@contextmanager
+def _span(name: str, attributes: Mapping[str, str | float | bool]) -> Iterator[None]:
+    heard = _heard.get()
+    parent = None
+    if heard and not trace.get_current_span().get_span_context().is_valid:
+        parent = TraceContextTextMapPropagator().extract({"traceparent": heard})
+    # The text of an exception may hold what must not leave this process: only its type is sent.
+    with _tracing.tracer.start_as_current_span(
+        name, context=parent, attributes=attributes, record_exception=False, set_status_on_exception=False
+    ) as current:
+        try:
+            yield
+        except BaseException as error:
+            current.set_status(trace.StatusCode.ERROR, type(error).__name__)
+            raise
+
+
+@contextmanager
+def continued(traceparent: str | None) -> Iterator[None]:
+    """Go on with a trace begun elsewhere; what is not a traceparent starts a new one."""
+    token = _heard.set(read(traceparent) or new())
+    try:
+        yield
+    finally:
+        _heard.reset(token)
+
+
+def current() -> str | None:
+    """Return the traceparent to pass on: of the present span, or as it came in."""
+    if _tracing.tracer is not None:
+        carrier: dict[str, str] = {}
+        TraceContextTextMapPropagator().inject(carrier)
+        if "traceparent" in carrier:
+            return carrier["traceparent"]
+    return _heard.get()
+
+
+def read(traceparent: str | None) -> str | None:
+    """Return a header's value if it is a traceparent, else None."""
+    return traceparent if traceparent and _TRACEPARENT.fullmatch(traceparent) else None
+
+
+def new() -> str:
+    """Begin a trace that is passed on but not recorded."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
