@@ -151,8 +151,9 @@ class EmbeddedPostgres:
             return self.folder
         name = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:12]
         place = ELSEWHERE / name
+        if not place.exists():
+            self._progress(f"User {account.name} cannot enter {self.folder}; the database is kept in {place}")
         place.mkdir(mode=0o711, parents=True, exist_ok=True)
-        self._progress(f"User {account.name} cannot enter {self.folder}; the database is kept in {place}")
         (self.folder / "kept-in").write_text(f"{place}\n")
         return place
 

@@ -1,0 +1,97 @@
+"""What every test may ask for: a real PostgreSQL, a browser, a picture of a PDF."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from itertools import count
+
+import pytest
+
+from tests.support.database import Cleaner, DatabaseUrls, TestCluster, new_database, running_cluster
+
+_cluster = pytest.StashKey[TestCluster]()
+_CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    # Under xdist the server belongs to the process that outlives all workers; they find it in the environment.
+    # Without it the first test that asks starts it, so that a run of pure rules needs none.
+    if session.config.getoption("numprocesses", default=None) and not hasattr(session.config, "workerinput"):
+        _started(session.config)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if (cluster := config.stash.get(_cluster, None)) is not None:
+        cluster.stop()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("needs_chromium"):
+        _need("Chromium", chromium())
+    if item.get_closest_marker("needs_poppler"):
+        _need("pdftoppm (poppler-utils)", shutil.which("pdftoppm"))
+
+
+def chromium() -> str | None:
+    return next((path for name in _CHROMIUM if (path := shutil.which(name))), None)
+
+
+def _need(what: str, found: str | None) -> None:
+    if found:
+        return
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and CI runs every test: `make system` installs it")
+    pytest.skip(f"{what} is missing; `make system` installs it")
+
+
+def _started(config: pytest.Config) -> DatabaseUrls:
+    cluster = config.stash[_cluster] = TestCluster()
+    return cluster.start()
+
+
+@pytest.fixture(scope="session")
+def cluster(pytestconfig: pytest.Config) -> DatabaseUrls:
+    """The server of this test run, by the addresses of its own (empty) database."""
+    return running_cluster() or _started(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+async def database_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[DatabaseUrls]:
+    """This worker's migrated database. Tests share it one after another: also ask for `clean`."""
+    async with new_database(cluster, f"guilder_{worker_id}") as urls:
+        yield urls
+
+
+@pytest.fixture(scope="session")
+async def cleaner(database_urls: DatabaseUrls) -> Cleaner:
+    cleaner = Cleaner(database_urls)
+    await cleaner.learn()
+    return cleaner
+
+
+@pytest.fixture
+async def clean(cleaner: Cleaner) -> None:
+    """Empty this worker's database before the test: what a failed test left stays to be looked at until the next."""
+    await cleaner.clean()
+
+
+@pytest.fixture
+def a_database(cluster: DatabaseUrls, worker_id: str) -> Callable[..., AbstractAsyncContextManager[DatabaseUrls]]:
+    """Make databases of a test's own: `async with a_database() as urls`, or `a_database(migrated=False)`."""
+
+    def make(*, migrated: bool = True) -> AbstractAsyncContextManager[DatabaseUrls]:
+        return new_database(cluster, f"guilder_{worker_id}_{next(_numbers)}", migrated=migrated)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def chromium_path() -> str:
+    """The browser's program, for tests marked `needs_chromium`."""
+    found = chromium()
+    assert found, "mark the test needs_chromium"
+    return found
+
+
+_numbers = count(1)

@@ -1,0 +1,1 @@
+"""What tests are built with. Checked by mypy --strict like the product."""
