@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import asyncpg
@@ -12,6 +13,7 @@ from guilder.kernel.errors import Unavailable
 from guilder.kernel.ids import TenantId
 from guilder.platform.db.tx import Connection, Tx, tenants_setting
 from guilder.platform.db.vault import Vault
+from guilder.platform.db.wakes import Waker
 
 T = TypeVar("T")
 
@@ -38,6 +40,15 @@ _OPEN = """select set_config('role', $1, true), set_config('guilder.tenants', $2
                   set_config('guilder.actor', $3, true)"""
 
 
+# How many transactions this task has open: a call to the outside asserts that it is none.
+_open_here: ContextVar[int] = ContextVar("open_transactions", default=0)
+
+
+def in_transaction() -> bool:
+    """Tell whether this task (or the one that started it, then) has a transaction open."""
+    return _open_here.get() > 0
+
+
 class DatabaseGone(Unavailable):
     """The database cannot be reached right now."""
 
@@ -54,6 +65,7 @@ class Database:
         self.url = url
         self.direct_url = direct_url
         self.vault = vault
+        self.waker = Waker(pool)
 
     @classmethod
     async def connect(
@@ -74,6 +86,7 @@ class Database:
         return cls(pool, url=url, direct_url=direct_url or url, vault=vault)
 
     async def close(self) -> None:
+        await self.waker.close()
         await self.pool.close()
 
     async def listen(self) -> Connection:
@@ -98,6 +111,7 @@ class Database:
         async with self.pool.acquire() as connection:
             transaction = connection.transaction()
             await transaction.start()
+            _open_here.set(_open_here.get() + 1)
             try:
                 await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor)
                 tx = Tx(connection, seen, actor, request_id, traceparent, _vault=self.vault)  # type: ignore[arg-type]
@@ -107,8 +121,11 @@ class Database:
             except BaseException:
                 await _roll_back(transaction)
                 raise
+            finally:
+                _open_here.set(_open_here.get() - 1)
             if keep:
                 await transaction.commit()
+                self.waker.wake(tx.wakes)
             else:
                 await transaction.rollback()
 

@@ -27,6 +27,8 @@ class Tx:
     _hooks: dict[str, Hook] = field(default_factory=dict)
     outbox: list[Any] = field(default_factory=list)
     _vault: Vault | None = None
+    # Channels to notify after the commit: NOTIFY inside it would make all commits queue for one lock.
+    wakes: set[str] = field(default_factory=set)
 
     @property
     def tenant_id(self) -> TenantId:
@@ -61,6 +63,10 @@ class Tx:
     def before_commit(self, name: str, hook: Hook) -> None:
         """Run `hook` once, last before the commit, however often it is asked for."""
         self._hooks.setdefault(name, hook)
+
+    def wake(self, channel: str) -> None:
+        """Notify whoever listens on `channel`, after the commit; a wake-up may be lost, so listeners poll as well."""
+        self.wakes.add(channel)
 
     async def run_hooks(self) -> None:
         while self._hooks:

@@ -1,0 +1,65 @@
+"""What the time machine asks of whoever owns the sandboxes, and what it answers."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+from guilder.kernel.ids import TenantId
+from guilder.platform.db.tx import Tx
+
+
+class Hands(NamedTuple):
+    """A sandbox's clock: what it says, and where it is to go (None: it stands)."""
+
+    now: datetime
+    target: datetime | None
+
+
+class SandboxClocks(Protocol):
+    async def sandboxes(self, tx: Tx) -> list[tuple[TenantId, bool]]:
+        """List every sandbox that is not suspended, and whether it has a target. The transaction sees no tenant yet."""
+        ...
+
+    async def lock(self, tx: Tx, tenant_id: TenantId) -> Hands | None:
+        """Lock the sandbox's row (for no key update skip locked); None where another node has it, or it is gone."""
+        ...
+
+    async def move(self, tx: Tx, tenant_id: TenantId, *, now: datetime, arrived: bool) -> None:
+        """Set the locked clock; `arrived` clears the target."""
+        ...
+
+    async def halt(self, tx: Tx, tenant_id: TenantId, *, reason: str) -> None:
+        """Give the advance up where it stands: clear the target and keep the reason for whoever asked."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RestCheck:
+    """Counts what of a sandbox is still under way: log rows, intents, a provider's webhooks on their way."""
+
+    name: str
+    count: Callable[[Tx, TenantId], Awaitable[int]]
+
+
+class Pace(StrEnum):
+    BUSY = "busy"  # another node has it
+    DRAINING = "draining"  # something is under way: wait for it
+    WORKING = "working"  # jobs were run for what was due
+    MOVED = "moved"  # the clock went to the next due instant
+    ARRIVED = "arrived"  # the clock is at its target, and nothing is due
+    STANDING = "standing"  # it has no target, and nothing is due
+    HALTED = "halted"  # given up; the reason is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One step of a sandbox through time. `pending` says what it waits for, by rest check."""
+
+    pace: Pace
+    now: datetime | None = None
+    target: datetime | None = None
+    pending: Mapping[str, int] = field(default_factory=dict)
+    done: int = 0
+    reason: str = ""

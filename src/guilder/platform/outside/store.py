@@ -1,0 +1,166 @@
+"""All SQL about intents; the definer functions are in the migration."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from guilder.kernel.ids import Ref, TenantId
+from guilder.platform.db.tx import Row, Tx
+
+_COLUMNS = "i.tenant_id, i.id, i.kind, i.destination, i.subject_id, i.at_step as step, i.attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A lease on one intent: whoever holds the highest fence holds it."""
+
+    tenant_id: TenantId
+    id: UUID
+    fence: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What an intent becomes; `is_leased` keeps the lease and starts it anew, `after_s` long."""
+
+    claim: Claim
+    state: str
+    step: str
+    attempts: int
+    is_leased: bool
+    after_s: float
+    reason: str | None
+
+
+async def insert(
+    tx: Tx, rows: Sequence[tuple[UUID, TenantId, str, str, UUID, str]], *, now: datetime, revive: bool
+) -> None:
+    """Write (id, tenant, kind, destination, subject, step); in order, so that twin batches wait and do not clash."""
+    ids, tenants, kinds, destinations, subjects, steps = zip(*rows, strict=True)
+    conflict = (
+        """do update set state = 'waiting', at_step = excluded.step, destination = excluded.destination, attempts = 0,
+                         reason = null, due_at = clock_timestamp(), changed_at = clock_timestamp()
+                   where i.state <> 'waiting'"""
+        if revive
+        else "do nothing"
+    )
+    await tx.execute(
+        f"""insert into platform.intents as i
+                   (tenant_id, id, kind, destination, subject_id, step, at_step, created_at)
+            select distinct on (tenant_id, kind, subject_id, step)
+                   tenant_id, id, kind, destination, subject_id, step, step, $7
+              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[])
+                as fresh (tenant_id, id, kind, destination, subject_id, step)
+             order by tenant_id, kind, subject_id, step
+            on conflict (tenant_id, kind, subject_id, step) {conflict}""",
+        tenants,
+        ids,
+        kinds,
+        destinations,
+        subjects,
+        steps,
+        now,
+    )
+
+
+async def delete_untouched(tx: Tx, kind: str, subjects: Sequence[Ref]) -> list[Ref]:
+    rows = await tx.fetch(
+        """delete from platform.intents i using unnest($2::uuid[], $3::uuid[]) as wanted (tenant_id, subject_id)
+            where i.kind = $1 and i.state = 'waiting' and i.fence = 0
+              and (i.tenant_id, i.subject_id) = (wanted.tenant_id, wanted.subject_id)
+           returning i.tenant_id, i.subject_id""",
+        kind,
+        *_columns(subjects),
+    )
+    return [Ref(TenantId(tenant), subject) for tenant, subject in rows]
+
+
+async def find_dead(tx: Tx, *, limit: int, after: UUID | None) -> list[Row]:
+    return await tx.fetch(
+        f"""select {_COLUMNS}, coalesce(i.reason, '') as reason, i.changed_at as since from platform.intents i
+             where i.state = 'dead' and ($2::uuid is null or i.id < $2) order by i.id desc limit $1""",
+        limit + 1,
+        after,
+    )
+
+
+async def revive_dead(tx: Tx, refs: Sequence[Ref]) -> int:
+    return await tx.execute(
+        """update platform.intents i
+              set state = 'waiting', attempts = 0, due_at = clock_timestamp(), changed_at = clock_timestamp()
+             from unnest($1::uuid[], $2::uuid[]) as wanted (tenant_id, id)
+            where (i.tenant_id, i.id) = (wanted.tenant_id, wanted.id) and i.state = 'dead'""",
+        *_columns(refs),
+    )
+
+
+async def count_pending(tx: Tx, tenant_id: TenantId) -> int:
+    return int(await tx.fetchval("select platform.intents_pending($1)", tenant_id))
+
+
+async def purge(tx: Tx, *, older_than_days: int, limit: int) -> int:
+    """Delete what has long been done; return how many. Repeat until 0."""
+    sql = "select platform.purge_intents(make_interval(days => $1), $2)"
+    return int(await tx.fetchval(sql, older_than_days, limit))
+
+
+async def destinations(tx: Tx, kinds: Sequence[str]) -> list[str]:
+    """Name the destinations where something of these kinds can be called now."""
+    rows = await tx.fetch("select * from platform.intent_destinations($1)", kinds)
+    return [row[0] for row in rows]
+
+
+async def claim(tx: Tx, destination: str, kinds: Sequence[str], *, limit: int, lease_s: float) -> list[Claim]:
+    rows = await tx.fetch(
+        "select tenant_id, id, fence from platform.claim_intents($1, $2, $3, make_interval(secs => $4))",
+        destination,
+        kinds,
+        limit,
+        lease_s,
+    )
+    return [Claim(TenantId(row[0]), row[1], row[2]) for row in rows]
+
+
+async def held(tx: Tx, claims: Sequence[Claim]) -> list[Row]:
+    """Lock and read the intents whose lease is still ours; whoever is missing was taken over."""
+    return await tx.fetch(
+        f"""select {_COLUMNS}, i.fence from platform.intents i
+              join unnest($1::uuid[], $2::uuid[], $3::bigint[]) as mine (tenant_id, id, fence)
+                on (i.tenant_id, i.id, i.fence) = (mine.tenant_id, mine.id, mine.fence)
+             where i.state = 'waiting' and i.is_leased order by i.tenant_id, i.id for update of i""",
+        *_claimed(claims),
+    )
+
+
+async def apply(tx: Tx, changes: Sequence[Change]) -> int:
+    """Write what the intents become, where the lease is still ours; return how many were."""
+    return await tx.execute(
+        """update platform.intents i
+              set state = n.state, at_step = n.step, attempts = n.attempts, is_leased = n.is_leased,
+                  due_at = clock_timestamp() + make_interval(secs => n.after_s), reason = n.reason,
+                  changed_at = clock_timestamp()
+             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::bool[],
+                         $8::float8[], $9::text[])
+               as n (tenant_id, id, fence, state, step, attempts, is_leased, after_s, reason)
+            where (i.tenant_id, i.id, i.fence) = (n.tenant_id, n.id, n.fence)
+              and i.state = 'waiting' and i.is_leased""",
+        *_claimed([change.claim for change in changes]),
+        [change.state for change in changes],
+        [change.step for change in changes],
+        [change.attempts for change in changes],
+        [change.is_leased for change in changes],
+        [change.after_s for change in changes],
+        [change.reason for change in changes],
+    )
+
+
+def _claimed(claims: Iterable[Claim]) -> tuple[list[Any], list[Any], list[Any]]:
+    listed = list(claims)
+    return [c.tenant_id for c in listed], [c.id for c in listed], [c.fence for c in listed]
+
+
+def _columns(refs: Iterable[Ref]) -> tuple[list[TenantId], list[UUID]]:
+    listed = list(refs)
+    return [ref.tenant_id for ref in listed], [ref.id for ref in listed]
