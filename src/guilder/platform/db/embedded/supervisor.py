@@ -73,11 +73,11 @@ class EmbeddedPostgres:
         if not self.is_running:
             try:
                 self._start()
-            except PermissionError as error:
+            except OSError as error:
                 self.stop()
                 raise EmbeddedError(
-                    f"Guilder may not write to {error.filename or self.folder}; give the folder to the user that "
-                    "starts Guilder, or choose another data folder."
+                    f"Guilder cannot write to {error.filename or self.folder} ({error.strerror}); give the folder to "
+                    "the user that starts Guilder, or choose another data folder."
                 ) from error
             except BaseException:
                 self.stop()
