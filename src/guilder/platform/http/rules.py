@@ -1,0 +1,29 @@
+"""What a route declares about itself beyond its path: who may call it, and how it is served."""
+
+from dataclasses import dataclass
+
+from guilder.platform.auth.permission import Permission
+
+BODY_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the edge serves one route.
+
+    `body_max` is in bytes. `raw_body` leaves the body alone but for its size (webhooks, forms, a batch read by
+    msgspec). `transaction=False` authenticates, but opens none: the handler takes a `Visit` and opens its own.
+    A PUBLIC route never has one. `cost` is how many tokens a call takes from the caller's rate limit.
+    `extra_query` lets unknown query parameters pass.
+    """
+
+    permission: Permission
+    body_max: int = BODY_MAX
+    raw_body: bool = False
+    transaction: bool = True
+    cost: int = 1
+    extra_query: bool = False
+
+    @property
+    def has_session(self) -> bool:
+        return self.transaction and not self.permission.is_public
