@@ -68,6 +68,11 @@ class Tx:
         """Notify whoever listens on `channel`, after the commit; a wake-up may be lost, so listeners poll as well."""
         self.wakes.add(channel)
 
+    @property
+    def has_hooks(self) -> bool:
+        """Say whether more is still to run before the commit: a hook that must be the last one steps back."""
+        return bool(self._hooks)
+
     async def run_hooks(self) -> None:
         while self._hooks:
             name = next(iter(self._hooks))

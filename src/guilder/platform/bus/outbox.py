@@ -1,0 +1,62 @@
+"""The outbox: what a transaction announces is written with it, or not at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from guilder.kernel import ids
+from guilder.kernel.event import Event
+from guilder.platform.bus import codec, store
+from guilder.platform.bus.bell import bell
+from guilder.platform.db.tx import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """An event that waits in its transaction for the commit."""
+
+    id: UUID
+    event: Event
+    occurred_at: datetime
+
+
+def announce(tx: Tx, events: Sequence[Event], *, now: datetime) -> None:
+    """Say what has happened, on the tenant's clock. It is heard if, and only if, this transaction commits.
+
+    Events with one key are heard in the order of their announcements, if the transactions that announce them exclude
+    each other, by the lock of the key's row: numbers are drawn last before the commit, while it is held.
+    """
+    assert now.tzinfo, now
+    if not events:
+        return
+    assert all(event.tenant_id in tx.tenants for event in events), (
+        "an event of a tenant that this transaction is not for"
+    )
+    tx.outbox.extend(Announced(ids.new(now), event, now) for event in events)
+    tx.before_commit("log", _write)
+
+
+async def _write(tx: Tx) -> None:
+    if tx.has_hooks:
+        # Another hook may still announce, or wait for a lock: the log is always written last.
+        tx.before_commit("log", _write)
+        return
+    announced, tx.outbox[:] = list(tx.outbox), []
+    await store.append(
+        tx,
+        [
+            store.Fresh(
+                topic=each.event.stream,
+                tenant_id=each.event.tenant_id,
+                key=each.event.key_value,
+                event_id=each.id,
+                name=each.event.name,
+                version=each.event.version,
+                payload=codec.encode(each.event).decode(),
+                occurred_at=each.occurred_at,
+            )
+            for each in announced
+        ],
+    )
+    bell.ring()

@@ -1,0 +1,279 @@
+"""All SQL of the log. What must happen before the tenant is known calls the definer functions of 0002_log.sql."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from guilder.kernel.ids import TenantId
+from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Row, Tx
+
+# Channels of NOTIFY: rows were written (for the sequencer); positions were given (for consumers).
+ANNOUNCED = "guilder_announced"
+SEQUENCED = "guilder_sequenced"
+
+# What definer functions raise when a cursor is not where it was.
+MOVED_SQLSTATE = "GB001"
+
+# A row of the log as it is carried about; payload as text, read by the codec.
+COLUMNS = """topic, partition, position, tenant_id, key, event_id, name, version, payload, actor, request_id, traceparent,
+             occurred_at, recorded_at"""
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """A row to be written; the transaction knows the rest."""
+
+    topic: str
+    tenant_id: TenantId
+    key: UUID
+    event_id: UUID
+    name: str
+    version: int
+    payload: str
+    occurred_at: datetime
+
+
+class Cursor(NamedTuple):
+    """Where a group stands in one topic of a partition."""
+
+    topic: str
+    position: int
+    epoch: int
+
+
+class Ref(NamedTuple):
+    """Where a row lies, and whose it is."""
+
+    topic: str
+    position: int
+    tenant_id: TenantId
+    day: date
+    id: int
+
+
+class ParkedRef(NamedTuple):
+    tenant_id: TenantId
+    id: int
+
+
+class Share(NamedTuple):
+    """A group's work in one partition."""
+
+    group: str
+    partition: int
+
+
+class Lag(NamedTuple):
+    group: str
+    behind: int
+    parked: int
+    dead: int
+
+
+async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
+    """Write rows in their order, by one statement; their numbers are drawn in it."""
+    await tx.execute(
+        """insert into platform.log (day, id, topic, partition, tenant_id, key, event_id, name, version, payload,
+                                     actor, request_id, traceparent, occurred_at, recorded_at)
+           select (statement_timestamp() at time zone 'utc')::date, nextval('platform.log_ids'), topic,
+                  platform.log_partition(key), tenant_id, key, event_id, name, version, payload,
+                  $9, $10, $11, occurred_at, statement_timestamp()
+             from (select *
+                     from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::jsonb[],
+                                 $8::timestamptz[])
+                          with ordinality as f (topic, tenant_id, key, event_id, name, version, payload, occurred_at, nth)
+                    order by nth) as fresh""",
+        [row.topic for row in rows],
+        [row.tenant_id for row in rows],
+        [row.key for row in rows],
+        [row.event_id for row in rows],
+        [row.name for row in rows],
+        [row.version for row in rows],
+        [row.payload for row in rows],
+        [row.occurred_at for row in rows],
+        tx.actor,
+        tx.request_id,
+        tx.traceparent,
+    )
+
+
+async def notify(database: Database, channel: str) -> None:
+    await database.pool.execute("select pg_notify($1, '')", channel)
+
+
+async def partitions(tx: Tx) -> int:
+    return int(await tx.fetchval("select partitions from platform.log_settings"))
+
+
+async def unsequenced(tx: Tx) -> list[int]:
+    """Return the partitions that have rows without a position."""
+    return [row[0] for row in await tx.fetch("select platform.log_unsequenced()")]
+
+
+async def sequence(tx: Tx, partition: int, *, rows_max: int) -> int:
+    """Give positions; return how many, or -1 if another sequencer is at this partition."""
+    return int(await tx.fetchval("select platform.log_sequence($1, $2)", partition, rows_max))
+
+
+async def register(tx: Tx, group: str, patterns: Sequence[str], *, from_end: bool) -> None:
+    await tx.execute("select platform.log_register($1, $2, $3)", group, patterns, from_end)
+
+
+async def forget(tx: Tx, group: str) -> None:
+    await tx.execute("select platform.log_forget($1)", group)
+
+
+async def news(tx: Tx, groups: Sequence[str], *, now: datetime) -> list[Share]:
+    """Return where these groups have something to do."""
+    return [Share(*row) for row in await tx.fetch("select * from platform.log_news($1, $2) order by 2, 1", groups, now)]
+
+
+async def claim(tx: Tx, group: str, partition: int, *, now: datetime) -> tuple[list[Cursor], int]:
+    """Lock the group's cursors that have something before them; return them with the epoch that the log is in."""
+    rows = await tx.fetch("select * from platform.log_claim($1, $2, $3)", group, partition, now)
+    return [Cursor(*row[:3]) for row in rows], rows[0][3] if rows else 0
+
+
+async def find(tx: Tx, partition: int, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
+    """Find what follows the cursors: a topic's rows in order, without a gap."""
+    rows = await tx.fetch(
+        "select * from platform.log_find($1, $2, $3, $4)",
+        partition,
+        [cursor.topic for cursor in cursors],
+        [cursor.position for cursor in cursors],
+        rows_max,
+    )
+    return [Ref(*row) for row in rows]
+
+
+async def read(tx: Tx, refs: Sequence[Ref]) -> list[Row]:
+    """Read the rows found, in their order; the transaction must see their tenants."""
+    return await tx.fetch(
+        f"""select l.id, {COLUMNS}
+              from unnest($1::date[], $2::bigint[]) with ordinality as f (day, id, nth)
+              join platform.log l using (day, id)
+             where l.day between $3 and $4
+             order by f.nth""",
+        [ref.day for ref in refs],
+        [ref.id for ref in refs],
+        min(ref.day for ref in refs),
+        max(ref.day for ref in refs),
+    )
+
+
+async def move(tx: Tx, group: str, partition: int, moves: Sequence[tuple[Cursor, int]], *, epoch: int) -> None:
+    """Move cursors to new positions; PostgreSQL refuses it (MOVED_SQLSTATE) if one is not where it was read."""
+    await tx.execute(
+        "select platform.log_move($1, $2, $3, $4, $5, $6)",
+        group,
+        partition,
+        [cursor.topic for cursor, _ in moves],
+        [cursor.position for cursor, _ in moves],
+        [position for _, position in moves],
+        epoch,
+    )
+
+
+async def busy_keys(tx: Tx, group: str, partition: int, rows: Iterable[Row]) -> set[tuple[str, UUID]]:
+    """Return the (topic, key) pairs that have a message waiting, or a dead one that holds them."""
+    wanted = list({(row["topic"], row["key"]) for row in rows})
+    found = await tx.fetch(
+        """select distinct topic, key
+             from platform.log_parked join unnest($3::text[], $4::uuid[]) as w (topic, key) using (topic, key)
+            where group_name = $1 and partition = $2 and (died_at is null or blocks)""",
+        group,
+        partition,
+        [topic for topic, _ in wanted],
+        [key for _, key in wanted],
+    )
+    return {(row["topic"], row["key"]) for row in found}
+
+
+async def park(tx: Tx, group: str, refs: Sequence[tuple[date, int]], *, due_at: datetime, now: datetime) -> None:
+    """Set rows of the log aside for this group, to be tried when due, in order per key."""
+    await tx.execute(
+        f"""insert into platform.log_parked (group_name, id, {COLUMNS}, due_at, parked_at)
+            select $1, l.id, {COLUMNS}, $4, $5
+              from unnest($2::date[], $3::bigint[]) as f (day, id) join platform.log l using (day, id)""",
+        group,
+        [day for day, _ in refs],
+        [id_ for _, id_ in refs],
+        due_at,
+        now,
+    )
+
+
+async def due(
+    tx: Tx, group: str, partition: int, topics: Sequence[str], *, now: datetime, rows_max: int
+) -> list[ParkedRef]:
+    """Find parked messages that may be tried now, the first of its key first."""
+    rows = await tx.fetch("select * from platform.log_due($1, $2, $3, $4, $5)", group, partition, topics, now, rows_max)
+    return [ParkedRef(*row) for row in rows]
+
+
+async def read_parked(tx: Tx, group: str, ids: Sequence[int]) -> list[Row]:
+    return await tx.fetch(
+        f"""select id, tries, {COLUMNS} from platform.log_parked
+             where group_name = $1 and id = any ($2) order by topic, position""",
+        group,
+        ids,
+    )
+
+
+async def unpark(tx: Tx, group: str, ids: Sequence[int]) -> int:
+    """Let handled messages go; return how many there still were."""
+    return await tx.execute("delete from platform.log_parked where group_name = $1 and id = any ($2)", group, ids)
+
+
+async def fail(
+    tx: Tx,
+    group: str,
+    id_: int,
+    *,
+    tries: int,
+    due_at: datetime,
+    died_at: datetime | None,
+    blocks: bool,
+    reason: str,
+    traceback: str,
+) -> None:
+    """Write down that a parked message failed again, and when it is tried next or that it is given up."""
+    await tx.execute(
+        """update platform.log_parked
+              set tries = $3, due_at = $4, died_at = $5, blocks = $6, reason = $7, traceback = $8
+            where group_name = $1 and id = $2""",
+        group,
+        id_,
+        tries,
+        due_at,
+        died_at,
+        blocks,
+        reason,
+        traceback,
+    )
+
+
+async def pending(tx: Tx, tenant_id: TenantId) -> int:
+    """Count what of a tenant's is under way in the log; 0 is at rest."""
+    return int(await tx.fetchval("select platform.log_pending($1)", tenant_id))
+
+
+async def lag(tx: Tx) -> list[Lag]:
+    return [Lag(*row) for row in await tx.fetch("select * from platform.log_lag() order by 1")]
+
+
+async def begin_epoch(tx: Tx, *, with_cursors: bool) -> int:
+    return int(await tx.fetchval("select platform.log_begin_epoch($1)", with_cursors))
+
+
+async def add_days(tx: Tx, today: date, *, ahead: int) -> int:
+    return int(await tx.fetchval("select platform.log_add_days($1, $2)", today, ahead))
+
+
+async def drop_days(tx: Tx, keep_from: date) -> date | None:
+    """Drop days that everyone has read; return the first one that somebody has not."""
+    held: date | None = await tx.fetchval("select platform.log_drop_days($1)", keep_from)
+    return held
