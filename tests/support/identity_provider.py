@@ -1,0 +1,119 @@
+"""An identity provider of the tests' own: keys, tokens good and bad, and a key set served on this machine."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+ISSUER = "https://idp.example.test"
+PARTY = "https://app.example.test"
+
+
+@dataclass
+class SigningKey:
+    kid: str
+    private: Any = field(default_factory=lambda: rsa.generate_private_key(public_exponent=65537, key_size=2048))
+    algorithm: str = "RS256"
+
+    def jwk(self) -> dict[str, Any]:
+        of = jwt.algorithms.RSAAlgorithm if self.algorithm == "RS256" else jwt.algorithms.ECAlgorithm
+        public: dict[str, Any] = json.loads(of.to_jwk(self.private.public_key()))
+        return {**public, "kid": self.kid, "alg": self.algorithm, "use": "sig"}
+
+    def pem(self) -> bytes:
+        pem: bytes = self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        return pem
+
+    def sign(self, claims: dict[str, Any], **header: Any) -> str:
+        return jwt.encode(claims, self.private, algorithm=self.algorithm, headers={"kid": self.kid, **header})
+
+
+def an_ec_key(kid: str) -> SigningKey:
+    return SigningKey(kid, ec.generate_private_key(ec.SECP256R1()), "ES256")
+
+
+def claims(**changes: Any) -> dict[str, Any]:
+    """Return claims of a good session token at NOW; a change to None leaves one out."""
+    now = int(NOW.timestamp())
+    good = {
+        "iss": ISSUER,
+        "sub": "user_1",
+        "azp": PARTY,
+        "iat": now,
+        "nbf": now,
+        "exp": now + 60,
+        "org_id": "org_1",
+        "org_role": "org:admin",
+    }
+    return {name: value for name, value in {**good, **changes}.items() if value is not None}
+
+
+def by_hand(header: dict[str, Any], body: Any, signature: bytes = b"x") -> str:
+    """Put a token together that no library would sign."""
+    parts = (json.dumps(header).encode(), body if isinstance(body, bytes) else json.dumps(body).encode(), signature)
+    return ".".join(base64.urlsafe_b64encode(part).rstrip(b"=").decode() for part in parts)
+
+
+class KeySetServer:
+    """Serves what `answer` says, counts who asks, and can be slow or down."""
+
+    def __init__(self, answer: Callable[[str], tuple[int, Any]]) -> None:
+        self.answer = answer
+        self.asked: list[str] = []
+        self.bodies: list[str] = []
+        self.delay_s = 0.0
+        self.url = ""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            length = next((int(line[15:]) for line in head.split("\r\n") if line.lower()[:15] == "content-length:"), 0)
+            self.bodies.append((await reader.readexactly(length)).decode())
+            path = head.split(" ")[1]
+            self.asked.append(path)
+            await asyncio.sleep(self.delay_s)
+            status, document = self.answer(path)
+            body = document if isinstance(document, bytes) else json.dumps(document).encode()
+            extra = "Location: /elsewhere\r\n" if status == 302 else ""
+            start = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{extra}\r\n"
+            writer.write(start.encode() + body)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[str], tuple[int, Any]]) -> AsyncIterator[KeySetServer]:
+    state = KeySetServer(answer)
+    server = await asyncio.start_server(state.serve, "127.0.0.1", 0)
+    state.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield state
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+class Seconds:
+    """A monotonic clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = time.monotonic()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def move(self, seconds: float) -> None:
+        self.now += seconds
