@@ -1,0 +1,1 @@
+"""The house rules, checked: what is not checked is not a rule."""
