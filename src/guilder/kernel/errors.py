@@ -18,7 +18,7 @@ HTTP maps the kinds, and only the kinds, to statuses. What is our own mistake is
 from typing import ClassVar
 
 
-class Refusal(Exception):  # noqa: N818  (a refusal is an answer, not an error)
+class Refusal(Exception):
     """An anticipated "no", with a stable code, a sentence for a person and the field at fault where there is one."""
 
     code: ClassVar[str] = "refused"

@@ -39,20 +39,20 @@ class Event:
         return value
 
 
-E = TypeVar("E", bound=Event, covariant=True)
+E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Message(Generic[E]):
+class Message(Generic[E_co]):
     """An event as it is heard: the fact, when it happened on its tenant's clock, and who caused it."""
 
     id: UUID
-    event: E
+    event: E_co
     occurred_at: datetime
     actor: str
     request_id: str | None = None
     position: int = 0
 
 
-def events_of(messages: Sequence[Message[E]]) -> list[E]:
+def events_of(messages: Sequence[Message[E_co]]) -> list[E_co]:
     return [message.event for message in messages]

@@ -80,7 +80,7 @@ def from_text(prefix: str, text: str) -> UUID | None:
 
 
 def _plain(text: str) -> UUID | None:
-    if len(text) != 36:  # noqa: PLR2004  (8-4-4-4-12; UUID() itself also takes braces and "urn:")
+    if len(text) != 36:
         return None
     try:
         return UUID(text)

@@ -89,7 +89,7 @@ def _first_instant_after_gap(local: datetime, zone: ZoneInfo) -> datetime:
             high = middle
         else:
             low = middle
-    return high.replace(microsecond=0) if high.microsecond < 2 else high  # noqa: PLR2004  (bisection's last step)
+    return high.replace(microsecond=0) if high.microsecond < 2 else high
 
 
 def instant_after(anchor: datetime, zone: ZoneInfo, interval: Interval, steps: int) -> datetime:

@@ -115,3 +115,35 @@ class TaxRate:
     country: str = ""
     is_default: bool = False
     legal_note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPrice:
+    """A price as it is asked for: its id is given when the version is made."""
+
+    interval: Interval
+    unit_amount: Money
+    cycle: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanContent:
+    """All of a plan that a version fixes."""
+
+    name: str
+    description: str
+    prices: tuple[NewPrice, ...]
+    features: tuple[Feature, ...]
+    limits: tuple[Limit, ...]
+    trial_days: int
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewProduct:
+    code: str
+    name: str
+    description: str
+    prices: tuple[Money, ...]
+    access_days: int | None
+    metadata: Mapping[str, str] = field(default_factory=dict)

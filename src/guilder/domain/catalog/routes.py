@@ -1,0 +1,118 @@
+"""The catalog over HTTP."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from guilder.domain.catalog import service
+from guilder.domain.catalog.schemas import (
+    FeatureOut,
+    LimitOut,
+    PlanIn,
+    PlanOut,
+    PlanVersionIn,
+    ProductIn,
+    ProductOut,
+    TaxRateIn,
+    TaxRateOut,
+    features_to_wire,
+    limits_to_wire,
+    plan_to_wire,
+    product_to_wire,
+    tax_rate_to_wire,
+)
+from guilder.platform.auth.permission import Permission
+from guilder.platform.auth.principal import Role
+from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.paging import PageParams
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import Session
+
+READ = Permission("plans:read", tenant=Role.MEMBER, customer=Role.MEMBER)
+WRITE = Permission("plans:write", tenant=Role.BILLING)
+WRITE_TAX = Permission("taxes:write", tenant=Role.ADMIN)
+
+router = Router(prefix="/api", tags=["catalog"])
+
+
+@router.get("/plans", permission=READ)
+async def list_plans(
+    session: Session,
+    page: PageParams,
+    archived: Annotated[bool, Query()] = False,
+) -> ListEnvelope[PlanOut]:
+    """List plans, each in its newest version, newest first."""
+    return listed(await service.plans(session.tx, query=page, archived=archived), plan_to_wire)
+
+
+@router.post("/plans", permission=WRITE, status_code=201)
+async def create_plan(session: Session, body: PlanIn) -> Envelope[PlanOut]:
+    """Put a plan on sale."""
+    made = await service.create_plan(session.tx, code=body.code, content=body.to_model(), now=session.now)
+    return ok(plan_to_wire(made))
+
+
+@router.get("/plans/{plan_id}", permission=READ)
+async def get_plan(session: Session, plan_id: str) -> Envelope[PlanOut]:
+    """Get a plan by its id or its code."""
+    return ok(plan_to_wire(await service.plan(session.tx, plan=plan_id)))
+
+
+@router.put("/plans/{plan_id}", permission=WRITE)
+async def version_plan(session: Session, plan_id: str, body: PlanVersionIn) -> Envelope[PlanOut]:
+    """Make a new version of a plan: new customers get it, whoever has the plan stays on theirs until moved."""
+    current = await service.plan(session.tx, plan=plan_id)
+    made = await service.new_version(session.tx, plan_id=current.id, content=body.to_model(), now=session.now)
+    return ok(plan_to_wire(made))
+
+
+@router.delete("/plans/{plan_id}", permission=WRITE)
+async def archive_plan(session: Session, plan_id: str) -> Envelope[PlanOut]:
+    """Take a plan off sale. Whoever has it keeps it."""
+    current = await service.plan(session.tx, plan=plan_id)
+    return ok(plan_to_wire(await service.archive(session.tx, plan_id=current.id, now=session.now)))
+
+
+@router.get("/plans/{plan_id}/features", permission=READ)
+async def list_features(session: Session, plan_id: str) -> Envelope[list[FeatureOut]]:
+    """List what a plan can do."""
+    return ok(features_to_wire(await service.plan(session.tx, plan=plan_id)))
+
+
+@router.get("/plans/{plan_id}/limits", permission=READ)
+async def list_limits(session: Session, plan_id: str) -> Envelope[list[LimitOut]]:
+    """List how much a plan includes."""
+    return ok(limits_to_wire(await service.plan(session.tx, plan=plan_id)))
+
+
+@router.get("/products", permission=READ)
+async def list_products(session: Session, page: PageParams) -> ListEnvelope[ProductOut]:
+    """List what is sold once, newest first."""
+    return listed(await service.products(session.tx, query=page), product_to_wire)
+
+
+@router.post("/products", permission=WRITE, status_code=201)
+async def create_product(session: Session, body: ProductIn) -> Envelope[ProductOut]:
+    """Put something on sale that is bought once: content, seats, a service."""
+    made = await service.create_product(session.tx, product=body.to_model(), now=session.now)
+    return ok(product_to_wire(made))
+
+
+@router.get("/products/{product_id}", permission=READ)
+async def get_product(session: Session, product_id: str) -> Envelope[ProductOut]:
+    """Get a product by its id or its code."""
+    return ok(product_to_wire(await service.product(session.tx, product=product_id)))
+
+
+@router.put("/tax-rates/default", permission=WRITE_TAX)
+async def set_default_tax_rate(session: Session, body: TaxRateIn) -> Envelope[TaxRateOut]:
+    """Set the rate that net prices are taxed with from now on."""
+    rate = await service.set_default_tax_rate(
+        session.tx,
+        name=body.name,
+        percent=body.percent,
+        country=body.country or "",
+        legal_note=body.legal_note,
+        now=session.now,
+    )
+    return ok(tax_rate_to_wire(rate))

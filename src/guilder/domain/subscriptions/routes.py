@@ -1,0 +1,60 @@
+"""Reading subscriptions over HTTP. What changes one is an order."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from guilder.domain.subscriptions import service
+from guilder.domain.subscriptions.model import Status, Subscription
+from guilder.domain.subscriptions.rules.lifecycle import FINAL
+from guilder.domain.subscriptions.schemas import SubscriptionOut, to_wire
+from guilder.kernel import ids
+from guilder.kernel.errors import NotFound
+from guilder.kernel.ids import Ref
+from guilder.platform.auth.permission import Permission
+from guilder.platform.auth.principal import Role
+from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.paging import PageParams
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import RequestSession, Session
+
+READ = Permission("subscriptions:read", tenant=Role.MEMBER, customer=Role.MEMBER)
+
+router = Router(prefix="/api", tags=["subscriptions"])
+
+
+@router.get("/subscriptions", permission=READ)
+async def list_subscriptions(
+    session: Session,
+    page: PageParams,
+    organization_id: Annotated[str | None, Query(max_length=255)] = None,
+    status: Annotated[Status | None, Query()] = None,
+) -> ListEnvelope[SubscriptionOut]:
+    """List subscriptions, newest first; of one organization, or in one state, if asked."""
+    found = await service.listing(
+        session.tx,
+        query=page,
+        customer_id=session.customer_filter,
+        organization_id=organization_id,
+        status=status,
+    )
+    return listed(found, to_wire)
+
+
+@router.get("/subscriptions/{organization_id}", permission=READ)
+async def get_subscription(session: Session, organization_id: str) -> Envelope[SubscriptionOut]:
+    """Get an organization's subscription: the one that runs, else the newest. A subscription's own id serves too."""
+    return ok(to_wire(await _find(session, organization_id)))
+
+
+async def _find(session: RequestSession, name: str) -> Subscription:
+    by_id = ids.from_text("sub", name)
+    found: list[Subscription] = []
+    if by_id is not None:
+        found = list((await service.get(session.tx, refs=[Ref(session.tenant_id, by_id)])).values())
+    if not found:
+        found = await service.of_organization(session.tx, organization_id=name)
+    mine = [s for s in found if session.customer_filter in (None, s.customer_id)]
+    if not mine:
+        raise NotFound("there is no such subscription")
+    return next((s for s in mine if s.status not in FINAL), mine[0])

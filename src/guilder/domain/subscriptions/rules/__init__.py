@@ -1,0 +1,1 @@
+"""The lifecycle of a subscription and the run of its periods."""
