@@ -76,7 +76,10 @@ class ProcessSettings(BaseModel):
     @classmethod
     def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for each in value:
-            ip_network(each, strict=False)
+            try:
+                ip_network(each, strict=False)
+            except ValueError:
+                raise ValueError("should be addresses or networks by comma, such as 10.0.0.0/8") from None
         return value
 
     @field_validator("public_url")

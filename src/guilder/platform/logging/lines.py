@@ -74,8 +74,8 @@ def _mask_line(_logger: Any, _method: str, line: EventDict) -> EventDict:
 
 
 def _render(style: Style) -> list[Processor]:
-    if style == "json":  # JSON escapes line breaks itself
-        return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+    if style == "json":  # in ASCII, JSON escapes every kind of line break and terminal code itself
+        return [structlog.processors.JSONRenderer()]
     return [_one_line, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
 
 

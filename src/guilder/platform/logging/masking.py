@@ -15,7 +15,7 @@ TEXT_MAX = 20_000
 # Names whose value is masked whole, whatever it looks like. `idempotency_key`, `key_id` and the like stay readable.
 _SECRET_NAME = re.compile(
     r"""(?:^|[_-])(?:password|passwd|passphrase|secret|token|authorization|cookie|credential|credentials|jwt
-    |api[_-]?key|master[_-]?key|private[_-]?key|jwt[_-]?key|access[_-]?key|signature
+    |api[_-]?key|master[_-]?key|private[_-]?key|jwt[_-]?key|secret[_-]?key|access[_-]?key|signature
     |card[_-]?number|pan|cvc|cvv|cvc2|cvv2|iban|account[_-]?number)s?$
     |^(?:set-)?cookie$|^x-api-key$|^stripe-signature$""",
     re.IGNORECASE | re.VERBOSE,

@@ -1,0 +1,54 @@
+"""The page of metrics counts what happened, in a number of series that does not grow with use."""
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from guilder.platform import metrics
+
+
+def series(name):
+    return [
+        sample
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+        if sample.name == name
+    ]
+
+
+def value(name, **labels):
+    return next((each.value for each in series(name) if labels.items() <= each.labels.items()), 0)
+
+
+def test_a_request_is_counted_under_its_template():
+    labels = {"method": "GET", "route": "/api/plans/{id}", "status": "200"}
+    before = value("guilder_http_request_seconds_count", **labels)
+    metrics.request_answered(method="GET", route="/api/plans/{id}", status=200, seconds=0.01)
+    assert value("guilder_http_request_seconds_count", **labels) == before + 1
+
+
+def test_methods_and_routes_from_outside_make_no_series():
+    for n in range(1_000):
+        metrics.request_answered(method=f"M{n}", route=None, status=404, seconds=0)
+        metrics.outside_called(destination=f"host-{n}", outcome=f"o{n}", seconds=0)
+        metrics.credentials_refused(reason=f"r{n}")
+    assert {each.labels["method"] for each in series("guilder_http_request_seconds_count")} <= {"GET", "other"}
+    assert len(series("guilder_outside_call_seconds_count")) <= metrics.NAMES_MAX + 1
+    assert len(series("guilder_auth_refused_total")) <= 51
+
+
+def test_everything_that_is_announced_is_on_the_page():
+    metrics.query_ran(kind="select", seconds=0.001)
+    metrics.transaction_ended(outcome="committed", seconds=0.01)
+    metrics.pool_stands(in_use=3, size=5)
+    metrics.log_lags(group="invoicing", rows=7)
+    for outcome in metrics.LOG_OUTCOMES:
+        metrics.log_messages(group="invoicing", outcome=outcome, count=2)
+    metrics.breaker_is(destination="stripe", state="open")
+    metrics.job_ran(job="roll_due", outcome="done", seconds=1, late_s=4)
+
+    assert value("guilder_db_pool_in_use") == 3
+    assert value("guilder_log_lag", group="invoicing") == 7
+    assert {each.labels["outcome"] for each in series("guilder_log_messages_total")} == metrics.LOG_OUTCOMES
+    assert 2 in {each.value for each in series("guilder_outside_breaker_state")}
+    assert value("guilder_job_late_seconds", job="roll_due") == 4
+    assert value("guilder_db_query_seconds_count", kind="select") >= 1
+    assert value("guilder_db_transaction_seconds_count", outcome="committed") >= 1
