@@ -1,0 +1,153 @@
+"""How periods run: begin, roll, change at the end, opt out, recover."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from dateutil.relativedelta import relativedelta
+from hypothesis import given
+from hypothesis import strategies as st
+
+from guilder.domain.subscriptions.model import NewSubscription, Status, Terms, Turn
+from guilder.domain.subscriptions.rules import periods, trials
+from guilder.domain.subscriptions.rules.lifecycle import Step
+from guilder.kernel import ids
+from guilder.kernel.ids import CustomerId, TenantId
+from guilder.kernel.lifecycle import IllegalStep
+from guilder.kernel.money import Money
+from guilder.kernel.period import Interval, Period, Unit
+
+START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+TENANT, CUSTOMER, PLAN = (ids.new(START) for _ in range(3))
+
+
+def terms(*, minor=3000, unit=Unit.MONTH, quantity=1):
+    return Terms(
+        plan_id=PLAN,
+        plan_code="pro",
+        plan_version=1,
+        plan_name="Pro",
+        billing_cycle=f"{unit}ly",
+        interval=Interval(unit),
+        unit_amount=Money(minor, "EUR"),
+        quantity=quantity,
+    )
+
+
+def begun(*, trial_days=0, zone="UTC", at=START, agreed=None):
+    order = NewSubscription(
+        tenant_id=TenantId(TENANT),
+        customer_id=CustomerId(CUSTOMER),
+        organization_id="acme",
+        terms=agreed or terms(),
+        starts_at=at,
+        time_zone=zone,
+        trial_days=trial_days,
+    )
+    return periods.begin(order, subscription_id=ids.new(at), now=at)
+
+
+def active(**over):
+    return periods.activate(begun(**over))
+
+
+def test_waits_for_its_first_payment():
+    waiting = begun()
+    assert (waiting.status, waiting.next_due_at) == (Status.PROCESSING, None)
+    assert waiting.current_period == Period(START, datetime(2026, 2, 28, 12, 0, tzinfo=UTC))
+
+
+def test_is_active_at_once_when_it_is_free():
+    free = begun(agreed=terms(minor=0))
+    assert (free.status, free.next_due_at) == (Status.ACTIVE, free.current_period.ends_at)
+
+
+def test_begins_its_first_full_period_at_the_very_end_of_the_trial():
+    trial = begun(trial_days=14, zone="America/Los_Angeles")
+    assert trial.status is Status.TRIALING
+    rolled, turns = periods.roll(trial, now=trial.trial_ends_at)
+    assert [turn.turn for turn in turns] == [Turn.TRIAL_ENDED]
+    assert rolled.current_period.starts_at == trial.trial_ends_at
+    assert (rolled.status, rolled.period_number) == (Status.ACTIVE, 0)
+    assert periods.roll(trial, now=trial.trial_ends_at - timedelta(microseconds=1))[1] == []
+
+
+def test_sixty_months_of_a_31_january_are_each_billed_on_their_day():
+    _, turns = periods.roll(active(), now=START + relativedelta(months=60))
+    assert [turn.at for turn in turns] == [START + relativedelta(months=n) for n in range(1, 61)]
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=12))
+def test_is_the_same_however_late_and_often_it_runs(gaps):
+    end = START + timedelta(days=sum(gaps))
+    at_once, all_turns = periods.roll(active(), now=end)
+    by_and_by, turns, now = active(), [], START
+    for gap in gaps:
+        now += timedelta(days=gap)
+        by_and_by, more = periods.roll(by_and_by, now=now)
+        turns += more
+    assert replace(by_and_by, id=at_once.id) == at_once
+    assert [(turn.at, turn.period) for turn in turns] == [(turn.at, turn.period) for turn in all_turns]
+
+
+def test_what_was_opted_out_of_ends_with_its_period():
+    leaving = replace(active(), cancel_at_period_end=True)
+    ended, turns = periods.roll(leaving, now=START + timedelta(days=400))
+    assert [turn.turn for turn in turns] == [Turn.ENDED]
+    assert (ended.status, ended.ended_at) == (Status.EXPIRED, leaving.current_period.ends_at)
+    assert ended.next_due_at is None
+
+
+def test_takes_its_pending_terms_at_the_periods_end():
+    changed = terms(minor=5000, quantity=2)
+    rolled, turns = periods.roll(replace(active(), pending_terms=changed), now=datetime(2026, 3, 1, tzinfo=UTC))
+    assert (rolled.terms, rolled.pending_terms) == (changed, None)
+    assert rolled.current_period.ends_at == datetime(2026, 3, 31, 12, tzinfo=UTC), "still counted from the anchor"
+    assert turns[0].terms == changed
+
+
+def test_counts_anew_when_its_interval_changes_at_the_periods_end():
+    rolled, _ = periods.roll(
+        replace(active(), pending_terms=terms(unit=Unit.YEAR)), now=datetime(2026, 3, 1, tzinfo=UTC)
+    )
+    assert rolled.current_period == Period(datetime(2026, 2, 28, 12, tzinfo=UTC), datetime(2027, 2, 28, 12, tzinfo=UTC))
+
+
+def test_recovers_within_what_is_paid_as_if_nothing_had_been():
+    suspended = replace(active(), status=Status.SUSPENDED, next_due_at=None)
+    back, is_new = periods.recover(suspended, at=START + timedelta(days=10))
+    assert (back.status, is_new, back.next_due_at) == (Status.ACTIVE, False, suspended.current_period.ends_at)
+
+
+def test_recovers_after_it_with_a_period_that_begins_now():
+    suspended = replace(active(), status=Status.SUSPENDED, next_due_at=None)
+    at = START + timedelta(days=45)
+    back, is_new = periods.recover(suspended, at=at)
+    assert is_new
+    assert back.current_period.starts_at == at
+    assert back.anchor_at == at
+
+
+def test_catches_up_by_rolling_when_it_was_only_past_due():
+    late = replace(active(), status=Status.PAST_DUE)
+    back, is_new = periods.recover(late, at=START + timedelta(days=45))
+    assert (back.status, is_new) == (Status.ACTIVE, False)
+    assert back.next_due_at == late.current_period.ends_at
+
+
+@pytest.mark.parametrize("status", [Status.CANCELED, Status.EXPIRED])
+@pytest.mark.parametrize("step", [Step.CANCEL, Step.EXPIRE])
+def test_what_has_ended_does_not_end_again(status, step):
+    ended = replace(active(), status=status, ended_at=START)
+    with pytest.raises(IllegalStep):
+        periods.end(ended, step=step, at=START)
+
+
+def test_reminds_three_days_and_one_day_before_a_trials_end():
+    end = START + timedelta(days=14)
+    first = trials.next_reminder(end, after=START)
+    assert (first, trials.days_left(end, due_at=first)) == (end - timedelta(days=3), 3)
+    second = trials.next_reminder(end, after=first)
+    assert (second, trials.days_left(end, due_at=second)) == (end - timedelta(days=1), 1)
+    assert trials.next_reminder(end, after=second) is None
+    assert trials.next_reminder(None, after=START) is None
