@@ -1,11 +1,15 @@
 """Wake-ups: NOTIFY sent after the commit, gathered, so that no billing transaction queues for NOTIFY's one lock."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 
 import asyncpg
 
+from guilder.platform.db.tx import Connection
+
 GATHER_S = 0.002
+RECONNECT_S = 1.0
 
 
 class Waker:
@@ -34,3 +38,42 @@ class Waker:
                 await self._pool.execute("select pg_notify(name, '') from unnest($1::text[]) as name", channels)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
                 continue  # whoever listens polls as well
+
+
+async def heed(
+    connect: Callable[[], Awaitable[Connection]], channel: str, *, wake: asyncio.Event, stop: asyncio.Event
+) -> None:
+    """Set `wake` whenever `channel` is notified, until `stop`; a lost connection is opened again."""
+    while not stop.is_set():
+        try:
+            await _listen(await connect(), channel, wake=wake, stop=stop)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            await within(stop.wait(), RECONNECT_S)
+
+
+async def _listen(connection: Connection, channel: str, *, wake: asyncio.Event, stop: asyncio.Event) -> None:
+    gone = asyncio.Event()
+    connection.add_termination_listener(lambda _: gone.set())
+    try:
+        await connection.add_listener(channel, lambda *_: wake.set())
+        # What was notified before we listened is found by looking once more.
+        wake.set()
+        await first(gone, stop)
+    finally:
+        await connection.close(timeout=1)
+
+
+async def within(event: Awaitable[object], seconds: float) -> None:
+    """Wait for something, but no longer than this."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event, seconds)
+
+
+async def first(*events: asyncio.Event, timeout_s: float | None = None) -> None:
+    """Wait for whichever event is set first."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()

@@ -1,0 +1,111 @@
+"""The scheduler: does what is due for tenants on the wall clock, and keeps the house.
+
+Any number of them run at once: the rows are claimed (SKIP LOCKED) in the transaction that does the work, so nothing can
+be left claimed, and a row that two of them found is done once.
+"""
+
+import asyncio
+import random
+from datetime import datetime
+
+from guilder.kernel.ids import Ref
+from guilder.kernel.page import Page, PageQuery, page_of
+from guilder.platform import logging, metrics
+from guilder.platform.clock import Clock
+from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
+from guilder.platform.db.wakes import first
+from guilder.platform.jobs import store
+from guilder.platform.jobs.batches import Batches
+from guilder.platform.jobs.store import JobFailure
+from guilder.platform.jobs.timetable import Chore, Due, Job, Timetable
+
+ACTOR = "scheduler"
+RETRY_MAX_S = 3600.0
+# How many rows that failed before are tried again, each alone, in one step.
+RETRIES_MAX = 20
+PAUSE_S = 2.0
+
+_log = logging.get(__name__)
+
+
+class Scheduler:
+    """Runs a timetable."""
+
+    def __init__(
+        self, database: Database, timetable: Timetable, *, clock: Clock, retry_max_s: float = RETRY_MAX_S
+    ) -> None:
+        self._database = database
+        self._timetable = timetable
+        self._clock = clock
+        self._batches = Batches(database, retry_max_s=retry_max_s)
+
+    async def step(self, job: Job) -> int:
+        """Do up to a batch of what is due now for tenants on the wall clock; return how many rows were done."""
+        began, now = self._clock.monotonic(), self._clock.now()
+        found, again = await self._find(job, now)
+        if not found and not again:
+            return 0
+        refs = [due.ref for due in found]
+        outcome = await self._batches.do(job, refs, failed_before=again, now=now)
+        late_s = (now - found[0].due_at).total_seconds() if found else 0.0
+        said = "failed" if outcome.failed else "done" if outcome.done else "skipped"
+        metrics.job_ran(job=job.name, outcome=said, seconds=self._clock.monotonic() - began, late_s=late_s)
+        return outcome.done
+
+    async def drain(self) -> int:
+        """Do everything that is due now, job by job, until none has anything left; return how many rows."""
+        total = 0
+        while done := sum([await self.step(job) for job in self._timetable.jobs]):
+            total += done
+        return total
+
+    async def do_chore(self, chore: Chore) -> bool:
+        """Do a chore if it is due and no other node is at it; the transaction that guards it stays open meanwhile."""
+        async with self._database.transaction(actor=ACTOR) as tx:
+            if not await store.begin_chore(tx, chore.name, every_s=chore.every_s):
+                return False
+            await chore.run(self._database)
+            await store.end_chore(tx, chore.name)
+            return True
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve every job and chore until `stop`; what is under way then is finished."""
+        jobs = [self._serve(job, stop) for job in self._timetable.jobs]
+        chores = [self._keep(chore, stop) for chore in self._timetable.chores]
+        await asyncio.gather(*jobs, *chores)
+
+    async def _find(self, job: Job, now: datetime) -> tuple[list[Due], list[Ref]]:
+        """Return what is due, and what is due and failed before; without what is still pushed aside."""
+        async with self._database.transaction(actor=ACTOR) as tx:
+            failed = (await store.failures(tx, None)).get(job.name, {})
+            limit = job.batch_max + len(failed)
+            found = await store.due(tx, [job], tenant_id=None, now=now, limits=[limit])
+        fresh = [due for due in found if due.ref not in failed]
+        again = [due.ref for due in found if failed.get(due.ref) is False]
+        return fresh[: job.batch_max], again[:RETRIES_MAX]
+
+    async def _serve(self, job: Job, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            pause_s = job.every_s * random.uniform(0.8, 1.2)  # noqa: S311  (so that nodes do not walk in step)
+            try:
+                if await self.step(job):
+                    continue
+            except Exception:  # noqa: BLE001  (a scheduler outlives whatever happens to the database)
+                _log.exception("scheduler_stumbled", job=job.name)
+                pause_s = PAUSE_S
+            await first(stop, timeout_s=pause_s)
+
+    async def _keep(self, chore: Chore, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await self.do_chore(chore)
+            except Exception:  # noqa: BLE001  (as above)
+                _log.exception("chore_failed", chore=chore.name)
+            await first(stop, timeout_s=min(chore.every_s, 60.0) * random.uniform(0.5, 1.0))  # noqa: S311
+
+
+async def failures(tx: Tx, *, page: PageQuery) -> Page[JobFailure]:
+    """List the due rows that failed and are pushed aside, newest first."""
+    rows = [JobFailure(**row) for row in await store.list_failures(tx, page)]
+    return page_of(rows, page, lambda failure: failure.row_id)

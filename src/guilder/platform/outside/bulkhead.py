@@ -1,0 +1,174 @@
+"""A lane: everything that goes to one destination, within a window of its own, behind a breaker of its own.
+
+A slow destination fills its own window and nobody else's. Outcomes that come back close together are recorded in one
+transaction; the last one under way, or a lone one, waits for nobody.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from guilder.platform import logging, metrics
+from guilder.platform.clock import Clock
+from guilder.platform.db.database import in_transaction
+from guilder.platform.outside.breaker import Breaker, State
+from guilder.platform.outside.intents import CallFailed, Done
+from guilder.platform.outside.phases import AnyDone, Phases, Ready
+
+# How long an outcome waits for others to be recorded with it, while others are under way.
+GATHER_S = 0.008
+RECORD_MAX = 500
+
+_log = logging.get(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneState:
+    """What a lane looks like from outside."""
+
+    destination: str
+    breaker: State
+    opens_in_s: float
+    in_flight: int
+    window: int
+
+
+class Lane:
+    """Takes intents of one destination through load, call and record."""
+
+    def __init__(
+        self,
+        destination: str,
+        phases: Phases,
+        *,
+        clock: Clock,
+        breaker: Breaker,
+        window: int,
+        room: Callable[[], int],
+    ) -> None:
+        self.destination = destination
+        self.window = window
+        self.breaker = breaker
+        self.in_flight = 0
+        # Set when there may be something to do: a slot became free, or an intent is due.
+        self.hint = asyncio.Event()
+        self._phases = phases
+        self._clock = clock
+        self._room = room
+        self._filling = asyncio.Lock()
+        self._calls: set[asyncio.Task[None]] = set()
+        self._came_back: list[AnyDone] = []
+        self._recorder: asyncio.Task[None] | None = None
+        # Metrics know families of destinations ("gateway", "webhook"), never a customer's host.
+        self._family = destination.partition(":")[0]
+
+    @property
+    def state(self) -> LaneState:
+        breaker = self.breaker
+        return LaneState(self.destination, breaker.state, breaker.opens_in_s(), self.in_flight, self.window)
+
+    async def fill(self) -> int:
+        """Claim, load and send out as many as there is room for; return how many were claimed."""
+        async with self._filling:
+            limit = self.breaker.room(max(0, min(self.window - self.in_flight, self._room())))
+            if limit == 0:
+                return 0
+            lease_ends = self._clock.monotonic() + self._phases.lease_s
+            claims = await self._phases.claim(self.destination, limit)
+            self.in_flight += len(claims)
+            ready: list[Ready] = []
+            try:
+                ready = await self._phases.load(claims)
+            finally:
+                self.in_flight -= len(claims) - len(ready)
+            self._send_out(ready, lease_ends)
+            return len(claims)
+
+    async def settle(self) -> None:
+        """Wait until everything under way is recorded."""
+        while tasks := [*self._calls, *([self._recorder] if self._recorder else [])]:
+            await asyncio.wait(tasks)
+            await asyncio.sleep(0)
+
+    async def cancel(self) -> None:
+        """Stop the calls that are under way; their leases run out, and they are repeated with the same keys."""
+        for task in self._calls:
+            task.cancel()
+        await self.settle()
+
+    def _send_out(self, ready: Sequence[Ready], lease_ends: float) -> None:
+        for each in ready:
+            self.breaker.began()
+            task = asyncio.create_task(self._perform(each, lease_ends), name=f"call {self.destination}")
+            self._calls.add(task)
+            task.add_done_callback(self._calls.discard)
+
+    async def _perform(self, ready: Ready, lease_ends: float) -> None:
+        limits = ready.performer.limits
+        intent = ready.intent
+        assert not in_transaction(), f"a call to {self.destination} with a transaction open"
+        if self._clock.monotonic() + limits.timeout_s > lease_ends:
+            # This process stood still since it claimed: somebody else may hold the lease when the answer comes.
+            _log.warning("lease_too_short_to_call", intent_id=str(intent.id), kind=intent.kind)
+            self._forget()
+            return
+        is_last = intent.attempts >= limits.attempts_max
+        if intent.attempts > limits.attempts_max:
+            # Nothing but crashes gets here: a retry beyond the limit would have been dead.
+            failure: CallFailed | None = CallFailed("its lease ran out again and again", is_outage=False)
+            outcome = None
+            self.breaker.abandoned()
+        else:
+            try:
+                outcome, failure = await self._call(ready)
+            except asyncio.CancelledError:
+                self._forget()
+                raise
+        done = Done(intent=intent, request=ready.request, outcome=outcome, failure=failure, is_last=is_last)
+        self._came_back.append(done)
+        if self._recorder is None:
+            self._recorder = asyncio.create_task(self._record(), name=f"record {self.destination}")
+
+    async def _call(self, ready: Ready) -> tuple[object, CallFailed | None]:
+        began, outcome, failure = self._clock.monotonic(), None, None
+        limit_s = ready.performer.limits.timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                outcome = await ready.performer.call(ready.intent, ready.request, now=ready.now)
+        except CallFailed as error:
+            failure = error
+        except TimeoutError:
+            failure = CallFailed(f"no answer within {limit_s:g} s")
+        except OSError as error:
+            failure = CallFailed(f"cannot be reached: {type(error).__name__}")
+        except Exception as error:  # noqa: BLE001  (our mistake, not the destination's: it must not stop the lane)
+            _log.exception("call_broke", intent_id=str(ready.intent.id), kind=ready.intent.kind)
+            failure = CallFailed(f"{type(error).__name__} in the performer", is_outage=False)
+        self.breaker.ended(ok=failure is None or not failure.is_outage)
+        seconds = self._clock.monotonic() - began
+        metrics.outside_called(destination=self._family, outcome="failed" if failure else "ok", seconds=seconds)
+        return outcome, failure
+
+    async def _record(self) -> None:
+        try:
+            while self._came_back:
+                if len(self._came_back) < self.in_flight:
+                    await asyncio.sleep(GATHER_S)
+                batch, self._came_back = self._came_back[:RECORD_MAX], self._came_back[RECORD_MAX:]
+                lease_ends = self._clock.monotonic() + self._phases.lease_s
+                moved: list[Ready] = []
+                try:
+                    moved = await self._phases.record(batch)
+                except Exception:  # noqa: BLE001  (whatever it was, the lane goes on)
+                    # The database is gone: the leases run out, and the calls are repeated with the same keys.
+                    _log.exception("outcomes_not_recorded", destination=self.destination, count=len(batch))
+                self.in_flight -= len(batch) - len(moved)
+                self._send_out(moved, lease_ends)
+                self.hint.set()
+        finally:
+            self._recorder = None
+
+    def _forget(self) -> None:
+        self.breaker.abandoned()
+        self.in_flight -= 1
+        self.hint.set()

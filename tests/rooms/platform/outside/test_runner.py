@@ -1,0 +1,314 @@
+"""The runner …"""
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from guilder.platform.clock import WallClock
+from guilder.platform.outside.breaker import BreakerLimits, State
+from guilder.platform.outside.intents import CallFailed, Done, Limits
+from guilder.platform.outside.phases import Phases
+from tests.rooms.platform.ground import NOW, a_tenant
+from tests.rooms.platform.outside.toys import World, no_answer
+
+
+async def until(what, within_s=5.0):
+    ends = time.monotonic() + within_s
+    while time.monotonic() < ends:
+        if await what():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came true")
+
+
+async def test_goes_on_with_the_next_step_at_once_after_committing_the_last(world: World):
+    (subject,) = await world.charge()
+    assert await world.runner(world.charging()).step("gateway:toy") == 1
+    assert world.provider.journal == [f"toy.charge:prepare:{subject}", f"toy.charge:confirm:{subject}"]
+    row = await world.row()
+    assert (row["state"], row["at_step"], row["fence"]) == ("done", "confirm", 1)
+    assert await world.statuses() == ["paid"]
+
+
+async def test_repeats_with_the_same_key_what_a_crash_cut_off_and_the_zombie_records_nothing(world: World):
+    (subject,) = await world.charge()
+    performer = world.charging(steps=("prepare",))
+    crashed = Phases(world.database, [performer], world.clocks)
+    (ready,) = await crashed.load(await crashed.claim("gateway:toy", 1))
+    outcome = await performer.call(ready.intent, ready.request, now=NOW)
+    # Here the process stood still. While its lease runs nobody takes it over ...
+    runner = world.runner(performer)
+    assert await runner.drain() == 0
+    # ... and then somebody does.
+    await world.make_due()
+    assert await runner.drain() == 1
+    assert world.provider.journal == [f"toy.charge:prepare:{subject}"] * 2
+    assert len(world.provider.charged) == 1
+    assert (await world.row())["fence"] == 2
+    batches = list(performer.batches)
+    late = Done(intent=ready.intent, request=ready.request, outcome=outcome)
+    assert await crashed.record([late]) == []
+    assert performer.batches == batches, "the zombie's outcome must not reach the room"
+    assert await world.admin.fetchval("select recorded from toy.charges") == 1
+
+
+async def test_that_lost_its_lease_between_steps_leaves_the_rest_to_the_taker(world: World):
+    """The zombie holds an intent that the taker has under lease right now, not yet done."""
+    await world.charge()
+    performer = world.charging()
+    zombie, taker = (Phases(world.database, [performer], world.clocks) for _ in range(2))
+    (old,) = await zombie.load(await zombie.claim("gateway:toy", 1))
+    await world.make_due()
+    (new,) = await taker.load(await taker.claim("gateway:toy", 1))
+    assert (old.intent.key, old.intent.fence + 1) == (new.intent.key, new.intent.fence)
+    assert await zombie.record([Done(intent=old.intent, request="", outcome="ok")]) == []
+    assert (await world.row())["at_step"] == "prepare"
+    (moved,) = await taker.record([Done(intent=new.intent, request="", outcome="ok")])
+    assert moved.intent.step == "confirm"
+    assert (await world.row())["is_leased"]
+
+
+async def test_resumes_at_the_step_where_a_crash_cut_it_off(world: World):
+    (subject,) = await world.charge()
+    performer = world.charging()
+    crashed = Phases(world.database, [performer], world.clocks)
+    (ready,) = await crashed.load(await crashed.claim("gateway:toy", 1))
+    await crashed.record([Done(intent=ready.intent, request="", outcome="ok")])
+    await world.make_due()
+    assert await world.runner(performer).drain() == 1
+    assert world.provider.journal == [f"toy.charge:confirm:{subject}"]
+    assert await world.statuses() == ["paid"]
+
+
+async def test_gives_up_what_crashes_every_process_that_takes_it(world: World):
+    await world.charge()
+    performer = world.charging()
+    phases = Phases(world.database, [performer], world.clocks)
+    for _ in range(performer.limits.attempts_max):
+        assert len(await phases.claim("gateway:toy", 1)) == 1
+        await world.make_due()
+    await world.runner(performer).drain()
+    row = await world.row()
+    assert (row["state"], row["reason"]) == ("dead", "its lease ran out again and again")
+    assert world.provider.journal == []
+
+
+async def test_lets_a_slow_destination_delay_nobody_else(world: World):
+    performer = world.charging(limits=Limits(timeout_s=30))
+    slow = set(await world.charge(40, destination="gateway:slow"))
+    fast = await world.charge(40, destination="gateway:fast")
+    take, held = world.provider.take, asyncio.Event()
+
+    async def sometimes_slow(key, subject_id):
+        if subject_id in slow:
+            await held.wait()
+        return await take(key, subject_id)
+
+    world.provider.take = sometimes_slow
+    stop = asyncio.Event()
+    runner = world.runner(performer, windows={"gateway:slow": 3})
+    running = asyncio.create_task(runner.run(stop))
+
+    async def fast_ones_are_paid():
+        sql = "select count(*) from toy.charges where status = 'paid' and id = any ($1)"
+        return await world.admin.fetchval(sql, fast) == len(fast)
+
+    await until(fast_ones_are_paid)
+    assert {lane.destination: lane.in_flight for lane in runner.lanes} == {"gateway:slow": 3, "gateway:fast": 0}
+    assert await world.admin.fetchval("select count(*) from platform.intents where is_leased") == 3
+    held.set()
+
+    async def all_are_paid():
+        return await world.statuses() == ["paid"] * 80
+
+    await until(all_are_paid)
+    stop.set()
+    await running
+
+
+async def test_calls_no_more_at_once_than_the_window(world: World):
+    await world.charge(30)
+    await world.runner(world.charging(), windows={"gateway": 4}).drain()
+    assert world.provider.in_flight_max <= 4
+    assert await world.statuses() == ["paid"] * 30
+
+
+async def test_records_together_what_comes_back_together(world: World):
+    await world.charge(60)
+    performer = world.charging(steps=("prepare",))
+    await world.runner(performer, windows={"gateway": 60}).step("gateway:toy")
+    assert sum(performer.batches) == 60
+    assert len(performer.batches) <= 4
+
+
+async def test_does_not_let_a_lone_outcome_wait(world: World):
+    performer = world.charging(steps=("prepare",))
+    runner = world.runner(performer)
+    await runner.drain()
+    await world.charge()
+    began = time.monotonic()
+    assert await runner.step("gateway:toy") == 1
+    assert time.monotonic() - began < 0.1
+
+
+async def test_times_a_call_out_and_calls_it_no_answer(world: World):
+    await world.charge()
+    world.provider.gate = asyncio.Event()
+    await world.runner(world.charging(limits=Limits(timeout_s=0.1))).drain()
+    row = await world.row()
+    assert (row["state"], row["reason"], row["is_leased"]) == ("waiting", "no answer within 0.1 s", False)
+    assert await world.statuses() == ["unknown"]
+
+
+async def test_waits_as_long_as_it_was_asked_to(world: World):
+    (subject,) = await world.charge()
+    world.provider.answers[subject] = [no_answer(retry_after_s=1800)]
+    await world.runner(world.charging()).drain()
+    wait = (await world.row())["due_at"] - WallClock().now()
+    assert timedelta(seconds=1790) < wait <= timedelta(seconds=1800)
+
+
+async def test_backs_off_longer_each_time(world: World):
+    (subject,) = await world.charge()
+    world.provider.answers[subject] = [no_answer(), no_answer()]
+    runner, waits = world.runner(world.charging(limits=Limits(backoff_first_s=100))), []
+    for _ in range(2):
+        await world.make_due()
+        await runner.drain()
+        waits.append(((await world.row())["due_at"] - WallClock().now()).total_seconds())
+    assert 45 < waits[0] <= 100 < waits[1] + 1 <= 201
+
+
+async def test_does_not_count_waiting_for_an_answer_as_an_attempt(world: World):
+    (subject,) = await world.charge()
+    world.provider.answers[subject] = ["pending"] * 10
+    assert await world.runner(world.charging()).drain() == 11
+    assert await world.statuses() == ["paid"]
+
+
+async def test_finishes_without_a_call_what_has_nothing_to_do_any_more(world: World):
+    (subject,) = await world.charge()
+    await world.admin.execute("update toy.charges set status = 'paid'")
+    await world.runner(world.charging()).drain()
+    assert world.provider.journal == []
+    assert (await world.row())["state"] == "done"
+
+
+@pytest.mark.parametrize("fault", ["poisoned", "unrecordable"])
+async def test_lets_one_intent_at_fault_stop_no_other(world: World, fault: str):
+    subjects = await world.charge(9)
+    performer = world.charging()
+    getattr(performer, fault).add(subjects[4])
+    await world.runner(performer).drain()
+    assert await world.statuses() == ["paid"] * 4 + ["created"] + ["paid"] * 4
+    (bad,) = [row for row in await world.rows() if row["state"] == "waiting"]
+    assert (bad["subject_id"], bad["is_leased"]) == (subjects[4], False)
+    assert bad["reason"].startswith("RuntimeError: cannot be")
+    getattr(performer, fault).clear()
+    await world.make_due()
+    await world.runner(performer).drain()
+    assert await world.statuses() == ["paid"] * 9
+    assert len(world.provider.charged) == 18
+
+
+async def test_gives_a_sandbox_a_batch_of_its_own_on_its_own_time(world: World):
+    sandbox, other = a_tenant(), a_tenant()
+    world.clocks.own[sandbox] = NOW + timedelta(days=900)
+    for tenant in (world.tenant, sandbox, other):
+        await world.charge(tenant=tenant)
+    performer = world.charging(steps=("prepare",))
+    await world.runner(performer).drain()
+    assert sorted(performer.seen, key=lambda each: each[1]) == [
+        (frozenset({world.tenant, other}), NOW),
+        (frozenset({sandbox}), NOW + timedelta(days=900)),
+    ]
+    assert await world.statuses() == ["paid"] * 3
+
+
+async def test_refuses_to_call_with_a_transaction_open(world: World):
+    await world.charge()
+    errors: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context.get("exception")))
+    try:
+        async with world.database.transaction(actor="test"):
+            await world.runner(world.charging()).step("gateway:toy")
+        await asyncio.sleep(0)
+    finally:
+        asyncio.get_running_loop().set_exception_handler(None)
+    assert world.provider.journal == []
+
+
+async def test_makes_each_call_once_however_many_runners_there_are(world: World):
+    await world.charge(200)
+    performer = world.charging(steps=("prepare",))
+    runners = [world.runner(performer, windows={"gateway": 20}) for _ in range(4)]
+    await asyncio.gather(*[runner.drain() for runner in runners])
+    assert len(world.provider.journal) == 200
+    assert await world.admin.fetchval("select count(*) from toy.charges where recorded = 1") == 200
+
+
+async def test_is_woken_by_a_commit_and_need_not_look(world: World):
+    stop = asyncio.Event()
+    running = asyncio.create_task(world.runner(world.charging(), poll_s=60).run(stop))
+    await asyncio.sleep(0.3)
+    await world.charge()
+
+    async def is_paid():
+        return await world.statuses() == ["paid"]
+
+    await until(is_paid, within_s=3)
+    stop.set()
+    await running
+
+
+async def test_finishes_what_is_under_way_when_it_is_stopped(world: World):
+    await world.charge()
+    world.provider.gate, stop = asyncio.Event(), asyncio.Event()
+    running = asyncio.create_task(world.runner(world.charging(steps=("prepare",))).run(stop))
+
+    async def is_out():
+        return world.provider.in_flight == 1
+
+    await until(is_out)
+    stop.set()
+    await asyncio.sleep(0.05)
+    world.provider.gate.set()
+    await running
+    assert await world.statuses() == ["paid"]
+
+
+async def test_leaves_a_destination_that_is_down_alone_and_then_sends_one_probe(world: World):
+    subjects = await world.charge(12)
+    for subject in subjects:
+        world.provider.answers[subject] = [no_answer()] * 2
+    limits = BreakerLimits(calls_min=4, open_first_s=0.2, open_max_s=0.2)
+    performer = world.charging(limits=Limits(timeout_s=2, attempts_max=9, backoff_first_s=0.01))
+    runner = world.runner(performer, windows={"gateway": 4}, breaker_limits=limits)
+    await runner.step("gateway:toy")
+    (lane,) = runner.lanes
+    assert (lane.breaker, lane.in_flight) == (State.OPEN, 0)
+    # Open: nobody calls, and nobody's attempts are counted.
+    assert await runner.drain() == 0
+    assert sum(row["attempts"] for row in await world.rows()) == len(world.provider.journal) == 4
+    await asyncio.sleep(0.35)
+    assert runner.lanes[0].breaker is State.HALF_OPEN
+    assert await runner.step("gateway:toy") == 1
+    assert runner.lanes[0].breaker is State.OPEN
+    world.provider.answers.clear()
+    await asyncio.sleep(0.35)
+    assert await runner.step("gateway:toy") == 1
+    assert runner.lanes[0].breaker is State.CLOSED
+    await world.make_due()
+    await runner.drain()
+    assert await world.statuses() == ["paid"] * 12
+
+
+async def test_does_not_blame_the_destination_for_what_it_did_answer(world: World):
+    subjects = await world.charge(6)
+    for subject in subjects:
+        world.provider.answers[subject] = [CallFailed("refused", is_outage=False)]
+    runner = world.runner(world.charging(), breaker_limits=BreakerLimits(calls_min=2))
+    await runner.drain()
+    assert runner.lanes[0].breaker is State.CLOSED
