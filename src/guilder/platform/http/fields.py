@@ -71,7 +71,7 @@ def _read_strictly(node: Any) -> None:
     elif node.get("type") in _FROM_TEXT:
         inner = dict(node)
         node.clear()
-        node.update(core_schema.no_info_before_validator_function(_text_first, inner))  # type: ignore[arg-type]
+        node.update(core_schema.no_info_before_validator_function(_text_first, inner))
 
 
 class In(BaseModel):

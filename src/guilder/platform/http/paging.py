@@ -50,7 +50,7 @@ class Sealer:
         if len(raw) != _UUID_BYTES + _MAC_BYTES:
             raise BadCursor(field="cursor")
         after, mac = UUID(bytes=raw[:_UUID_BYTES]), raw[_UUID_BYTES:]
-        if not any([hmac.compare_digest(mac, each) for each in self._macs(after)]):
+        if not any(hmac.compare_digest(mac, each) for each in self._macs(after)):
             raise BadCursor(field="cursor")
         return after
 

@@ -1,0 +1,158 @@
+"""The application: routers, the edge around them, and what every server has."""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response
+
+from guilder.kernel.errors import NotFound, Refusal
+from guilder.platform.auth.permission import PUBLIC
+from guilder.platform.clock import Clock, WallClock
+from guilder.platform.crypto import KeyRing
+from guilder.platform.db.clocks import TenantClocks
+from guilder.platform.db.database import Database
+from guilder.platform.http import docs, errors, health, openapi
+from guilder.platform.http.edge import Edge, EdgeRoute
+from guilder.platform.http.exchange import Authenticator
+from guilder.platform.http.limits import InProcess, RateLimiter
+from guilder.platform.http.router import Router
+from guilder.platform.http.settings import HttpSettings
+from guilder.platform.http.shield import Draining, Observe, Shield, exchange_of
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class UnguardedRoute(Exception):
+    """A route that does not go through the edge: nobody said who may call it, so nothing starts."""
+
+
+def build(
+    *,
+    routers: Sequence[Router],
+    authenticate: Authenticator,
+    clocks: TenantClocks,
+    database: Database,
+    keys: KeyRing,
+    settings: HttpSettings,
+    ready_checks: Mapping[str, health.Check] | None = None,
+    metrics: health.Metrics | None = None,
+    observe: Observe | None = None,
+    limiter: RateLimiter | None = None,
+    clock: Clock | None = None,
+    lifespan: Lifespan | None = None,
+    title: str = "Guilder",
+    version: str = "0.1.0",
+    description: str = "Subscription billing and payments that a company runs itself.",
+) -> FastAPI:
+    """Put the application together. `app.state.draining.begin()` is for whoever hears SIGTERM.
+
+    Serve it with `proxy_headers=False, server_header=False`: the edge itself reads X-Forwarded-For, from proxies it trusts.
+
+    :raises UnguardedRoute: a route without a permission
+    """
+    draining, wall = Draining(), clock or WallClock()
+    app = FastAPI(
+        title=title,
+        version=version,
+        description=description,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        lifespan=_draining_at_the_end(draining, lifespan),
+    )
+    app.state.edge = Edge(
+        database=database,
+        clocks=clocks,
+        authenticate=authenticate,
+        limiter=limiter or InProcess(wall.monotonic),
+        clock=wall,
+        keys=keys,
+        settings=settings,
+    )
+    app.state.database = database
+    app.state.draining = draining
+    _answer_in_one_shape(app)
+    own = health.router(
+        database=database, settings=settings, checks=ready_checks or {}, draining=draining, metrics=metrics
+    )
+    for each in (own, _documents(app, settings), *routers):
+        app.include_router(each)
+    app.openapi = _described_once(app, settings)  # type: ignore[method-assign]
+    app.add_middleware(Shield, settings=settings, clock=wall, draining=draining, observe=observe)
+    refuse_unguarded(app)
+    return app
+
+
+def refuse_unguarded(app: FastAPI) -> None:
+    """Look at every route that would be served, however it was added.
+
+    :raises UnguardedRoute: it does not go through the edge
+    """
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if not isinstance(route, EdgeRoute) or getattr(route, "rules", None) is None:
+            raise UnguardedRoute(f"{getattr(route, 'path', route)} does not say who may call it")
+
+
+def _documents(app: FastAPI, settings: HttpSettings) -> Router:
+    router = Router(include_in_schema=False)
+
+    @router.get("/openapi.json", permission=PUBLIC)
+    async def document() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    @router.get("/docs", permission=PUBLIC)
+    async def page() -> Response:
+        if settings.is_production:
+            raise NotFound
+        return docs.page(app.openapi())
+
+    return router
+
+
+def _described_once(app: FastAPI, settings: HttpSettings) -> Callable[[], dict[str, Any]]:
+    def described() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = openapi.describe(app, settings.versions, settings.public_url)
+        return app.openapi_schema
+
+    return described
+
+
+def _answer_in_one_shape(app: FastAPI) -> None:
+    async def refusal(request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refusal)
+        return errors.from_refusal(error, exchange_of(request.scope).request_id)
+
+    async def validation(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return errors.from_validation(error, exchange_of(request.scope).request_id)
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        return errors.from_http(error, exchange_of(request.scope).request_id)
+
+    app.add_exception_handler(Refusal, refusal)
+    app.add_exception_handler(RequestValidationError, validation)
+    app.add_exception_handler(HTTPException, http)
+
+
+def _draining_at_the_end(draining: Draining, inner: Lifespan | None) -> Lifespan:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        try:
+            if inner is None:
+                yield
+            else:
+                async with inner(app):
+                    yield
+        finally:
+            draining.begin()
+
+    return lifespan

@@ -1,0 +1,295 @@
+"""One request, one transaction, committed here.
+
+Size -> who asks -> may they -> how often -> the body -> the key -> a transaction with tenant, actor and the tenant's
+present -> the handler -> its answer stored under the key -> commit -> the answer sent -> what should follow.
+
+It is a route class and not a dependency with `yield`: what stands after such a `yield` may run when the answer has
+been sent, and an answer sent before its commit can be a lie.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+import structlog
+from fastapi import Request
+from fastapi.routing import APIRoute
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from guilder.kernel.errors import Malformed, Refusal, Unauthenticated
+from guilder.platform.auth.permission import allow
+from guilder.platform.auth.principal import Principal
+from guilder.platform.clock import Clock
+from guilder.platform.crypto import KeyRing
+from guilder.platform.db.clocks import TenantClocks
+from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
+from guilder.platform.http import idempotency, incoming, retries
+from guilder.platform.http.errors import from_database
+from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
+from guilder.platform.http.limits import RateLimiter, enough
+from guilder.platform.http.paging import Sealer, current_sealer
+from guilder.platform.http.rules import Rules
+from guilder.platform.http.session import Later, Look, RequestSession, Visit
+from guilder.platform.http.settings import HttpSettings
+from guilder.platform.http.shield import exchange_of
+from guilder.platform.http.taken import Parameters
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+LOOK_EVERY_S = 0.1
+VERSION_HEADER = "Guilder-Version"
+
+log = structlog.get_logger("guilder.http")
+
+
+class UnknownVersion(Malformed):
+    """There is no such version."""
+
+    code = "unknown_version"
+
+
+class _RolledBack(Exception):
+    """A handler answered with a refusal of its own making: nothing that it did is kept."""
+
+    def __init__(self, answer: Response) -> None:
+        self.answer = answer
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What every route is served with."""
+
+    database: Database
+    clocks: TenantClocks
+    authenticate: Authenticator
+    limiter: RateLimiter
+    clock: Clock
+    keys: KeyRing
+    settings: HttpSettings
+
+
+@dataclass(slots=True)
+class _Asked:
+    """One request, as far as the edge has come with it."""
+
+    edge: Edge
+    rules: Rules
+    request: incoming.EdgeRequest
+    exchange: Exchange
+    inner: Handler
+    version: str
+    key: idempotency.Key | None = None
+
+    @property
+    def principal(self) -> Principal:
+        assert self.exchange.principal is not None
+        return self.exchange.principal
+
+
+class EdgeRoute(APIRoute):
+    rules: ClassVar[Rules]
+
+    def get_route_handler(self) -> Handler:
+        inner = super().get_route_handler()
+        parameters = Parameters.of(self)
+
+        async def serve(request: Request) -> Response:
+            edge: Edge = request.app.state.edge
+            exchange = exchange_of(request.scope)
+            exchange.route = request.scope["route"].path_format
+            asked = _Asked(
+                edge=edge,
+                rules=self.rules,
+                request=incoming.EdgeRequest(request.scope, request.receive),
+                exchange=exchange,
+                inner=inner,
+                version=edge.settings.versions[-1],
+            )
+            try:
+                async with asyncio.timeout(edge.settings.request_timeout_s):
+                    return await _serve(asked, parameters)
+            except Refusal:
+                raise
+            except Exception as error:
+                refusal = from_database(error)
+                if refusal is None:
+                    raise
+                log.warning("database_refused", error=type(error).__name__, route=exchange.route)
+                raise refusal from error
+
+        return serve
+
+
+async def _serve(asked: _Asked, parameters: Parameters) -> Response:
+    request, rules = asked.request, asked.rules
+    incoming.check_length(request, rules.body_max)
+    asked.version = _version(asked)
+    await _identify(asked)
+    incoming.check_query(request, known=None if rules.extra_query else parameters.query, lists=parameters.query_lists)
+    body = await incoming.read_body(request, body_max=rules.body_max, timeout_s=asked.edge.settings.body_timeout_s)
+    if not rules.raw_body:
+        incoming.read_json(request, body, is_expected=parameters.has_body)
+    request.scope["guilder.visit"] = _visit(asked)
+    if not rules.has_session:
+        return await asked.inner(request)
+    asked.key = _key(asked, body)
+    current_sealer.set(_sealer(asked))
+    answer, session = await retries.again_on_clash(lambda: _transact(asked))
+    if session is None:
+        return answer
+    if session.look is not None and session.prefer_wait_s:
+        answer = await _wait(asked, session.look, session.prefer_wait_s, answer)
+    return _followed(answer, session.later)
+
+
+async def _identify(asked: _Asked) -> None:
+    edge, exchange, settings = asked.edge, asked.exchange, asked.edge.settings
+    if asked.rules.permission.is_public:
+        taken = await edge.limiter.take(f"address:{exchange.client_ip}", settings.per_address, asked.rules.cost)
+        exchange.headers.update(taken.headers)
+        enough(taken)
+        return
+    # Whoever guesses at credentials is slowed down by address, before they are even looked at.
+    failures = f"failed-login:{exchange.client_ip}"
+    enough(await edge.limiter.take(failures, settings.per_failed_login, cost=0))
+    try:
+        exchange.principal = await edge.authenticate.principal(_head(asked))
+    except Unauthenticated:
+        await edge.limiter.take(failures, settings.per_failed_login)
+        raise
+    caller = f"caller:{asked.principal.tenant_id}:{asked.principal.actor}"
+    taken = await edge.limiter.take(caller, settings.per_principal, asked.rules.cost)
+    exchange.headers.update(taken.headers)
+    allow(asked.rules.permission, asked.principal)
+    enough(taken)
+
+
+def _head(asked: _Asked) -> RequestHead:
+    request = asked.request
+    if len(request.headers.getlist("authorization")) > 1:
+        raise Unauthenticated
+    return RequestHead(
+        method=request.method,
+        path=request.url.path,
+        headers=request.headers,
+        cookies=request.cookies,
+        client_ip=asked.exchange.client_ip,
+    )
+
+
+def _version(asked: _Asked) -> str:
+    known = asked.edge.settings.versions
+    wanted = asked.request.headers.get(VERSION_HEADER, known[-1])
+    if wanted not in known:
+        raise UnknownVersion(f"versions are: {', '.join(known)}", field=VERSION_HEADER)
+    asked.exchange.headers[VERSION_HEADER] = wanted
+    return wanted
+
+
+def _visit(asked: _Asked) -> Visit:
+    return Visit(
+        database=asked.edge.database,
+        clocks=asked.edge.clocks,
+        now=asked.edge.clock.now(),
+        principal=asked.exchange.principal,
+        request_id=asked.exchange.request_id,
+        base_url=asked.edge.settings.public_url,
+        client_ip=asked.exchange.client_ip,
+        traceparent=traceparent_of(asked.request.headers),
+        prefer_wait_s=wait_of(asked.request.headers),
+    )
+
+
+def _key(asked: _Asked, body: bytes) -> idempotency.Key | None:
+    request = asked.request
+    text = idempotency.read_key(request.headers.getlist(idempotency.HEADER))
+    if text is None or request.method not in idempotency.METHODS:
+        return None
+    fingerprint = idempotency.fingerprint(
+        method=request.method, path=request.url.path, query=request.scope["query_string"], body=body
+    )
+    return idempotency.Key(asked.principal, text, fingerprint)
+
+
+def _sealer(asked: _Asked) -> Sealer:
+    principal, keys = asked.principal, asked.edge.keys
+    about = f"{principal.tenant_id}\n{principal.customer_id}\n{asked.request.method}\n{asked.exchange.route}"
+    return Sealer(lambda text: keys.blinds(text, about="cursor"), about)
+
+
+async def _transact(asked: _Asked) -> tuple[Response, RequestSession | None]:
+    """Do it all in one transaction. The session is None where nothing was done: a replay, a handler's own refusal."""
+    try:
+        async with asked.edge.database.transaction(
+            [asked.principal.tenant_id],
+            actor=asked.principal.actor,
+            request_id=asked.exchange.request_id,
+            traceparent=traceparent_of(asked.request.headers),
+        ) as tx:
+            if asked.key is not None:
+                replay = await idempotency.claim(tx, asked.key, asked.edge.keys)
+                if replay is not None:
+                    return replay, None
+            session = await _open_session(asked, tx)
+            answer = await asked.inner(asked.request)
+            if answer.status_code >= 400:
+                raise _RolledBack(answer)
+            if asked.key is not None:
+                await idempotency.remember(tx, asked.key, asked.edge.keys, answer)
+            return answer, session
+    except _RolledBack as refused:
+        return refused.answer, None
+
+
+async def _open_session(asked: _Asked, tx: Tx) -> RequestSession:
+    session = RequestSession(
+        tx=tx,
+        now=await _now(asked, tx),
+        principal=asked.principal,
+        request_id=asked.exchange.request_id,
+        base_url=asked.edge.settings.public_url,
+        version=asked.version,
+        prefer_wait_s=wait_of(asked.request.headers),
+    )
+    asked.request.scope["guilder.session"] = session
+    return session
+
+
+async def _now(asked: _Asked, tx: Tx) -> datetime:
+    domains = await asked.edge.clocks.domains(tx, [asked.principal.tenant_id])
+    assert len(domains) == 1, domains
+    return domains[0].now
+
+
+async def _wait(asked: _Asked, look: Look, wait_s: int, answer: Response) -> Response:
+    """Look again, in short transactions of its own, until there is an answer or the time is up."""
+    edge = asked.edge
+    until = edge.clock.monotonic() + wait_s
+    asked.exchange.headers["Preference-Applied"] = f"wait={wait_s}"
+    while edge.clock.monotonic() < until:
+        async with edge.database.transaction(
+            [asked.principal.tenant_id], actor=asked.principal.actor, request_id=asked.exchange.request_id, keep=False
+        ) as tx:
+            found = await look(tx, await _now(asked, tx))
+        if found is not None:
+            return Response(found.model_dump_json(), answer.status_code, media_type="application/json")
+        await asyncio.sleep(LOOK_EVERY_S)
+    return answer
+
+
+def _followed(answer: Response, later: list[Later]) -> Response:
+    if later:
+        given: Callable[[], Awaitable[Any]] | None = answer.background
+        answer.background = BackgroundTask(_run_later, ([given] if given else []) + list(later))
+    return answer
+
+
+async def _run_later(later: list[Later]) -> None:
+    for work in later:
+        try:
+            await work()
+        except Exception:
+            log.exception("after_commit_failed")

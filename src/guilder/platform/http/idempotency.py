@@ -1,0 +1,135 @@
+"""Asking twice does it once: the answer to a key is stored in the transaction that did the work.
+
+What was refused did nothing and is not stored: the key may be tried again. Answers are kept for at least 72 hours;
+after that a rule of the business itself (one open subscription, one payment an order) must do.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.responses import Response
+
+from guilder.kernel.errors import Conflict, Invalid, Malformed
+from guilder.platform import crypto
+from guilder.platform.auth.principal import Kind, Principal
+from guilder.platform.db.tx import Tx
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
+METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+PURGE_MAX = 5_000
+_KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
+
+
+class BadKey(Malformed):
+    """An idempotency key is 1 to 255 visible ASCII characters, given once."""
+
+    code = "bad_idempotency_key"
+
+
+class InFlight(Conflict):
+    """A request with this key is being served right now; ask again in a moment."""
+
+    code = "idempotency_in_flight"
+
+
+class Mismatch(Invalid):
+    """This key was used for another request."""
+
+    code = "idempotency_mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A client's key, whose it is, and what it was given for."""
+
+    principal: Principal
+    text: str
+    fingerprint: bytes
+
+    @property
+    def scope(self) -> str:
+        if self.principal.kind is Kind.CUSTOMER_USER:
+            return f"customer:{self.principal.customer_id}"
+        return "tenant"
+
+    @property
+    def lock(self) -> int:
+        """Return the number of the advisory lock that twins meet at."""
+        name = f"idempotency\n{self.principal.tenant_id}\n{self.scope}\n{self.text}"
+        return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+    @property
+    def about(self) -> bytes:
+        return crypto.about("platform.idempotency_keys", self.principal.tenant_id, self.scope, self.text)
+
+
+def read_key(given: Sequence[str]) -> str | None:
+    """Read the header; None if there is none.
+
+    :raises BadKey: empty, too long, control characters, or several
+    """
+    if not given:
+        return None
+    if len(given) > 1 or not _KEY.fullmatch(given[0]):
+        raise BadKey(field=HEADER)
+    return given[0]
+
+
+def fingerprint(*, method: str, path: str, query: bytes, body: bytes) -> bytes:
+    """Hash what was asked, byte by byte: the same key means the same bytes."""
+    digest = hashlib.sha256()
+    for part in (method.encode(), path.encode("utf-8", "surrogateescape"), query, body):
+        digest.update(len(part).to_bytes(8))
+        digest.update(part)
+    return digest.digest()
+
+
+async def claim(tx: Tx, key: Key, keys: crypto.KeyRing) -> Response | None:
+    """Take the key for this transaction, or return the answer that it was given before.
+
+    :raises InFlight: another transaction holds it
+    :raises Mismatch: it was given for something else
+    """
+    if not await tx.fetchval("select pg_try_advisory_xact_lock($1)", key.lock):
+        raise InFlight(retry_after_s=1)
+    # A statement of its own, after the lock: only so does it see what the twin before committed.
+    row = await tx.fetchrow(
+        """select fingerprint, status, media_type, location, body from platform.idempotency_keys
+           where (tenant_id, scope, key) = ($1, $2, $3)""",
+        key.principal.tenant_id,
+        key.scope,
+        key.text,
+    )
+    if row is None:
+        return None
+    if row["fingerprint"] != key.fingerprint:
+        raise Mismatch(field=HEADER)
+    headers = {REPLAYED: "true"} | ({"Location": row["location"]} if row["location"] else {})
+    body = crypto.open_(keys, row["body"], about=key.about)
+    return Response(body, row["status"], headers, media_type=row["media_type"] or None)
+
+
+async def remember(tx: Tx, key: Key, keys: crypto.KeyRing, answer: Response) -> None:
+    """Store the answer, in the transaction that did what it says."""
+    await tx.execute(
+        """insert into platform.idempotency_keys
+               (tenant_id, scope, key, fingerprint, status, media_type, location, body)
+           values ($1, $2, $3, $4, $5, $6, $7, $8)""",
+        key.principal.tenant_id,
+        key.scope,
+        key.text,
+        key.fingerprint,
+        answer.status_code,
+        answer.headers.get("content-type", ""),
+        answer.headers.get("location"),
+        crypto.seal(keys, bytes(answer.body), about=key.about),
+    )
+
+
+async def purge(tx: Tx, *, before: datetime) -> int:
+    """Forget answers given before this, up to `PURGE_MAX` of them; never one younger than 72 hours."""
+    return int(await tx.fetchval("select platform.purge_idempotency_keys($1, $2)", before, PURGE_MAX))

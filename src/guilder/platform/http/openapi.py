@@ -1,0 +1,164 @@
+"""The published description: OpenAPI 3.1, with what the edge does on every route, drawn from the routes themselves."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import iter_route_contexts
+
+from guilder.platform.http.edge import EdgeRoute
+from guilder.platform.http.errors import PROBLEM
+from guilder.platform.http.idempotency import HEADER, METHODS
+from guilder.platform.http.rules import Rules
+
+Operation = dict[str, Any]
+
+_PROBLEM_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "RFC 9457. `code` is stable; `detail` is for people and may change.",
+    "required": ["type", "title", "status", "detail", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string"},
+        "field": {"type": "string", "examples": ["lines[0].amount"]},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "code", "detail"],
+                "properties": {name: {"type": "string"} for name in ("field", "code", "detail")},
+            },
+        },
+        "request_id": {"type": "string"},
+    },
+}
+_ANSWERS = {
+    "400": "The request cannot be read",
+    "401": "No valid credentials",
+    "403": "These credentials do not allow this",
+    "404": "No such thing, or not yours",
+    "409": "Not possible in the state that things are in, or the same key is being served",
+    "413": "More than is taken at once",
+    "415": "A body that is not JSON",
+    "422": "A field says something that cannot be",
+    "429": "Too often; Retry-After says when",
+    "503": "Not now; Retry-After says when",
+}
+_PUBLIC_ANSWERS = ("400", "404", "413", "422", "429", "503")
+_SECURITY = {
+    "api_key": {"type": "http", "scheme": "bearer", "description": "A tenant's API key."},
+    "user_token": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "A token of an issuer that the tenant registered.",
+    },
+}
+_IDEMPOTENCY_KEY = {
+    "name": HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "The same key and request is answered as before and does nothing more, for at least 72 hours.",
+}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": "wait=\\d+", "examples": ["wait=10"]},
+    "description": "Wait up to so many seconds, 30 at most, for what is done in the background.",
+}
+
+
+def describe(app: FastAPI, versions: tuple[str, ...], public_url: str) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        description=app.description,
+        routes=app.routes,
+        servers=[{"url": public_url}],
+    )
+    components = document.setdefault("components", {})
+    components["securitySchemes"] = _SECURITY
+    schemas = components.setdefault("schemas", {})
+    schemas["Problem"] = _PROBLEM_SCHEMA
+    for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape, which is never sent
+        schemas.pop(name, None)
+    rules = _rules(app)
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            found = rules.get((method.upper(), path))
+            if found is not None:
+                _complete(operation, method.upper(), found, versions)
+    return document
+
+
+def _rules(app: FastAPI) -> dict[tuple[str, str], Rules]:
+    found = {}
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, EdgeRoute) and context.path_format is not None:
+            for method in context.methods or ():
+                found[method, context.path_format] = route.rules
+    return found
+
+
+def _complete(operation: Operation, method: str, rules: Rules, versions: tuple[str, ...]) -> None:
+    permission = rules.permission
+    answers = operation.setdefault("responses", {})
+    for status in _PUBLIC_ANSWERS if permission.is_public else _ANSWERS:
+        answers[status] = {
+            "description": _ANSWERS[status],
+            "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+    parameters = operation.setdefault("parameters", [])
+    parameters.append(
+        {
+            "name": "Guilder-Version",
+            "in": "header",
+            "required": False,
+            "schema": {"type": "string", "enum": list(versions), "default": versions[-1]},
+        }
+    )
+    if permission.is_public:
+        operation["security"] = []
+        return
+    if rules.has_session and method in METHODS:
+        parameters += [_IDEMPOTENCY_KEY, _PREFER]
+    tokens = ["api_key"] if permission.customer is None else ["api_key", "user_token"]
+    operation["security"] = [{name: []} for name in tokens]
+    operation["x-guilder-permission"] = {
+        "scope": permission.scope,
+        "tenant": permission.tenant.value if permission.tenant else None,
+        "customer": permission.customer.value if permission.customer else None,
+    }
+
+
+def served(app: FastAPI) -> set[tuple[str, str]]:
+    """Say which (method, path) this application answers at, documented or not."""
+    return {
+        (method, context.path_format)
+        for context in iter_route_contexts(app.routes)
+        if context.path_format is not None
+        for method in context.methods or ()
+        if isinstance(context.original_route, EdgeRoute)
+    }
+
+
+def undocumented(app: FastAPI) -> set[tuple[str, str]]:
+    """Say which are answered and are not meant to be in the document."""
+    return {
+        (method, context.path_format)
+        for context in iter_route_contexts(app.routes)
+        if context.path_format is not None and not getattr(context, "include_in_schema", True)
+        for method in context.methods or ()
+    }
+
+
+def documented(app: FastAPI) -> set[tuple[str, str]]:
+    """Say which (method, path) the document names."""
+    return {(method.upper(), path) for path, item in app.openapi()["paths"].items() for method in item}
