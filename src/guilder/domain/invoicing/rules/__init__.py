@@ -1,0 +1,1 @@
+"""What is owed, worked out: plain functions over the nouns of invoicing, one subject a file."""
