@@ -25,3 +25,10 @@ class CustomerUpdated(CustomerEvent):
     name: ClassVar = "customers.customer.updated"
 
     changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerErased(CustomerEvent):
+    """The key of this customer's personal data was destroyed: nothing of it opens again."""
+
+    name: ClassVar = "customers.customer.erased"

@@ -1,9 +1,10 @@
 """Who is billed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from guilder.domain.identity.model import Address
 from guilder.kernel.ids import CustomerId, TenantId
@@ -32,3 +33,40 @@ class Customer:
     time_zone: str = "UTC"
     metadata: Mapping[str, str] = field(default_factory=dict)
     is_erased: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewCustomer:
+    """What it takes to make a customer. Left empty: the organization id is the new id, the time zone the tenant's."""
+
+    tenant_id: TenantId
+    name: str
+    email: str
+    organization_id: str = ""
+    kind: CustomerKind = CustomerKind.ORGANIZATION
+    phone: str = ""
+    address: Address = field(default_factory=Address)
+    vat_id: str = ""
+    language: str = "en"
+    time_zone: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerChanges:
+    """What is to be different; None leaves a field as it is. The organization id stays: others know it by that."""
+
+    kind: CustomerKind | None = None
+    name: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    address: Address | None = None
+    vat_id: str | None = None
+    language: str | None = None
+    time_zone: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+    @property
+    def given(self) -> dict[str, Any]:
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}

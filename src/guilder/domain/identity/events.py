@@ -56,3 +56,43 @@ class SandboxAdvanced(TenantEvent):
     name: ClassVar = "identity.sandbox.advanced"
 
     arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantChanged(TenantEvent):
+    name: ClassVar = "identity.tenant.changed"
+
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssuerChanged(TenantEvent):
+    """The legal entity on the invoices, or how they look, was set anew; invoices that are out stay as they are."""
+
+    name: ClassVar = "identity.issuer.changed"
+
+    issuer_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTrustAdded(TenantEvent):
+    name: ClassVar = "identity.token_trust.added"
+
+    token_trust_id: UUID
+    kind: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenTrustRemoved(TenantEvent):
+    name: ClassVar = "identity.token_trust.removed"
+
+    token_trust_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberInvited(TenantEvent):
+    name: ClassVar = "identity.member.invited"
+
+    member_id: UUID
+    role: str

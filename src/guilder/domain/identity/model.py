@@ -1,6 +1,6 @@
 """Tenants and who acts for them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -27,7 +27,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
-    """A business that bills."""
+    """A business that bills. `root_id` says whose sandbox it is; None for a tenant of its own."""
 
     tenant_id: TenantId
     name: str
@@ -36,6 +36,8 @@ class Tenant:
     status: TenantStatus
     time_zone: str
     created_at: datetime
+    is_demo: bool = False
+    root_id: TenantId | None = None
 
     @property
     def is_sandbox(self) -> bool:
@@ -121,6 +123,11 @@ class TokenTrust:
     public_key_pem: str = ""
     audience: str = ""
     authorized_parties: tuple[str, ...] = ()
+    introspection_url: str = ""
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    organization_claim: str = "org_id"
+    role_claim: str = "org_role"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

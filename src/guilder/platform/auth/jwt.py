@@ -149,6 +149,18 @@ class TokenVerifier:
         return _verified(trust, unproven)
 
 
+def claimed_issuer(token: str) -> str | None:
+    """Return the issuer that a token names, unproven: good for choosing whose keys to try it with, and nothing else.
+
+    None if it is no signed token at all (an opaque one, perhaps).
+    """
+    try:
+        _, claims = _parts(token)
+    except _Unfit:
+        return None
+    return _text(claims, "iss") or None
+
+
 def refuse(reason: str) -> NoReturn:
     """Refuse a credential: the caller learns nothing, the log and the metrics learn why."""
     metrics.credentials_refused(reason=reason)

@@ -1,0 +1,184 @@
+"""The customers' verbs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from guilder.domain.customers import store
+from guilder.domain.customers.events import CustomerCreated, CustomerErased, CustomerUpdated
+from guilder.domain.customers.model import Customer, CustomerChanges, NewCustomer
+from guilder.domain.customers.rules.details import changed_by, checked
+from guilder.domain.identity import service as identity
+from guilder.domain.identity.model import Tenant
+from guilder.kernel import ids
+from guilder.kernel.errors import Conflict, NotFound
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.page import Page, PageQuery, page_of
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+BATCH_MAX = 1_000
+
+
+class OrganizationExists(Conflict):
+    """There is a customer of this organization already."""
+
+    code = "organization_exists"
+
+
+class CustomerIsErased(Conflict):
+    """This customer's data has been erased; nothing more can be kept about it."""
+
+    code = "customer_erased"
+
+
+async def create(tx: Tx, *, customers: Sequence[NewCustomer], now: datetime) -> list[Customer]:
+    """Take customers on, in order. One without a time zone gets its tenant's, and one without an organization id its own.
+
+    :raises OrganizationExists: a tenant has a customer of that organization, or the batch names it twice; none is made
+    :raises BadDetail: a detail is not of its form
+    :raises UnknownTimeZone: no such zone
+    """
+    assert len(customers) <= BATCH_MAX, len(customers)
+    if not customers:
+        return []
+    tenants = await identity.tenants(tx, ids=sorted({new.tenant_id for new in customers}))
+    made = [checked(_made(new, tenants, now)) for new in customers]
+    written = await store.insert(tx, made, now=now)
+    for each in made:
+        if ref_of(each) not in written:
+            raise OrganizationExists(f"there is a customer {each.organization_id!r} already", field="organization_id")
+    outbox.announce(
+        tx,
+        [
+            CustomerCreated(tenant_id=each.tenant_id, customer_id=each.id, organization_id=each.organization_id)
+            for each in made
+        ],
+        now=now,
+    )
+    return made
+
+
+async def get(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Customer]:
+    return {ref_of(each): each for each in await store.get(tx, refs)}
+
+
+async def one(tx: Tx, *, customer_id: CustomerId) -> Customer:
+    """Return a customer of the transaction's tenant.
+
+    :raises NotFound: no such customer
+    """
+    ref = Ref(tx.tenant_id, customer_id)
+    found = await get(tx, refs=[ref])
+    if ref not in found:
+        raise _unknown()
+    return found[ref]
+
+
+async def find(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer:
+    """Return the customer of an id (`cus_…` or a UUID) or else of an organization id.
+
+    `only` is the one customer that whoever asks may see: any other is unknown to them.
+
+    :raises NotFound: no such customer
+    """
+    found: Customer | None = None
+    if (by_id := ids.from_text("cus", text)) is not None:
+        found = (await get(tx, refs=[Ref(tx.tenant_id, by_id)])).get(Ref(tx.tenant_id, by_id))
+    if found is None:
+        found = (await by_organization(tx, organization_ids=[text])).get(text)
+    if found is None or (only is not None and found.id != only):
+        raise _unknown()
+    return found
+
+
+async def by_organization(tx: Tx, *, organization_ids: Sequence[str]) -> dict[str, Customer]:
+    return {each.organization_id: each for each in await store.by_organization(tx, organization_ids)}
+
+
+async def customer_of(tx: Tx, organization_id: str) -> CustomerId | None:
+    """Return whom an organization of a verified token is, if anybody: the port that identity's Authentication asks."""
+    return await store.id_of_organization(tx, organization_id)
+
+
+async def lock(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Customer]:
+    """Lock customers, in the order of their ids, so that what is done to each is done one after another."""
+    return {ref_of(each): each for each in await store.get(tx, sorted(set(refs)), lock=True)}
+
+
+async def update(tx: Tx, *, customer_id: CustomerId, changes: CustomerChanges, now: datetime) -> Customer:
+    """Change a customer; what is not given stays. Changing nothing announces nothing.
+
+    :raises NotFound: no such customer
+    :raises CustomerIsErased: its data was erased
+    :raises BadDetail: a detail is not of its form
+    """
+    ref = Ref(tx.tenant_id, customer_id)
+    before = (await lock(tx, refs=[ref])).get(ref)
+    if before is None:
+        raise _unknown()
+    if before.is_erased:
+        raise CustomerIsErased
+    after, changed = changed_by(before, changes)
+    if not changed:
+        return before
+    await store.save(tx, after, now=now)
+    event = CustomerUpdated(
+        tenant_id=after.tenant_id, customer_id=after.id, organization_id=after.organization_id, changed=changed
+    )
+    outbox.announce(tx, [event], now=now)
+    return after
+
+
+async def listing(
+    tx: Tx,
+    *,
+    query: PageQuery,
+    email: str | None = None,
+    organization_id: str | None = None,
+    customer_id: CustomerId | None = None,
+) -> Page[Customer]:
+    """List the tenant's customers, the newest first; an e-mail address is compared whole, without regard to case."""
+    rows = await store.listing(tx, query, email=email, organization_id=organization_id, customer_id=customer_id)
+    return page_of(rows, query, lambda each: each.id)
+
+
+async def erase(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
+    """Destroy what the customers' personal data opens with, for good. Whether it may be is for the caller to know."""
+    found = await lock(tx, refs=refs)
+    erased = await store.erase(tx, list(found), now=now)
+    outbox.announce(
+        tx,
+        [
+            CustomerErased(tenant_id=ref.tenant_id, customer_id=each.id, organization_id=each.organization_id)
+            for ref, each in found.items()
+            if ref in erased
+        ],
+        now=now,
+    )
+
+
+def ref_of(customer: Customer) -> Ref:
+    return Ref(customer.tenant_id, customer.id)
+
+
+def _made(new: NewCustomer, tenants: Mapping[TenantId, Tenant], now: datetime) -> Customer:
+    customer_id = CustomerId(ids.new(now))
+    return Customer(
+        tenant_id=new.tenant_id,
+        id=customer_id,
+        organization_id=new.organization_id or ids.to_text("cus", customer_id),
+        kind=new.kind,
+        name=new.name,
+        email=new.email,
+        phone=new.phone,
+        address=new.address,
+        vat_id=new.vat_id,
+        language=new.language,
+        time_zone=new.time_zone or tenants[new.tenant_id].time_zone,
+        metadata=new.metadata,
+        created_at=now,
+    )
+
+
+def _unknown() -> NotFound:
+    return NotFound("there is no such customer")

@@ -1,0 +1,201 @@
+"""The customers' SQL. Personal data goes in and comes out sealed; nobody else sees the ciphertext."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from guilder.domain.customers.model import Customer, CustomerKind
+from guilder.domain.identity.model import Address
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.page import PageQuery
+from guilder.platform.db.tx import Row, Tx
+from guilder.platform.db.vault import Sealed, Sealing
+
+_FIELD = "customers.customers.profile"
+_COLUMNS = """c.tenant_id, c.id, c.organization_id, c.kind, c.sealed_profile, c.language, c.time_zone,
+              c.metadata::text as metadata, c.created_at, c.erased_at"""
+
+
+class _Profile(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is sealed: all that says who somebody is."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+    address: Address = Address()
+    vat_id: str = ""
+
+
+async def insert(tx: Tx, customers: Sequence[Customer], *, now: datetime) -> set[Ref]:
+    """Write new customers; return those written. One is missing where its organization id was taken."""
+    rows = await tx.fetch(
+        """insert into customers.customers (tenant_id, id, organization_id, kind, sealed_profile, email_hash, language,
+                                            time_zone, metadata, created_at, updated_at)
+           select n.tenant_id, n.id, n.organization_id, n.kind, n.profile, n.email_hash, n.language, n.time_zone,
+                  n.metadata::jsonb, n.created_at, n.created_at
+             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[],
+                         $8::text[], $9::text[], $10::timestamptz[])
+                  as n (tenant_id, id, organization_id, kind, profile, email_hash, language, time_zone, metadata,
+                        created_at)
+            -- In order, so that two batches that make the same customers wait for each other and never clash.
+            order by n.tenant_id, n.organization_id
+           on conflict (tenant_id, organization_id) do nothing
+           returning tenant_id, id""",
+        [each.tenant_id for each in customers],
+        [each.id for each in customers],
+        [each.organization_id for each in customers],
+        [each.kind.value for each in customers],
+        await _sealed(tx, customers, now),
+        [_email_hash(tx, each) for each in customers],
+        [each.language for each in customers],
+        [each.time_zone for each in customers],
+        [msgspec.json.encode(each.metadata).decode() for each in customers],
+        [each.created_at for each in customers],
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
+
+
+async def save(tx: Tx, customer: Customer, *, now: datetime) -> None:
+    [profile] = await _sealed(tx, [customer], now)
+    await tx.execute(
+        """update customers.customers
+              set kind = $3, sealed_profile = $4, email_hash = $5, language = $6, time_zone = $7,
+                  metadata = $8::jsonb, updated_at = $9
+            where tenant_id = $1 and id = $2""",
+        customer.tenant_id,
+        customer.id,
+        customer.kind.value,
+        profile,
+        _email_hash(tx, customer),
+        customer.language,
+        customer.time_zone,
+        msgspec.json.encode(customer.metadata).decode(),
+        now,
+    )
+
+
+async def get(tx: Tx, refs: Sequence[Ref], *, lock: bool = False) -> list[Customer]:
+    # "No key": whoever locks a customer keeps out others who do, but not the rows that merely refer to it.
+    rows = await tx.fetch(
+        f"""select {_COLUMNS} from customers.customers c
+            where (c.tenant_id, c.id) in (select * from unnest($1::uuid[], $2::uuid[]))
+            order by c.tenant_id, c.id {"for no key update" if lock else ""}""",
+        [ref.tenant_id for ref in refs],
+        [ref.id for ref in refs],
+    )
+    return await _customers(tx, rows)
+
+
+async def by_organization(tx: Tx, organization_ids: Sequence[str]) -> list[Customer]:
+    rows = await tx.fetch(
+        f"select {_COLUMNS} from customers.customers c where c.tenant_id = $1 and c.organization_id = any($2::text[])",
+        tx.tenant_id,
+        list(organization_ids),
+    )
+    return await _customers(tx, rows)
+
+
+async def id_of_organization(tx: Tx, organization_id: str) -> CustomerId | None:
+    found: CustomerId | None = await tx.fetchval(
+        """select id from customers.customers
+            where tenant_id = $1 and organization_id = $2 and erased_at is null""",
+        tx.tenant_id,
+        organization_id,
+    )
+    return found
+
+
+async def listing(
+    tx: Tx, query: PageQuery, *, email: str | None, organization_id: str | None, customer_id: CustomerId | None
+) -> list[Customer]:
+    """Read one more row than the page holds."""
+    ring, about = tx.vault.ring, _about_email(tx.tenant_id)
+    rows = await tx.fetch(
+        f"""select {_COLUMNS} from customers.customers c
+             where c.tenant_id = $1 and ($2::uuid is null or c.id < $2)
+               and ($3::bytea[] is null or (c.email_hash = any($3) and c.email_hash <> ''::bytea))
+               and ($4::text is null or c.organization_id = $4) and ($5::uuid is null or c.id = $5)
+             order by c.id desc limit $6""",
+        tx.tenant_id,
+        query.after,
+        None if email is None else ring.blinds(_plain(email), about=about),
+        organization_id,
+        customer_id,
+        query.limit + 1,
+    )
+    return await _customers(tx, rows)
+
+
+async def erase(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> set[Ref]:
+    """Destroy what the customers' personal data opens with; return those that were not erased before."""
+    await tx.vault.destroy(tx, refs, now=now)
+    rows = await tx.fetch(
+        """update customers.customers
+              set sealed_profile = ''::bytea, email_hash = ''::bytea, metadata = '{}', erased_at = $3, updated_at = $3
+            where (tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[])) and erased_at is null
+           returning tenant_id, id""",
+        [ref.tenant_id for ref in refs],
+        [ref.id for ref in refs],
+        now,
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
+
+
+async def _sealed(tx: Tx, customers: Sequence[Customer], now: datetime) -> list[bytes]:
+    return await tx.vault.seal_many(
+        tx, [Sealing(each.tenant_id, each.id, _FIELD, _profile(each)) for each in customers], now=now
+    )
+
+
+def _profile(customer: Customer) -> str:
+    profile = _Profile(customer.name, customer.email, customer.phone, customer.address, customer.vat_id)
+    return msgspec.json.encode(profile).decode()
+
+
+def _email_hash(tx: Tx, customer: Customer) -> bytes:
+    if not customer.email:
+        return b""
+    return tx.vault.ring.blind(_plain(customer.email), about=_about_email(customer.tenant_id))
+
+
+def _about_email(tenant_id: TenantId) -> str:
+    # By tenant, so that equal addresses of two tenants do not look equal.
+    return f"customers.customers.email:{tenant_id}"
+
+
+def _plain(email: str) -> str:
+    return email.strip().casefold()
+
+
+async def _customers(tx: Tx, rows: Sequence[Row]) -> list[Customer]:
+    kept = [row for row in rows if row["erased_at"] is None]
+    texts = await tx.vault.open_many(
+        tx, [Sealed(row["tenant_id"], row["id"], _FIELD, row["sealed_profile"]) for row in kept]
+    )
+    profiles = {
+        (row["tenant_id"], row["id"]): msgspec.json.decode(text, type=_Profile)
+        for row, text in zip(kept, texts, strict=True)
+        if text is not None
+    }
+    return [_customer(row, profiles.get((row["tenant_id"], row["id"]))) for row in rows]
+
+
+def _customer(row: Row, profile: _Profile | None) -> Customer:
+    known = profile or _Profile()
+    return Customer(
+        tenant_id=TenantId(row["tenant_id"]),
+        id=CustomerId(row["id"]),
+        organization_id=row["organization_id"],
+        kind=CustomerKind(row["kind"]),
+        name=known.name,
+        email=known.email,
+        phone=known.phone,
+        address=known.address,
+        vat_id=known.vat_id,
+        language=row["language"],
+        time_zone=row["time_zone"],
+        metadata=msgspec.json.decode(row["metadata"], type=dict[str, str]),
+        created_at=row["created_at"],
+        is_erased=profile is None,
+    )

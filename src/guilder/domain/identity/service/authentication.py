@@ -1,0 +1,189 @@
+"""Who asks: an API key, or a token of an issuer that a tenant registered.
+
+    a key                     its hash names it; it counts if it is not revoked, not expired, and its tenant is active
+    a token that says `iss`   the trusts registered for that issuer; the first whose key signed it counts, and its
+                              tenant with it
+    a token that says nothing the default tenant's own introspection, if it has one; nobody else's, or one tenant
+                              could collect the tokens of another's users
+    whose it is               the organization claim names the customer; without one, it is staff, by the subject or,
+                              the first time, by an e-mail address that the issuer has verified
+
+Every refusal is the same to the caller; the reason goes to the log and the metrics. Keys, tokens and trusts count by
+the wall clock, in a sandbox too.
+"""
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple
+
+from guilder.domain.identity import store
+from guilder.domain.identity.model import Member, Tenant, TenantStatus, TokenTrust, TrustKind
+from guilder.domain.identity.service.token_trusts import Verifiers
+from guilder.kernel import ids
+from guilder.kernel.errors import Unauthenticated
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.platform.auth import api_keys
+from guilder.platform.auth.jwt import VerifiedToken, claimed_issuer, refuse
+from guilder.platform.auth.principal import Kind, Principal, Role
+from guilder.platform.clock import Clock
+from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
+from guilder.platform.http.exchange import RequestHead
+
+CustomerOf = Callable[[Tx, str], Awaitable[CustomerId | None]]
+
+ACTOR = "authentication"
+KEYS_REMEMBERED_MAX = 10_000
+_KEY_PREFIX = "gk_"
+
+
+class _Proof(NamedTuple):
+    token: VerifiedToken
+    tenant: Tenant
+
+
+class Authentication:
+    """The edge's Authenticator.
+
+    `customer_of` finds a customer of the transaction's tenant by organization id (customers.service.customer_of).
+    `default_slug` names the tenant that tokens without an issuer belong to. `refuses_demo` in production.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        verifiers: Verifiers,
+        clock: Clock,
+        *,
+        customer_of: CustomerOf,
+        default_slug: str = "default",
+        refuses_demo: bool = False,
+    ) -> None:
+        self._database = database
+        self._verifiers = verifiers
+        self._clock = clock
+        self._customer_of = customer_of
+        self._default_slug = default_slug
+        self._refuses_demo = refuses_demo
+        # Which key a hash is never changes; whether it still counts is read each time.
+        self._keys: OrderedDict[bytes, Ref] = OrderedDict()
+
+    async def principal(self, request: RequestHead) -> Principal:
+        token = request.bearer
+        if token is None:
+            raise Unauthenticated
+        return await self.principal_of(token)
+
+    async def principal_of(self, token: str) -> Principal:
+        """Say whose an API key or a token is.
+
+        :raises Unauthenticated: nobody's; the same refusal for whatever reason
+        """
+        if token.startswith(_KEY_PREFIX):
+            return await self._by_key(token)
+        return await self._by_token(token)
+
+    async def _by_key(self, text: str) -> Principal:
+        read = api_keys.read(text)
+        ref = await self._key_ref(read.hash) if read else None
+        if ref is None:
+            refuse("no such key")
+        async with self._database.transaction([ref.tenant_id], actor=ACTOR) as tx:
+            key = next(iter(await store.keys(tx, key_id=ref.id)), None)
+            tenant = next(iter(await store.tenants(tx, [ref.tenant_id])), None)
+        if key is None or key.revoked_at is not None:
+            refuse("key revoked")
+        if key.expires_at is not None and key.expires_at <= self._clock.now():
+            refuse("key expired")
+        if tenant is None or not self._is_open(tenant):
+            refuse("tenant closed")
+        return Principal(
+            Kind.API_KEY,
+            ids.to_text("key", key.id),
+            tenant.tenant_id,
+            Role(key.role.value),
+            scopes=key.scopes,
+            mode=tenant.mode.value,
+        )
+
+    async def _key_ref(self, hash_: bytes) -> Ref | None:
+        found = self._keys.get(hash_)
+        if found is None:
+            async with self._database.transaction(actor=ACTOR) as tx:
+                found = await store.find_key(tx, hash_)
+            if found is not None:
+                self._keys[hash_] = found
+            while len(self._keys) > KEYS_REMEMBERED_MAX:
+                self._keys.popitem(last=False)
+        return found
+
+    async def _by_token(self, text: str) -> Principal:
+        issuer = claimed_issuer(text)
+        async with self._database.transaction(actor=ACTOR) as tx:
+            trusts = await self._trusts(tx, issuer) if issuer else await self._opaque_trusts(tx)
+            owners = await store.tenants(tx, sorted({each.tenant_id for each in trusts}))
+        tenants = {each.tenant_id: each for each in owners if self._is_open(each)}
+        proof = await self._verified(text, [each for each in trusts if each.tenant_id in tenants], tenants)
+        async with self._database.transaction([proof.tenant.tenant_id], actor=ACTOR) as tx:
+            return await self._whose(tx, proof)
+
+    async def _trusts(self, tx: Tx, issuer: str) -> list[TokenTrust]:
+        refs = await store.find_trusts(tx, issuer)
+        await tx.narrow({ref.tenant_id for ref in refs})
+        return await store.trusts_with_secrets(tx, refs)
+
+    async def _opaque_trusts(self, tx: Tx) -> list[TokenTrust]:
+        tenant_id = await store.tenant_by_slug(tx, self._default_slug)
+        if tenant_id is None:
+            return []
+        await tx.narrow({tenant_id})
+        asked = [each for each in await store.trusts(tx) if each.kind is TrustKind.INTROSPECTION]
+        return await store.trusts_with_secrets(tx, [Ref(each.tenant_id, each.id) for each in asked[:1]])
+
+    async def _verified(self, text: str, trusts: Sequence[TokenTrust], tenants: dict[TenantId, Tenant]) -> _Proof:
+        # The issuer itself is asked, at its own address only (rules.trusts), so asking tells nobody else the token.
+        asked = next((each for each in trusts if each.kind is TrustKind.INTROSPECTION), None)
+        signed = [each for each in trusts if each.kind is not TrustKind.INTROSPECTION]
+        now = self._clock.now()
+        if asked is not None and not signed:
+            token = await self._verifiers.of_asked(asked).verify(text, now=now)
+            return _Proof(token, tenants[asked.tenant_id])
+        token = await self._verifiers.of_signed(signed).verify(text, now=now)
+        owner = token.trust.owner if token.trust else None
+        assert isinstance(owner, TokenTrust), token
+        return _Proof(token, tenants[owner.tenant_id])
+
+    async def _whose(self, tx: Tx, proof: _Proof) -> Principal:
+        token, tenant = proof
+        subject = f"{token.issuer}|{token.subject}"
+        customer_id = await self._customer_of(tx, token.organization_id) if token.organization_id else None
+        if customer_id is not None:
+            return Principal(
+                Kind.CUSTOMER_USER,
+                subject,
+                tenant.tenant_id,
+                _role(token.role),
+                customer_id=customer_id,
+                organization=token.organization_id,
+                mode=tenant.mode.value,
+            )
+        member = await _member(tx, token, subject)
+        if member is None:
+            refuse("neither a customer's user nor staff")
+        return Principal(Kind.STAFF, subject, tenant.tenant_id, Role(member.role.value), mode=tenant.mode.value)
+
+    def _is_open(self, tenant: Tenant) -> bool:
+        return tenant.status is TenantStatus.ACTIVE and not (tenant.is_demo and self._refuses_demo)
+
+
+async def _member(tx: Tx, token: VerifiedToken, subject: str) -> Member | None:
+    found = await store.member_by_subject(tx, subject)
+    email = token.claims.get("email")
+    if found is None and token.claims.get("email_verified") is True and isinstance(email, str) and email:
+        return await store.join_member(tx, email=email, subject=subject)
+    return found
+
+
+def _role(said: str | None) -> Role:
+    """Read an issuer's word for a role; one that we do not know may read, and no more."""
+    return Role(said) if said in {Role.ADMIN, Role.BILLING} else Role.MEMBER
