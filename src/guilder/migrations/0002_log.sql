@@ -231,7 +231,7 @@ end $$;
 
 -- Take a group's cursors of one partition that have something before them; what another consumer holds is left to it.
 create function platform.log_claim(wanted text, share smallint, at timestamptz)
-    returns table (topic text, "position" bigint, epoch bigint, log_epoch bigint)
+    returns table (topic text, "position" bigint, epoch bigint, log_epoch bigint, has_due boolean)
     language plpgsql security definer set search_path = ''
     as $$
 begin
@@ -245,15 +245,16 @@ begin
      order by h.topic
     on conflict do nothing;
     return query
-    select c.topic, c.position, c.epoch, e.epoch
+    with due as (
+        select distinct k.topic from platform.log_parked k
+         where k.group_name = wanted and k.partition = share and k.died_at is null and k.due_at <= at
+    )
+    select c.topic, c.position, c.epoch, e.epoch, c.topic in (select d.topic from due d)
       from platform.log_cursors c
       join platform.log_heads h on (h.topic, h.partition) = (c.topic, c.partition)
       cross join platform.log_epoch e
      where c.group_name = wanted and c.partition = share
-       and (h.position > c.position
-            or exists (select from platform.log_parked k
-                        where (k.group_name, k.partition, k.topic) = (wanted, share, c.topic)
-                          and k.died_at is null and k.due_at <= at))
+       and (h.position > c.position or c.topic in (select d.topic from due d))
      order by c.topic
        for update of c skip locked;
 end $$;
@@ -302,7 +303,7 @@ end $$;
 
 -- Find parked messages that may be tried: keys whose first waiting message is due, in order, with what waits behind.
 create function platform.log_due(wanted text, share smallint, topics text[], at timestamptz, rows_max integer)
-    returns table (tenant_id uuid, id bigint)
+    returns table (topic text, tenant_id uuid, id bigint)
     language plpgsql stable security definer set search_path = ''
     as $$
 begin
@@ -313,8 +314,8 @@ begin
          where k.group_name = wanted and k.partition = share and k.topic = any (topics) and (k.died_at is null or k.blocks)
          order by k.topic, k.key, k.position
     )
-    select k.tenant_id, k.id
-      from platform.log_parked k join heads h using (topic, key)
+    select k.topic, k.tenant_id, k.id
+      from platform.log_parked k join heads h on (h.topic, h.key) = (k.topic, k.key)
      where k.group_name = wanted and k.partition = share and h.died_at is null and h.due_at <= at and k.died_at is null
      order by k.topic, k.position
      limit rows_max;

@@ -37,6 +37,11 @@ _transactions = Histogram(
 _pool_in_use = Gauge("guilder_db_pool_in_use", "Connections handed out.", registry=registry)
 _pool_size = Gauge("guilder_db_pool_size", "Connections open.", registry=registry)
 _log_lag = Gauge("guilder_log_lag", "Rows of the log that a group has yet to handle.", ["group"], registry=registry)
+_log_held = Gauge(
+    "guilder_log_held_days",
+    "Days that rows of the log are kept beyond their time, because a group has not read them.",
+    registry=registry,
+)
 _log_rows = Counter(
     "guilder_log_messages",
     "Messages of the log, by what became of them.",
@@ -99,6 +104,10 @@ def pool_stands(*, in_use: int, size: int) -> None:
 
 def log_lags(*, group: str, rows: int) -> None:
     _log_lag.labels(_groups(group)).set(rows)
+
+
+def log_held(*, days: int) -> None:
+    _log_held.set(days)
 
 
 def log_messages(*, group: str, outcome: str, count: int = 1) -> None:

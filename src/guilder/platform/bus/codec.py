@@ -56,6 +56,11 @@ def decode(kind: type[T], payload: bytes | str) -> T:
     return event
 
 
+def decode_body(payload: bytes | str) -> dict[str, Any]:
+    """Read an event whose type nobody here knows."""
+    return msgspec.json.decode(payload, type=dict[str, Any])
+
+
 def json_schema(kind: type[Event]) -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of an event's payload."""
     return msgspec.json.schema(kind)

@@ -8,7 +8,6 @@ from uuid import UUID
 from guilder.kernel import ids
 from guilder.kernel.event import Event
 from guilder.platform.bus import codec, store
-from guilder.platform.bus.bell import bell
 from guilder.platform.db.tx import Tx
 
 
@@ -59,4 +58,4 @@ async def _write(tx: Tx) -> None:
             for each in announced
         ],
     )
-    bell.ring()
+    tx.wake(store.ANNOUNCED)

@@ -17,6 +17,10 @@ class AfterDeath(StrEnum):
     GO_ON = "go_on"
     STAY_PARKED = "stay_parked"
 
+    @property
+    def holds_key(self) -> bool:
+        return self is AfterDeath.STAY_PARKED
+
 
 class Start(StrEnum):
     """Where a group that is new to a topic begins to hear it."""

@@ -1,13 +1,12 @@
 """All SQL of the log. What must happen before the tenant is known calls the definer functions of 0002_log.sql."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from guilder.kernel.ids import TenantId
-from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Row, Tx
 
 # Channels of NOTIFY: rows were written (for the sequencer); positions were given (for consumers).
@@ -37,11 +36,13 @@ class Fresh:
 
 
 class Cursor(NamedTuple):
-    """Where a group stands in one topic of a partition."""
+    """Where a group stands in one topic of a partition, and whether a parked message of it may be tried."""
 
     topic: str
     position: int
     epoch: int
+    log_epoch: int
+    has_due: bool
 
 
 class Ref(NamedTuple):
@@ -55,6 +56,7 @@ class Ref(NamedTuple):
 
 
 class ParkedRef(NamedTuple):
+    topic: str
     tenant_id: TenantId
     id: int
 
@@ -100,10 +102,6 @@ async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
     )
 
 
-async def notify(database: Database, channel: str) -> None:
-    await database.pool.execute("select pg_notify($1, '')", channel)
-
-
 async def partitions(tx: Tx) -> int:
     return int(await tx.fetchval("select partitions from platform.log_settings"))
 
@@ -131,10 +129,10 @@ async def news(tx: Tx, groups: Sequence[str], *, now: datetime) -> list[Share]:
     return [Share(*row) for row in await tx.fetch("select * from platform.log_news($1, $2) order by 2, 1", groups, now)]
 
 
-async def claim(tx: Tx, group: str, partition: int, *, now: datetime) -> tuple[list[Cursor], int]:
-    """Lock the group's cursors that have something before them; return them with the epoch that the log is in."""
+async def claim(tx: Tx, group: str, partition: int, *, now: datetime) -> list[Cursor]:
+    """Lock and return the group's cursors that have something before them and that nobody else holds."""
     rows = await tx.fetch("select * from platform.log_claim($1, $2, $3)", group, partition, now)
-    return [Cursor(*row[:3]) for row in rows], rows[0][3] if rows else 0
+    return [Cursor(*row) for row in rows]
 
 
 async def find(tx: Tx, partition: int, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
@@ -277,3 +275,64 @@ async def drop_days(tx: Tx, keep_from: date) -> date | None:
     """Drop days that everyone has read; return the first one that somebody has not."""
     held: date | None = await tx.fetchval("select platform.log_drop_days($1)", keep_from)
     return held
+
+
+async def dead(tx: Tx, *, group: str | None, limit: int, after: tuple[int, str] | None) -> list[Row]:
+    return await tx.fetch(
+        f"""select group_name, id, {COLUMNS}, tries, reason, traceback, blocks, died_at from platform.log_parked
+             where died_at is not null and ($1::text is null or group_name = $1) and ($2::bigint is null or (id, group_name) < ($2, $3))
+             order by id desc, group_name desc limit $4""",
+        group,
+        after[0] if after else None,
+        after[1] if after else None,
+        limit,
+    )
+
+
+async def dead_counts(tx: Tx) -> dict[str, int]:
+    rows = await tx.fetch(
+        "select group_name, count(*) from platform.log_parked where died_at is not null group by 1 order by 1"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def revive(tx: Tx, *, group: str | None, ids: Sequence[int] | None, now: datetime) -> int:
+    return await tx.execute(
+        """update platform.log_parked set died_at = null, blocks = true, tries = 0, due_at = $3
+            where died_at is not null and ($1::text is null or group_name = $1) and ($2::bigint[] is null or id = any ($2))""",
+        group,
+        ids,
+        now,
+    )
+
+
+async def epoch(tx: Tx) -> int:
+    return int(await tx.fetchval("select epoch from platform.log_epoch"))
+
+
+async def feed(tx: Tx, tenant_id: TenantId, reached: Mapping[tuple[str, int], int], *, rows_max: int) -> list[Row]:
+    """Read a tenant's rows beyond what a client has reached: of each topic and partition the very next ones."""
+    return await tx.fetch(
+        f"""select {COLUMNS}
+              from (select n.*, max(n.id) over (partition by n.topic, n.partition order by n.position) as reach
+                      from platform.log_heads h
+                      left join unnest($2::text[], $3::smallint[], $4::bigint[]) as r (topic, partition, reached)
+                           using (topic, partition)
+                     cross join lateral (
+                           select min(e.day) as first_day from platform.log_extents e
+                            where e.topic = h.topic and e.partition = h.partition
+                              and e.last_position > coalesce(r.reached, 0)) as x
+                     cross join lateral (
+                           select l.* from platform.log l
+                            where l.tenant_id = $1 and l.topic = h.topic and l.partition = h.partition
+                              and l.position > coalesce(r.reached, 0) and l.day >= x.first_day
+                            order by l.position limit $5) as n
+                     where h.position > coalesce(r.reached, 0)) as s
+             order by reach, topic, partition, position
+             limit $5""",
+        tenant_id,
+        [topic for topic, _ in reached],
+        [partition for _, partition in reached],
+        list(reached.values()),
+        rows_max,
+    )

@@ -1,0 +1,94 @@
+"""One batch in its handlers' hands: sorted by clock, then in waves, decoded, and told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from guilder.kernel.event import Event, Message
+from guilder.kernel.ids import TenantId
+from guilder.platform.bus import codec
+from guilder.platform.bus.reactions import Reactions
+from guilder.platform.bus.waves import waves
+from guilder.platform.db.clocks import ClockDomain, TenantClocks
+from guilder.platform.db.database import GONE
+from guilder.platform.db.tx import Row, Tx
+
+
+class HandlerFailed(Exception):
+    """A handler raised what usually means that the database is gone, while it is not: the fault is the message's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """Knows who hears what, and what time it is for whom."""
+
+    reactions: Reactions
+    clocks: TenantClocks
+
+    async def tell(self, tx: Tx, group: str, rows: Sequence[Row]) -> None:
+        """Call the group's handlers about rows of the log. What they announce is written, a clock at a time.
+
+        The transaction sees the rows' tenants; afterwards it may see fewer. Rows of a tenant that has no clock any more
+        (a sandbox that was thrown away) concern nobody.
+        """
+        heard = [row for row in rows if self.reactions.of(group, row["name"])]
+        if not heard:
+            return
+        tenants = {row["tenant_id"] for row in heard}
+        for domain in await self.clocks.domains(tx, tenants):
+            here = frozenset(domain.tenants & tenants)
+            if here:
+                await self._tell_domain(tx, group, [row for row in heard if row["tenant_id"] in here], here, domain)
+
+    async def _tell_domain(
+        self, tx: Tx, group: str, rows: Sequence[Row], tenants: frozenset[TenantId], domain: ClockDomain
+    ) -> None:
+        if tx.tenants != tenants:
+            await tx.narrow(tenants)
+        hears_all = self.reactions.hears_all(group)
+        types = codec.known_types() if hears_all else self.reactions.types(group)
+        try:
+            # Whoever hears everything hears it in one list, in order.
+            for name, wave in waves(rows, key=_key, name=_everything if hears_all else _name):
+                messages = [to_message(row, types) for row in wave]
+                for reaction in self.reactions.of(group, name):
+                    await reaction.handler(tx, messages, now=domain.now)
+            # Before the next clock's tenants are in sight instead of these.
+            await tx.run_hooks()
+        except GONE as error:
+            if tx.connection.is_closed():
+                raise
+            raise HandlerFailed(f"{type(error).__name__}: {error}") from error
+
+
+def to_message(row: Row, types: dict[str, type[Event]]) -> Message[Event]:
+    kind = types.get(row["name"])
+    return Message(
+        id=row["event_id"],
+        event=codec.decode(kind, row["payload"]) if kind else _unknown(row),
+        occurred_at=row["occurred_at"],
+        actor=row["actor"],
+        request_id=row["request_id"],
+        position=row["position"],
+    )
+
+
+def _unknown(row: Row) -> codec.UnknownEvent:
+    return codec.UnknownEvent(
+        tenant_id=row["tenant_id"],
+        event_name=row["name"],
+        event_version=row["version"],
+        body=codec.decode_body(row["payload"]),
+    )
+
+
+def _key(row: Row) -> Any:
+    return row["key"]
+
+
+def _name(row: Row) -> str:
+    return str(row["name"])
+
+
+def _everything(row: Row) -> str:
+    return ""

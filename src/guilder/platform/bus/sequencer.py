@@ -1,0 +1,72 @@
+"""The sequencer: gives rows their positions after their commits, so that a cursor is one number and passes nothing by.
+
+A number drawn before the commit (an id, a transaction's number) cannot be a cursor: a lower one may still become visible.
+A position is given to what is visible, under a lock of its partition, and is dense.
+"""
+
+import asyncio
+import contextlib
+
+from guilder.platform.bus import store
+from guilder.platform.bus.transport import PostgresTransport, Transport
+from guilder.platform.db.database import CLASHES, GONE, Database, DatabaseGone
+from guilder.platform.db.tx import Tx
+from guilder.platform.db.wakes import first, heed
+from guilder.platform.logging import get
+
+ROWS_MAX = 2_000
+POLL_S = 0.5
+BACKOFF_S = 1.0
+ACTOR = "sequencer"
+
+_log = get(__name__)
+
+
+class Sequencer:
+    """Any number may run, on any nodes: each partition is one's at a time."""
+
+    def __init__(self, database: Database, *, transport: Transport | None = None, rows_max: int = ROWS_MAX) -> None:
+        self._database = database
+        self._transport = transport or PostgresTransport(database)
+        self._rows_max = rows_max
+
+    async def step(self, partition: int) -> int:
+        """Give positions to up to `rows_max` rows of a partition; return how many. 0 if another is at it."""
+
+        async def work(tx: Tx) -> int:
+            return await store.sequence(tx, partition, rows_max=self._rows_max)
+
+        return max(0, await self._database.run(work, actor=ACTOR))
+
+    async def drain(self) -> int:
+        """Give positions until no visible row is without one, or another sequencer is at those that are."""
+        given = 0
+        while more := sum([await self.step(partition) for partition in await self._waiting()]):
+            given += more
+            await self._transport.carry()
+        return given
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Give positions as rows are announced, until `stop` is set."""
+        wake = asyncio.Event()
+        listening = asyncio.create_task(
+            heed(self._database.listen, store.ANNOUNCED, wake=wake, stop=stop), name="sequencer-listen"
+        )
+        try:
+            while not stop.is_set():
+                wake.clear()
+                try:
+                    await self.drain()
+                except (*GONE, *CLASHES, DatabaseGone) as error:
+                    _log.warning("sequencer_waits", reason=str(error))
+                    await first(stop, timeout_s=BACKOFF_S)
+                else:
+                    await first(wake, stop, timeout_s=POLL_S)
+        finally:
+            listening.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await listening
+
+    async def _waiting(self) -> list[int]:
+        async with self._database.transaction(actor=ACTOR) as tx:
+            return await store.unsequenced(tx)

@@ -1,0 +1,22 @@
+"""Waves: a batch in few calls, each of events of one name, that keep the order of every key."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def waves(items: Sequence[T], *, key: Callable[[T], Hashable], name: Callable[[T], str]) -> list[tuple[str, list[T]]]:
+    """Sort items into lists of one name each; of one key, an earlier item is in the same list or in an earlier one.
+
+    The level of an item is that of the item before it of its key, and one more where the name differs; all items of one
+    level and name go together. A thousand customers who each subscribed and then paid are two lists, not two thousand.
+    """
+    last: dict[Hashable, tuple[int, str]] = {}
+    found: dict[tuple[int, str], list[T]] = {}
+    for item in items:
+        level, before = last.get(key(item), (0, name(item)))
+        here = (level if before == name(item) else level + 1, name(item))
+        last[key(item)] = here
+        found.setdefault(here, []).append(item)
+    return [(called, found[level, called]) for level, called in sorted(found, key=lambda each: each[0])]
