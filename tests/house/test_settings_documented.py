@@ -29,7 +29,7 @@ FIXED = [
 
 @pytest.mark.parametrize(("page", "made"), [(".env.example", env_example), ("docs/howto/settings.md", settings_page)])
 def test_the_page_is_fresh(page, made):
-    assert (ROOT / page).read_text() == made(Settings), f"{page} is stale: `make docs` writes it anew"
+    assert (ROOT / page).read_text() == made(Settings), f"{page} is stale: scripts/write_settings.py writes it anew"
 
 
 def test_every_setting_is_on_both_pages():

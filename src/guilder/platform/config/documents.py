@@ -6,7 +6,7 @@ from pydantic.fields import FieldInfo
 from guilder.platform.config.settings import CHAPTERS, Settings
 
 _ENV_HEAD = """# Every setting of Guilder with its default. None is needed to start: copy to .env and fill in what you use.
-# Generated from src/guilder/platform/config/settings.py by `make docs`; a test fails where it is stale.
+# Generated from src/guilder/platform/config/settings.py by scripts/write_settings.py; a test fails where it is stale.
 """
 
 _PAGE_HEAD = """# Settings
@@ -15,7 +15,7 @@ Guilder is set by environment variables, or a file `.env` in the folder it is st
 An empty value is the same as none. None is needed to start.
 A wrong value, or a name beginning with `GUILDER_` that is not in this list, stops the start with a sentence naming it.
 
-<!-- Generated from src/guilder/platform/config/settings.py by `make docs`; a test fails where it is stale. -->
+<!-- Generated from src/guilder/platform/config/settings.py by scripts/write_settings.py; a test fails where it is stale. -->
 """
 
 

@@ -177,7 +177,9 @@ class IdentitySettings(BaseModel):
         None, description="Clerk's public key in PEM: tokens are verified without any network call."
     )
     clerk_issuer: str | None = Field(
-        None, description="`https://….clerk.accounts.dev` or your domain; with no CLERK_JWT_KEY its key set is fetched."
+        None,
+        description="`https://….clerk.accounts.dev` or your domain, as in the tokens' `iss`; "
+        "needed for any Clerk token to be accepted. With no CLERK_JWT_KEY its key set is fetched.",
     )
     clerk_authorized_parties: Names = Field(
         (), description="Origins whose Clerk tokens are accepted (`azp`), by comma."
