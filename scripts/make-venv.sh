@@ -14,6 +14,7 @@ for python in "${candidates[@]}"; do
     fi
 done
 
-found="$(python3 --version 2>/dev/null || echo "no Python")"
-echo "Guilder needs Python 3.11 or newer and found ${PYTHON:-$found}; install one, or run make with PYTHON=/path/to/python3.11." >&2
+found="$("${PYTHON:-python3}" --version 2>&1 || true)"
+[[ "$found" == Python* ]] || found="none"
+echo "Guilder needs Python 3.11 or newer and found ${found#Python } (${PYTHON:-python3}); install one, or run make with PYTHON=/path/to/python3.11." >&2
 exit 1

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.support.database import connected
 
 from guilder.platform.db.migrate import FOLDER, MigrationError, migrate, pending, read
+from tests.support.database import connected
 
 
 @pytest.fixture

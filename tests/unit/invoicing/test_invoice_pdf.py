@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from pypdf import PdfReader
-from tests.unit.invoicing.rules.test_document import an_invoice, euros
 
 from guilder.domain.invoicing.rules.document import DocumentLine, Party, to_data
 from guilder.platform.outside.typeset import Typesetter
 from guilder.platform.words import LANGUAGES, Speech
+from tests.unit.invoicing.rules.test_document import an_invoice, euros
 
 DATED = datetime(2026, 11, 1, tzinfo=UTC)
 TEMPLATE = Path(str(resources.files("guilder.domain.invoicing") / "templates" / "invoice"))

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.support.database import connected
 
 from guilder.platform.db.embedded import EmbeddedError, EmbeddedPostgres, binaries, supervisor
 from guilder.platform.db.embedded.account import account_for
 from guilder.platform.db.embedded.process import is_server_of
+from tests.support.database import connected
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="shows what happens to root alone")
 

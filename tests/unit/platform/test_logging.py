@@ -6,11 +6,11 @@ import logging as stdlib_logging
 import time
 
 import pytest
-from tests.support.identity_provider import SigningKey, claims
 
 from guilder.platform import logging
 from guilder.platform.auth.api_keys import KeyMode, mint
 from guilder.platform.logging import MASK, has_card_number, mask, mask_text
+from tests.support.identity_provider import SigningKey, claims
 
 GOOD_CARD = "4242424242424242"
 API_KEY = mint(KeyMode.SANDBOX).text

@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from tests.support.database import connected
 
 from guilder.kernel.ids import Ref
 from guilder.platform.crypto import KeyRing, Tampered, UnknownKey, new_key
 from guilder.platform.db.database import Database
 from guilder.platform.db.vault import Sealed, Sealing, SubjectErased, Vault
+from tests.support.database import connected
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 FIELD = "customers.customers.email"

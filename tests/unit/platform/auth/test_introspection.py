@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import httpx
 import pytest
-from tests.support.identity_provider import NOW, Seconds, serving
 
 from guilder.kernel.errors import Unauthenticated
 from guilder.platform.auth.introspection import AuthService, IntrospectionUnavailable, Introspector
+from tests.support.identity_provider import NOW, Seconds, serving
 
 AT = int(NOW.timestamp())
 GOOD = {"active": True, "sub": "user_1", "exp": AT + 600, "client_id": "app", "org_id": "org_1", "org_role": "billing"}

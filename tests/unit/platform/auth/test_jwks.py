@@ -5,9 +5,9 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-from tests.support.identity_provider import Seconds, SigningKey, an_ec_key, serving
 
 from guilder.platform.auth.jwks import BODY_BYTES_MAX, JwksKeys, KeysUnavailable, checked_url, keys_of
+from tests.support.identity_provider import Seconds, SigningKey, an_ec_key, serving
 
 ONE, TWO = an_ec_key("one"), an_ec_key("two")
 

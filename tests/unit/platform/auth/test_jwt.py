@@ -8,11 +8,11 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from tests.support.identity_provider import ISSUER, NOW, PARTY, SigningKey, an_ec_key, by_hand, claims
 
 from guilder.kernel.errors import Unauthenticated, Unavailable
 from guilder.platform.auth.jwks import keys_of
 from guilder.platform.auth.jwt import IssuerTrust, PemKey, TokenVerifier, verifying_key
+from tests.support.identity_provider import ISSUER, NOW, PARTY, SigningKey, an_ec_key, by_hand, claims
 
 KEY, EC_KEY, STRANGER = SigningKey("k1"), an_ec_key("e1"), SigningKey("k1")
 AT = int(NOW.timestamp())
