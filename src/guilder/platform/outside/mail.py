@@ -183,14 +183,10 @@ def _outcome(error: Exception) -> MailRefused | MailUnavailable:
     """Sort what went wrong: only the server's permanent "no" to this very message is final."""
     kind = type(error).__name__
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        codes = [each.code for each in error.recipients]
-        return _by_code(max(codes, default=450), kind)
-    # Wrong credentials are the operator's to mend, and every mail waits for it; none is lost.
-    if isinstance(error, aiosmtplib.SMTPResponseException) and not isinstance(
-        error, aiosmtplib.SMTPAuthenticationError
-    ):
-        is_of_this_mail = isinstance(error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPDataError)
-        return _by_code(error.code, kind) if is_of_this_mail else MailUnavailable(f"{kind} {error.code}")
+        return _by_code(max((each.code for each in error.recipients), default=450), kind)
+    if isinstance(error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPDataError):
+        return _by_code(error.code, kind)
+    # Wrong credentials, a greeting refused, no answer: the operator's to mend; every mail waits for it and none is lost.
     return MailUnavailable(kind)
 
 
