@@ -1,0 +1,324 @@
+"""What HTTP says and hears of tenants and who acts for them."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from guilder.domain.identity.model import (
+    Address,
+    ApiKey,
+    ClockState,
+    Issuer,
+    Member,
+    Mode,
+    Role,
+    SandboxClock,
+    Tenant,
+    TenantStatus,
+    TokenTrust,
+    TrustKind,
+)
+from guilder.domain.identity.rules import clock as rules
+from guilder.kernel.errors import Invalid
+from guilder.kernel.ids import TenantId
+from guilder.platform.http.fields import CountryCode, Email, IdOf, In, Instant, Language, Name, Out, Text, TimeZone
+
+TenantRef = Annotated[TenantId, IdOf("ten")]
+KeyRef = Annotated[UUID, IdOf("key")]
+TrustRef = Annotated[UUID, IdOf("trust")]
+MemberRef = Annotated[UUID, IdOf("mem")]
+Line = Annotated[str, Text(200, min=0)]
+Url = Annotated[str, Text(500, min=0)]
+Claim = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_:./-]{1,200}$")]
+
+
+class OneOfToOrBy(Invalid):
+    """Say either `to`, an instant, or `by`, a stretch of time."""
+
+    code = "to_or_by"
+
+
+class AddressIn(In):
+    line1: Line = ""
+    line2: Line = ""
+    city: Line = ""
+    postal_code: Annotated[str, Text(20, min=0)] = ""
+    region: Line = ""
+    country: CountryCode | None = None
+
+    def from_wire(self) -> Address:
+        return Address(**{**self.model_dump(), "country": self.country or ""})
+
+
+class AddressOut(Out):
+    line1: str
+    line2: str
+    city: str
+    postal_code: str
+    region: str
+    country: str
+
+    @classmethod
+    def to_wire(cls, address: Address) -> "AddressOut":
+        return cls(
+            line1=address.line1,
+            line2=address.line2,
+            city=address.city,
+            postal_code=address.postal_code,
+            region=address.region,
+            country=address.country,
+        )
+
+
+class TenantOut(Out):
+    id: TenantRef
+    name: str
+    slug: str
+    mode: Mode
+    status: TenantStatus
+    time_zone: str
+    created_at: datetime
+
+    @classmethod
+    def to_wire(cls, tenant: Tenant) -> "TenantOut":
+        return cls(
+            id=tenant.tenant_id,
+            name=tenant.name,
+            slug=tenant.slug,
+            mode=tenant.mode,
+            status=tenant.status,
+            time_zone=tenant.time_zone,
+            created_at=tenant.created_at,
+        )
+
+
+class TenantIn(In):
+    name: Name | None = None
+    time_zone: TimeZone | None = None
+
+
+class IssuerIn(In):
+    legal_name: Name
+    address: AddressIn = AddressIn()
+    vat_id: Annotated[str, Text(40, min=0)] = ""
+    registration: Line = ""
+    email: Email | None = None
+    logo_svg: Annotated[str, Text(65_536, min=0)] = ""
+    number_format: Annotated[str, Text(60)] = "INV-{year}-{number:05}"
+    footer: Annotated[str, Text(1000, min=0)] = ""
+    sender_name: Line = ""
+    sender_email: Email | None = None
+    language: Language = "en"
+    terms_days: Annotated[int, Field(ge=0, le=365)] = 0
+
+    def from_wire(self, tenant_id: TenantId, issuer_id: UUID) -> Issuer:
+        return Issuer(
+            tenant_id=tenant_id,
+            id=issuer_id,
+            legal_name=self.legal_name,
+            address=self.address.from_wire(),
+            vat_id=self.vat_id,
+            registration=self.registration,
+            email=self.email or "",
+            logo_svg=self.logo_svg,
+            number_format=self.number_format,
+            footer=self.footer,
+            sender_name=self.sender_name,
+            sender_email=self.sender_email or "",
+            language=self.language,
+            terms_days=self.terms_days,
+        )
+
+
+class IssuerOut(Out):
+    legal_name: str
+    address: AddressOut
+    vat_id: str
+    registration: str
+    email: str
+    logo_svg: str
+    number_format: str
+    footer: str
+    sender_name: str
+    sender_email: str
+    language: str
+    terms_days: int
+
+    @classmethod
+    def to_wire(cls, issuer: Issuer) -> "IssuerOut":
+        return cls(
+            legal_name=issuer.legal_name,
+            address=AddressOut.to_wire(issuer.address),
+            vat_id=issuer.vat_id,
+            registration=issuer.registration,
+            email=issuer.email,
+            logo_svg=issuer.logo_svg,
+            number_format=issuer.number_format,
+            footer=issuer.footer,
+            sender_name=issuer.sender_name,
+            sender_email=issuer.sender_email,
+            language=issuer.language,
+            terms_days=issuer.terms_days,
+        )
+
+
+class ApiKeyIn(In):
+    name: Annotated[str, Text(100)]
+    role: Role = Role.MEMBER
+    scopes: Annotated[list[Annotated[str, Text(60)]], Field(min_length=1, max_length=50)] = ["*"]
+    expires_at: Instant | None = None
+
+
+class ApiKeyOut(Out):
+    id: KeyRef
+    name: str
+    hint: str
+    role: Role
+    scopes: list[str]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+
+    @classmethod
+    def to_wire(cls, key: ApiKey) -> "ApiKeyOut":
+        return cls(**_key_fields(key))
+
+
+class NewApiKeyOut(ApiKeyOut):
+    key: Annotated[str, Field(description="The key itself. It is shown this once, and not kept.")]
+
+    @classmethod
+    def with_text(cls, key: ApiKey, text: str) -> "NewApiKeyOut":
+        return cls(**_key_fields(key), key=text)
+
+
+def _key_fields(key: ApiKey) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "name": key.name,
+        "hint": key.hint,
+        "role": key.role,
+        "scopes": sorted(key.scopes),
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+    }
+
+
+class SandboxIn(In):
+    name: Name = "Sandbox"
+    starts_at: Annotated[Instant | None, Field(description="What its clock says first; by default, the present.")] = (
+        None
+    )
+
+
+class SandboxOut(TenantOut):
+    api_key: NewApiKeyOut
+
+
+class ClockOut(Out):
+    """A sandbox's clock says `now`; on its way it has a `target` and the state `advancing`. Others have the wall clock."""
+
+    now: datetime
+    target: datetime | None = None
+    state: ClockState = ClockState.AT_REST
+    detail: str = ""
+    is_sandbox: bool
+
+    @classmethod
+    def to_wire(cls, clock: SandboxClock) -> "ClockOut":
+        return cls(now=clock.now, target=clock.target, state=clock.state, detail=clock.detail, is_sandbox=True)
+
+
+class ByIn(In):
+    months: Annotated[int, Field(ge=0, le=120)] = 0
+    days: Annotated[int, Field(ge=0, le=3_660)] = 0
+    hours: Annotated[int, Field(ge=0, le=87_840)] = 0
+
+
+class AdvanceIn(In):
+    to: Instant | None = None
+    by: ByIn | None = None
+
+    def instant(self, now: datetime, time_zone: str) -> datetime:
+        """Return where the clock is to go; months and days are local ones, so that noon stays noon.
+
+        :raises OneOfToOrBy: both are said, or neither
+        """
+        if (self.to is None) == (self.by is None):
+            raise OneOfToOrBy(field="to")
+        if self.to is not None:
+            return self.to
+        assert self.by is not None
+        zone = ZoneInfo(time_zone)
+        return rules.after(now, months=self.by.months, days=self.by.days, hours=self.by.hours, zone=zone)
+
+
+class TokenTrustIn(In):
+    kind: TrustKind
+    issuer: Annotated[str, Text(500)]
+    jwks_url: Url = ""
+    public_key_pem: Annotated[str, Text(8_192, min=0)] = ""
+    audience: Annotated[str, Text(300, min=0)] = ""
+    authorized_parties: Annotated[list[Annotated[str, Text(300)]], Field(max_length=20)] = []
+    introspection_url: Url = ""
+    client_id: Annotated[str, Text(300, min=0)] = ""
+    client_secret: Annotated[str, Text(1_000, min=0)] = ""
+    organization_claim: Claim = "org_id"
+    role_claim: Claim = "org_role"
+
+
+class TokenTrustOut(Out):
+    """A trusted issuer. Its client secret is kept sealed, and not shown again."""
+
+    id: TrustRef
+    kind: TrustKind
+    issuer: str
+    jwks_url: str
+    public_key_pem: str
+    audience: str
+    authorized_parties: list[str]
+    introspection_url: str
+    client_id: str
+    organization_claim: str
+    role_claim: str
+
+    @classmethod
+    def to_wire(cls, trust: TokenTrust) -> "TokenTrustOut":
+        return cls(
+            id=trust.id,
+            kind=trust.kind,
+            issuer=trust.issuer,
+            jwks_url=trust.jwks_url,
+            public_key_pem=trust.public_key_pem,
+            audience=trust.audience,
+            authorized_parties=list(trust.authorized_parties),
+            introspection_url=trust.introspection_url,
+            client_id=trust.client_id,
+            organization_claim=trust.organization_claim,
+            role_claim=trust.role_claim,
+        )
+
+
+class RemovedOut(Out):
+    id: TrustRef
+    is_removed: bool = True
+
+
+class MemberIn(In):
+    email: Email
+    role: Role = Role.MEMBER
+
+
+class MemberOut(Out):
+    id: MemberRef
+    email: str
+    role: Role
+    has_joined: bool
+
+    @classmethod
+    def to_wire(cls, member: Member) -> "MemberOut":
+        return cls(id=member.id, email=member.email, role=member.role, has_joined=bool(member.subject))
