@@ -69,6 +69,7 @@ class Lane:
 
     async def fill(self) -> int:
         """Claim, load and send out as many as there is room for; return how many were claimed."""
+        assert not in_transaction(), f"a call to {self.destination} with a transaction open"
         async with self._filling:
             limit = self.breaker.room(max(0, min(self.window - self.in_flight, self._room())))
             if limit == 0:
@@ -106,7 +107,6 @@ class Lane:
     async def _perform(self, ready: Ready, lease_ends: float) -> None:
         limits = ready.performer.limits
         intent = ready.intent
-        assert not in_transaction(), f"a call to {self.destination} with a transaction open"
         if self._clock.monotonic() + limits.timeout_s > lease_ends:
             # This process stood still since it claimed: somebody else may hold the lease when the answer comes.
             _log.warning("lease_too_short_to_call", intent_id=str(intent.id), kind=intent.kind)

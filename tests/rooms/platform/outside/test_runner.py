@@ -229,14 +229,10 @@ async def test_gives_a_sandbox_a_batch_of_its_own_on_its_own_time(world: World):
 
 async def test_refuses_to_call_with_a_transaction_open(world: World):
     await world.charge()
-    errors: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context.get("exception")))
-    try:
+    runner = world.runner(world.charging())
+    with pytest.raises(AssertionError, match="with a transaction open"):
         async with world.database.transaction(actor="test"):
-            await world.runner(world.charging()).step("gateway:toy")
-        await asyncio.sleep(0)
-    finally:
-        asyncio.get_running_loop().set_exception_handler(None)
+            await runner.step("gateway:toy")
     assert world.provider.journal == []
 
 
