@@ -96,6 +96,8 @@ async def test_a_wrapped_key_moved_to_another_subject_does_not_unwrap(database, 
     assert await opened(database, Sealed(A, ada, FIELD, of_ada)) == ["a@b.test"]
     with pytest.raises(Tampered):
         await opened(database, Sealed(A, bob, FIELD, of_bob))
+    with pytest.raises(Tampered):  # nor is anything of bob's sealed under it
+        await sealed(database, bob)
 
 
 async def test_destroying_a_key_erases_its_subject_and_nobody_else(database):
@@ -132,6 +134,30 @@ async def test_a_subject_of_another_tenant_is_not_to_be_seen(database):
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with database.transaction([B], actor="test") as tx:
             await tx.vault.seal_many(tx, [Sealing(A, uuid4(), FIELD, "x")], now=NOW)
+
+
+async def test_a_key_that_another_transaction_is_making_is_waited_for(database):
+    ada = uuid4()
+    async with database.transaction([A], actor="first") as first:
+        (one,) = await first.vault.seal_many(first, [Sealing(A, ada, FIELD, "one")], now=NOW)
+        waiting = asyncio.create_task(sealed(database, ada, text="two"))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+    (two,) = await waiting
+    assert await opened(database, Sealed(A, ada, FIELD, one), Sealed(A, ada, FIELD, two)) == ["one", "two"]
+
+
+async def test_batches_that_name_the_same_subjects_in_another_order_do_not_deadlock(database):
+    first, last = sorted(uuid4() for _ in range(2))
+    with pytest.raises(ZeroDivisionError):
+        async with database.transaction([A], actor="holder") as holder:
+            await holder.vault.seal_many(holder, [Sealing(A, last, FIELD, "x")], now=NOW)
+            waiting = [asyncio.create_task(sealed(database, first, last))]
+            await asyncio.sleep(0.1)
+            waiting += [asyncio.create_task(sealed(database, last, first)) for _ in range(5)]
+            await asyncio.sleep(0.2)
+            raise ZeroDivisionError  # rolled back: now those who wait make the keys themselves
+    assert len(await asyncio.gather(*waiting)) == 6
 
 
 async def test_transactions_that_make_the_same_keys_at_once_agree_on_them(database):

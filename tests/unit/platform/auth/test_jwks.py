@@ -138,16 +138,27 @@ async def test_the_key_set_is_found_through_a_discovery_document():
         (200, b"not json"),
         (200, {"keys": "x"}),
         (200, {"keys": []}),
-        (200, {"jwks_uri": "http://169.254.169.254/keys"}),
         (200, b'{"keys": [' + b" " * BODY_BYTES_MAX + b"]}"),
     ],
-    ids=["redirect", "list", "no json", "text", "empty", "plain http elsewhere", "endless"],
+    ids=["redirect", "list", "no json", "text", "empty", "endless"],
 )
 async def test_an_answer_that_is_no_key_set_is_not_believed(answer):
     async with a_key_set(lambda _: answer) as (keys, server, _):
         with pytest.raises(KeysUnavailable):
             await keys.find("one")
     assert len(server.asked) == 1
+
+
+async def test_a_discovery_document_cannot_lead_to_plain_http_elsewhere():
+    def answer(path):
+        # 0.0.0.0 reaches this very server, and is no loopback address.
+        elsewhere = server.url.replace("127.0.0.1", "0.0.0.0")
+        return (200, {"jwks_uri": f"{elsewhere}/real"}) if path == "/keys" else the_set(ONE)(path)
+
+    async with a_key_set(answer) as (keys, server, _):
+        with pytest.raises(KeysUnavailable):
+            await keys.find("one")
+    assert server.asked == ["/keys"]
 
 
 async def test_whoever_stops_waiting_does_not_stop_the_fetch_for_the_others():
