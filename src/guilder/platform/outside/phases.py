@@ -197,7 +197,7 @@ def change_of(intent: Intent, verdict: Verdict, performer: AnyPerformer, *, leas
 
 def backoff_s(attempts: int, *, first_s: float, max_s: float) -> float:
     """Double with every attempt; the upper half is chance, so that what failed together does not return together."""
-    whole = min(first_s * 2 ** min(attempts - 1, 30), max_s)
+    whole = min(first_s * 2.0 ** min(attempts - 1, 30), max_s)
     return whole * random.uniform(0.5, 1.0)  # noqa: S311
 
 

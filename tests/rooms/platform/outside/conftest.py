@@ -19,7 +19,7 @@ async def outside_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[D
 @pytest.fixture
 async def database(outside_urls: DatabaseUrls) -> AsyncIterator[Database]:
     async with connected(outside_urls.admin) as admin:
-        await admin.execute("delete from platform.intents; delete from toy.charges")
+        await admin.execute("delete from platform.intents; delete from toy.charges; delete from toy.journal")
     async with database_of(outside_urls) as database:
         yield database
 

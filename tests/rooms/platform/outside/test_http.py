@@ -1,11 +1,11 @@
 """A guarded call …"""
 
 import asyncio
-import datetime
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -179,11 +179,10 @@ async def test_to_a_name_that_leads_inside_connects_to_nothing(inner: str):
 
 
 async def test_to_a_written_inner_address_connects_to_nothing_even_past_the_check():
-    async with listening(Canary()) as canary:
-        async with guarded_client(open_door(canary.port)) as client:
-            for host in ("127.0.0.1", "[::1]", "[::ffff:7f00:1]", "localhost", "127.1", "2130706433", "0x7f000001"):
-                with pytest.raises(httpx.ConnectError):
-                    await client.get(f"http://{host}:{canary.port}/x")
+    async with listening(Canary()) as canary, guarded_client(open_door(canary.port)) as client:
+        for host in ("127.0.0.1", "[::1]", "[::ffff:7f00:1]", "localhost", "127.1", "2130706433", "0x7f000001"):
+            with pytest.raises(httpx.ConnectError):
+                await client.get(f"http://{host}:{canary.port}/x")
         assert canary.connections == 0
 
 
@@ -223,9 +222,9 @@ async def test_names_the_host_in_tls_and_in_the_request_while_connecting_to_its_
 async def test_follows_no_redirect():
     async with listening(Canary()) as inner:
         to = f"HTTP/1.1 302 Found\r\nlocation: http://localhost:{inner.port}/\r\ncontent-length: 0\r\n\r\n"
-        async with listening(Canary(to.encode())) as canary:
-            async with outbound(LOOSE, resolve=resolving(["127.0.0.1"])) as sender:
-                answer = await sender.send("GET", f"http://localhost:{canary.port}/x")
+        canary = Canary(to.encode())
+        async with listening(canary), outbound(LOOSE, resolve=resolving(["127.0.0.1"])) as sender:
+            answer = await sender.send("GET", f"http://localhost:{canary.port}/x")
         assert (answer.status, answer.is_ok, inner.connections) == (302, False, 0)
 
 
@@ -265,15 +264,15 @@ def certificates(folder, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext, lis
     """Make a server's certificate for `name`, a client that trusts it, and a list of the names asked for."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    today = datetime.datetime.now(datetime.UTC)
+    today = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(1)
-        .not_valid_before(today - datetime.timedelta(days=1))
-        .not_valid_after(today + datetime.timedelta(days=1))
+        .not_valid_before(today - timedelta(days=1))
+        .not_valid_after(today + timedelta(days=1))
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(key, hashes.SHA256())
     )

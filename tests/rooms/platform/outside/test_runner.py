@@ -1,8 +1,10 @@
 """The runner …"""
 
 import asyncio
+import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,9 @@ from guilder.platform.outside.breaker import BreakerLimits, State
 from guilder.platform.outside.intents import CallFailed, Done, Limits
 from guilder.platform.outside.phases import Phases
 from tests.rooms.platform.ground import NOW, a_tenant
-from tests.rooms.platform.outside.toys import World, no_answer
+from tests.rooms.platform.outside.toys import World, WrittenJournal, no_answer
+
+ROOT = Path(__file__).parents[4]
 
 
 async def until(what, within_s=5.0):
@@ -79,6 +83,32 @@ async def test_resumes_at_the_step_where_a_crash_cut_it_off(world: World):
     await world.make_due()
     assert await world.runner(performer).drain() == 1
     assert world.provider.journal == [f"toy.charge:confirm:{subject}"]
+    assert await world.statuses() == ["paid"]
+
+
+async def test_charges_once_though_it_is_killed_after_the_charge_and_before_the_record(world: World):
+    """A1: a real process, a real kill -9, the charge known to the provider alone."""
+    (subject,) = await world.charge()
+    code = (
+        "import asyncio; from tests.rooms.platform.outside.toys import run_until_killed;"
+        f"asyncio.run(run_until_killed({world.database.url!r}))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, cwd=ROOT)
+
+    async def is_charged():
+        return await world.admin.fetchval("select count(*) from toy.journal") == 1
+
+    await until(is_charged, within_s=30)
+    process.kill()
+    await process.wait()
+    assert await world.statuses() == ["created"]
+    await world.make_due()
+    answering = world.charging()
+    answering.provider = WrittenJournal(world.database, answers=True)
+    assert await world.runner(answering).drain() == 1
+    keys = [row["key"] for row in await world.admin.fetch("select key from toy.journal order by at")]
+    prepare, confirm = f"toy.charge:prepare:{subject}", f"toy.charge:confirm:{subject}"
+    assert keys == [prepare, prepare, confirm]
     assert await world.statuses() == ["paid"]
 
 
@@ -189,7 +219,7 @@ async def test_does_not_count_waiting_for_an_answer_as_an_attempt(world: World):
 
 
 async def test_finishes_without_a_call_what_has_nothing_to_do_any_more(world: World):
-    (subject,) = await world.charge()
+    await world.charge()
     await world.admin.execute("update toy.charges set status = 'paid'")
     await world.runner(world.charging()).drain()
     assert world.provider.journal == []

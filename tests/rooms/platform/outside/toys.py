@@ -24,6 +24,8 @@ create table toy.charges (
     recorded_at timestamptz, primary key (tenant_id, id)
 );
 select platform.protect('toy.charges');
+create table toy.journal (key text not null, at timestamptz default clock_timestamp());
+grant select, insert on toy.journal to guilder_app;
 """
 
 
@@ -173,3 +175,24 @@ class World:
 
 def no_answer(retry_after_s: float | None = None) -> CallFailed:
     return CallFailed("no answer", retry_after_s=retry_after_s)
+
+
+class WrittenJournal:
+    """A provider that another process can be seen to have charged; it answers too late for whoever asked."""
+
+    def __init__(self, database: Database, *, answers: bool) -> None:
+        self._database = database
+        self._answers = answers
+
+    async def take(self, key: str, subject_id: UUID) -> str:
+        await self._database.pool.execute("insert into toy.journal (key) values ($1)", key)
+        if not self._answers:
+            await asyncio.sleep(600)
+        return "ok"
+
+
+async def run_until_killed(url: str) -> None:
+    """Run by a process of its own: a runner whose provider charges and never answers."""
+    database = await Database.connect(url)
+    performer = Charging(database, WrittenJournal(database, answers=False), limits=Limits(timeout_s=600))  # type: ignore[arg-type]
+    await Runner(database, [performer], Clocks(), clock=WallClock()).run(asyncio.Event())

@@ -1,0 +1,143 @@
+"""The scheduler …"""
+
+import asyncio
+import time
+from datetime import timedelta
+
+from guilder.kernel.page import PageQuery
+from guilder.platform.clock import HandClock
+from guilder.platform.jobs.scheduler import failures
+from guilder.platform.jobs.timetable import Chore
+from tests.rooms.platform.ground import NOW, a_tenant
+from tests.rooms.platform.jobs.toys import World
+
+
+async def test_does_what_is_due_and_nothing_else(world: World):
+    (due,) = await world.subscribe(due_at=NOW)
+    await world.subscribe(due_at=NOW + timedelta(seconds=1))
+    assert await world.scheduler().step(world.billing) == 1
+    assert await world.bills() == [(due, NOW)]
+    assert await world.scheduler().step(world.billing) == 0
+
+
+async def test_takes_a_batch_at_a_time_in_the_order_in_which_it_fell_due(world: World):
+    late = await world.subscribe(50, due_at=NOW - timedelta(hours=2))
+    await world.subscribe(20, due_at=NOW - timedelta(hours=1))
+    scheduler = world.scheduler()
+    assert await scheduler.step(world.billing) == 50
+    assert {subscription for subscription, _ in await world.bills()} == set(late)
+    assert await scheduler.drain() == 20
+
+
+async def test_does_several_tenants_in_one_batch_and_leaves_sandboxes_to_their_own_clock(world: World):
+    sandbox = await world.sandbox()
+    for tenant in (world.tenant, a_tenant(), sandbox):
+        await world.subscribe(tenant=tenant)
+    assert await world.scheduler().drain() == 2
+    assert world.room.runs == [2]
+    assert await world.admin.fetchval("select count(*) from toy.bills where tenant_id = $1", sandbox) == 0
+
+
+async def test_three_days_late_makes_the_same_bills_as_one_on_time(world: World):
+    subscriptions = await world.subscribe(3) + await world.subscribe(2, due_at=NOW + timedelta(hours=7))
+    for _ in range(9):
+        await world.scheduler().drain()
+        world.clock.move_by(timedelta(hours=12))
+    on_time = await world.bills()
+    await world.admin.execute("delete from toy.bills")
+    for index, subscription in enumerate(subscriptions):
+        due_at = NOW + (timedelta(hours=7) if index >= 3 else timedelta())
+        await world.admin.execute("update toy.subscriptions set due_at = $2 where id = $1", subscription, due_at)
+    world.clock = HandClock(NOW + timedelta(hours=96))
+    await world.scheduler().drain()
+    assert await world.bills() == on_time
+    assert len(on_time) == 3 * 5 + 2 * 4
+
+
+async def test_does_each_row_once_however_many_of_them_run(world: World):
+    await world.subscribe(300)
+    stop, nodes = asyncio.Event(), [world.scheduler() for _ in range(3)]
+    running = [asyncio.create_task(node.run(stop)) for node in nodes]
+    ends = time.monotonic() + 20
+    while len(await world.bills()) < 300 and time.monotonic() < ends:
+        await asyncio.sleep(0.05)
+    stop.set()
+    await asyncio.gather(*running)
+    assert len(await world.bills()) == 300
+    assert sum(world.room.runs) == 300
+
+
+async def test_loses_nothing_when_it_dies_at_work(world: World):
+    await world.subscribe(5)
+    bill, reached = world.billing.run, asyncio.Event()
+
+    async def dying(tx, refs, /, *, now):
+        await bill(tx, refs, now=now)
+        reached.set()
+        await asyncio.sleep(60)
+
+    world.room.bill = dying
+    dead = asyncio.create_task(world.scheduler().step(world.billing))
+    await reached.wait()
+    dead.cancel()
+    await asyncio.wait([dead])
+    del world.room.bill
+    assert await world.bills() == []
+    assert await world.scheduler().drain() == 5
+
+
+async def test_pushes_a_failing_row_aside_and_does_all_others(world: World):
+    subscriptions = await world.subscribe(40)
+    world.room.poisoned = {subscriptions[7], subscriptions[8], subscriptions[33]}
+    scheduler = world.scheduler()
+    assert await scheduler.drain() == 37
+    async with world.database.transaction({world.tenant}, actor="test") as tx:
+        seen = (await failures(tx, page=PageQuery())).items
+    assert {failure.row_id for failure in seen} == world.room.poisoned
+    assert {(failure.job, failure.reason) for failure in seen} == {
+        ("toy.bill_due", "RuntimeError: this one cannot be billed")
+    }
+    # Pushed aside: it is not even tried before its time.
+    runs = len(world.room.runs)
+    assert await scheduler.drain() == 0
+    assert len(world.room.runs) == runs
+    fresh = await world.subscribe(60)
+    assert await scheduler.drain() == 60, "rows pushed aside must not take the place of others"
+    world.room.poisoned = set()
+    await world.admin.execute("update platform.job_failures set retry_at = now()")
+    assert await scheduler.drain() == 3
+    assert len(await world.bills()) == 40 + len(fresh)
+    assert await world.admin.fetchval("select count(*) from platform.job_failures") == 0
+
+
+async def test_waits_longer_for_a_row_each_time_it_fails(world: World):
+    world.room.poisoned = set(await world.subscribe())
+    scheduler, waits = world.scheduler(), []
+    for _ in range(3):
+        await scheduler.step(world.billing)
+        sql = "update platform.job_failures set retry_at = now() returning 1"
+        wait = "select extract(epoch from retry_at - clock_timestamp())::int from platform.job_failures"
+        waits.append(await world.admin.fetchval(wait))
+        await world.admin.execute(sql)
+    assert waits == [5, 10, 20]
+    assert await world.admin.fetchval("select attempts from platform.job_failures") == 3
+
+
+async def test_lets_one_node_at_a_time_do_a_chore_and_not_again_too_soon(world: World):
+    done, holding = [], asyncio.Event()
+
+    async def sweep(_):
+        done.append(1)
+        await holding.wait()
+
+    chore = Chore(name="toy.sweep", every_s=3600, run=sweep)
+    first = asyncio.create_task(world.scheduler().do_chore(chore))
+    while not done:
+        await asyncio.sleep(0.01)
+    assert await world.scheduler().do_chore(chore) is False
+    holding.set()
+    assert await first is True
+    assert await world.scheduler().do_chore(chore) is False
+    await world.admin.execute("update platform.chores set ran_at = now() - interval '2 hours'")
+    assert await world.scheduler().do_chore(chore) is True
+    assert len(done) == 2
