@@ -168,13 +168,19 @@ def unexpected(request_id: str) -> Response:
 
 
 # Where pydantic's name for a fault would say how we check rather than what is wrong.
-_CODES = {"extra_forbidden": "unknown_field", "missing": "required"}
+_CODES = {
+    "extra_forbidden": "unknown_field",
+    "missing": "required",
+    "model_attributes_type": "object_expected",
+    "model_type": "object_expected",
+}
+_DETAILS = {"unknown_field": "there is no such field", "object_expected": "should be an object"}
 
 
 def _fault(error: Mapping[str, Any]) -> dict[str, str]:
-    kind = str(error["type"])
-    detail = "there is no such field" if kind == "extra_forbidden" else str(error["msg"])
-    return {"field": path_of(error["loc"][1:])[:FIELD_MAX], "code": _CODES.get(kind, kind), "detail": detail}
+    code = _CODES.get(error["type"], str(error["type"]))
+    detail = _DETAILS.get(code, str(error["msg"]))
+    return {"field": path_of(error["loc"][1:])[:FIELD_MAX], "code": code, "detail": detail}
 
 
 def path_of(location: Sequence[str | int]) -> str:
