@@ -112,11 +112,13 @@ class Invoice:
     total: Money
     paid: Money
     credited: Money
+    refunded: Money
     lines: tuple[Line, ...]
     taxes: tuple[TaxTotal, ...]
     seller: Party | None
     buyer: Party | None
     language: str
+    time_zone: str
     issued_at: datetime
     issued_on: date
     due_at: datetime
@@ -137,3 +139,17 @@ class Invoice:
     def due(self) -> Money:
         """What is still to be paid: recomputed from what happened, never counted down."""
         return self.total - self.paid - self.credited
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """Money that came in for an invoice, as invoicing is told of it."""
+
+    tenant_id: TenantId
+    invoice_id: UUID
+    payment_id: UUID
+    settled_at: datetime
+
+    @property
+    def invoice_ref(self) -> Ref:
+        return Ref(self.tenant_id, self.invoice_id)

@@ -1,0 +1,55 @@
+"""What an invoice's number looks like, and the seal on what it says."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from uuid import UUID
+
+from guilder.domain.invoicing.model import Invoice
+
+
+def written(number_format: str, sequence: int, issued_on: date) -> str:
+    """Write a number by its issuer's format: `INV-{year}-{number:05}` gives INV-2026-00042."""
+    return number_format.format(year=issued_on.year, month=f"{issued_on.month:02}", number=sequence)
+
+
+def seal(invoice: Invoice, number: str) -> str:
+    """Return the SHA-256 of everything that is final about an invoice; the same content gives the same seal."""
+    content = {
+        "id": invoice.id,
+        "tenant": invoice.tenant_id,
+        "customer": invoice.customer_id,
+        "number": number,
+        "currency": invoice.currency,
+        "totals": [invoice.subtotal.minor, invoice.tax.minor, invoice.total.minor],
+        "issued_at": invoice.issued_at,
+        "issued_on": invoice.issued_on,
+        "due_at": invoice.due_at,
+        "seller": asdict(invoice.seller) if invoice.seller else None,
+        "buyer": asdict(invoice.buyer) if invoice.buyer else None,
+        "lines": [
+            [
+                line.number,
+                line.kind,
+                line.description,
+                line.quantity,
+                line.amount.minor,
+                line.tax.minor,
+                line.tax_percent.normalize(),
+                line.period.starts_at if line.period else None,
+                line.period.ends_at if line.period else None,
+            ]
+            for line in invoice.lines
+        ],
+        "taxes": [[tax.name, tax.percent.normalize(), tax.net.minor, tax.tax.minor] for tax in invoice.taxes],
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    assert isinstance(value, UUID | date | Decimal), value
+    return f"{value:f}" if isinstance(value, Decimal) else str(value)

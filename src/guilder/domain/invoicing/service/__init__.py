@@ -1,0 +1,33 @@
+"""Invoicing's verbs."""
+
+from guilder.domain.invoicing.service.billing import bill_due, bill_periods, billed_for_period
+from guilder.domain.invoicing.service.finalizing import AlreadyBilled, NegativeInvoice, are_billed, finalize
+from guilder.domain.invoicing.service.reading import explain, get, listing, one
+from guilder.domain.invoicing.service.standing import (
+    InvoiceIsPaid,
+    give_up,
+    recognize_due,
+    record_refunds,
+    settle,
+    void,
+)
+
+__all__ = [
+    "AlreadyBilled",
+    "InvoiceIsPaid",
+    "NegativeInvoice",
+    "are_billed",
+    "bill_due",
+    "bill_periods",
+    "billed_for_period",
+    "explain",
+    "finalize",
+    "get",
+    "give_up",
+    "listing",
+    "one",
+    "recognize_due",
+    "record_refunds",
+    "settle",
+    "void",
+]

@@ -1,0 +1,55 @@
+"""Reading invoices."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from guilder.domain.invoicing import store
+from guilder.domain.invoicing.model import Invoice, Line, Status
+from guilder.kernel import ids
+from guilder.kernel.errors import NotFound
+from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.page import Page, PageQuery, page_of
+from guilder.platform.db.tx import Tx
+
+
+async def get(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Invoice]:
+    return {invoice.ref: invoice for invoice in await store.get(tx, refs)}
+
+
+async def one(tx: Tx, *, invoice: UUID | str, customer_id: CustomerId | None = None) -> Invoice:
+    """Return an invoice by id or number; with `customer_id`, only if it is that customer's.
+
+    :raises NotFound: no such invoice, or not that customer's
+    """
+    by_id = invoice if isinstance(invoice, UUID) else ids.from_text("inv", invoice)
+    found: Invoice | None = None
+    if by_id is not None:
+        found = (await get(tx, refs=[Ref(tx.tenant_id, by_id)])).get(Ref(tx.tenant_id, by_id))
+    elif isinstance(invoice, str):
+        found = await store.by_number(tx, invoice)
+    if found is None or customer_id not in (None, found.customer_id):
+        raise NotFound("there is no such invoice")
+    return found
+
+
+async def listing(
+    tx: Tx,
+    *,
+    query: PageQuery,
+    customer_id: CustomerId | None = None,
+    subscription_id: UUID | None = None,
+    status: Status | None = None,
+) -> Page[Invoice]:
+    rows = await store.listing(tx, query, customer_id=customer_id, subscription_id=subscription_id, status=status)
+    return page_of(rows, query, lambda invoice: invoice.id)
+
+
+async def explain(
+    tx: Tx, *, invoice: UUID | str, customer_id: CustomerId | None = None
+) -> tuple[Invoice, tuple[Line, ...]]:
+    """Return an invoice with the explanation of each line: what went in, what was done with it, and what came out.
+
+    :raises NotFound: no such invoice, or not that customer's
+    """
+    found = await one(tx, invoice=invoice, customer_id=customer_id)
+    return found, found.lines

@@ -1,0 +1,186 @@
+"""How an invoice stands: paid, void, given up; refunds and recognised revenue beside it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from guilder.domain.invoicing import store
+from guilder.domain.invoicing.events import InvoiceGivenUp, InvoiceVoided
+from guilder.domain.invoicing.model import Invoice, Settled, Status
+from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
+from guilder.domain.invoicing.service.finalizing import paid_event
+from guilder.domain.ledger import service as ledger
+from guilder.domain.ledger.rules import journal
+from guilder.domain.payments import service as payments
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel import lifecycle
+from guilder.kernel.errors import Conflict, NotFound
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.money import Money
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+
+class InvoiceIsPaid(Conflict):
+    """The invoice is paid: it can be refunded or credited, and no longer voided."""
+
+    code = "invoice_is_paid"
+
+
+async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[Invoice]:
+    """Count what came in; what is paid in full is paid, and a subscription that waited for it begins.
+
+    What was paid is the sum of the payments that succeeded, worked out anew each time: heard twice, it is the same.
+    """
+    if not settled:
+        return []
+    invoices = await store.lock(tx, sorted({each.invoice_ref for each in settled}))
+    sums = await payments.succeeded_totals(tx, invoices=[invoice.ref for invoice in invoices])
+    last = {each.invoice_ref: each for each in sorted(settled, key=lambda each: each.settled_at)}
+    counted = [_count(invoice, sums.get(invoice.ref), last[invoice.ref].settled_at) for invoice in invoices]
+    await store.save_standing(tx, counted, now=now)
+    pairs = list(zip(invoices, counted, strict=True))
+    newly = [after for before, after in pairs if after.status is Status.PAID and before.status is not Status.PAID]
+    await ledger.post(
+        tx,
+        entries=[
+            _write_off_reversed(before, last[before.ref])
+            for before, after in pairs
+            if before.status is Status.UNCOLLECTIBLE and after.status is Status.PAID
+        ],
+    )
+    await subscriptions.activate(tx, refs=_subscriptions(newly), now=now)
+    outbox.announce(tx, [paid_event(invoice) for invoice in newly], now=now)
+    return newly
+
+
+async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
+    """Take back invoices that nobody has paid: their payments are cancelled, what they billed may be billed again.
+
+    They keep their numbers. Voiding twice changes nothing.
+
+    :raises InvoiceIsPaid: money came in for one of them
+    """
+    found = await store.lock(tx, refs)
+    if len(found) < len(set(refs)):
+        raise NotFound("there is no such invoice")
+    standing = [invoice for invoice in found if invoice.status is not Status.VOID]
+    if any(invoice.paid.minor or invoice.status is Status.PAID for invoice in standing):
+        raise InvoiceIsPaid
+    voided = [
+        replace(invoice, status=lifecycle.take(MOVES, invoice.status, Step.VOID), voided_at=now) for invoice in standing
+    ]
+    open_refs = [invoice.ref for invoice in voided]
+    await payments.cancel(tx, invoices=open_refs, now=now)
+    deferred = await store.unrecognized(tx, open_refs)
+    await ledger.post(tx, entries=[_unbooking(invoice, deferred.get(invoice.ref, 0), at=now) for invoice in voided])
+    await store.stop_recognition(tx, open_refs)
+    await store.free_items(tx, open_refs)
+    await store.save_standing(tx, voided, now=now)
+    outbox.announce(tx, [_voided(invoice) for invoice in voided], now=now)
+    return voided
+
+
+async def give_up(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
+    """Write open invoices off: they are not expected to be paid any more, though they still can be."""
+    found = [invoice for invoice in await store.lock(tx, refs) if invoice.status is Status.OPEN]
+    given_up = [replace(each, status=lifecycle.take(MOVES, each.status, Step.GIVE_UP)) for each in found]
+    await store.save_standing(tx, given_up, now=now)
+    await ledger.post(
+        tx,
+        entries=[
+            journal.invoice_given_up(
+                tenant_id=each.tenant_id, invoice_id=each.id, customer_id=each.customer_id, amount=each.due, at=now
+            )
+            for each in given_up
+        ],
+    )
+    outbox.announce(tx, [_given_up(each) for each in given_up], now=now)
+    return given_up
+
+
+async def record_refunds(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
+    """Note beside these invoices what has been given back of them; how they stand is left as it is."""
+    sums = await payments.refunded_totals(tx, invoices=refs)
+    await store.save_refunded(tx, {ref: money.minor for ref, money in sums.items()})
+
+
+async def recognize_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
+    """Book as earned what was billed in advance and whose period is over."""
+    lines = await store.claim_recognition(tx, refs, now=now)
+    await ledger.post(
+        tx,
+        entries=[
+            journal.revenue_recognized(
+                tenant_id=TenantId(line["tenant_id"]),
+                line_id=line["id"],
+                invoice_id=line["invoice_id"],
+                customer_id=CustomerId(line["customer_id"]),
+                amount=Money(line["amount_minor"], line["currency"]),
+                at=line["recognize_at"],
+            )
+            for line in lines
+            if line["amount_minor"]
+        ],
+    )
+    await store.mark_recognized(tx, [Ref(TenantId(line["tenant_id"]), line["id"]) for line in lines], now=now)
+    return len(lines)
+
+
+def _count(invoice: Invoice, paid: Money | None, at: datetime) -> Invoice:
+    counted = replace(invoice, paid=paid or invoice.paid)
+    if counted.due.minor > 0 or Step.SETTLE not in MOVES[counted.status]:
+        return counted
+    return replace(counted, status=lifecycle.take(MOVES, counted.status, Step.SETTLE), paid_at=at)
+
+
+def _subscriptions(invoices: Sequence[Invoice]) -> list[Ref]:
+    return sorted({Ref(each.tenant_id, each.subscription_id) for each in invoices if each.subscription_id})
+
+
+def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> journal.JournalEntry | None:
+    deferred = Money(deferred_minor, invoice.currency)
+    return journal.invoice_voided(
+        tenant_id=invoice.tenant_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        earned=invoice.subtotal - deferred,
+        deferred=deferred,
+        tax=invoice.tax,
+        at=at,
+    )
+
+
+def _write_off_reversed(invoice: Invoice, settled: Settled) -> journal.JournalEntry:
+    return journal.written_off_after_all_paid(
+        tenant_id=invoice.tenant_id,
+        payment_id=settled.payment_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        amount=invoice.due,
+        at=settled.settled_at,
+    )
+
+
+def _voided(invoice: Invoice) -> InvoiceVoided:
+    return InvoiceVoided(
+        tenant_id=invoice.tenant_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        order_id=invoice.order_id,
+        number=invoice.number or "",
+        total=invoice.total,
+    )
+
+
+def _given_up(invoice: Invoice) -> InvoiceGivenUp:
+    return InvoiceGivenUp(
+        tenant_id=invoice.tenant_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        order_id=invoice.order_id,
+        number=invoice.number or "",
+        total=invoice.total,
+    )
