@@ -18,6 +18,7 @@ from guilder.domain.invoicing.events import InvoiceFinalized, InvoicePaid
 from guilder.domain.invoicing.model import Draft, Invoice, Line, LineKind, Party, Status
 from guilder.domain.invoicing.rules import numbering, totals
 from guilder.domain.ledger import service as ledger
+from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payable, Via
@@ -195,7 +196,7 @@ def _about_lines(draft: Draft) -> list[tuple[str, datetime | None]]:
     return [(line.billed_item, line.period.ends_at if line.period else None) for line in draft.lines]
 
 
-def _booking(invoice: Invoice) -> journal.JournalEntry | None:
+def _booking(invoice: Invoice) -> JournalEntry | None:
     deferred = total([line.amount for line in invoice.lines if line.period], invoice.currency)
     return journal.invoice_finalized(
         tenant_id=invoice.tenant_id,

@@ -10,6 +10,7 @@ from guilder.domain.invoicing.model import Invoice, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
 from guilder.domain.invoicing.service.finalizing import paid_event
 from guilder.domain.ledger import service as ledger
+from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
@@ -138,7 +139,7 @@ def _subscriptions(invoices: Sequence[Invoice]) -> list[Ref]:
     return sorted({Ref(each.tenant_id, each.subscription_id) for each in invoices if each.subscription_id})
 
 
-def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> journal.JournalEntry | None:
+def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> JournalEntry | None:
     deferred = Money(deferred_minor, invoice.currency)
     return journal.invoice_voided(
         tenant_id=invoice.tenant_id,
@@ -151,7 +152,7 @@ def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> journa
     )
 
 
-def _write_off_reversed(invoice: Invoice, settled: Settled) -> journal.JournalEntry:
+def _write_off_reversed(invoice: Invoice, settled: Settled) -> JournalEntry:
     return journal.written_off_after_all_paid(
         tenant_id=invoice.tenant_id,
         payment_id=settled.payment_id,
