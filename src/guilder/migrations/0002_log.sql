@@ -229,11 +229,13 @@ begin
                           and b.position < k.position and (b.died_at is null or b.blocks));
 end $$;
 
--- Take a group's cursors of one partition that have something before them; what another consumer holds is left to it.
-create function platform.log_claim(wanted text, share smallint, at timestamptz)
-    returns table (topic text, "position" bigint, epoch bigint, log_epoch bigint, has_due boolean)
+-- Make the cursors that a group has yet to get in one partition; returns how many. A transaction of its own: whoever
+-- comes second waits for the first, and must not have to wait for its handlers too.
+create function platform.log_open(wanted text, share smallint) returns integer
     language plpgsql security definer set search_path = ''
     as $$
+declare
+    opened integer;
 begin
     insert into platform.log_cursors (group_name, topic, partition, position, epoch)
     select wanted, h.topic, share, 0, e.epoch
@@ -244,6 +246,16 @@ begin
                         where (c.group_name, c.topic, c.partition) = (wanted, h.topic, share))
      order by h.topic
     on conflict do nothing;
+    get diagnostics opened = row_count;
+    return opened;
+end $$;
+
+-- Take a group's cursors of one partition that have something before them; what another consumer holds is left to it.
+create function platform.log_claim(wanted text, share smallint, at timestamptz)
+    returns table (topic text, "position" bigint, epoch bigint, log_epoch bigint, has_due boolean)
+    language plpgsql security definer set search_path = ''
+    as $$
+begin
     return query
     with due as (
         select distinct k.topic from platform.log_parked k

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from guilder.platform.bus import store
-from guilder.platform.bus.batches import BatchFailed, Batches, Clashed, LostCursor
+from guilder.platform.bus.batches import Batches, BatchFailed, Clashed, LostCursor
 from guilder.platform.bus.handling import Handling
 from guilder.platform.bus.meter import Meter, NoMeter
 from guilder.platform.bus.reactions import Reactions, Start
@@ -175,6 +175,8 @@ class Consumer:
             dead = await _through_clashes(lambda: self._batches.set_aside(share, failed, now=now))
             self._meter.log_messages(group=share.group, outcome="dead" if dead else "parked")
             return 1, True
+        if not taken.passed and not taken.has_due and await self._open_cursors(share):
+            return await self._take(share, hurry=hurry)
         window.succeeded(taken.passed)
         self._count(share, handled=taken.passed - taken.queued, parked=taken.queued)
         return taken.passed, taken.has_due
@@ -198,6 +200,14 @@ class Consumer:
         window.succeeded(handled)
         self._count(share, handled=handled)
         return handled
+
+    async def _open_cursors(self, share: Share) -> int:
+        """Give the group cursors where a topic is new; asked only when there seems to be nothing to do."""
+
+        async def work(tx: Tx) -> int:
+            return await store.open_cursors(tx, share.group, share.partition)
+
+        return await self._database.run(work, actor=ACTOR)
 
     def _note_failure(self, share: Share, window: Window, failed: BatchFailed[Any]) -> None:
         window.failed(len(failed.refs))

@@ -129,6 +129,11 @@ async def news(tx: Tx, groups: Sequence[str], *, now: datetime) -> list[Share]:
     return [Share(*row) for row in await tx.fetch("select * from platform.log_news($1, $2) order by 2, 1", groups, now)]
 
 
+async def open_cursors(tx: Tx, group: str, partition: int) -> int:
+    """Make the cursors that a group has yet to get in this partition; return how many."""
+    return int(await tx.fetchval("select platform.log_open($1, $2)", group, partition))
+
+
 async def claim(tx: Tx, group: str, partition: int, *, now: datetime) -> list[Cursor]:
     """Lock and return the group's cursors that have something before them and that nobody else holds."""
     rows = await tx.fetch("select * from platform.log_claim($1, $2, $3)", group, partition, now)

@@ -1,0 +1,459 @@
+"""What every transport of the log promises. Another one passes by a class like TestPostgres at the end."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+
+import pytest
+
+from guilder.platform.bus import dead_letters, groups, outbox, store
+from guilder.platform.bus.batches import Batches, LostCursor
+from guilder.platform.bus.handling import Handling
+from guilder.platform.bus.reactions import AfterDeath, Reactions, Start
+from guilder.platform.bus.retry import RetryPolicy
+from guilder.platform.bus.transport import PostgresTransport, Transport
+from guilder.platform.db.database import Database
+from tests.contracts.log_toys import SCHEMA, WAIT, Asked, Counted, Recounted, World, fails_for
+from tests.rooms.platform.ground import NOW, a_tenant, database_of, platform_database, some_ids
+from tests.support.database import DatabaseUrls, connected
+
+_EMPTY = """
+truncate platform.log, platform.log_heads, platform.log_extents, platform.log_groups, platform.log_cursors,
+         platform.log_parked, toy.things, toy.heard;
+update platform.log_epoch set epoch = 1
+"""
+
+
+@pytest.fixture(scope="session")
+async def log_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[DatabaseUrls]:
+    async with platform_database(cluster, f"guilder_log_{worker_id}", SCHEMA) as urls:
+        yield urls
+
+
+@pytest.fixture
+async def database(log_urls: DatabaseUrls) -> AsyncIterator[Database]:
+    async with connected(log_urls.admin) as admin:
+        await admin.execute(_EMPTY)
+    async with database_of(log_urls) as database:
+        yield database
+
+
+class LogContract:
+    """Subclass it and say how a transport is made."""
+
+    def transport(self, database: Database) -> Transport:
+        raise NotImplementedError
+
+    @pytest.fixture
+    async def world(self, database: Database, log_urls: DatabaseUrls) -> AsyncIterator[World]:
+        async with connected(log_urls.admin) as admin:
+            yield World(database, admin, self.transport(database))
+
+    # Complete, and in order.
+
+    async def test_is_complete_and_in_order_under_writers_that_commit_late(self, world: World) -> None:
+        stop = asyncio.Event()
+        consumers = [world.consumer(batch_max=7) for _ in range(3)]
+        sequencing = asyncio.create_task(_sequence_until(world, stop))
+        working = [asyncio.create_task(each.run(stop)) for each in consumers]
+        await world.write_for_a_while()
+        stop.set()
+        await asyncio.gather(sequencing, *working)
+        await consumers[0].drain()
+        counts = await world.counts()
+        assert sum(map(len, counts.values())) == 480
+        assert await world.heard() == counts
+
+    async def test_positions_are_dense_and_follow_the_order_of_each_key(self, world: World) -> None:
+        await asyncio.gather(world.write_for_a_while(each=10), _sequence_for(world, 20))
+        await world.sequence()
+        gaps = await world.admin.fetch(
+            """select topic, partition from platform.log group by 1, 2
+               having max(position) <> count(*) or min(position) <> 1 or count(distinct position) <> count(*)"""
+        )
+        disorder = await world.admin.fetch(
+            """select from (select (payload->>'n')::int - lag((payload->>'n')::int) over (partition by key order by position)
+                              as step from platform.log) s where step <> 1"""
+        )
+        assert (gaps, disorder) == ([], [])
+
+    async def test_hears_a_commit_that_is_later_than_its_number(self, world: World) -> None:
+        early, late = some_ids(2)
+        consumer = world.consumer()
+        held, release = asyncio.Event(), asyncio.Event()
+
+        async def hold() -> None:
+            held.set()
+            await release.wait()
+
+        slow = asyncio.create_task(world.count(late, before_commit=hold))
+        await held.wait()
+        await world.count(early)
+        await consumer.drain()
+        assert await world.heard() == {early: [1]}, "a long transaction must delay nobody else"
+        release.set()
+        await slow
+        await consumer.drain()
+        assert await world.heard() == {early: [1], late: [1]}
+
+    async def test_says_nothing_of_what_was_rolled_back(self, world: World) -> None:
+        (thing,) = some_ids(1)
+
+        async def fail() -> None:
+            raise RuntimeError("no commit")
+
+        with pytest.raises(RuntimeError, match="no commit"):
+            await world.count(thing, before_commit=fail)
+        await world.consumer().drain()
+        assert await world.heard() == {}
+
+    async def test_keeps_the_order_of_events_of_one_transaction(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing, 20)
+        await world.consumer(batch_max=3).drain()
+        assert await world.heard() == {thing: list(range(1, 21))}
+
+    async def test_keeps_the_order_of_a_key_over_events_of_different_names(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        for event in (Counted, Recounted, Recounted, Counted):
+            await world.count(thing, event=event)
+        await world.consumer(world.hearing("listeners"), world.hearing("listeners", Recounted)).drain()
+        assert await world.heard() == {thing: [1, 2, 3, 4]}
+        assert world.calls == [("listeners", 1), ("listeners", 2), ("listeners", 1)]
+
+    # Groups.
+
+    async def test_each_group_hears_everything_for_itself(self, world: World) -> None:
+        things = some_ids(30)
+        for thing in things:
+            await world.count(thing)
+        await world.consumer(world.hearing("one"), world.hearing("two")).drain()
+        assert await world.heard("one") == await world.heard("two") == await world.counts()
+
+    async def test_passes_over_events_that_a_group_does_not_name(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing)
+        await world.count(thing, event=Recounted)
+        await world.consumer(world.hearing("listeners", Recounted)).drain()
+        assert await world.heard() == {thing: [2]}
+
+    async def test_hears_a_topic_that_is_named_by_its_gateway(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        async with world.database.transaction({world.tenant}, actor="test") as tx:
+            asked = Asked(tenant_id=world.tenant, thing_id=thing, gateway="simulated", n=7)
+            outbox.announce(tx, [asked], now=NOW)
+        await world.consumer(world.hearing("listeners", Asked), world.hearing("others")).drain()
+        assert (await world.heard(), await world.heard("others")) == ({thing: [7]}, {})
+
+    async def test_a_group_added_later_hears_the_log_from_where_it_declares(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing)
+        await world.consumer(world.hearing("first")).drain()
+        later = world.consumer(
+            world.hearing("first"),
+            world.hearing("from_start"),
+            world.hearing("from_now"),
+            starts={"from_now": Start.END},
+        )
+        await later.register()
+        await world.count(thing)
+        await later.drain()
+        heard = [await world.heard(group) for group in ("first", "from_start", "from_now")]
+        assert heard == [{thing: [1, 2]}, {thing: [1, 2]}, {thing: [2]}]
+
+    # One effect.
+
+    async def test_has_one_effect_when_consumers_are_cancelled_at_any_moment(self, world: World) -> None:
+        writing = asyncio.create_task(world.write_for_a_while(writers=4, each=60))
+        sequencing = asyncio.create_task(_sequence_for(world, 60))
+        while not writing.done():
+            running = asyncio.create_task(world.consumer(batch_max=5).run(asyncio.Event()))
+            await asyncio.sleep(random.uniform(0.005, 0.05))
+            running.cancel()
+            with suppress(asyncio.CancelledError):
+                await running
+        await asyncio.gather(writing, sequencing)
+        await world.consumer().drain()
+        assert await world.heard() == await world.counts()
+
+    @pytest.mark.parametrize("kills", [15, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(300)])])
+    async def test_has_one_effect_when_processes_are_killed(
+        self, world: World, log_urls: DatabaseUrls, kills: int
+    ) -> None:
+        over = asyncio.Event()
+        writing = asyncio.create_task(_write_until(world, over))
+        async with _nursery(log_urls) as born:
+            workers = [await born() for _ in range(4)]
+            for _ in range(kills):
+                await asyncio.sleep(random.uniform(0.05, 0.5))
+                os.kill(workers.pop(random.randrange(4)), signal.SIGKILL)
+                workers.append(await born())
+            heard_meanwhile = sum(map(len, (await world.heard()).values()))
+            over.set()
+            await writing
+            for worker in workers:
+                os.kill(worker, signal.SIGKILL)
+        assert heard_meanwhile > 10 * kills, "nobody lived long enough to have been killed at work"
+        await _sessions_end(world)
+        await world.consumer().drain()
+        assert await world.heard() == await world.counts()
+
+    async def test_refuses_the_commit_of_a_zombie_whose_cursor_was_moved(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing)
+        consumer = world.consumer()
+        await consumer.register()
+        await world.sequence()
+        async with world.database.transaction(actor="test") as tx:
+            (share,) = await store.news(tx, ["listeners"], now=NOW)
+            await store.open_cursors(tx, *share)
+            claimed = await store.claim(tx, *share, now=NOW)
+        # The claim's locks are gone with its session; the zombie does not know. Another consumer does the work.
+        await consumer.drain()
+
+        async def zombie() -> None:
+            async with _batches(world)._transaction(share) as tx:
+                await tx.narrow({world.tenant})
+                await tx.execute("update toy.heard set n = -1")
+                await store.move(tx, *share, [(claimed[0], 1)], epoch=1)
+
+        with pytest.raises(LostCursor):
+            await zombie()
+        assert await world.heard() == {thing: [1]}
+
+    async def test_lets_one_consumer_at_a_time_have_a_partition(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing)
+        consumer, other = world.consumer(), world.consumer()
+        await consumer.register()
+        await world.sequence()
+        async with world.database.transaction(actor="test") as tx:
+            (share,) = await store.news(tx, ["listeners"], now=NOW)
+            await store.open_cursors(tx, *share)
+        async with world.database.transaction(actor="test") as tx:
+            assert await store.claim(tx, *share, now=NOW)
+            assert await other.step(*share) == 0
+        assert await other.step(*share) == 1
+
+    # Failures.
+
+    async def test_sets_a_message_that_fails_aside_and_goes_on_with_other_keys(self, world: World) -> None:
+        things = some_ids(60)
+        for thing in things:
+            await world.count(thing)
+        world.fault = fails_for(things[30])
+        await world.consumer().drain()
+        heard = await world.heard()
+        assert heard == {thing: [1] for thing in things if thing != things[30]}
+        (parked,) = await world.parked()
+        assert (parked["key"], parked["tries"], parked["died_at"]) == (things[30], 1, None)
+        assert parked["due_at"] == NOW + WAIT
+        assert parked["reason"] == "ValueError: cannot hear 1"
+        assert "cannot hear 1" in parked["traceback"]
+
+    async def test_finds_the_one_at_fault_in_few_transactions(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing, 256)
+        world.fault = fails_for(thing, only=200)
+        await world.consumer(batch_max=256).drain()
+        assert len(world.calls) <= 20
+
+    async def test_keeps_later_messages_of_a_failed_key_in_order_behind_it(self, world: World) -> None:
+        bad, good = some_ids(2)
+        consumer = world.consumer()
+        world.fault = fails_for(bad, only=1)
+        await world.count(bad, 3)
+        await consumer.drain()
+        await world.count(bad, 2)
+        await world.count(good)
+        await consumer.drain()
+        assert await world.heard() == {good: [1]}
+        world.fault = None
+        await consumer.drain()
+        assert await world.heard() == {good: [1]}, "not before its time"
+        world.clock.move_by(WAIT)
+        await consumer.drain()
+        assert await world.heard() == {good: [1], bad: [1, 2, 3, 4, 5]}
+        assert await world.parked() == []
+
+    async def test_gives_a_message_up_after_its_tries_and_goes_on_with_its_key(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing, 3)
+        world.fault = fails_for(thing, only=1)
+        consumer = world.consumer()
+        for _ in range(3):
+            await consumer.drain()
+            world.clock.move_by(WAIT)
+        await consumer.drain()
+        assert await world.heard() == {thing: [2, 3]}
+        (dead,) = await world.parked()
+        assert (dead["tries"], dead["died_at"], dead["blocks"]) == (3, NOW + 2 * WAIT, False)
+
+    async def test_a_key_stays_parked_after_a_death_where_its_handler_declares_it(self, world: World) -> None:
+        bad, good = some_ids(2)
+        await world.count(bad, 3)
+        world.fault = fails_for(bad, only=1)
+        consumer = world.consumer(world.hearing("listeners", after_death=AfterDeath.STAY_PARKED))
+        await consumer.drain(hurry=True)
+        await world.count(bad)
+        await world.count(good)
+        await consumer.drain(hurry=True)
+        assert await world.heard() == {good: [1]}
+        async with world.database.transaction({world.tenant}, actor="test") as tx:
+            assert await groups.pending(tx, tenant_id=world.tenant) == 0, "what waits behind the dead is at rest"
+            assert await dead_letters.replay(tx, now=NOW) == 1
+        world.fault = None
+        await consumer.drain()
+        assert await world.heard() == {good: [1], bad: [1, 2, 3, 4]}
+
+    async def test_replays_a_dead_letter_exactly_once(self, world: World) -> None:
+        things = some_ids(3)
+        for thing in things:
+            await world.count(thing)
+        world.fault = fails_for(*things[:2])
+        consumer = world.consumer()
+        await consumer.drain(hurry=True)
+        world.fault = None
+        async with world.database.transaction({world.tenant}, actor="test") as tx:
+            letters = await dead_letters.listing(tx)
+            assert {letter.key for letter in letters} == set(things[:2])
+            assert await dead_letters.counts(tx) == {"listeners": 2}
+            assert await dead_letters.replay(tx, group="strangers", now=NOW) == 0
+            assert await dead_letters.replay(tx, ids=[letters[0].id], now=NOW) == 1
+            assert await dead_letters.replay(tx, ids=[letters[0].id], now=NOW) == 0
+        await asyncio.gather(consumer.drain(), world.consumer().drain())
+        assert await world.heard() == {things[2]: [1], letters[0].key: [1]}
+        async with world.database.transaction({world.tenant}, actor="test") as tx:
+            assert await dead_letters.replay(tx, group="listeners", now=NOW) == 1
+        await consumer.drain()
+        assert await world.heard() == await world.counts()
+
+    async def test_sets_aside_what_cannot_be_read(self, world: World) -> None:
+        bad, good = some_ids(2)
+        await world.count(bad)
+        await world.admin.execute("""update platform.log set payload = '{"n": "many"}'""")
+        await world.count(good)
+        await world.consumer().drain()
+        assert await world.heard() == {good: [1]}
+        assert [row["reason"].partition(":")[0] for row in await world.parked()] == ["ValidationError"]
+
+    async def test_a_handler_that_times_out_is_at_fault_itself(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing)
+
+        def fault(_: object) -> None:
+            raise TimeoutError("too slow")
+
+        world.fault = fault
+        await world.consumer().drain()
+        assert [row["reason"] for row in await world.parked()] == ["HandlerFailed: TimeoutError: too slow"]
+
+    # Clocks.
+
+    async def test_tells_each_sandbox_alone_and_by_its_own_clock(self, world: World) -> None:
+        live, other, sandbox = a_tenant(), a_tenant(), a_tenant()
+        world.clocks.own[sandbox] = NOW + timedelta(days=400)
+        (thing,) = some_ids(1)  # one key of three tenants: one partition, one batch
+        for tenant in (live, sandbox, other):
+            await world.count(thing, tenant=tenant)
+        await world.consumer().drain()
+        rows = await world.admin.fetch("select tenant_id, told_at from toy.heard")
+        assert {row["tenant_id"]: row["told_at"] for row in rows} == {
+            live: NOW,
+            other: NOW,
+            sandbox: NOW + timedelta(days=400),
+        }
+        assert sorted(world.calls) == [("listeners", 1), ("listeners", 2)]
+
+    async def test_knows_when_a_tenant_is_at_rest(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        other = a_tenant()
+        await world.count(thing, tenant=other)
+        consumer = world.consumer(world.hearing("one"), world.hearing("two"))
+        await consumer.register()
+
+        async def pending() -> int:
+            async with world.database.transaction({world.tenant}, actor="test") as tx:
+                return await groups.pending(tx, tenant_id=world.tenant)
+
+        seen = [await pending()]
+        await world.count(thing)
+        seen.append(await pending())
+        await world.sequence()
+        seen.append(await pending())
+        world.fault = fails_for(thing)
+        await consumer.drain()
+        seen.append(await pending())
+        await consumer.drain(hurry=True)
+        seen.append(await pending())
+        assert seen == [0, 1, 2, 2, 0]
+
+
+def _batches(world: World) -> Batches:
+    reactions = Reactions([world.hearing("listeners")])
+    return Batches(world.database, world.transport, Handling(reactions, world.clocks), RetryPolicy())
+
+
+async def _sequence_until(world: World, stop: asyncio.Event) -> None:
+    while not stop.is_set():
+        await world.sequence()
+        await asyncio.sleep(0.002)
+
+
+async def _sequence_for(world: World, times: int) -> None:
+    for _ in range(times):
+        await world.sequence()
+        await asyncio.sleep(random.uniform(0, 0.01))
+
+
+async def _write_until(world: World, over: asyncio.Event) -> None:
+    while not over.is_set():
+        await world.write_for_a_while(writers=4, each=5)
+
+
+@asynccontextmanager
+async def _nursery(urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Give birth to workers; when the block ends, none is left, whatever happened."""
+    born: list[int] = []
+    nursery = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.contracts.log_process", urls.app, stdin=PIPE, stdout=PIPE
+    )
+    assert nursery.stdin is not None
+    assert nursery.stdout is not None
+
+    async def bear() -> int:
+        nursery.stdin.write(b"one more\n")
+        born.append(int(await nursery.stdout.readline()))
+        return born[-1]
+
+    try:
+        yield bear
+    finally:
+        nursery.stdin.close()
+        await nursery.wait()
+        for pid in born:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+async def _sessions_end(world: World) -> None:
+    """Wait until the server has noticed the deaths: a dead worker's last commit may still be on its way."""
+    async with asyncio.timeout(20):
+        while (
+            await world.admin.fetchval(
+                "select count(*) from pg_stat_activity where datname = current_database() and usename = 'guilder_login'"
+            )
+            > world.database.pool.get_size()
+        ):
+            await asyncio.sleep(0.05)
+
+
+class TestPostgres(LogContract):
+    def transport(self, database: Database) -> Transport:
+        return PostgresTransport(database)
