@@ -198,6 +198,7 @@ async def test_health_is_never_too_often(urls: DatabaseUrls):
     async with serve_toy(urls, clock=HandClock(NOW), per_address=Allowance(60, burst=2)) as toy:
         assert [(await toy.client.get("/health")).status_code for _ in range(5)] == [200] * 5
         assert [(await toy.client.get("/api/page/t")).status_code for _ in range(3)] == [200, 200, 429]
+        assert (await toy.client.get("/health")).status_code == 200
 
 
 @pytest.mark.parametrize(

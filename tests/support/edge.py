@@ -125,7 +125,14 @@ async def insert(session: Session, body: ToyIn, *, fixed_id: UUID | None = None)
 
 def toy_router(doings: Doings) -> Router:
     router = Router(prefix="/api", tags=["toys"])
+    _writes(router, doings)
+    _odd_writes(router, doings)
+    _reads(router)
+    _rest(router)
+    return router
 
+
+def _writes(router: Router, doings: Doings) -> None:
     @router.post("/toys", permission=WRITE, status_code=201)
     async def make(session: Session, body: ToyIn) -> Envelope[ToyOut]:
         doings.calls += 1
@@ -149,6 +156,8 @@ def toy_router(doings: Doings) -> Router:
     async def make_elsewhere(session: Session, body: ToyIn) -> Envelope[ToyOut]:
         return ok(await insert(session, body))
 
+
+def _odd_writes(router: Router, doings: Doings) -> None:
     @router.post("/toys/refused", permission=WRITE)
     async def refuse(session: Session, body: ToyIn) -> Envelope[ToyOut]:
         doings.calls += 1
@@ -176,6 +185,8 @@ def toy_router(doings: Doings) -> Router:
     async def wind(session: Session, toy_id: ToyId) -> Envelope[ToyOut]:
         return ok(await find(session, toy_id))
 
+
+def _reads(router: Router) -> None:
     @router.get("/toys", permission=READ)
     async def index(
         session: Session, page: PageParams, names: Annotated[list[str] | None, Query()] = None
@@ -199,6 +210,8 @@ def toy_router(doings: Doings) -> Router:
     async def get(session: Session, toy_id: ToyId) -> Envelope[ToyOut]:
         return ok(await find(session, toy_id))
 
+
+def _rest(router: Router) -> None:
     @router.delete("/toys/{toy_id}", permission=ADMIN, status_code=204)
     async def drop(session: Session, toy_id: ToyId) -> None:
         await session.tx.execute("delete from toys.toy where id = $1", toy_id)
@@ -228,8 +241,6 @@ def toy_router(doings: Doings) -> Router:
     @router.get("/page/{token}", permission=PUBLIC)
     async def page(token: str) -> HTMLResponse:
         return HTMLResponse("<p>hello", headers=page_headers(nonce="n0nce", frame="https://js.example.com"))
-
-    return router
 
 
 async def find(session: Session, toy_id: UUID) -> ToyOut:

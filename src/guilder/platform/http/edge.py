@@ -148,9 +148,10 @@ async def _serve(asked: _Asked, parameters: Parameters) -> Response:
 async def _identify(asked: _Asked) -> None:
     edge, exchange, settings = asked.edge, asked.exchange, asked.edge.settings
     if asked.rules.permission.is_public:
-        taken = await edge.limiter.take(f"address:{exchange.client_ip}", settings.per_address, asked.rules.cost)
-        exchange.headers.update(taken.headers)
-        enough(taken)
+        if asked.rules.cost:
+            taken = await edge.limiter.take(f"address:{exchange.client_ip}", settings.per_address, asked.rules.cost)
+            exchange.headers.update(taken.headers)
+            enough(taken)
         return
     # Whoever guesses at credentials is slowed down by address, before they are even looked at.
     failures = f"failed-login:{exchange.client_ip}"

@@ -114,7 +114,12 @@ async def claim(tx: Tx, key: Key, keys: crypto.KeyRing) -> Response | None:
 
 
 async def remember(tx: Tx, key: Key, keys: crypto.KeyRing, answer: Response) -> None:
-    """Store the answer, in the transaction that did what it says."""
+    """Store the answer, in the transaction that did what it says.
+
+    One that is streamed has no bytes yet: such a route does nothing that a key must guard.
+    """
+    if not hasattr(answer, "body"):
+        return
     await tx.execute(
         """insert into platform.idempotency_keys
                (tenant_id, scope, key, fingerprint, status, media_type, location, body)

@@ -13,7 +13,8 @@ class Rules:
 
     `body_max` is in bytes. `raw_body` leaves the body alone but for its size (webhooks, forms, a batch read by
     msgspec). `transaction=False` authenticates, but opens none: the handler takes a `Visit` and opens its own.
-    A PUBLIC route never has one. `cost` is how many tokens a call takes from the caller's rate limit.
+    A PUBLIC route never has one. `cost` is how many tokens a call takes from the caller's rate limit; 0 is never limited
+    (health; a webhook, which a signature guards and whose sender comes from few addresses).
     `extra_query` lets unknown query parameters pass.
     """
 
