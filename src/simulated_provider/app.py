@@ -19,13 +19,15 @@ from simulated_provider.wire import Problem, refusal
 
 
 def create_app(data_folder: Path | str, *, public_url: str | None = None) -> Starlette:
-    """Make the provider on a folder of its own; `public_url` is where browsers find it, else as it was called."""
+    """Make the provider on a folder of its own; `public_url` is where browsers find it, else as it was called.
+
+    Webhooks are delivered while its lifespan runs; without it the API alone is served.
+    """
     store = Store(Path(data_folder))
+    courier = Courier(store)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        courier = Courier(store)
-        app.state.desk = Desk(store=store, courier=courier, public_url=public_url)
         task = asyncio.create_task(courier.run())
         yield
         task.cancel()
@@ -34,11 +36,13 @@ def create_app(data_folder: Path | str, *, public_url: str | None = None) -> Sta
         await courier.close()
         store.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[Route("/health", health), *api.ROUTES, *sim.ROUTES, *pages.ROUTES],
         lifespan=lifespan,
         exception_handlers={Problem: _refuse, HTTPException: _not_here, Exception: _our_mistake},
     )
+    app.state.desk = Desk(store=store, courier=courier, public_url=public_url)
+    return app
 
 
 async def health(request: Request) -> JSONResponse:

@@ -86,7 +86,7 @@ async def release(request: Request) -> JSONResponse:
 
 
 async def set_webhooks(request: Request) -> JSONResponse:
-    """Change how events are delivered from now on; leaving hold or reverse sends what was held, and waits for it."""
+    """Change how events are delivered from now on; going back to ok sends what was held, and waits."""
     asked = parse(await raw_body(request), schemas.WebhookMode)
     left = ""
 
@@ -98,7 +98,7 @@ async def set_webhooks(request: Request) -> JSONResponse:
 
     _in_account(request, verb)
     told = []
-    if left in {"hold", "reverse"} and asked.mode not in {"hold", "reverse"}:
+    if left in {"hold", "reverse"} and asked.mode in {"ok", "duplicate"}:
         told = await _send_held(request, order="reverse" if left == "reverse" else "forward")
     return JSONResponse({"mode": asked.mode, "delivered": told})
 

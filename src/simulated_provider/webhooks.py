@@ -124,7 +124,12 @@ def next_attempt_at(tx: Tx) -> float | None:
 
 
 def counts(tx: Tx, account: str) -> dict[str, int]:
-    rows = tx.rows("select status, count(*) as n from deliveries where account = ? group by status", account)
+    """Count what was not delivered yet, by status (pending, held)."""
+    rows = tx.rows(
+        "select status, count(*) as n from deliveries where account = ? and status in ('pending', 'held')"
+        " group by status",
+        account,
+    )
     return {row["status"]: row["n"] for row in rows}
 
 
