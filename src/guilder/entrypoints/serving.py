@@ -1,0 +1,77 @@
+"""Running roles until somebody says stop, and then stopping well: what is in flight is finished, or left recoverable."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+
+from guilder.platform import logging, tracing
+from guilder.platform.config import Settings
+
+Role = Callable[[asyncio.Event], Awaitable[None]]
+
+GRACE_S = 20
+BACKLOG = 2048
+
+_log = logging.get(__name__)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: one place hears the signals, for every role of the process."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def begin(settings: Settings) -> None:
+    """Set up what every process has: logs and traces."""
+    logging.configure(level=settings.log_level, style=settings.log_style)
+    tracing.configure(settings.otel_exporter_otlp_endpoint)
+
+
+async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event) -> None:
+    """Serve HTTP until `stop`: then /ready says no, requests in flight are finished, and the port is closed."""
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        proxy_headers=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+        loop="uvloop",
+        http="httptools",
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(), name="http")
+    waiting = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
+    app.state.draining.begin()
+    server.should_exit = True
+    waiting.cancel()
+    await serving
+
+
+async def run_roles(*roles: Role) -> None:
+    """Run roles side by side until SIGINT or SIGTERM; a role that fails stops the others, and is raised."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    tasks = [asyncio.ensure_future(role(stop)) for role in roles]
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    stop.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    tracing.shut_down()
+    failed = [result for result in results if isinstance(result, BaseException)]
+    if failed:
+        _log.error("role_failed", reason=repr(failed[0]))
+        raise failed[0]
+    assert done

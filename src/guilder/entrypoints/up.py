@@ -1,0 +1,91 @@
+"""`guilder up`: everything on one machine, in one process beside the database and the simulated provider."""
+
+import asyncio
+import socket
+from contextlib import AsyncExitStack
+
+from rich.console import Console
+
+from guilder.entrypoints import demo, serving
+from guilder.entrypoints.databases import embedded
+from guilder.entrypoints.house import House, open_house
+from guilder.entrypoints.provider import simulated_provider
+from guilder.platform.bus.retention import Retention
+from guilder.platform.config import Settings
+from guilder.platform.db.embedded import EmbeddedPostgres
+from guilder.platform.db.migrate import migrate
+
+WATCH_S = 1.0
+
+
+class PortTaken(Exception):
+    """Another program has the port."""
+
+
+def up(settings: Settings, console: Console, *, with_demo: bool) -> None:
+    """Start everything, and keep it running until Ctrl-C. What is there from the last time is continued.
+
+    :raises PortTaken: another program listens where the API should
+    """
+    _refuse_taken_port(settings)
+    serving.begin(settings)
+
+    def progress(sentence: str) -> None:
+        console.print(f"  [dim]{sentence}[/dim]")
+
+    if settings.database_url is not None:
+        asyncio.run(_run(settings, console, server=None, with_demo=with_demo))
+        return
+    with embedded(settings, progress=progress) as (found, server):
+        asyncio.run(_run(found, console, server=server, with_demo=with_demo))
+
+
+async def _run(settings: Settings, console: Console, *, server: EmbeddedPostgres | None, with_demo: bool) -> None:
+    owner = settings.database_owner_url or settings.database_url
+    assert owner is not None
+    await migrate(owner.get_secret_value(), report=lambda sentence: console.print(f"  [dim]{sentence}[/dim]"))
+    async with AsyncExitStack() as stack:
+        if not settings.is_production:
+            await stack.enter_async_context(simulated_provider(settings))
+        house = await stack.enter_async_context(open_house(settings))
+        await Retention(house.database, house.clock, days_kept=settings.log_retention_days).step()
+        await _all_roles(house, console, server=server, with_demo=with_demo)
+
+
+async def _all_roles(house: House, console: Console, *, server: EmbeddedPostgres | None, with_demo: bool) -> None:
+    app = house.app()
+    worker, timekeeper = house.worker(), house.scheduler()
+    await worker.consumer.register()
+
+    async def http(stop: asyncio.Event) -> None:
+        await serving.serve(app, house.settings, stop)
+
+    async def watch(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            if server is not None and not server.is_running:
+                console.print("  [yellow]PostgreSQL fell; it is started again[/yellow]")
+                server.start()
+            try:
+                await asyncio.wait_for(stop.wait(), WATCH_S)
+            except TimeoutError:
+                continue
+
+    async def greet(stop: asyncio.Event) -> None:
+        if with_demo:
+            await demo.seed(house, console)
+            demo.greet(house, console)
+        await stop.wait()
+
+    await serving.run_roles(http, worker.run, timekeeper.run, watch, greet)
+    console.print("Stopped. `make up` continues where this ended.")
+
+
+def _refuse_taken_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise PortTaken(
+                f"Port {settings.port} is taken by another program; stop it, or choose another: PORT=4001 make up"
+            ) from error

@@ -1,0 +1,86 @@
+"""Ports: which adapter a setting plugs in."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from guilder.domain.customers import service as customers
+from guilder.domain.gateways.adapters.simulated.client import Simulated
+from guilder.domain.gateways.port import Gateway
+from guilder.domain.identity import service as identity
+from guilder.platform.clock import Clock
+from guilder.platform.config import Settings
+from guilder.platform.crypto import KeyRing
+from guilder.platform.db.database import Database
+from guilder.platform.outside.files import Files, open_files
+from guilder.platform.outside.http import OutboundPolicy, guarded_client
+from guilder.platform.outside.mail import Mailer, SmtpMailer, server_from
+from guilder.platform.outside.sms import Texter, TwilioAccount, TwilioTexter
+from guilder.platform.outside.typeset import Typesetter
+
+DEFAULT_TENANT = "default"
+TEXT_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Every way out of the house, as the settings have it."""
+
+    keys: KeyRing
+    files: Files
+    typesetter: Typesetter
+    mailer: Mailer | None
+    texter: Texter | None
+    gateways: dict[str, Gateway]
+    base_url: str
+
+
+def open_ports(settings: Settings) -> Ports:
+    return Ports(
+        keys=key_ring(settings),
+        files=open_files(settings.files_url or str((settings.guilder_data / "files").resolve())),
+        typesetter=Typesetter(),
+        mailer=SmtpMailer(server_from(settings.smtp_url.get_secret_value())) if settings.smtp_url else None,
+        texter=_texter(settings),
+        gateways=_gateways(settings),
+        base_url=settings.base_url,
+    )
+
+
+def key_ring(settings: Settings) -> KeyRing:
+    if settings.guilder_master_key:
+        return KeyRing.parse(settings.guilder_master_key.get_secret_value())
+    return KeyRing.in_folder(Path(settings.guilder_data))
+
+
+def authentication(settings: Settings, database: Database, clock: Clock) -> identity.Authentication:
+    """Say who asks: API keys, and the tokens that tenants trust or that the environment names."""
+    client = guarded_client(OutboundPolicy(allows_loopback=not settings.is_production))
+    return identity.Authentication(
+        database,
+        identity.Verifiers(client=client, monotonic=clock.monotonic),
+        clock,
+        customer_of=customers.customer_of,
+        default_slug=DEFAULT_TENANT,
+        refuses_demo=settings.is_production,
+    )
+
+
+def _texter(settings: Settings) -> Texter | None:
+    if settings.sms_url is None:
+        return None
+    parts = urlsplit(settings.sms_url.get_secret_value())
+    account = TwilioAccount(unquote(parts.username or ""), unquote(parts.password or ""))
+    return TwilioTexter(account, httpx.AsyncClient(timeout=TEXT_TIMEOUT_S))
+
+
+def text_sender(settings: Settings) -> str:
+    """Return the number that texts come from: the host of `twilio://sid:token@+15550100`."""
+    return unquote(urlsplit(settings.sms_url.get_secret_value()).hostname or "") if settings.sms_url else ""
+
+
+def _gateways(settings: Settings) -> dict[str, Gateway]:
+    simulated = Simulated(base_url=f"http://127.0.0.1:{settings.provider_port}")
+    return {simulated.name: simulated}
