@@ -10,12 +10,16 @@ import random
 import signal
 import sys
 import time
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.bus.transport import PostgresTransport
 from guilder.platform.db.database import Database
 from guilder.platform.logging import configure
 from tests.contracts.log_toys import World
+from tests.support.database import DatabaseUrls
 
 
 async def work(url: str) -> None:
@@ -40,6 +44,31 @@ def nurse(url: str) -> None:
             configure(level="CRITICAL")
             asyncio.run(work(url))
         print(pid, flush=True)
+
+
+@asynccontextmanager
+async def nursery(urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Give birth to workers; when the block ends, none is left, whatever happened."""
+    born: list[int] = []
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.contracts.log_process", urls.app, stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+
+    async def bear() -> int:
+        process.stdin.write(b"one more\n")
+        born.append(int(await process.stdout.readline()))
+        return born[-1]
+
+    try:
+        yield bear
+    finally:
+        process.stdin.close()
+        await process.wait()
+        for pid in born:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ grant usage on sequence toy.heard_seq_seq to guilder_app;
 select platform.protect('toy.things');
 select platform.protect('toy.heard');
 """
+EMPTY = """
+truncate platform.log, platform.log_heads, platform.log_extents, platform.log_groups, platform.log_cursors,
+         platform.log_parked, toy.things, toy.heard;
+update platform.log_epoch set epoch = 1
+"""
 WAIT = timedelta(seconds=10)
 RETRIES = RetryPolicy(waits=(WAIT, WAIT), jitter=0)
 

@@ -4,30 +4,24 @@ import asyncio
 import os
 import random
 import signal
-import sys
-from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
-from guilder.platform.bus import dead_letters, groups, outbox, store
+from guilder.platform.bus import groups, outbox, store
 from guilder.platform.bus.batches import Batches, LostCursor
 from guilder.platform.bus.handling import Handling
-from guilder.platform.bus.reactions import AfterDeath, Reactions, Start
+from guilder.platform.bus.reactions import Reactions, Start
 from guilder.platform.bus.retry import RetryPolicy
 from guilder.platform.bus.transport import PostgresTransport, Transport
 from guilder.platform.db.database import Database
-from tests.contracts.log_toys import SCHEMA, WAIT, Asked, Counted, Recounted, World, fails_for
+from tests.contracts.log_failures import Failures
+from tests.contracts.log_process import nursery
+from tests.contracts.log_toys import EMPTY, SCHEMA, Asked, Counted, Recounted, World, fails_for
 from tests.rooms.platform.ground import NOW, a_tenant, database_of, platform_database, some_ids
 from tests.support.database import DatabaseUrls, connected
-
-_EMPTY = """
-truncate platform.log, platform.log_heads, platform.log_extents, platform.log_groups, platform.log_cursors,
-         platform.log_parked, toy.things, toy.heard;
-update platform.log_epoch set epoch = 1
-"""
 
 
 @pytest.fixture(scope="session")
@@ -39,12 +33,12 @@ async def log_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[Datab
 @pytest.fixture
 async def database(log_urls: DatabaseUrls) -> AsyncIterator[Database]:
     async with connected(log_urls.admin) as admin:
-        await admin.execute(_EMPTY)
+        await admin.execute(EMPTY)
     async with database_of(log_urls) as database:
         yield database
 
 
-class LogContract:
+class LogContract(Failures):
     """Subclass it and say how a transport is made."""
 
     def transport(self, database: Database) -> Transport:
@@ -188,7 +182,7 @@ class LogContract:
     ) -> None:
         over = asyncio.Event()
         writing = asyncio.create_task(_write_until(world, over))
-        async with _nursery(log_urls) as born:
+        async with nursery(log_urls) as born:
             workers = [await born() for _ in range(4)]
             for _ in range(kills):
                 await asyncio.sleep(random.uniform(0.05, 0.5))
@@ -240,119 +234,6 @@ class LogContract:
             assert await store.claim(tx, *share, now=NOW)
             assert await other.step(*share) == 0
         assert await other.step(*share) == 1
-
-    # Failures.
-
-    async def test_sets_a_message_that_fails_aside_and_goes_on_with_other_keys(self, world: World) -> None:
-        things = some_ids(60)
-        for thing in things:
-            await world.count(thing)
-        world.fault = fails_for(things[30])
-        await world.consumer().drain()
-        heard = await world.heard()
-        assert heard == {thing: [1] for thing in things if thing != things[30]}
-        (parked,) = await world.parked()
-        assert (parked["key"], parked["tries"], parked["died_at"]) == (things[30], 1, None)
-        assert parked["due_at"] == NOW + WAIT
-        assert parked["reason"] == "ValueError: cannot hear 1"
-        assert "cannot hear 1" in parked["traceback"]
-
-    async def test_finds_the_one_at_fault_in_few_transactions(self, world: World) -> None:
-        (thing,) = some_ids(1)
-        await world.count(thing, 256)
-        world.fault = fails_for(thing, only=200)
-        await world.consumer(batch_max=256).drain()
-        assert len(world.calls) <= 20
-
-    async def test_keeps_later_messages_of_a_failed_key_in_order_behind_it(self, world: World) -> None:
-        bad, good = some_ids(2)
-        consumer = world.consumer()
-        world.fault = fails_for(bad, only=1)
-        await world.count(bad, 3)
-        await consumer.drain()
-        await world.count(bad, 2)
-        await world.count(good)
-        await consumer.drain()
-        assert await world.heard() == {good: [1]}
-        world.fault = None
-        await consumer.drain()
-        assert await world.heard() == {good: [1]}, "not before its time"
-        world.clock.move_by(WAIT)
-        await consumer.drain()
-        assert await world.heard() == {good: [1], bad: [1, 2, 3, 4, 5]}
-        assert await world.parked() == []
-
-    async def test_gives_a_message_up_after_its_tries_and_goes_on_with_its_key(self, world: World) -> None:
-        (thing,) = some_ids(1)
-        await world.count(thing, 3)
-        world.fault = fails_for(thing, only=1)
-        consumer = world.consumer()
-        for _ in range(3):
-            await consumer.drain()
-            world.clock.move_by(WAIT)
-        await consumer.drain()
-        assert await world.heard() == {thing: [2, 3]}
-        (dead,) = await world.parked()
-        assert (dead["tries"], dead["died_at"], dead["blocks"]) == (3, NOW + 2 * WAIT, False)
-
-    async def test_a_key_stays_parked_after_a_death_where_its_handler_declares_it(self, world: World) -> None:
-        bad, good = some_ids(2)
-        await world.count(bad, 3)
-        world.fault = fails_for(bad, only=1)
-        consumer = world.consumer(world.hearing("listeners", after_death=AfterDeath.STAY_PARKED))
-        await consumer.drain(hurry=True)
-        await world.count(bad)
-        await world.count(good)
-        await consumer.drain(hurry=True)
-        assert await world.heard() == {good: [1]}
-        async with world.database.transaction({world.tenant}, actor="test") as tx:
-            assert await groups.pending(tx, tenant_id=world.tenant) == 0, "what waits behind the dead is at rest"
-            assert await dead_letters.replay(tx, now=NOW) == 1
-        world.fault = None
-        await consumer.drain()
-        assert await world.heard() == {good: [1], bad: [1, 2, 3, 4]}
-
-    async def test_replays_a_dead_letter_exactly_once(self, world: World) -> None:
-        things = some_ids(3)
-        for thing in things:
-            await world.count(thing)
-        world.fault = fails_for(*things[:2])
-        consumer = world.consumer()
-        await consumer.drain(hurry=True)
-        world.fault = None
-        async with world.database.transaction({world.tenant}, actor="test") as tx:
-            letters = await dead_letters.listing(tx)
-            assert {letter.key for letter in letters} == set(things[:2])
-            assert await dead_letters.counts(tx) == {"listeners": 2}
-            assert await dead_letters.replay(tx, group="strangers", now=NOW) == 0
-            assert await dead_letters.replay(tx, ids=[letters[0].id], now=NOW) == 1
-            assert await dead_letters.replay(tx, ids=[letters[0].id], now=NOW) == 0
-        await asyncio.gather(consumer.drain(), world.consumer().drain())
-        assert await world.heard() == {things[2]: [1], letters[0].key: [1]}
-        async with world.database.transaction({world.tenant}, actor="test") as tx:
-            assert await dead_letters.replay(tx, group="listeners", now=NOW) == 1
-        await consumer.drain()
-        assert await world.heard() == await world.counts()
-
-    async def test_sets_aside_what_cannot_be_read(self, world: World) -> None:
-        bad, good = some_ids(2)
-        await world.count(bad)
-        await world.admin.execute("""update platform.log set payload = '{"n": "many"}'""")
-        await world.count(good)
-        await world.consumer().drain()
-        assert await world.heard() == {good: [1]}
-        assert [row["reason"].partition(":")[0] for row in await world.parked()] == ["ValidationError"]
-
-    async def test_a_handler_that_times_out_is_at_fault_itself(self, world: World) -> None:
-        (thing,) = some_ids(1)
-        await world.count(thing)
-
-        def fault(_: object) -> None:
-            raise TimeoutError("too slow")
-
-        world.fault = fault
-        await world.consumer().drain()
-        assert [row["reason"] for row in await world.parked()] == ["HandlerFailed: TimeoutError: too slow"]
 
     # Clocks.
 
@@ -415,31 +296,6 @@ async def _sequence_for(world: World, times: int) -> None:
 async def _write_until(world: World, over: asyncio.Event) -> None:
     while not over.is_set():
         await world.write_for_a_while(writers=4, each=5)
-
-
-@asynccontextmanager
-async def _nursery(urls: DatabaseUrls) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """Give birth to workers; when the block ends, none is left, whatever happened."""
-    born: list[int] = []
-    nursery = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.contracts.log_process", urls.app, stdin=PIPE, stdout=PIPE
-    )
-    assert nursery.stdin is not None
-    assert nursery.stdout is not None
-
-    async def bear() -> int:
-        nursery.stdin.write(b"one more\n")
-        born.append(int(await nursery.stdout.readline()))
-        return born[-1]
-
-    try:
-        yield bear
-    finally:
-        nursery.stdin.close()
-        await nursery.wait()
-        for pid in born:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
 
 
 async def _sessions_end(world: World) -> None:

@@ -6,15 +6,9 @@ import pytest
 
 from guilder.platform.bus.transport import PostgresTransport
 from guilder.platform.db.database import Database
-from tests.contracts.log_toys import SCHEMA, World
+from tests.contracts.log_toys import EMPTY, SCHEMA, World
 from tests.rooms.platform.ground import database_of, platform_database
 from tests.support.database import DatabaseUrls, connected
-
-_EMPTY = """
-truncate platform.log, platform.log_heads, platform.log_extents, platform.log_groups, platform.log_cursors,
-         platform.log_parked, toy.things, toy.heard;
-update platform.log_epoch set epoch = 1
-"""
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +20,7 @@ async def bus_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[Datab
 @pytest.fixture
 async def database(bus_urls: DatabaseUrls) -> AsyncIterator[Database]:
     async with connected(bus_urls.admin) as admin:
-        await admin.execute(_EMPTY)
+        await admin.execute(EMPTY)
     async with database_of(bus_urls) as database:
         yield database
 
