@@ -63,7 +63,7 @@ class Clocks:
             return []
         own = await store.sandbox_times(tx, sorted(asked))
         domains = [ClockDomain(frozenset({tenant_id}), now) for tenant_id, now in own.items()]
-        if on_the_wall := asked - own.keys():
+        if on_the_wall := asked.difference(own):
             domains.append(ClockDomain(on_the_wall, self._clock.now()))
         return domains
 

@@ -1,0 +1,294 @@
+"""Who asks: keys and tokens, of the right tenant, while they count."""
+
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from guilder.domain.customers import service as customers
+from guilder.domain.identity import service as identity
+from guilder.domain.identity.model import Mode, Role, TrustKind
+from guilder.kernel.errors import Unauthenticated
+from guilder.platform.auth import api_keys
+from guilder.platform.auth import principal as auth
+from guilder.platform.auth.principal import Kind
+from guilder.platform.clock import HandClock
+from guilder.platform.http.exchange import RequestHead
+from tests.support.builders.customers import a_customer
+from tests.support.builders.identity import a_sandbox, a_tenant, new_tenant
+from tests.support.identity_provider import ISSUER, NOW, PARTY, Seconds, SigningKey, claims, serving
+
+KEY = SigningKey("k1")
+OTHER_KEY = SigningKey("k2")
+
+
+def a_head(authorization: str | None) -> RequestHead:
+    headers = {} if authorization is None else {"authorization": authorization}
+    return RequestHead(method="GET", path="/", headers=headers, cookies={}, client_ip="127.0.0.1")
+
+
+@pytest.fixture
+async def clock():
+    return HandClock(NOW)
+
+
+@pytest.fixture
+async def make(database, clock):
+    async with httpx.AsyncClient() as client:
+
+        def authentication(**over) -> identity.Authentication:
+            verifiers = identity.Verifiers(client=client, monotonic=Seconds())
+            return identity.Authentication(database, verifiers, clock, customer_of=customers.customer_of, **over)
+
+        yield authentication
+
+
+@pytest.fixture
+async def tenant(database):
+    return await new_tenant(database, slug="default", mode=Mode.LIVE)
+
+
+async def a_key(database, tenant, **over) -> str:
+    said = {"name": "k", "role": Role.BILLING, "scopes": {"invoices:read"}, "expires_at": None, "now": NOW}
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        _, text = await identity.mint_key(tx, **{**said, **over})
+    return text
+
+
+async def trusting(database, tenant, *, key=KEY, **over) -> None:
+    said = {
+        "kind": TrustKind.CLERK,
+        "issuer": ISSUER,
+        "public_key_pem": key.pem().decode(),
+        "authorized_parties": [PARTY],
+        "now": NOW,
+    }
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await identity.trust(tx, **{**said, **over})
+
+
+async def test_a_key_names_its_tenant_role_and_scopes(database, tenant, make):
+    text = await a_key(database, tenant)
+    found = await make().principal(a_head(f"Bearer {text}"))
+    assert (found.kind, found.tenant_id, found.role, found.mode) == (
+        Kind.API_KEY,
+        tenant.tenant_id,
+        auth.Role.BILLING,
+        "live",
+    )
+    assert found.scopes == {"invoices:read"}
+    assert found.customer_id is None
+
+
+@pytest.mark.parametrize("said", [None, "Bearer nonsense", "Basic eDp5", "Bearer gk_live_x", "Bearer a.b.c"])
+async def test_nobody_is_let_in_without_credentials(tenant, make, said):
+    with pytest.raises(Unauthenticated):
+        await make().principal(a_head(said))
+
+
+async def test_a_well_formed_key_of_nobody_is_refused(tenant, make):
+    with pytest.raises(Unauthenticated):
+        await make().principal_of(api_keys.mint(api_keys.KeyMode.LIVE).text)
+
+
+async def test_a_key_ends_at_once_when_it_is_revoked(database, tenant, make):
+    text = await a_key(database, tenant)
+    authentication = make()
+    found = await authentication.principal_of(text)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        [key] = await identity.keys(tx)
+        await identity.revoke_key(tx, key_id=key.id, now=NOW)
+    assert found.subject.startswith("key_")
+    with pytest.raises(Unauthenticated):
+        await authentication.principal_of(text)
+
+
+async def test_a_key_ends_at_the_very_instant_it_expires(database, tenant, make, clock):
+    text = await a_key(database, tenant, expires_at=NOW + timedelta(hours=1))
+    clock.move_by(timedelta(minutes=59))
+    await make().principal_of(text)
+    clock.move_by(timedelta(minutes=1))
+    with pytest.raises(Unauthenticated):
+        await make().principal_of(text)
+
+
+async def test_a_sandboxs_key_counts_by_the_wall_clock(database, make, clock):
+    async with database.transaction(actor="test") as tx:
+        sandbox = await a_sandbox(tx, clock_at=datetime(2040, 1, 1, tzinfo=UTC))
+    text = await a_key(database, sandbox, expires_at=NOW + timedelta(hours=1))
+    assert (await make().principal_of(text)).mode == "sandbox"
+
+
+async def test_a_suspended_tenant_is_shut_out_with_keys_and_tokens(database, tenant, make):
+    text = await a_key(database, tenant)
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await a_customer(tx, organization_id="org_1")
+        await identity.suspend_tenant(tx, reason="unpaid", now=NOW)
+    for credential in (text, KEY.sign(claims())):
+        with pytest.raises(Unauthenticated):
+            await make().principal_of(credential)
+
+
+async def test_production_refuses_demo_keys(database, make):
+    demo = await new_tenant(database, is_demo=True)
+    text = await a_key(database, demo)
+    await make().principal_of(text)
+    with pytest.raises(Unauthenticated):
+        await make(refuses_demo=True).principal_of(text)
+
+
+async def test_a_token_names_the_customer_of_its_organization(database, tenant, make):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        customer = await a_customer(tx, organization_id="org_1")
+    found = await make().principal_of(KEY.sign(claims()))
+    assert (found.kind, found.tenant_id, found.customer_id, found.role) == (
+        Kind.CUSTOMER_USER,
+        tenant.tenant_id,
+        customer.id,
+        auth.Role.ADMIN,
+    )
+    assert found.subject == f"{ISSUER}|user_1"
+
+
+async def test_a_role_that_is_not_known_may_only_read(database, tenant, make):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await a_customer(tx, organization_id="org_1")
+    for said in ("org:owner", None):
+        found = await make().principal_of(KEY.sign(claims(org_role=said)))
+        assert found.role is auth.Role.MEMBER
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"org_id": "org_2"}, {"org_id": None}, {"azp": "https://evil.example"}, {"exp": 1}, {"iss": "https://x.example"}],
+)
+async def test_a_token_that_proves_too_little_is_refused(database, tenant, make, changes):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await a_customer(tx, organization_id="org_1")
+    with pytest.raises(Unauthenticated):
+        await make().principal_of(KEY.sign(claims(**changes)))
+
+
+async def test_a_token_signed_by_another_key_is_refused(database, tenant, make):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await a_customer(tx, organization_id="org_1")
+    with pytest.raises(Unauthenticated):
+        await make().principal_of(OTHER_KEY.sign(claims()))
+
+
+async def test_tenants_that_share_an_issuer_are_told_apart_by_the_party(database, tenant, make):
+    second = await new_tenant(database)
+    await trusting(database, tenant)
+    await trusting(database, second, authorized_parties=["https://second.example"])
+    for each in (tenant, second):
+        async with database.transaction([each.tenant_id], actor="test") as tx:
+            await a_customer(tx, organization_id="org_1")
+    first_found = await make().principal_of(KEY.sign(claims()))
+    second_found = await make().principal_of(KEY.sign(claims(azp="https://second.example")))
+    assert (first_found.tenant_id, second_found.tenant_id) == (tenant.tenant_id, second.tenant_id)
+
+
+async def test_registering_anothers_issuer_opens_nothing_of_the_other(database, tenant, make):
+    thief = await new_tenant(database)
+    await trusting(database, tenant)
+    await trusting(database, thief, key=OTHER_KEY)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await a_customer(tx, organization_id="org_1")
+    # The thief's own key signs for the thief's own tenant only, where there is no such customer.
+    with pytest.raises(Unauthenticated):
+        await make().principal_of(OTHER_KEY.sign(claims()))
+    assert (await make().principal_of(KEY.sign(claims()))).tenant_id == tenant.tenant_id
+
+
+async def test_a_trust_ends_at_once_when_it_is_removed(database, tenant, make):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await a_customer(tx, organization_id="org_1")
+    authentication = make()
+    await authentication.principal_of(KEY.sign(claims()))
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        [trust] = await identity.trusts(tx)
+        await identity.distrust(tx, trust_id=trust.id, now=NOW)
+    with pytest.raises(Unauthenticated):
+        await authentication.principal_of(KEY.sign(claims()))
+
+
+async def test_an_invited_person_joins_by_a_verified_address_and_is_known_from_then_on(database, tenant, make):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await identity.invite(tx, email="Eve@Acme.example", role=Role.BILLING, now=NOW)
+        row = await tx.fetchrow("select m::text as whole from identity.members m")
+        assert "acme.example" not in row["whole"].lower()
+    authentication = make()
+    for unproven in ({}, {"email": "eve@acme.example"}, {"email": "eve@acme.example", "email_verified": "true"}):
+        with pytest.raises(Unauthenticated):
+            await authentication.principal_of(KEY.sign(claims(org_id=None, **unproven)))
+    joined = await authentication.principal_of(
+        KEY.sign(claims(org_id=None, email="eve@acme.example", email_verified=True))
+    )
+    later = await authentication.principal_of(KEY.sign(claims(org_id=None)))
+    assert joined == later
+    assert (later.kind, later.role) == (Kind.STAFF, auth.Role.BILLING)
+    # Somebody else with the same address is not let in on the same invitation.
+    with pytest.raises(Unauthenticated):
+        await authentication.principal_of(
+            KEY.sign(claims(org_id=None, sub="user_2", email="eve@acme.example", email_verified=True))
+        )
+
+
+async def test_an_opaque_token_is_asked_of_the_default_tenants_service_alone(database, tenant, make):
+    other = await new_tenant(database)
+    answer = {"active": True, "sub": "user_1", "org_id": "org_1", "org_role": "billing"}
+    async with serving(lambda path: (200, answer)) as service, serving(lambda path: (200, answer)) as collector:
+        for each, url in ((other, collector.url), (tenant, service.url)):
+            async with database.transaction([each.tenant_id], actor="test") as tx:
+                await a_customer(tx, organization_id="org_1")
+                await identity.trust(
+                    tx,
+                    kind=TrustKind.INTROSPECTION,
+                    issuer=url,
+                    introspection_url=f"{url}/introspect",
+                    client_id="guilder",
+                    client_secret="canary-s3cret",
+                    now=NOW,
+                )
+                row = await tx.fetchrow("select t::text as whole from identity.token_trusts t")
+                assert "canary" not in row["whole"]
+                assert [each.client_secret for each in await identity.trusts(tx)] == [""]
+        found = await make().principal_of("an-opaque-token")
+    assert (found.kind, found.tenant_id, found.role) == (Kind.CUSTOMER_USER, tenant.tenant_id, auth.Role.BILLING)
+    assert (len(service.asked), collector.asked) == (1, [])
+
+
+async def test_keys_of_an_issuer_are_fetched_from_where_it_has_them(database, tenant, make):
+    async with serving(lambda path: (200, {"keys": [KEY.jwk()]})) as idp:
+        await trusting(database, tenant, public_key_pem="", jwks_url=f"{idp.url}/keys")
+        async with database.transaction([tenant.tenant_id], actor="test") as tx:
+            await a_customer(tx, organization_id="org_1")
+        authentication = make()
+        for _ in range(3):
+            await authentication.principal_of(KEY.sign(claims()))
+    assert idp.asked == ["/keys"]
+
+
+async def test_an_erased_customers_users_are_nobody(database, tenant, make):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        customer = await a_customer(tx, organization_id="org_1")
+        await customers.erase(tx, refs=[customers.ref_of(customer)], now=NOW)
+    with pytest.raises(Unauthenticated):
+        await make().principal_of(KEY.sign(claims()))
+
+
+async def test_a_tenant_of_a_batch_is_not_mistaken_for_another(database, make):
+    async with database.transaction(actor="test") as tx:
+        first, second = await a_tenant(tx), await a_tenant(tx)
+    texts = [await a_key(database, each) for each in (first, second)]
+    authentication = make()
+    found = [await authentication.principal_of(text) for text in texts * 2]
+    assert [each.tenant_id for each in found] == [first.tenant_id, second.tenant_id] * 2

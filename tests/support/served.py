@@ -1,0 +1,100 @@
+"""Routers behind the real edge, on real PostgreSQL, asked in this process; keys made as people make them."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from guilder.domain.customers import service as customers
+from guilder.domain.identity import service as identity
+from guilder.domain.identity.model import Role, Tenant, TrustKind
+from guilder.platform.auth.principal import ALL_SCOPES
+from guilder.platform.clock import HandClock
+from guilder.platform.db.database import Database
+from guilder.platform.http.app import build
+from guilder.platform.http.router import Router
+from guilder.platform.http.settings import HttpSettings
+from tests.support.ground import RING
+from tests.support.identity_provider import ISSUER, NOW, PARTY, Seconds, SigningKey, claims
+
+KEY = SigningKey("served")
+
+
+@dataclass
+class Served:
+    app: FastAPI
+    database: Database
+    clock: HandClock
+    client: httpx.AsyncClient
+
+    async def key_of(self, tenant: Tenant, role: Role = Role.ADMIN, scopes: Sequence[str] = (ALL_SCOPES,)) -> "Asking":
+        """Ask with a new API key of this tenant."""
+        async with self.database.transaction([tenant.tenant_id], actor="test") as tx:
+            _, text = await identity.mint_key(tx, name="t", role=role, scopes=scopes, expires_at=None, now=NOW)
+        return Asking(self.client, text)
+
+    async def trusts(self, tenant: Tenant) -> None:
+        async with self.database.transaction([tenant.tenant_id], actor="test") as tx:
+            pem = KEY.pem().decode()
+            await identity.trust(
+                tx, kind=TrustKind.CLERK, issuer=ISSUER, public_key_pem=pem, authorized_parties=[PARTY], now=NOW
+            )
+
+    def user_of(self, organization_id: str, role: str = "admin") -> "Asking":
+        """Ask with the token of a user of this organization; the tenant trusts the issuer (`trusts`)."""
+        return Asking(self.client, KEY.sign(claims(org_id=organization_id, org_role=role)))
+
+    def nobody(self) -> "Asking":
+        return Asking(self.client, None)
+
+
+@dataclass
+class Asking:
+    """Somebody who asks."""
+
+    client: httpx.AsyncClient
+    token: str | None
+
+    async def __call__(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        said = {name.replace("_", "-"): value for name, value in headers.items()}
+        if self.token is not None:
+            said["authorization"] = f"Bearer {self.token}"
+        return await self.client.request(method, path, json=body, headers=said)
+
+
+@asynccontextmanager
+async def served(database: Database, routers: Sequence[Router], *, now: datetime = NOW) -> AsyncIterator[Served]:
+    clock = HandClock(now)
+    async with httpx.AsyncClient() as outside:
+        verifiers = identity.Verifiers(client=outside, monotonic=Seconds())
+        app = build(
+            routers=routers,
+            authenticate=identity.Authentication(database, verifiers, clock, customer_of=customers.customer_of),
+            clocks=identity.Clocks(clock),
+            database=database,
+            keys=RING,
+            settings=HttpSettings(public_url="https://billing.example.com"),
+            clock=_Ticking(clock),
+        )
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="https://billing.example.com") as client:
+            yield Served(app, database, clock, client)
+
+
+class _Ticking:
+    """The present set by hand, and seconds that pass: whoever waits must once have waited long enough."""
+
+    def __init__(self, clock: HandClock) -> None:
+        self._clock = clock
+        self._seconds = Seconds()
+
+    def now(self) -> datetime:
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        self._seconds.move(0.05)
+        return self._seconds()
