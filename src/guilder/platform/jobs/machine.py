@@ -86,7 +86,7 @@ class TimeMachine:
             failed = await store.failures(tx, tenant_id)
             found = await self._due(tx, tenant_id, hands.now, failed)
             ripe = [due for due in found if not failed.get(due.job, {}).get(due.ref)]
-            if not ripe and found:
+            if not ripe and found and hands.target:
                 return Progress(Pace.DRAINING, *hands, pending={"job failures": len(found)})
             if not ripe:
                 return await self._move(tx, tenant_id, hands)

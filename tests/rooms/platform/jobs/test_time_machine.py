@@ -104,6 +104,14 @@ async def test_does_what_is_due_in_a_sandbox_that_stands(world: World):
     assert (await hands(world, tenant))["now_at"] == NOW
 
 
+async def test_does_not_wait_for_a_failed_row_where_the_clock_stands_anyway(world: World):
+    tenant = await world.sandbox()
+    bad, good = await world.subscribe(2, tenant=tenant)
+    world.room.poisoned = {bad}
+    assert (await world.machine().arrive(tenant)).pace is Pace.STANDING
+    assert await world.bills() == [(good, NOW)]
+
+
 async def test_stops_at_a_row_that_is_found_due_for_ever(world: World):
     tenant = await world.sandbox(target=NOW + DAY)
     (row,) = await world.subscribe(tenant=tenant)
