@@ -292,3 +292,23 @@ async def test_a_tenant_of_a_batch_is_not_mistaken_for_another(database, make):
     authentication = make()
     found = [await authentication.principal_of(text) for text in texts * 2]
     assert [each.tenant_id for each in found] == [first.tenant_id, second.tenant_id] * 2
+
+
+async def test_a_signed_trust_of_another_does_not_stand_in_the_way_of_asking(database, tenant, make):
+    other = await new_tenant(database)
+    answer = {"active": True, "sub": "user_1", "org_id": "org_1"}
+    async with serving(lambda path: (200, answer)) as service:
+        await trusting(database, other, key=OTHER_KEY, issuer=service.url)
+        async with database.transaction([tenant.tenant_id], actor="test") as tx:
+            await a_customer(tx, organization_id="org_1")
+            await identity.trust(
+                tx,
+                kind=TrustKind.INTROSPECTION,
+                issuer=service.url,
+                introspection_url=f"{service.url}/introspect",
+                client_id="guilder",
+                client_secret="s3cret",
+                now=NOW,
+            )
+        found = await make().principal_of(KEY.sign(claims(iss=service.url)))
+    assert found.tenant_id == tenant.tenant_id

@@ -141,14 +141,17 @@ class Authentication:
         return await store.trusts_with_secrets(tx, [Ref(each.tenant_id, each.id) for each in asked[:1]])
 
     async def _verified(self, text: str, trusts: Sequence[TokenTrust], tenants: dict[TenantId, Tenant]) -> _Proof:
-        # The issuer itself is asked, at its own address only (rules.trusts), so asking tells nobody else the token.
-        asked = next((each for each in trusts if each.kind is TrustKind.INTROSPECTION), None)
         signed = [each for each in trusts if each.kind is not TrustKind.INTROSPECTION]
+        asked = next((each for each in trusts if each.kind is TrustKind.INTROSPECTION), None)
         now = self._clock.now()
-        if asked is not None and not signed:
+        try:
+            token = await self._verifiers.of_signed(signed).verify(text, now=now)
+        except Unauthenticated:
+            if asked is None:
+                raise
+            # The issuer itself is asked, at its own address only (rules.trusts), so asking tells nobody else the token.
             token = await self._verifiers.of_asked(asked).verify(text, now=now)
             return _Proof(token, tenants[asked.tenant_id])
-        token = await self._verifiers.of_signed(signed).verify(text, now=now)
         owner = token.trust.owner if token.trust else None
         assert isinstance(owner, TokenTrust), token
         return _Proof(token, tenants[owner.tenant_id])
