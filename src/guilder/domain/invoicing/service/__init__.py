@@ -1,6 +1,15 @@
 """Invoicing's verbs."""
 
 from guilder.domain.invoicing.service.billing import bill_due, bill_periods, billed_for_period
+from guilder.domain.invoicing.service.documents import (
+    DOCUMENT,
+    Described,
+    DocumentNotReady,
+    describe,
+    document_path,
+    document_stored,
+    request_documents,
+)
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, NegativeInvoice, are_billed, finalize
 from guilder.domain.invoicing.service.reading import explain, get, listing, one
 from guilder.domain.invoicing.service.standing import (
@@ -13,13 +22,19 @@ from guilder.domain.invoicing.service.standing import (
 )
 
 __all__ = [
+    "DOCUMENT",
     "AlreadyBilled",
+    "Described",
+    "DocumentNotReady",
     "InvoiceIsPaid",
     "NegativeInvoice",
     "are_billed",
     "bill_due",
     "bill_periods",
     "billed_for_period",
+    "describe",
+    "document_path",
+    "document_stored",
     "explain",
     "finalize",
     "get",
@@ -28,6 +43,7 @@ __all__ = [
     "one",
     "recognize_due",
     "record_refunds",
+    "request_documents",
     "settle",
     "void",
 ]

@@ -1,0 +1,18 @@
+"""What the clock asks of invoicing."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.invoicing import service
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+
+
+async def bill_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """Bill the periods of these subscriptions that have begun."""
+    return await service.bill_due(tx, refs=refs, now=now)
+
+
+async def recognize_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """Book these lines as earned, whose periods are over."""
+    return await service.recognize_due(tx, refs=refs, now=now)

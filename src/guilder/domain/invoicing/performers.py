@@ -1,0 +1,76 @@
+"""What invoicing has done outside: documents, typeset and stored."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
+from importlib import resources
+from pathlib import Path
+
+from guilder.domain.invoicing import service
+from guilder.domain.invoicing.model import Status
+from guilder.domain.invoicing.rules.document import InvoiceDocument, to_data
+from guilder.domain.invoicing.rules.wording import WORDS
+from guilder.domain.invoicing.service import Described
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+from guilder.platform.outside.files import Files, FilesUnavailable
+from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, Verdict, usual
+from guilder.platform.outside.typeset import Typesetter
+from guilder.platform.words import Speech, language_of
+
+TEMPLATE = Path(str(resources.files("guilder.domain.invoicing") / "templates" / "invoice"))
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Where a PDF was put, and the standing that it shows."""
+
+    path: str
+    status: Status
+
+
+class InvoiceDocuments:
+    """Typesets invoices as PDF and stores them; the same invoice in the same standing gives the same bytes."""
+
+    kind = service.DOCUMENT
+    limits = Limits(timeout_s=30)
+
+    def __init__(self, typesetter: Typesetter, files: Files) -> None:
+        self._typesetter = typesetter
+        self._files = files
+
+    async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[Described | None]:
+        refs = [Ref(intent.tenant_id, intent.subject_id) for intent in intents]
+        found = await service.describe(tx, refs=refs)
+        return [found.get(ref) for ref in refs]
+
+    async def call(self, intent: Intent, request: Described, *, now: datetime) -> Stored:
+        invoice = request.invoice
+        pdf = await self.typeset(request.document, invoice.language)
+        name = f"{hashlib.sha256(pdf).hexdigest()[:32]}-{invoice.status.value}.pdf"
+        path = f"tenants/{invoice.tenant_id}/invoices/{invoice.id}/{name}"
+        try:
+            await self._files.put(path, pdf, content_type="application/pdf")
+        except FilesUnavailable as error:
+            raise CallFailed(error.detail) from error
+        return Stored(path, invoice.status)
+
+    async def record(self, tx: Tx, done: Sequence[Done[Described, Stored]], *, now: datetime) -> Sequence[Verdict]:
+        stored = [
+            (Ref(each.intent.tenant_id, each.intent.subject_id), each.outcome.path, each.outcome.status)
+            for each in done
+            if each.outcome is not None
+        ]
+        if stored:
+            await service.document_stored(tx, documents=stored, now=now)
+        return [usual(each) for each in done]
+
+    async def typeset(self, document: InvoiceDocument, language: str) -> bytes:
+        """Print in the customer's language, or in English where this machine has no letters for it."""
+        wanted = language_of(language)
+        spoken = wanted if self._typesetter.can_print("".join(WORDS[wanted].values())) else "en"
+        shown = document if self._typesetter.can_draw(document.logo_svg) else replace(document, logo_svg="")
+        return await self._typesetter.compile(
+            TEMPLATE, to_data(shown, Speech(spoken)), dated=datetime.combine(document.issued_on, time(), UTC)
+        )

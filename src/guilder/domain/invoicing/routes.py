@@ -1,0 +1,112 @@
+"""Invoices over HTTP, and the files that signed links lead to."""
+
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import Query, Request
+from starlette.responses import RedirectResponse, Response
+
+from guilder.domain.invoicing import service
+from guilder.domain.invoicing.model import Status
+from guilder.domain.invoicing.schemas import (
+    CustomerRef,
+    ExplanationOut,
+    InvoiceOut,
+    SubscriptionRef,
+    explained,
+    to_wire,
+)
+from guilder.platform.auth.permission import PUBLIC, Permission
+from guilder.platform.auth.principal import Role
+from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.paging import PageParams
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import Session, Visiting
+from guilder.platform.outside.files import LinkInvalid, verify
+
+READ = Permission("invoices:read", tenant=Role.MEMBER, customer=Role.MEMBER)
+WRITE = Permission("invoices:write", tenant=Role.BILLING)
+
+LINK_LIFETIME = timedelta(minutes=15)
+_LINKS = "signed links to files"
+
+router = Router(prefix="/api", tags=["invoices"])
+files_router = Router(tags=["files"])
+
+
+@router.get("/invoices", permission=READ)
+async def list_invoices(
+    session: Session,
+    page: PageParams,
+    customer_id: Annotated[CustomerRef | None, Query()] = None,
+    subscription_id: Annotated[SubscriptionRef | None, Query()] = None,
+    status: Annotated[Status | None, Query()] = None,
+) -> ListEnvelope[InvoiceOut]:
+    """List invoices, newest first; of one customer or subscription, or in one state, if asked."""
+    found = await service.listing(
+        session.tx,
+        query=page,
+        customer_id=session.customer_filter or customer_id,
+        subscription_id=subscription_id,
+        status=status,
+    )
+    return listed(found, to_wire)
+
+
+@router.get("/invoices/{invoice_id}", permission=READ)
+async def get_invoice(session: Session, invoice_id: str) -> Envelope[InvoiceOut]:
+    """Get an invoice by its id or its number."""
+    found = await service.one(session.tx, invoice=invoice_id, customer_id=session.customer_filter)
+    return ok(to_wire(found))
+
+
+@router.get("/invoices/{invoice_id}/explain", permission=READ)
+async def explain_invoice(session: Session, invoice_id: str) -> Envelope[ExplanationOut]:
+    """Say of every line why it is what it is."""
+    found = await service.one(session.tx, invoice=invoice_id, customer_id=session.customer_filter)
+    return ok(explained(found))
+
+
+@router.get("/invoices/{invoice_id}/pdf", permission=READ, status_code=302, response_class=RedirectResponse)
+async def get_pdf(session: Session, request: Request, invoice_id: str) -> RedirectResponse:
+    """Lead to the invoice's PDF by a link that is good for a quarter of an hour."""
+    invoice = await service.one(session.tx, invoice=invoice_id, customer_id=session.customer_filter)
+    path = await service.document_path(session.tx, invoice=invoice)
+    wall = request.app.state.clock.now()
+    url = await request.app.state.files.signed_url(
+        path,
+        expires_at=wall + LINK_LIFETIME,
+        now=wall,
+        base_url=f"{session.base_url}/files",
+        key=request.app.state.keys.blind(_LINKS, about="files"),
+    )
+    return RedirectResponse(url, status_code=302)
+
+
+@router.post("/invoices/{invoice_id}/void", permission=WRITE)
+async def void_invoice(session: Session, invoice_id: str) -> Envelope[InvoiceOut]:
+    """Take an unpaid invoice back: its payment is cancelled, and what it billed may be billed again."""
+    invoice = await service.one(session.tx, invoice=invoice_id)
+    await service.void(session.tx, refs=[invoice.ref], now=session.now)
+    return ok(to_wire(await service.one(session.tx, invoice=invoice.id)))
+
+
+@files_router.get("/files/{token}", permission=PUBLIC, include_in_schema=False)
+async def get_file(visit: Visiting, request: Request, token: str) -> Response:
+    """Serve a file of our own folder to whoever holds a link to it that is still good."""
+    state: Any = request.app.state
+    wall = state.clock.now()
+    for key in state.keys.blinds(_LINKS, about="files"):
+        try:
+            path = verify(token, now=wall, key=key)
+        except LinkInvalid:
+            continue
+        return Response(
+            await state.files.get(path),
+            media_type="application/pdf" if path.endswith(".pdf") else "application/octet-stream",
+            headers={
+                "Content-Disposition": f'inline; filename="{path.rsplit("/", 1)[-1]}"',
+                "Cache-Control": "no-store",
+            },
+        )
+    raise LinkInvalid

@@ -1,0 +1,168 @@
+"""The document that an invoice is sent as: asked for, described, kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from guilder.domain.identity import service as identity
+from guilder.domain.identity.model import Address, Issuer
+from guilder.domain.invoicing import store
+from guilder.domain.invoicing.events import InvoiceDocumentStored
+from guilder.domain.invoicing.model import Invoice, Line, Party, Status
+from guilder.domain.invoicing.rules import document as printed
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Payment
+from guilder.domain.payments.model import Status as PaymentStatus
+from guilder.kernel.currency import exponent
+from guilder.kernel.errors import Conflict
+from guilder.kernel.ids import Ref
+from guilder.kernel.period import Period
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+from guilder.platform.outside import intents
+from guilder.platform.outside.intents import NewIntent
+
+DOCUMENT = "invoice.document"
+DESTINATION = "files"
+HUNDRED = 100
+
+_STANDING = {
+    Status.DRAFT: printed.Standing.DRAFT,
+    Status.OPEN: printed.Standing.DUE,
+    Status.UNCOLLECTIBLE: printed.Standing.DUE,
+    Status.PAID: printed.Standing.PAID,
+    Status.VOID: printed.Standing.VOID,
+}
+assert set(_STANDING) == set(Status)
+
+
+class DocumentNotReady(Conflict):
+    """The PDF is being made; try again in a moment."""
+
+    code = "document_not_ready"
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What is to be printed, in whose language, and where it will lie."""
+
+    invoice: Invoice
+    document: printed.InvoiceDocument
+
+
+async def request_documents(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
+    """Ask for the PDFs of these invoices, anew where there is one."""
+    wanted = [
+        NewIntent(tenant_id=ref.tenant_id, kind=DOCUMENT, destination=DESTINATION, subject_id=ref.id) for ref in refs
+    ]
+    await intents.intend(tx, intents=wanted, now=now, revive=True)
+
+
+async def describe(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Described]:
+    """Return what the documents of these invoices say, as they stand."""
+    found = await store.get(tx, refs)
+    issuers = await identity.issuer(tx, tenant_ids=sorted({invoice.tenant_id for invoice in found}))
+    last = await payments.current(tx, invoices=[invoice.ref for invoice in found])
+    return {
+        invoice.ref: Described(invoice, _document(invoice, issuers[invoice.tenant_id], last.get(invoice.ref)))
+        for invoice in found
+        if invoice.number is not None
+    }
+
+
+async def document_stored(tx: Tx, *, documents: Sequence[tuple[Ref, str, Status]], now: datetime) -> None:
+    """Keep where PDFs lie, and what standing they show."""
+    await store.save_document(tx, documents)
+    found = {invoice.ref: invoice for invoice in await store.get(tx, [ref for ref, _, _ in documents])}
+    outbox.announce(tx, [_stored(found[ref], status) for ref, _, status in documents], now=now)
+
+
+async def document_path(tx: Tx, *, invoice: Invoice) -> str:
+    """Return where the invoice's PDF lies.
+
+    :raises DocumentNotReady: the one that shows how it stands now is still being made
+    """
+    path, status = await store.document_path(tx, invoice.ref)
+    if not path or status != invoice.status.value:
+        raise DocumentNotReady(retry_after_s=1)
+    return path
+
+
+def _document(invoice: Invoice, issuer: Issuer, payment: Payment | None) -> printed.InvoiceDocument:
+    assert invoice.number is not None
+    zone = ZoneInfo(invoice.time_zone)
+    paid = payment if payment is not None and payment.status is PaymentStatus.SUCCEEDED else None
+    return printed.InvoiceDocument(
+        kind=printed.Kind.INVOICE,
+        standing=_STANDING[invoice.status],
+        number=invoice.number,
+        issued_on=invoice.issued_on,
+        due_on=invoice.due_at.astimezone(zone).date(),
+        issuer=_party(invoice.seller),
+        customer=_party(invoice.buyer),
+        lines=tuple(_line(line, zone) for line in invoice.lines),
+        subtotal=invoice.subtotal,
+        total=invoice.total,
+        amount_due=invoice.due,
+        taxes=tuple(printed.TaxLine(tax.name, tax.percent / HUNDRED, tax.net, tax.tax) for tax in invoice.taxes),
+        payments=(_payment(paid, invoice, zone),) if paid and invoice.paid.minor else (),
+        notes=tuple(tax.legal_note for tax in invoice.taxes if tax.legal_note),
+        footer=issuer.footer,
+        logo_svg=issuer.logo_svg,
+    )
+
+
+def _payment(paid: Payment, invoice: Invoice, zone: ZoneInfo) -> printed.PaymentMade:
+    at = paid.settled_at or paid.requested_at
+    return printed.PaymentMade(at.astimezone(zone).date(), invoice.paid, paid.brand, paid.last4)
+
+
+def _party(party: Party | None) -> printed.Party:
+    assert party is not None, "a document keeps its parties for as long as it is kept"
+    return printed.Party(
+        name=party.name,
+        address=_address(party.address),
+        tax_id=party.vat_id,
+        registration=party.registration,
+        email=party.email,
+    )
+
+
+def _address(address: Address) -> tuple[str, ...]:
+    town = " ".join(part for part in (address.postal_code, address.city) if part)
+    return tuple(part for part in (address.line1, address.line2, town, address.region, address.country) if part)
+
+
+def _line(line: Line, zone: ZoneInfo) -> printed.DocumentLine:
+    price = None
+    if line.unit_amount is not None:
+        price = Decimal(line.unit_amount.minor).scaleb(-exponent(line.unit_amount.currency))
+    return printed.DocumentLine(
+        description=line.description,
+        amount=line.amount,
+        period=_days(line.period, zone) if line.period else None,
+        quantity=Decimal(line.quantity),
+        unit_price=price,
+        tax_rate=line.tax_percent / HUNDRED,
+    )
+
+
+def _days(period: Period, zone: ZoneInfo) -> printed.Days:
+    """Return a period's local days: the day on which the next one begins is the next one's."""
+    first, after = period.starts_at.astimezone(zone).date(), period.ends_at.astimezone(zone).date()
+    return printed.Days(first, max(after, first + timedelta(days=1)))
+
+
+def _stored(invoice: Invoice, status: Status) -> InvoiceDocumentStored:
+    return InvoiceDocumentStored(
+        tenant_id=invoice.tenant_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        order_id=invoice.order_id,
+        number=invoice.number or "",
+        total=invoice.total,
+        is_paid=status is Status.PAID,
+    )
