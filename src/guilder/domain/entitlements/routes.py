@@ -1,0 +1,60 @@
+"""What a customer may use, over HTTP. A customer's user may ask about itself only."""
+
+from typing import Annotated
+
+from fastapi import Path
+
+from guilder.domain.entitlements import service
+from guilder.domain.entitlements.schemas import (
+    BlockedOut,
+    ContentAccessOut,
+    EntitlementsOut,
+    FeatureAccessOut,
+    blocked_to_wire,
+    content_to_wire,
+    feature_to_wire,
+    to_wire,
+)
+from guilder.platform.auth.permission import Permission
+from guilder.platform.auth.principal import Role
+from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.paging import PageParams
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import Session
+
+READ = Permission("entitlements:read", tenant=Role.MEMBER, customer=Role.MEMBER)
+READ_ALL = Permission("entitlements:read", tenant=Role.MEMBER)
+
+CustomerPath = Annotated[
+    str, Path(alias="organization_id", max_length=255, description="The organization id, `cus_…` or a UUID.")
+]
+CodePath = Annotated[str, Path(max_length=64)]
+
+router = Router(prefix="/api", tags=["entitlements"])
+
+
+@router.get("/entitlements/{organization_id}", permission=READ)
+async def get_entitlements(session: Session, customer: CustomerPath) -> Envelope[EntitlementsOut]:
+    """Say what a customer may use now: eligible or blocked, features, limits, content."""
+    found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
+    return ok(to_wire(found))
+
+
+@router.get("/entitlements/{organization_id}/content/{code}", permission=READ)
+async def get_content_access(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[ContentAccessOut]:
+    """Say whether a customer may use a product that is sold once, and until when."""
+    found = await service.standing(session.tx, text=customer, only=session.customer_filter, code=code, now=session.now)
+    return ok(content_to_wire(found, code))
+
+
+@router.get("/entitlements/{organization_id}/features/{code}", permission=READ)
+async def get_feature_access(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[FeatureAccessOut]:
+    """Say whether a customer's plans have a feature, and with which value."""
+    found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
+    return ok(feature_to_wire(found, code))
+
+
+@router.get("/blocked", permission=READ_ALL)
+async def list_blocked(session: Session, page: PageParams) -> ListEnvelope[BlockedOut]:
+    """List the customers who are shut out, and why."""
+    return listed(await service.blocked(session.tx, query=page), blocked_to_wire)

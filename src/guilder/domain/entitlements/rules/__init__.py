@@ -1,0 +1,1 @@
+"""What gives access, and what takes it."""

@@ -1,0 +1,60 @@
+"""What a subscription grants, worked out from how it stands: heard in any order, it comes to the same."""
+
+from guilder.domain.catalog.model import Plan
+from guilder.domain.entitlements.model import Grant, GrantKind, LimitLeft, Purchase
+from guilder.domain.subscriptions.model import Status, Subscription
+
+
+def of_subscription(subscription: Subscription, plan: Plan | None, before: Grant | None) -> Grant | None:
+    """Return the grant as it should be now; None where there never was one and none is due.
+
+    What waits for its first payment grants nothing: a pending payment is not a paid one.
+    """
+    if subscription.status is Status.PROCESSING or (before is None and subscription.ended_at is not None):
+        return None
+    return Grant(
+        tenant_id=subscription.tenant_id,
+        customer_id=subscription.customer_id,
+        kind=GrantKind.SUBSCRIPTION,
+        source_id=subscription.id,
+        code=subscription.terms.plan_code,
+        version=subscription.terms.plan_version,
+        valid_from=before.valid_from if before else subscription.current_period.starts_at,
+        valid_until=subscription.ended_at or subscription.current_period.ends_at,
+        features=tuple((each.code, each.value) for each in plan.features) if plan else (),
+        limits=_limits(plan) if plan else (),
+        is_renewing=subscription.ended_at is None and not subscription.cancel_at_period_end,
+        is_suspended=subscription.status is Status.SUSPENDED,
+        ended_at=subscription.ended_at,
+    )
+
+
+def of_purchase(purchase: Purchase) -> Grant:
+    return Grant(
+        tenant_id=purchase.tenant_id,
+        customer_id=purchase.customer_id,
+        kind=GrantKind.PRODUCT,
+        source_id=purchase.order_id,
+        code=purchase.product_code,
+        valid_from=purchase.bought_at,
+        valid_until=purchase.access_until,
+        invoice_id=purchase.invoice_id,
+    )
+
+
+def opens(before: Grant | None, after: Grant) -> bool:
+    """Tell whether there is something to use now that was not there before: access, or another plan."""
+    if not after.is_open:
+        return False
+    return before is None or not before.is_open or (before.code, before.version) != (after.code, after.version)
+
+
+def closes(before: Grant | None, after: Grant) -> bool:
+    return before is not None and before.is_open and not after.is_open
+
+
+def _limits(plan: Plan) -> tuple[LimitLeft, ...]:
+    return tuple(
+        LimitLeft(code=each.code, name=each.name, included=each.included, used=0, left=each.included)
+        for each in plan.limits
+    )

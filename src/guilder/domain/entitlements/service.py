@@ -1,0 +1,202 @@
+"""The verbs of entitlements. Each may be told the same thing twice, and of different topics in any order."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.catalog import service as catalog
+from guilder.domain.customers import service as customers
+from guilder.domain.entitlements import store
+from guilder.domain.entitlements.events import AccessBlocked, AccessEnded, AccessGranted, AccessRestored
+from guilder.domain.entitlements.model import (
+    Account,
+    Blocked,
+    Grant,
+    Lifting,
+    NewAccount,
+    NewBlock,
+    Purchase,
+    Refunded,
+    Revocation,
+    Standing,
+)
+from guilder.domain.entitlements.rules import granting
+from guilder.domain.entitlements.rules.standing import standing as standing_of
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.model import Invoice
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel import ids
+from guilder.kernel.errors import NotFound
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.page import Page, PageQuery, page_of
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+
+async def follow(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Grant]:
+    """Bring the grants of these subscriptions in line with how they stand, and announce what opened or closed.
+
+    It reads how they stand rather than what was said of them, so it may be told late, twice, or out of order.
+    """
+    found = await subscriptions.get(tx, refs=sorted(set(refs)))
+    before = await store.lock_grants(tx, sorted(found))
+    plans = await catalog.versions(
+        tx, keys=[(each.tenant_id, each.terms.plan_id, each.terms.plan_version) for each in found.values()]
+    )
+    due = [
+        granting.of_subscription(
+            each, plans.get((each.tenant_id, each.terms.plan_id, each.terms.plan_version)), before.get(ref)
+        )
+        for ref, each in found.items()
+    ]
+    changed = [grant for grant in due if grant is not None and grant != before.get(grant.ref)]
+    await _open_accounts(tx, [_customer(grant.tenant_id, grant.customer_id) for grant in changed])
+    await store.save_grants(tx, changed)
+    for grant in changed:
+        _announce_turn(tx, before.get(grant.ref), grant, now=now)
+    return changed
+
+
+async def grant_products(tx: Tx, *, purchases: Sequence[Purchase], now: datetime) -> list[Grant]:
+    """Give access to what was bought, once an order."""
+    grants = [granting.of_purchase(each) for each in purchases]
+    await _open_accounts(tx, [_customer(grant.tenant_id, grant.customer_id) for grant in grants])
+    written = await store.insert_grants(tx, grants)
+    new = [grant for grant in grants if grant.ref in written]
+    outbox.announce(tx, [_granted(grant) for grant in new], now=now)
+    return new
+
+
+async def block(tx: Tx, *, blocks: Sequence[NewBlock], now: datetime) -> None:
+    """Shut customers out, each until its cause is lifted; a cause that was lifted already shuts nobody out."""
+    assert all(each.reason for each in blocks), blocks
+    await _open_accounts(tx, [_customer(each.tenant_id, each.customer_id) for each in blocks])
+    written = await store.insert_blocks(tx, blocks)
+    events = {
+        ref: AccessBlocked(
+            tenant_id=each.tenant_id, customer_id=each.customer_id, cause_id=each.cause_id, reason=each.reason
+        )
+        for each in blocks
+        if (ref := Ref(each.tenant_id, each.cause_id)) in written
+    }
+    outbox.announce(tx, list(events.values()), now=now)
+
+
+async def unblock(tx: Tx, *, liftings: Sequence[Lifting], now: datetime) -> None:
+    """Lift causes for good. What was blocked by nothing else may be used again."""
+    once = list({Ref(each.tenant_id, each.cause_id): each for each in liftings}.values())
+    await _open_accounts(tx, [_customer(each.tenant_id, each.customer_id) for each in once])
+    lifted = await store.lift(tx, once)
+    events = [
+        AccessRestored(tenant_id=each.tenant_id, customer_id=each.customer_id, cause_id=each.cause_id)
+        for each in once
+        if Ref(each.tenant_id, each.cause_id) in lifted
+    ]
+    outbox.announce(tx, events, now=now)
+
+
+async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
+    """Take back what refunded invoices had given: a product for good, a subscription until that period is over."""
+    invoices = await invoicing.get(tx, refs=sorted({Ref(each.tenant_id, each.invoice_id) for each in refunds}))
+    revocations = [_revocation(each, invoices.get(Ref(each.tenant_id, each.invoice_id))) for each in refunds]
+    await _open_accounts(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations])
+    written = await store.insert_revocations(tx, revocations)
+    closed = await store.of_invoices(tx, sorted(written))
+    taken = [
+        Ref(each.tenant_id, each.subscription_id)
+        for each in revocations
+        if each.subscription_id and Ref(each.tenant_id, each.refund_id) in written
+    ]
+    shut = [grant for grant in (await store.lock_grants(tx, taken)).values() if grant.is_open]
+    outbox.announce(tx, [_ended(grant) for grant in [*closed, *shut]], now=now)
+
+
+async def register(tx: Tx, *, accounts: Sequence[NewAccount]) -> None:
+    """Know customers by both of their names, so that the first question about them is answered in one read."""
+    await store.open_accounts(tx, accounts)
+
+
+async def standing(
+    tx: Tx, *, text: str, now: datetime, only: CustomerId | None = None, code: str | None = None
+) -> Standing:
+    """Return what a customer, by id or organization id, may use now; `code` looks at grants of that code alone.
+
+    `only` is the one customer that whoever asks may see.
+
+    :raises NotFound: no such customer
+    """
+    found = await store.account(tx, customer_id=ids.from_text("cus", text), organization_id=text, code=code, now=now)
+    if found is None:
+        # Taken on a moment ago, and not heard of yet.
+        customer = await customers.find(tx, text=text, only=only)
+        found = Account(tenant_id=customer.tenant_id, customer_id=customer.id, organization_id=customer.organization_id)
+    if only is not None and found.customer_id != only:
+        raise NotFound("there is no such customer")
+    return standing_of(found, now=now)
+
+
+async def blocked(tx: Tx, *, query: PageQuery) -> Page[Blocked]:
+    """List the tenant's customers who are shut out."""
+    return page_of(await store.blocked(tx, query), query, lambda each: each.customer_id)
+
+
+async def that_blocked(tx: Tx, *, causes: Sequence[Ref]) -> set[Ref]:
+    """Return those of these causes that have ever shut anybody out."""
+    return await store.that_blocked(tx, causes)
+
+
+async def _open_accounts(tx: Tx, refs: Sequence[Ref]) -> None:
+    missing = await store.without_account(tx, sorted(set(refs))) if refs else []
+    found = await customers.get(tx, refs=missing) if missing else {}
+    await store.open_accounts(
+        tx,
+        [
+            NewAccount(tenant_id=each.tenant_id, customer_id=each.id, organization_id=each.organization_id)
+            for each in found.values()
+        ],
+    )
+
+
+def _customer(tenant_id: TenantId, customer_id: CustomerId) -> Ref:
+    return Ref(tenant_id, customer_id)
+
+
+def _revocation(refund: Refunded, invoice: Invoice | None) -> Revocation:
+    ends = [line.period.ends_at for line in invoice.lines if line.period] if invoice else []
+    subscription_id: UUID | None = invoice.subscription_id if invoice and ends else None
+    return Revocation(
+        tenant_id=refund.tenant_id,
+        customer_id=refund.customer_id,
+        refund_id=refund.refund_id,
+        invoice_id=refund.invoice_id,
+        subscription_id=subscription_id,
+        since=refund.settled_at,
+        until=max(ends) if subscription_id else None,
+    )
+
+
+def _announce_turn(tx: Tx, before: Grant | None, after: Grant, *, now: datetime) -> None:
+    if granting.opens(before, after):
+        outbox.announce(tx, [_granted(after)], now=now)
+    if granting.closes(before, after):
+        outbox.announce(tx, [_ended(after)], now=now)
+
+
+def _granted(grant: Grant) -> AccessGranted:
+    return AccessGranted(
+        tenant_id=grant.tenant_id,
+        customer_id=grant.customer_id,
+        kind=grant.kind.value,
+        source_id=grant.source_id,
+        code=grant.code,
+    )
+
+
+def _ended(grant: Grant) -> AccessEnded:
+    return AccessEnded(
+        tenant_id=grant.tenant_id,
+        customer_id=grant.customer_id,
+        kind=grant.kind.value,
+        source_id=grant.source_id,
+        code=grant.code,
+    )
