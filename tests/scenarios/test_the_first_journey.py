@@ -1,0 +1,176 @@
+"""From an order to a paid invoice, and from a failing card to a lifted block: over HTTP, by real processes."""
+
+import io
+
+import pypdf
+
+from tests.support.processes import until
+from tests.support.world import World
+
+
+async def standing(world: World, organization_id: str = "acme"):
+    return await world.get(f"/api/entitlements/{organization_id}")
+
+
+async def is_eligible(world: World, organization_id: str = "acme"):
+    return (await standing(world, organization_id))["eligible"]
+
+
+async def the_invoice(world: World, number: int = 0):
+    """The invoices of the sandbox, newest first."""
+    return (await world.get("/api/invoices"))[number]
+
+
+async def status_of(world: World, subscription):
+    return (await world.get(f"/api/subscriptions/{subscription['id']}"))["status"]
+
+
+async def test_a_customer_subscribes_pays_on_the_hosted_page_and_is_served(world: World):
+    await world.plan()
+    await world.customer()
+    assert not await is_eligible(world)
+
+    subscription = await world.subscribe()
+    assert subscription["status"] == "processing"
+    assert subscription["current_period_end"] == "2026-02-28T12:00:00Z"
+    link = subscription["payment_link"]
+
+    paid = await world.pay(link)
+    assert paid.status_code == 200
+    await until(lambda: is_eligible(world), what="eligibility")
+
+    assert await status_of(world, subscription) == "active"
+    invoice = await the_invoice(world)
+    assert (invoice["status"], invoice["total"], invoice["amount_due"]) == ("paid", 3000, 0)
+    assert [(line["kind"], line["amount"]) for line in invoice["lines"]] == [("recurring", 3000)]
+
+    async def pdf():
+        answer = await world.http.get(f"/api/invoices/{invoice['id']}/pdf", follow_redirects=True)
+        return answer if answer.status_code == 200 else None
+
+    document = await until(pdf, what="the PDF")
+    text = "".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(document.content)).pages)
+    assert invoice["number"] in text
+    assert "30.00" in text
+
+    async def thanked():
+        return "payment_succeeded" in await world.mails("acme")
+
+    await until(thanked, what="the thank-you")
+    journal = await world.journal()
+    assert [(charge["amount"], charge["status"]) for charge in journal["charges"]] == [(3000, "succeeded")]
+
+
+async def test_a_renewal_is_charged_to_the_card_that_paid_first(world: World):
+    await world.plan()
+    await world.customer()
+    subscription = await world.subscribe()
+    await world.pay(subscription["payment_link"])
+    await until(lambda: is_eligible(world), what="eligibility")
+    await world.advance(to="2026-01-31T12:00:01Z")
+    await world.heard()
+
+    await world.advance(to="2026-02-28T12:00:00Z")
+
+    events = await world.heard()
+    for expected in (
+        "subscriptions.subscription.renewed",
+        "invoicing.invoice.finalized",
+        "payments.payment.requested",
+        "payments.payment.succeeded",
+        "invoicing.invoice.paid",
+    ):
+        assert events.count(expected) == 1, (expected, events)
+    invoice = await the_invoice(world)
+    line = invoice["lines"][0]
+    assert (line["period_start"], line["period_end"]) == ("2026-02-28T12:00:00Z", "2026-03-31T12:00:00Z")
+    assert invoice["status"] == "paid"
+    assert invoice["issued_at"] == "2026-02-28T12:00:00Z"
+
+
+async def test_a_card_that_fails_is_tried_again_three_times_then_blocked_and_lifted_by_repaying(world: World):
+    await world.plan()
+    await world.customer()
+    card = await world.card("acme", "pm_card_ok_once")
+    subscription = await world.subscribe(payment_method_id=card["id"])
+    await until(lambda: is_eligible(world), what="eligibility")
+
+    await world.advance(to="2026-02-28T12:00:00Z")
+    assert await status_of(world, subscription) == "past_due"
+    assert await is_eligible(world), "access goes on while it is tried again"
+
+    await world.advance(days=8)
+    assert await status_of(world, subscription) == "suspended"
+    blocked = await standing(world)
+    assert (blocked["eligible"], blocked["blocked"]) == (False, True)
+    journal = await world.journal()
+    invoice = await the_invoice(world)
+    attempts = [charge for charge in journal["charges"] if invoice["id"]]
+    assert len([charge for charge in attempts if charge["status"] == "failed"]) == 4, "one try and three more"
+    kinds = await world.mails("acme")
+    assert kinds.count("payment_failed") == 3
+    assert kinds.count("apology") == 1
+    assert "payment_reminder" in kinds
+
+    repayment = await world.post(f"/api/invoices/{invoice['id']}/pay", {})
+    await world.pay(repayment["payment_link"])
+    await until(lambda: is_eligible(world), what="the block's end")
+    assert await status_of(world, subscription) == "active"
+    assert "access_restored" in await world.mails("acme")
+
+
+async def test_content_is_bought_once_and_may_be_used_for_its_time(world: World):
+    await world.customer()
+    film = {"code": "film", "name": "A Film", "prices": [{"amount": 499, "currency": "EUR"}], "access_days": 30}
+    await world.post("/api/products", film)
+    order = await world.post("/pay", {"customer": "acme", "product": "film"})
+    await world.pay(order["payment_link"])
+
+    async def may_watch():
+        return (await world.get("/api/entitlements/acme/content/film"))["allowed"]
+
+    await until(may_watch, what="access to the film")
+    await world.advance(days=31)
+    assert not await may_watch()
+
+
+async def test_opting_out_lets_the_period_run_out_and_opting_in_again_undoes_it(world: World):
+    await world.plan()
+    await world.customer()
+    card = await world.card("acme", "pm_card_ok")
+    subscription = await world.subscribe(payment_method_id=card["id"])
+    await until(lambda: is_eligible(world), what="eligibility")
+    path = f"/api/subscriptions/{subscription['id']}"
+
+    opted_out = await world.put(path, {"auto_renew": False})
+    assert opted_out["cancel_at_period_end"]
+    opted_in = await world.put(path, {"auto_renew": True})
+    assert not opted_in["cancel_at_period_end"]
+    await world.advance(to="2026-03-01T00:00:00Z")
+    assert await status_of(world, subscription) == "active"
+
+    await world.put(path, {"auto_renew": False})
+    await world.advance(to="2026-04-01T00:00:00Z")
+    assert await status_of(world, subscription) == "expired"
+    assert not await is_eligible(world)
+    assert len(await world.get("/api/invoices")) == 2
+
+
+async def test_sixty_months_of_a_31_january_are_billed_each_on_its_day(world: World):
+    await world.plan(amount=0)
+    await world.customer()
+    await world.subscribe()
+    await world.advance(to="2031-01-31T12:00:00Z")
+    invoices, cursor = [], None
+    while True:
+        query = {"limit": 200} | ({"cursor": cursor} if cursor else {})
+        answer = (await world.http.get("/api/invoices", params=query)).json()
+        invoices += answer["data"]
+        cursor = answer["page"]["next_cursor"]
+        if not cursor:
+            break
+    starts = sorted(invoice["lines"][0]["period_start"][:10] for invoice in invoices)
+    assert len(starts) == 61
+    assert starts[:4] == ["2026-01-31", "2026-02-28", "2026-03-31", "2026-04-30"]
+    assert starts[25] == "2028-02-29"
+    assert [invoice["issued_at"][:10] for invoice in sorted(invoices, key=lambda each: each["issued_at"])] == starts

@@ -1,0 +1,165 @@
+"""The real processes of an installation, each its own: API, workers, schedulers, the provider, over a real PostgreSQL."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.support.database import DatabaseUrls
+
+START_TIMEOUT_S = 60
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@dataclass(slots=True)
+class Process:
+    """One process, with what it prints in a file."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    log: Path
+    running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert self.running is None or self.running.poll() is not None, f"{self.name} is running"
+        with self.log.open("ab") as log:
+            self.running = subprocess.Popen(
+                self.command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+
+    def kill(self, number: int = signal.SIGKILL) -> None:
+        assert self.running is not None
+        with contextlib.suppress(ProcessLookupError):
+            self.running.send_signal(number)
+        if number == signal.SIGKILL:
+            self.running.wait(30)
+
+    def stop(self) -> int:
+        assert self.running is not None
+        if self.running.poll() is None:
+            self.running.terminate()
+        try:
+            return self.running.wait(30)
+        except subprocess.TimeoutExpired:
+            self.running.kill()
+            return self.running.wait(30)
+
+    @property
+    def is_running(self) -> bool:
+        return self.running is not None and self.running.poll() is None
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")[-6000:]
+
+
+@dataclass(slots=True)
+class Installation:
+    """Guilder as somebody would run it, in separate processes."""
+
+    urls: DatabaseUrls
+    folder: Path
+    port: int = field(default_factory=free_port)
+    provider_port: int = field(default_factory=free_port)
+    processes: dict[str, Process] = field(default_factory=dict)
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def provider_url(self) -> str:
+        return f"http://127.0.0.1:{self.provider_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("GUILDER_", "DATABASE_"))},
+            "APP_ENV": "test",
+            "DATABASE_URL": self.urls.app,
+            "DATABASE_OWNER_URL": self.urls.owner,
+            "DATABASE_DOCTOR_URL": self.urls.doctor,
+            "GUILDER_DATA": str(self.folder),
+            "PORT": str(self.port),
+            "PROVIDER_PORT": str(self.provider_port),
+            "PUBLIC_URL": self.base_url,
+            "LOG_FORMAT": "json",
+            "LOG_LEVEL": "WARNING",
+            "RATE_LIMIT_ANONYMOUS_PER_MINUTE": "100000",
+            "RATE_LIMIT_PER_MINUTE": "1000000",
+        }
+
+    def add(self, name: str, *command: str) -> Process:
+        process = Process(name, [sys.executable, *command], self.environment, self.folder / f"{name}.log")
+        self.processes[name] = process
+        process.start()
+        return process
+
+    def start(self, *, workers: int = 1, schedulers: int = 1) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        provider_data = str(self.folder / "provider")
+        self.add(
+            "provider", "-m", "simulated_provider", "--port", str(self.provider_port), "--data", provider_data
+        )
+        self.add("api", "-m", "guilder", "serve")
+        for number in range(1, workers + 1):
+            self.add(f"worker{number}", "-m", "guilder", "work")
+        for number in range(1, schedulers + 1):
+            self.add(f"scheduler{number}", "-m", "guilder", "schedule")
+        self.until_answering(f"{self.provider_url}/health", "provider")
+        self.until_answering(f"{self.base_url}/ready", "api")
+
+    def until_answering(self, url: str, name: str) -> None:
+        ends = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < ends:
+            assert self.processes[name].is_running, f"{name} fell:\n{self.processes[name].said()}"
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(url, timeout=5, trust_env=False).is_success:
+                    return
+            time.sleep(0.1)
+        raise AssertionError(f"{name} does not answer at {url}:\n{self.processes[name].said()}")
+
+    def stop(self) -> None:
+        for process in reversed(list(self.processes.values())):
+            if process.is_running:
+                process.kill(signal.SIGTERM)
+        for process in self.processes.values():
+            if process.running is not None:
+                process.stop()
+
+
+@contextlib.contextmanager
+def installed(urls: DatabaseUrls, folder: Path, **counts: int) -> Iterator[Installation]:
+    installation = Installation(urls, folder)
+    try:
+        installation.start(**counts)
+        yield installation
+    finally:
+        installation.stop()
+
+
+async def until(check, *, timeout_s: float = 30, every_s: float = 0.1, what: str = "it"):  # type: ignore[no-untyped-def]
+    """Ask until the answer is true, and return it."""
+    ends = asyncio.get_running_loop().time() + timeout_s
+    while True:
+        found = await check()
+        if found:
+            return found
+        if asyncio.get_running_loop().time() > ends:
+            raise AssertionError(f"{what} did not happen within {timeout_s} s (last answer: {found!r})")
+        await asyncio.sleep(every_s)

@@ -1,0 +1,190 @@
+"""A sandbox of an installation, driven from outside as its users would: over HTTP, with a clock that can be moved."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from urllib.parse import urljoin
+from uuid import uuid4
+
+import httpx
+
+from guilder.domain.identity import service as identity
+from guilder.domain.identity.model import Mode
+from guilder.kernel import ids
+from guilder.kernel.ids import TenantId
+from guilder.platform.clock import WallClock
+from guilder.platform.crypto import KeyRing
+from guilder.platform.db.database import Database
+from guilder.platform.db.vault import Vault
+from tests.support.database import connected
+from tests.support.processes import Installation, until
+
+ADVANCE_TIMEOUT_S = 60
+
+
+@dataclass(slots=True)
+class World:
+    """One sandbox and its key. Every helper asserts that what it did was answered well."""
+
+    installation: Installation
+    tenant_id: TenantId
+    api_key: str
+    http: httpx.AsyncClient
+    _heard_to: int = field(default=0)
+
+    async def get(self, path: str, **query: Any) -> Any:
+        answer = await self.http.get(path, params=query)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.json()["data"]
+
+    async def post(self, path: str, body: Any = None, *, expect: tuple[int, ...] = (200, 201, 202), **headers: str) -> Any:
+        answer = await self.http.post(path, json=body or {}, headers=headers)
+        assert answer.status_code in expect, (path, answer.status_code, answer.text)
+        return answer.json().get("data") if answer.is_success else answer.json()
+
+    async def put(self, path: str, body: Any) -> Any:
+        answer = await self.http.put(path, json=body)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.json()["data"]
+
+    async def delete(self, path: str, **query: Any) -> Any:
+        answer = await self.http.delete(path, params=query)
+        assert answer.status_code == 200, (path, answer.status_code, answer.text)
+        return answer.json()["data"]
+
+    async def plan(self, code: str = "pro", *, amount: int = 3000, currency: str = "EUR", **over: Any) -> Any:
+        return await self.post(
+            "/api/plans",
+            {
+                "code": code,
+                "name": code.title(),
+                "prices": [{"billing_cycle": "monthly", "amount": amount, "currency": currency}],
+                "features": [{"code": "reports", "name": "Reports"}],
+                "limits": [{"code": "seats", "name": "Seats", "included": 5}],
+                **over,
+            },
+        )
+
+    async def customer(self, organization_id: str = "acme", **over: Any) -> Any:
+        return await self.post(
+            "/api/customers",
+            {
+                "organization_id": organization_id,
+                "name": organization_id.title(),
+                "email": f"billing@{organization_id}.example",
+                "kind": "organization",
+                **over,
+            },
+        )
+
+    async def subscribe(self, organization_id: str = "acme", plan: str = "pro", **over: Any) -> Any:
+        return await self.post(
+            "/api/subscriptions",
+            {"organization_id": organization_id, "plan_id": plan, "billing_cycle": "monthly", **over},
+        )
+
+    async def card(self, organization_id: str, token: str) -> Any:
+        """Save a card by one of the provider's test tokens, and wait until it was validated."""
+        asked = await self.post(f"/api/customers/{organization_id}/payment-methods", {"token": token})
+
+        async def validated() -> Any:
+            methods = await self.get(f"/api/customers/{organization_id}/payment-methods")
+            return next((m for m in methods if m["id"] == asked["id"] and m["status"] != "pending"), None)
+
+        return await until(validated, what="the card's validation")
+
+    async def pay(self, link: str, card: str = "4242424242424242") -> httpx.Response:
+        """Open a payment link and pay as a customer would, on the provider's page."""
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=20) as browser:
+            page = await browser.get(link)
+            assert page.status_code == 200, page.text
+            hosted = await browser.post(f"{link}/pay")
+
+            async def at_the_provider() -> Any:
+                nonlocal hosted
+                if str(hosted.url).startswith(self.installation.provider_url):
+                    return hosted
+                hosted = await browser.get(link)
+                return None
+
+            await until(at_the_provider, what="the way to the provider's page")
+            form = {"number": card, "exp_month": "12", "exp_year": "2034", "cvc": "123", "name": "A. Customer"}
+            return await browser.post(str(hosted.url), data=form)
+
+    async def advance(self, **by: Any) -> Any:
+        """Move the clock (`to="2026-03-01T00:00:00Z"` or `days=31`), and wait until the sandbox is at rest."""
+        body = {"to": by["to"]} if "to" in by else {"by": by}
+        await self.post("/api/clock/advance", body)
+
+        async def arrived() -> Any:
+            clock = await self.get("/api/clock")
+            assert clock["state"] != "failed", clock
+            return clock if clock["state"] == "at_rest" else None
+
+        return await until(arrived, timeout_s=ADVANCE_TIMEOUT_S, what="the clock's arrival")
+
+    async def now(self) -> datetime:
+        return datetime.fromisoformat((await self.get("/api/clock"))["now"])
+
+    async def heard(self) -> list[str]:
+        """Return the names of the events announced since this was last asked, in order."""
+        async with connected(self.installation.urls.admin) as admin:
+            rows = await admin.fetch(
+                "select id, name from platform.log where tenant_id = $1 and id > $2 order by id",
+                self.tenant_id,
+                self._heard_to,
+            )
+        if rows:
+            self._heard_to = rows[-1]["id"]
+        return [row["name"] for row in rows]
+
+    async def journal(self) -> dict[str, Any]:
+        """Return the provider's own journal of this sandbox's account."""
+        accounts = await self.get("/api/gateways")
+        answer = httpx.get(f"{self.installation.provider_url}/sim/journal", trust_env=False)
+        mine = str(self.tenant_id)
+        found = answer.json()
+        assert accounts
+        return {kind: [row for row in rows if mine in str(row.get("business_key"))] for kind, rows in found.items()}
+
+    async def mails(self, organization_id: str) -> list[str]:
+        """Return the kinds of the messages to a customer, oldest first."""
+        customer = await self.get(f"/api/customers/{organization_id}")
+        answer = await self.http.get("/api/notifications", params={"customer_id": customer["id"], "limit": 200})
+        assert answer.status_code == 200, answer.text
+        return [each["kind"] for each in reversed(answer.json()["data"]) if each["channel"] == "email"]
+
+    def absolute(self, path: str) -> str:
+        return urljoin(self.installation.base_url, path)
+
+
+@asynccontextmanager
+async def a_world(installation: Installation, *, starts_at: datetime | None = None) -> AsyncIterator[World]:
+    """Found a company and a sandbox of it, whose clock starts at `starts_at`."""
+    clock = WallClock()
+    database = await Database.connect(
+        installation.urls.app, size_max=2, vault=Vault(KeyRing.in_folder(installation.folder))
+    )
+    try:
+        company = TenantId(ids.new(clock.now()))
+        slug = f"company-{uuid4().hex[:12]}"
+        async with database.transaction([company], actor="test") as tx:
+            await identity.create_tenant(
+                tx, tenant_id=company, name="Test Company", slug=slug, mode=Mode.TEST, time_zone="UTC", now=clock.now()
+            )
+            made = await identity.create_sandbox(tx, name="Sandbox", starts_at=starts_at, now=clock.now())
+    finally:
+        await database.close()
+    headers = {"Authorization": f"Bearer {made.text}"}
+    async with httpx.AsyncClient(
+        base_url=installation.base_url, headers=headers, trust_env=False, timeout=30
+    ) as http:
+        world = World(installation, made.tenant.tenant_id, made.text, http)
+
+        async def connected_to_the_provider() -> Any:
+            return await world.get("/api/gateways")
+
+        await until(connected_to_the_provider, what="the sandbox's connection to the provider")
+        yield world
