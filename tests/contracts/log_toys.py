@@ -107,6 +107,9 @@ class World:
         """A reaction that writes down what it hears, after `fault` has had its say."""
 
         async def on_event(tx: Tx, messages: Sequence[Message[Any]], *, now: datetime) -> None:
+            assert {message.event.tenant_id for message in messages} <= tx.tenants
+            assert len(tx.tenants) == 1 or not tx.tenants & set(self.clocks.own), "a sandbox's batch is its own"
+            assert set(await tx.fetchval("select platform.tenants()")) == tx.tenants
             self.calls.append((group, len(messages)))
             await write_down(tx, group, messages, now)
             for message in messages:
