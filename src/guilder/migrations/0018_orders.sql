@@ -16,10 +16,12 @@ create table orders.orders (
     -- The product as it was when it was bought: what is granted does not change with the catalog.
     product_code text not null default '',
     access_days integer check (access_days >= 1),
+    -- What a subscription becomes once the order is paid: a change that is to be paid by link waits for its payment.
+    pending_terms jsonb,
     metadata jsonb not null,
     created_at timestamptz not null,
     completed_at timestamptz,
-    -- When a subscription that is to be paid by link is given up, if nobody has paid by then.
+    -- When what is to be paid by link is given up, if nobody has paid by then.
     abandon_at timestamptz,
     primary key (tenant_id, id),
     foreign key (tenant_id, customer_id) references customers.customers (tenant_id, id),
@@ -28,7 +30,8 @@ create table orders.orders (
     foreign key (tenant_id, product_id) references catalog.products (tenant_id, id),
     check ((status = 'completed') = (completed_at is not null)),
     check (abandon_at is null or status = 'processing'),
-    check ((product_id is null) = (product_code = ''))
+    check ((product_id is null) = (product_code = '')),
+    check (pending_terms is null or kind = 'change')
 ) with (fillfactor = 90);
 create index orders_by_customer on orders.orders (tenant_id, customer_id, id);
 create index orders_by_subscription on orders.orders (tenant_id, subscription_id, id) where subscription_id is not null;

@@ -7,9 +7,11 @@ from enum import StrEnum
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice
-from guilder.domain.subscriptions.model import Subscription
-from guilder.kernel.ids import CustomerId, TenantId
+from guilder.domain.payments.model import Payment
+from guilder.domain.subscriptions.model import Subscription, Terms
+from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.period import Interval
 
 
 class OrderKind(StrEnum):
@@ -38,8 +40,35 @@ class Order:
     subscription_id: UUID | None = None
     invoice_id: UUID | None = None
     product_id: UUID | None = None
+    product_code: str = ""
+    access_days: int | None = None  # how long the product may be used once it is paid for; None is for ever
+    pending_terms: Terms | None = None  # what the subscription becomes once this is paid
     completed_at: datetime | None = None
+    abandon_at: datetime | None = None  # when it is given up, if nobody has paid by then
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurring:
+    """How often an amount is to be paid again."""
+
+    interval: Interval
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """What the payment page shows of an invoice: the invoice, the latest try to pay it, and until when the link is good."""
+
+    invoice: Invoice
+    payment: Payment | None
+    expires_at: datetime
+    is_expired: bool
+    is_test: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,4 +78,9 @@ class Answer:
     order: Order | None
     subscription: Subscription | None = None
     invoice: Invoice | None = None
+    payment: Payment | None = None
     payment_link: str | None = None
+
+    @property
+    def amount_due(self) -> Money | None:
+        return self.invoice.due if self.invoice else None

@@ -1,0 +1,20 @@
+"""What orders hears: how the invoices stand that were made for them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.invoicing.events import InvoicePaid, InvoiceVoided
+from guilder.domain.orders import service
+from guilder.kernel.event import Message, events_of
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+
+
+async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, now: datetime) -> None:
+    paid = {Ref(each.tenant_id, each.invoice_id): each.paid_at for each in events_of(messages)}
+    await service.paid(tx, invoices=paid, now=now)
+
+
+async def on_invoice_voided(tx: Tx, messages: Sequence[Message[InvoiceVoided]], *, now: datetime) -> None:
+    voided = [Ref(each.tenant_id, each.invoice_id) for each in events_of(messages)]
+    await service.canceled(tx, invoices=voided, now=now)

@@ -1,0 +1,86 @@
+"""Giving up what was ordered, was to be paid by link, and never was."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.model import Status as InvoiceStatus
+from guilder.domain.orders import store
+from guilder.domain.orders.model import Order
+from guilder.domain.orders.service.placing import cancel, canceled_event
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Payment, Via
+from guilder.domain.payments.model import Status as PaymentStatus
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Status
+from guilder.kernel.ids import Ref
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+LOOK_AGAIN_AFTER = timedelta(days=1)
+# A payment in one of these may be coming in this moment; one that is declined or waits for the customer is not.
+_MAY_COME_IN = frozenset(
+    {
+        PaymentStatus.REQUESTED,
+        PaymentStatus.PREPARED,
+        PaymentStatus.UNKNOWN,
+        PaymentStatus.CANCELING,
+        PaymentStatus.SUCCEEDED,
+    }
+)
+
+
+class _Verdict(Enum):
+    GIVE_UP = auto()
+    LOOK_AGAIN = auto()
+    LEAVE = auto()
+
+
+async def abandon_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
+    """Give up what nobody paid for in time: its bill is void, its link closed, a subscription that waited for it ends.
+
+    What is charged to a saved method is dunning's to end, and left to it; what may be coming in is looked at again.
+    """
+    claimed = await store.claim_abandoned(tx, refs, now=now)
+    invoices = [Ref(order.tenant_id, order.invoice_id) for order in claimed if order.invoice_id]
+    current = await payments.current(tx, invoices=invoices)
+    found = await invoicing.get(tx, refs=invoices)
+    verdicts = []
+    for order in claimed:
+        assert order.invoice_id is not None, order.ref
+        ref = Ref(order.tenant_id, order.invoice_id)
+        verdicts.append((order, _verdict(current.get(ref), is_open=found[ref].status is InvoiceStatus.OPEN)))
+    await _give_up(tx, [order for order, verdict in verdicts if verdict is _Verdict.GIVE_UP], now=now)
+    again_at = {_Verdict.LOOK_AGAIN: now + LOOK_AGAIN_AFTER, _Verdict.LEAVE: None}
+    kept = [replace(order, abandon_at=again_at[verdict]) for order, verdict in verdicts if verdict in again_at]
+    await store.save(tx, kept)
+    return len(claimed)
+
+
+def _verdict(payment: Payment | None, *, is_open: bool) -> _Verdict:
+    if not is_open or (payment is not None and payment.via is Via.SAVED):
+        return _Verdict.LEAVE
+    if payment is not None and payment.status in _MAY_COME_IN:
+        return _Verdict.LOOK_AGAIN
+    return _Verdict.GIVE_UP
+
+
+async def _give_up(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
+    begun = [Ref(order.tenant_id, order.subscription_id) for order in orders if order.subscription_id]
+    waiting = [
+        ref for ref, each in (await subscriptions.get(tx, refs=begun)).items() if each.status is Status.PROCESSING
+    ]
+    await subscriptions.end(tx, refs=sorted(waiting), now=now)
+    await void(tx, orders, now=now)
+
+
+async def void(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
+    """Take orders back that nobody has paid, with their invoices."""
+    if not orders:
+        return
+    await invoicing.void(tx, refs=[Ref(o.tenant_id, o.invoice_id) for o in orders if o.invoice_id], now=now)
+    ended = [cancel(order) for order in orders]
+    await store.save(tx, ended)
+    outbox.announce(tx, [canceled_event(order) for order in ended], now=now)

@@ -1,0 +1,59 @@
+"""How orders end: with the invoice that was made for them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from guilder.domain.orders import store
+from guilder.domain.orders.model import Order
+from guilder.domain.orders.rules.lifecycle import MOVES, Step
+from guilder.domain.orders.service.placing import cancel, canceled_event, complete, completed_event
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.rules.lifecycle import Step as Change
+from guilder.domain.subscriptions.rules.lifecycle import allows
+from guilder.kernel.ids import Ref
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+
+async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> None:
+    """Complete the orders whose invoices are paid, each dated by its payment; which grants what was bought.
+
+    An order that was given up before its late payment came in stays so: that payment is the invoice's to settle.
+    """
+    found = await store.lock_by_invoice(tx, sorted(invoices))
+    done = [
+        complete(order, at=invoices[Ref(order.tenant_id, order.invoice_id)])
+        for order in found
+        if order.invoice_id is not None and Step.COMPLETE in MOVES[order.status]
+    ]
+    await store.save(tx, done)
+    for order in done:
+        await _take_effect(tx, order)
+    outbox.announce(tx, [completed_event(order) for order in done], now=now)
+
+
+async def _take_effect(tx: Tx, order: Order) -> None:
+    """Put in force what waited for this payment, dated by when it was asked for: that is what its lines were made for."""
+    if order.pending_terms is None or order.subscription_id is None:
+        return
+    subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
+    asked_at = order.created_at
+    if not allows(subscription.status, Change.CHANGE):
+        return  # it ended or fell behind meanwhile; what was paid stands on the invoice, and staff can refund it
+    # A payment that comes in after the period has ended buys the terms from the next one on.
+    is_too_late = not subscription.current_period.holds(asked_at)
+    await subscriptions.change(
+        tx,
+        ref=subscription.ref,
+        terms=order.pending_terms,
+        at_period_end=is_too_late,
+        now=max(asked_at, subscription.current_period.starts_at),
+    )
+
+
+async def canceled(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
+    """Cancel the orders whose invoices were voided. What is completed stays so."""
+    found = await store.lock_by_invoice(tx, sorted(set(invoices)))
+    ended = [cancel(order) for order in found if Step.CANCEL in MOVES[order.status]]
+    await store.save(tx, ended)
+    outbox.announce(tx, [canceled_event(order) for order in ended], now=now)

@@ -1,0 +1,146 @@
+"""The SQL of orders."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from guilder.domain.orders.model import Order, OrderKind, OrderStatus
+from guilder.domain.subscriptions.model import Terms
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.money import Money
+from guilder.kernel.page import PageQuery
+from guilder.platform.db.tx import Row, Tx
+
+_SELECT = """select *, metadata::text as metadata_json, pending_terms::text as pending_terms_json from orders.orders"""
+_NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+
+
+async def insert(tx: Tx, order: Order) -> None:
+    await tx.execute(
+        """insert into orders.orders (tenant_id, id, customer_id, kind, status, amount_due_minor, currency,
+                                      subscription_id, invoice_id, product_id, product_code, access_days, pending_terms,
+                                      metadata, created_at, completed_at, abandon_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14::jsonb, $15, $16, $17)""",
+        order.tenant_id,
+        order.id,
+        order.customer_id,
+        order.kind.value,
+        order.status.value,
+        order.amount_due.minor,
+        order.amount_due.currency,
+        order.subscription_id,
+        order.invoice_id,
+        order.product_id,
+        order.product_code,
+        order.access_days,
+        _json(order.pending_terms) if order.pending_terms else None,
+        _json(order.metadata),
+        order.created_at,
+        order.completed_at,
+        order.abandon_at,
+    )
+
+
+async def save(tx: Tx, orders: Sequence[Order]) -> None:
+    """Write what changes of an order: how it stands, and when it is given up."""
+    if orders:
+        await tx.execute(
+            """update orders.orders o
+               set status = v.status, completed_at = v.completed_at, abandon_at = v.abandon_at
+               from unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[], $5::timestamptz[])
+                    as v (tenant_id, id, status, completed_at, abandon_at)
+               where o.tenant_id = v.tenant_id and o.id = v.id""",
+            *_split([order.ref for order in orders]),
+            [order.status.value for order in orders],
+            [order.completed_at for order in orders],
+            [order.abandon_at for order in orders],
+        )
+
+
+async def get(tx: Tx, refs: Sequence[Ref]) -> list[Order]:
+    return [_from_row(row) for row in await tx.fetch(f"{_SELECT} where {_NAMED}", *_split(refs))]
+
+
+async def lock_by_invoice(tx: Tx, invoices: Sequence[Ref]) -> list[Order]:
+    rows = await tx.fetch(
+        f"""{_SELECT} where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+            order by tenant_id, id for update""",
+        *_split(invoices),
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def lock_by_subscription(tx: Tx, subscription: Ref) -> list[Order]:
+    rows = await tx.fetch(
+        f"{_SELECT} where tenant_id = $1 and subscription_id = $2 order by tenant_id, id for update", *subscription
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def claim_abandoned(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Order]:
+    """Lock those of `refs` whose time is up and that nobody else is at."""
+    rows = await tx.fetch(
+        f"{_SELECT} where {_NAMED} and abandon_at <= $3 order by tenant_id, id for update skip locked",
+        *_split(refs),
+        now,
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def listing(
+    tx: Tx,
+    query: PageQuery,
+    *,
+    customer_id: UUID | None,
+    subscription_id: UUID | None,
+    status: OrderStatus | None,
+    kind: OrderKind | None,
+) -> list[Order]:
+    rows = await tx.fetch(
+        f"""{_SELECT} where ($1::uuid is null or customer_id = $1) and ($2::uuid is null or subscription_id = $2)
+            and ($3::text is null or status = $3) and ($4::text is null or kind = $4)
+            and ($5::uuid is null or id < $5) order by id desc limit $6""",
+        customer_id,
+        subscription_id,
+        status.value if status else None,
+        kind.value if kind else None,
+        query.after,
+        query.limit + 1,
+    )
+    return [_from_row(row) for row in rows]
+
+
+def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
+    return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _from_row(row: Row) -> Order:
+    pending = row["pending_terms_json"]
+    return Order(
+        tenant_id=TenantId(row["tenant_id"]),
+        id=row["id"],
+        customer_id=CustomerId(row["customer_id"]),
+        kind=OrderKind(row["kind"]),
+        status=OrderStatus(row["status"]),
+        created_at=row["created_at"],
+        amount_due=Money(row["amount_due_minor"], row["currency"]),
+        subscription_id=row["subscription_id"],
+        invoice_id=row["invoice_id"],
+        product_id=row["product_id"],
+        product_code=row["product_code"],
+        access_days=row["access_days"],
+        pending_terms=msgspec.json.decode(pending, type=Terms) if pending else None,
+        completed_at=row["completed_at"],
+        abandon_at=row["abandon_at"],
+        metadata=_metadata(row["metadata_json"]),
+    )
+
+
+def _metadata(text: str) -> Mapping[str, str]:
+    return msgspec.json.decode(text, type=dict[str, str])
