@@ -1,0 +1,39 @@
+"""Write the documents that are made from the code: docs/flows.md and docs/events/. `--check` only says what is stale."""
+
+import json
+import sys
+from pathlib import Path
+
+from guilder.platform.bus import codec
+from guilder.wiring import published
+from guilder.wiring.reactions import REACTION_LIST
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def documents() -> dict[Path, str]:
+    made = {DOCS / "flows.md": published.flows(list(REACTION_LIST))}
+    for each in published.event_types():
+        schema = {"$id": f"/events/{each.name}/v{each.version}.json", "title": each.__name__, **codec.json_schema(each)}
+        made[DOCS / "events" / f"{each.name}.v{each.version}.json"] = json.dumps(schema, indent=2, sort_keys=True) + "\n"
+    return made
+
+
+def main() -> int:
+    wanted = documents()
+    stale = [path for path, text in wanted.items() if not path.is_file() or path.read_text() != text]
+    left_over = [path for path in (DOCS / "events").glob("*.json") if path not in wanted]
+    if "--check" in sys.argv:
+        for path in [*stale, *left_over]:
+            print(f"stale: {path.relative_to(DOCS.parent)} (python scripts/write_docs.py)")
+        return 1 if stale or left_over else 0
+    (DOCS / "events").mkdir(parents=True, exist_ok=True)
+    for path in left_over:
+        path.unlink()
+    for path, text in wanted.items():
+        path.write_text(text)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""What other systems may know of our events: every type with its schema, the topics, and who wakes whom."""
+
+import pkgutil
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import guilder.domain
+from guilder.kernel.event import Event
+from guilder.platform.bus import codec
+from guilder.platform.bus.reactions import Reaction
+
+ASYNCAPI = "3.0.0"
+
+
+def event_types() -> list[type[Event]]:
+    """Return every event that a room announces, by name."""
+    for room in pkgutil.iter_modules(guilder.domain.__path__):
+        import_module(f"guilder.domain.{room.name}.events")
+    return sorted({each for each in _below(Event) if "name" in vars(each)}, key=lambda each: each.name)
+
+
+def _below(kind: type[Event]) -> Iterator[type[Event]]:
+    for each in kind.__subclasses__():
+        # `slots=True` makes a dataclass twice, and the first try lives on; only one of both is what its module says.
+        module = import_module(each.__module__)
+        if getattr(module, each.__name__, None) is each and each.__module__.startswith("guilder.domain."):
+            yield each
+        yield from _below(each)
+
+
+def room_of(event: type[Event]) -> str:
+    return event.__module__.split(".")[2]
+
+
+def asyncapi(*, base_url: str, version: str) -> dict[str, Any]:
+    """Describe the topics and the CloudEvents on them as AsyncAPI 3."""
+    types = event_types()
+    topics = sorted({each.topic for each in types})
+    return {
+        "asyncapi": ASYNCAPI,
+        "info": {
+            "title": "Guilder's events",
+            "version": version,
+            "description": "CloudEvents 1.0 in JSON; events with the same partition key keep their order on a topic.",
+        },
+        "servers": {"api": {"host": base_url.split("://")[-1], "protocol": base_url.split("://")[0]}},
+        "channels": {
+            topic: {
+                "address": topic,
+                "messages": {each.name: {"$ref": f"#/components/messages/{each.name}"} for each in types if each.topic == topic},
+                **({"parameters": {"gateway": {"description": "The gateway's name."}}} if "{gateway}" in topic else {}),
+            }
+            for topic in topics
+        },
+        "operations": {
+            f"announce {topic}": {"action": "send", "channel": {"$ref": f"#/channels/{_pointer(topic)}"}} for topic in topics
+        },
+        "components": {
+            "messages": {
+                each.name: {
+                    "name": each.name,
+                    "title": each.__name__,
+                    "summary": _says(each),
+                    "contentType": "application/cloudevents+json",
+                    "payload": codec.json_schema(each),
+                }
+                for each in types
+            }
+        },
+    }
+
+
+def flows(reactions: list[Reaction]) -> str:
+    """Draw who wakes whom, as a page with a Mermaid picture and a table."""
+    edges = sorted({(room_of(each.event), each.event.__name__, each.group) for each in reactions if each.event is not Event})
+    lines = [
+        "# Who wakes whom",
+        "",
+        "Generated from `wiring/reactions.py` by `python scripts/write_docs.py`; a test says when it is stale.",
+        "",
+        "```mermaid",
+        "flowchart LR",
+    ]
+    pairs: dict[tuple[str, str], list[str]] = {}
+    for room, event, group in edges:
+        pairs.setdefault((room, group), []).append(event)
+    for (room, group), events in sorted(pairs.items()):
+        lines.append(f'    {room} -- "{"<br/>".join(events)}" --> {group.replace(".", "_")}[{group}]')
+    lines += ["```", "", "| event | announced by | on topic | heard by |", "|---|---|---|---|"]
+    heard: dict[type[Event], list[str]] = {}
+    for each in reactions:
+        heard.setdefault(each.event, []).append(each.group)
+    for event_type in event_types():
+        groups = ", ".join(dict.fromkeys(heard.get(event_type, []))) or "nobody yet"
+        lines.append(f"| `{event_type.name}` | {room_of(event_type)} | {event_type.topic} | {groups} |")
+    return "\n".join(lines) + "\n"
+
+
+def _says(event: type[Event]) -> str:
+    text = (event.__doc__ or "").strip().split("\n")[0]
+    return "" if text.startswith(f"{event.__name__}(") else text
+
+
+def _pointer(topic: str) -> str:
+    return topic.replace("~", "~0").replace("/", "~1")
