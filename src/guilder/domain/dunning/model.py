@@ -34,6 +34,23 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A payment that failed, as its own facts have it."""
+
+    tenant_id: TenantId
+    payment_id: UUID
+    invoice_id: UUID
+    customer_id: CustomerId
+    decline_code: str
+    is_hard: bool
+    failed_at: datetime
+
+    @property
+    def invoice_ref(self) -> Ref:
+        return Ref(self.tenant_id, self.invoice_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     tenant_id: TenantId
     id: UUID
@@ -43,6 +60,7 @@ class Case:
     status: Status
     retries_made: int
     first_failed_at: datetime
+    last_failed_at: datetime
     last_decline_code: str
     opened_at: datetime
     next_retry_at: datetime | None = None
@@ -55,3 +73,11 @@ class Case:
     @property
     def ref(self) -> Ref:
         return Ref(self.tenant_id, self.id)
+
+    @property
+    def invoice_ref(self) -> Ref:
+        return Ref(self.tenant_id, self.invoice_id)
+
+    @property
+    def subscription_ref(self) -> Ref | None:
+        return Ref(self.tenant_id, self.subscription_id) if self.subscription_id else None

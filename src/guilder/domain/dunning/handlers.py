@@ -1,0 +1,43 @@
+"""What dunning hears: what failed, what was paid or voided, and who has a new method."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.dunning import service
+from guilder.domain.dunning.model import Failure
+from guilder.domain.invoicing.events import InvoicePaid, InvoiceVoided
+from guilder.domain.payments.events import PaymentFailed, PaymentMethodAdded
+from guilder.kernel.event import Message, events_of
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+
+
+async def on_payment_failed(tx: Tx, messages: Sequence[Message[PaymentFailed]], *, now: datetime) -> None:
+    failures = [
+        Failure(
+            tenant_id=each.tenant_id,
+            payment_id=each.payment_id,
+            invoice_id=each.invoice_id,
+            customer_id=each.customer_id,
+            decline_code=each.decline_code,
+            is_hard=each.is_hard,
+            failed_at=each.failed_at,
+        )
+        for each in events_of(messages)
+    ]
+    await service.failed(tx, failures=failures, now=now)
+
+
+async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, now: datetime) -> None:
+    paid = {Ref(each.tenant_id, each.invoice_id): each.paid_at for each in events_of(messages)}
+    await service.paid(tx, invoices=paid, now=now)
+
+
+async def on_invoice_voided(tx: Tx, messages: Sequence[Message[InvoiceVoided]], *, now: datetime) -> None:
+    voided = {Ref(each.event.tenant_id, each.event.invoice_id): each.occurred_at for each in messages}
+    await service.voided(tx, invoices=voided, now=now)
+
+
+async def on_payment_method_added(tx: Tx, messages: Sequence[Message[PaymentMethodAdded]], *, now: datetime) -> None:
+    methods = {Ref(each.tenant_id, each.customer_id): each.payment_method_id for each in events_of(messages)}
+    await service.method_added(tx, methods=methods, now=now)

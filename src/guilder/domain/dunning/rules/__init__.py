@@ -1,0 +1,1 @@
+"""The dates of a case, and the states that it goes through."""

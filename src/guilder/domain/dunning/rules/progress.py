@@ -1,0 +1,103 @@
+"""What becomes of a case: a failure opens it or moves it on, a payment or a void ends it."""
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.dunning.model import Case, Failure, Policy, Status
+from guilder.domain.dunning.rules import schedule
+from guilder.domain.dunning.rules.lifecycle import MOVES, Step
+from guilder.kernel import lifecycle
+
+
+def opened(
+    failure: Failure,
+    policy: Policy,
+    *,
+    case_id: UUID,
+    subscription_id: UUID | None,
+    is_first_payment: bool,
+    now: datetime,
+) -> Case:
+    """Open a case with its first failure. One that waits for its first payment has no access yet that could be blocked."""
+    case = Case(
+        tenant_id=failure.tenant_id,
+        id=case_id,
+        customer_id=failure.customer_id,
+        invoice_id=failure.invoice_id,
+        subscription_id=subscription_id,
+        status=Status.OPEN,
+        retries_made=0,
+        first_failed_at=failure.failed_at,
+        last_failed_at=failure.failed_at,
+        last_decline_code=failure.decline_code,
+        opened_at=now,
+        next_reminder_at=schedule.next_reminder(policy, first_failed_at=failure.failed_at, after=failure.failed_at),
+    )
+    blocks = policy.blocks_at_first_failure and subscription_id is not None and not is_first_payment
+    return moved_on(replace(case, is_blocking=blocks), failure, policy)
+
+
+def moved_on(case: Case, failure: Failure, policy: Policy) -> Case:
+    """Count a failure: plan the next try, or none where there is no use or no more of them.
+
+    A try by hand or with a new method uses up none of the planned ones.
+    """
+    next_retry_at = schedule.next_retry(policy, first_failed_at=case.first_failed_at, retries_made=case.retries_made)
+    ends = case.status is Status.OPEN and (failure.is_hard or next_retry_at is None)
+    status = lifecycle.take(MOVES, case.status, Step.EXHAUST if ends else Step.FAIL)
+    is_latest = failure.failed_at >= case.last_failed_at
+    return replace(
+        case,
+        status=status,
+        last_failed_at=max(case.last_failed_at, failure.failed_at),
+        last_decline_code=failure.decline_code if is_latest else case.last_decline_code,
+        next_retry_at=next_retry_at if status is Status.OPEN else None,
+    )
+
+
+def tried(case: Case) -> Case:
+    """Count an automatic try that is made now. What comes of it plans the next."""
+    return replace(case, retries_made=case.retries_made + 1, next_retry_at=None)
+
+
+def put_off(case: Case) -> Case:
+    """Make no try now: a payment is under way, and what comes of it plans the next."""
+    return replace(case, next_retry_at=None)
+
+
+def reminded(case: Case, policy: Policy, *, now: datetime) -> Case:
+    """Count a reminder, and plan the next one after now: missed ones are not made up for."""
+    next_at = schedule.next_reminder(policy, first_failed_at=case.first_failed_at, after=now)
+    return replace(case, reminders_sent=case.reminders_sent + 1, next_reminder_at=next_at)
+
+
+def unreminded(case: Case) -> Case:
+    """Remind no more: what is owed has come in, and the case ends in a moment."""
+    return replace(case, next_reminder_at=None)
+
+
+def to_block(case: Case, policy: Policy) -> Case:
+    """Plan the block of an exhausted case: at once without a grace, else when that has run out."""
+    if case.is_blocking:
+        return case
+    at = schedule.block_at(policy, exhausted_at=case.last_failed_at)
+    return replace(case, block_at=at)
+
+
+def blocked(case: Case) -> Case:
+    return replace(case, is_blocking=True, block_at=None)
+
+
+def ended(case: Case, step: Step, *, at: datetime) -> Case:
+    """End a case: recovered, or closed."""
+    status = lifecycle.take(MOVES, case.status, step)
+    return replace(
+        case,
+        status=status,
+        closed_at=at,
+        next_retry_at=None,
+        next_reminder_at=None,
+        block_at=None,
+        is_blocking=False,
+    )

@@ -1,0 +1,73 @@
+"""Every try failed: the apology, and what the policy says then."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.dunning import store
+from guilder.domain.dunning.events import AccessToBlock, CaseClosed, RetriesExhausted
+from guilder.domain.dunning.model import Case, FinalAction, Policy
+from guilder.domain.dunning.rules import progress
+from guilder.domain.dunning.rules.lifecycle import Step
+from guilder.domain.dunning.service.telling import event, policies_of, subscription_refs
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Status as SubscriptionStatus
+from guilder.domain.subscriptions.model import Subscription
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+
+async def exhaust(tx: Tx, cases: Sequence[Case], *, now: datetime) -> None:
+    """End the tries of these cases.
+
+    A subscription that never began expires and its invoice is void: nothing is owed for it. One that runs is canceled
+    and its invoice written off, or it is suspended and access blocked until it is repaid, as the policy says. What was
+    bought once stays owed.
+    """
+    if not cases:
+        return
+    policies = await policies_of(tx, (case.tenant_id for case in cases))
+    subjects = await subscriptions.get(tx, refs=subscription_refs(cases))
+    apologies = [event(RetriesExhausted, case, decline_code=case.last_decline_code) for case in cases]
+    outbox.announce(tx, apologies, now=now)
+    never_begun, to_cancel, to_block = [], [], []
+    for case in cases:
+        subject = subjects.get(case.subscription_ref) if case.subscription_ref else None
+        if subject is None:
+            continue
+        if subject.status is SubscriptionStatus.PROCESSING:
+            never_begun.append(case)
+        elif _cancels(policies[case.tenant_id], subject):
+            to_cancel.append(case)
+        else:
+            to_block.append(progress.to_block(case, policies[case.tenant_id]))
+    await _end(tx, never_begun, to_cancel, now=now)
+    await store.save(tx, to_block)
+    # Without a grace the block falls due with the last failure itself.
+    await suspend(tx, [case for case in to_block if case.block_at is None or case.block_at <= now], now=now)
+
+
+def _cancels(policy: Policy, subject: Subscription) -> bool:
+    return policy.final_action is FinalAction.CANCEL and subject.status is not SubscriptionStatus.SUSPENDED
+
+
+async def _end(tx: Tx, never_begun: Sequence[Case], to_cancel: Sequence[Case], *, now: datetime) -> None:
+    both = [*never_begun, *to_cancel]
+    await subscriptions.end(tx, refs=subscription_refs(both), now=now)
+    await invoicing.void(tx, refs=[case.invoice_ref for case in never_begun], now=now)
+    await invoicing.give_up(tx, refs=[case.invoice_ref for case in to_cancel], now=now)
+    await close(tx, both, now=now)
+
+
+async def close(tx: Tx, cases: Sequence[Case], *, now: datetime) -> None:
+    closed = [progress.ended(case, Step.CLOSE, at=now) for case in cases]
+    await store.save(tx, closed)
+    outbox.announce(tx, [event(CaseClosed, case) for case in closed], now=now)
+
+
+async def suspend(tx: Tx, cases: Sequence[Case], *, now: datetime) -> None:
+    """Suspend what these cases are about, and have access blocked where it is not yet."""
+    await subscriptions.suspend(tx, refs=subscription_refs(cases), now=now)
+    fresh = [case for case in cases if not case.is_blocking]
+    await store.save(tx, [progress.blocked(case) for case in cases])
+    outbox.announce(tx, [event(AccessToBlock, case, reason="retries_exhausted") for case in fresh], now=now)

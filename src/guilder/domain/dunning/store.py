@@ -1,0 +1,212 @@
+"""The SQL of dunning."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from guilder.domain.dunning.model import Case, Failure, FinalAction, Policy, Status
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.page import PageQuery
+from guilder.platform.db.tx import Row, Tx
+
+_CHANGING: dict[str, str] = {
+    "status": "text",
+    "retries_made": "int",
+    "last_failed_at": "timestamptz",
+    "last_decline_code": "text",
+    "next_retry_at": "timestamptz",
+    "next_reminder_at": "timestamptz",
+    "block_at": "timestamptz",
+    "reminders_sent": "int",
+    "is_blocking": "boolean",
+    "closed_at": "timestamptz",
+}
+_FIXED: dict[str, str] = {
+    "tenant_id": "uuid",
+    "id": "uuid",
+    "customer_id": "uuid",
+    "invoice_id": "uuid",
+    "subscription_id": "uuid",
+    "first_failed_at": "timestamptz",
+    "opened_at": "timestamptz",
+}
+_ALL = {**_FIXED, **_CHANGING}
+_KEYED = {"tenant_id": "uuid", "id": "uuid", **_CHANGING}
+
+
+def _values(columns: dict[str, str]) -> str:
+    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), start=1))
+    return f"unnest({arrays}) as v ({', '.join(columns)})"
+
+
+_INSERT = (
+    f"insert into dunning.cases ({', '.join(_ALL)}) select {', '.join(f'v.{column}' for column in _ALL)} "
+    f"from {_values(_ALL)}"
+)
+_UPDATE = (
+    f"update dunning.cases c set {', '.join(f'{column} = v.{column}' for column in _CHANGING)} "
+    f"from {_values(_KEYED)} where c.tenant_id = v.tenant_id and c.id = v.id"
+)
+_SELECT = "select * from dunning.cases"
+_NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+_BY_INVOICE = "(tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+_LIVE = "status in ('open', 'exhausted')"
+_IN_ORDER = "order by tenant_id, id for update"
+
+
+async def policies(tx: Tx, tenant_ids: Sequence[TenantId]) -> list[Policy]:
+    rows = await tx.fetch("select * from dunning.policies where tenant_id = any($1::uuid[])", list(tenant_ids))
+    return [_policy(row) for row in rows]
+
+
+async def save_policy(tx: Tx, policy: Policy, *, now: datetime) -> None:
+    await tx.execute(
+        """insert into dunning.policies as p (tenant_id, retry_days, reminder_every_days, reminders_max, final_action,
+                                              blocks_at_first_failure, grace_days, changed_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8)
+           on conflict (tenant_id) do update set
+               retry_days = excluded.retry_days, reminder_every_days = excluded.reminder_every_days,
+               reminders_max = excluded.reminders_max, final_action = excluded.final_action,
+               blocks_at_first_failure = excluded.blocks_at_first_failure, grace_days = excluded.grace_days,
+               changed_at = excluded.changed_at""",
+        policy.tenant_id,
+        list(policy.retry_days),
+        policy.reminder_every_days,
+        policy.reminders_max,
+        policy.final_action.value,
+        policy.blocks_at_first_failure,
+        policy.grace_days,
+        now,
+    )
+
+
+async def known_failures(tx: Tx, payments: Sequence[Ref]) -> set[Ref]:
+    """Return those payments whose failure has counted already."""
+    rows = await tx.fetch(
+        """select tenant_id, payment_id from dunning.failures
+           where (tenant_id, payment_id) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        *_split(payments),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["payment_id"]) for row in rows}
+
+
+async def insert_failures(tx: Tx, failures: Sequence[tuple[Failure, UUID]]) -> None:
+    """Count failures, each for its case."""
+    await tx.execute(
+        """insert into dunning.failures (tenant_id, payment_id, case_id, failed_at, decline_code, is_hard)
+           select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::text[], $6::boolean[])""",
+        [failure.tenant_id for failure, _ in failures],
+        [failure.payment_id for failure, _ in failures],
+        [case_id for _, case_id in failures],
+        [failure.failed_at for failure, _ in failures],
+        [failure.decline_code for failure, _ in failures],
+        [failure.is_hard for failure, _ in failures],
+    )
+
+
+async def insert(tx: Tx, cases: Sequence[Case]) -> None:
+    if cases:
+        await tx.execute(_INSERT, *_columns(cases, _ALL))
+
+
+async def save(tx: Tx, cases: Sequence[Case]) -> None:
+    if cases:
+        await tx.execute(_UPDATE, *_columns(cases, _KEYED))
+
+
+async def get(tx: Tx, refs: Sequence[Ref]) -> list[Case]:
+    return [_case(row) for row in await tx.fetch(f"{_SELECT} where {_NAMED}", *_split(refs))]
+
+
+async def lock(tx: Tx, refs: Sequence[Ref]) -> list[Case]:
+    return [_case(row) for row in await tx.fetch(f"{_SELECT} where {_NAMED} {_IN_ORDER}", *_split(refs))]
+
+
+async def lock_by_invoice(tx: Tx, invoices: Sequence[Ref]) -> list[Case]:
+    return [_case(row) for row in await tx.fetch(f"{_SELECT} where {_BY_INVOICE} {_IN_ORDER}", *_split(invoices))]
+
+
+async def lock_live_of(tx: Tx, customers: Sequence[Ref]) -> list[Case]:
+    """Lock the cases of these customers that are not ended."""
+    rows = await tx.fetch(
+        f"""{_SELECT} where (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[])) and {_LIVE}
+            {_IN_ORDER}""",
+        *_split(customers),
+    )
+    return [_case(row) for row in rows]
+
+
+async def subscriptions_behind(tx: Tx, subscriptions: Sequence[Ref]) -> set[Ref]:
+    """Return those of these subscriptions that still have a case which is not ended."""
+    rows = await tx.fetch(
+        f"""select distinct tenant_id, subscription_id from dunning.cases
+            where (tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[])) and {_LIVE}""",
+        *_split(subscriptions),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["subscription_id"]) for row in rows}
+
+
+async def claim_due(tx: Tx, refs: Sequence[Ref], *, column: str, now: datetime) -> list[Case]:
+    """Lock those of `refs` for which this instant has come, and that nobody else is at."""
+    assert column in {"next_retry_at", "next_reminder_at", "block_at"}, column
+    rows = await tx.fetch(f"{_SELECT} where {_NAMED} and {column} <= $3 {_IN_ORDER} skip locked", *_split(refs), now)
+    return [_case(row) for row in rows]
+
+
+async def listing(tx: Tx, query: PageQuery, *, customer_id: UUID | None, status: Status | None) -> list[Case]:
+    rows = await tx.fetch(
+        f"""{_SELECT} where ($1::uuid is null or customer_id = $1) and ($2::text is null or status = $2)
+            and ($3::uuid is null or id < $3) order by id desc limit $4""",
+        customer_id,
+        status.value if status else None,
+        query.after,
+        query.limit + 1,
+    )
+    return [_case(row) for row in rows]
+
+
+def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
+    return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
+
+
+def _columns(cases: Sequence[Case], columns: dict[str, str]) -> list[list[Any]]:
+    return [[_plain(getattr(case, column)) for case in cases] for column in columns]
+
+
+def _plain(value: object) -> object:
+    return value.value if isinstance(value, Status) else value
+
+
+def _case(row: Row) -> Case:
+    return Case(
+        tenant_id=TenantId(row["tenant_id"]),
+        id=row["id"],
+        customer_id=CustomerId(row["customer_id"]),
+        invoice_id=row["invoice_id"],
+        subscription_id=row["subscription_id"],
+        status=Status(row["status"]),
+        retries_made=row["retries_made"],
+        first_failed_at=row["first_failed_at"],
+        last_failed_at=row["last_failed_at"],
+        last_decline_code=row["last_decline_code"],
+        opened_at=row["opened_at"],
+        next_retry_at=row["next_retry_at"],
+        next_reminder_at=row["next_reminder_at"],
+        block_at=row["block_at"],
+        reminders_sent=row["reminders_sent"],
+        is_blocking=row["is_blocking"],
+        closed_at=row["closed_at"],
+    )
+
+
+def _policy(row: Row) -> Policy:
+    return Policy(
+        tenant_id=TenantId(row["tenant_id"]),
+        retry_days=tuple(row["retry_days"]),
+        reminder_every_days=row["reminder_every_days"],
+        reminders_max=row["reminders_max"],
+        final_action=FinalAction(row["final_action"]),
+        blocks_at_first_failure=row["blocks_at_first_failure"],
+        grace_days=row["grace_days"],
+    )
