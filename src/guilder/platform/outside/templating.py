@@ -82,6 +82,11 @@ class Templates:
         return tuple(self._kinds)
 
     @property
+    def sms_kinds(self) -> frozenset[str]:
+        """Return the kinds that are also said by SMS."""
+        return frozenset(kind for kind, said in self._words[FALLBACK].items() if kind in self._kinds and "sms" in said)
+
+    @property
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted(self._words))
 

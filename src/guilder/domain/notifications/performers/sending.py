@@ -1,0 +1,153 @@
+"""The performers of `mail.send` and `sms.send`.
+
+A message that is sent again, because nobody knows whether the first one arrived, has the same Message-ID and date. What
+is kept goes the same way up to the very last step, so that the mailbox shows what would have been sent.
+"""
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.notifications import service
+from guilder.domain.notifications.model import Content, Delivery, Notification, Status
+from guilder.domain.notifications.performers.gathering import Matter, gather
+from guilder.domain.notifications.performers.wording import brand_of, data_of, sender_name
+from guilder.domain.notifications.rules.truth import why_no_longer
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+from guilder.platform.outside import intents as outside
+from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, Verdict
+from guilder.platform.outside.mail import Mail, Mailbox, Mailer, MailRefused, MailUnavailable
+from guilder.platform.outside.sms import Sms, SmsRefused, SmsUnavailable, Texter
+from guilder.platform.outside.templating import CannotRender, Rendered
+
+LIMITS = Limits(timeout_s=30.0, attempts_max=10, backoff_first_s=5.0, backoff_max_s=3600.0)
+_NO_DIGIT = re.compile(r"[ ().-]")
+
+
+class MailSending:
+    """Sends e-mails, or keeps them: a sandbox's always, everybody's where there is no mailer.
+
+    `sender` is who writes where a tenant has named nobody; `public_url` is where customers reach this server.
+    """
+
+    kind = service.MAIL
+    limits = LIMITS
+
+    def __init__(self, *, mailer: Mailer | None, sender: Mailbox, public_url: str) -> None:
+        self._mailer = mailer
+        self._sender = sender
+        self._public_url = public_url
+
+    async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[Matter | None]:
+        return await _load(tx, intents, public_url=self._public_url, now=now)
+
+    async def call(self, intent: Intent, request: Matter, *, now: datetime) -> Delivery:
+        try:
+            rendered = _rendered(request)
+            content = Content(
+                recipient=request.reader.email, subject=rendered.subject, text=rendered.text, html=rendered.html
+            )
+            if self._mailer is None or request.tenant.is_sandbox:
+                return Delivery(ref=request.notification.ref, status=Status.KEPT, content=content)
+            await self._mailer.send(self._mail(request, content))
+        except (CannotRender, MailRefused) as error:
+            return _refused(request, error)
+        except MailUnavailable as error:
+            raise CallFailed(str(error)) from error
+        return Delivery(ref=request.notification.ref, status=Status.SENT, content=content)
+
+    async def record(self, tx: Tx, done: Sequence[Done[Matter, Delivery]], *, now: datetime) -> Sequence[Verdict]:
+        return await _record(tx, done, now=now)
+
+    def _mail(self, matter: Matter, content: Content) -> Mail:
+        issuer, each = matter.issuer, matter.notification
+        address = issuer.sender_email or self._sender.address
+        return Mail(
+            message_id=f"<{each.id}@{address.rpartition('@')[2]}>",
+            dated=each.created_at,
+            sender=Mailbox(address, sender_name(issuer) or self._sender.name),
+            to=Mailbox(content.recipient, matter.reader.name),
+            subject=content.subject,
+            text=content.text,
+            html=content.html,
+            reply_to=Mailbox(issuer.email) if issuer.email else None,
+        )
+
+
+class SmsSending:
+    """Sends texts, or keeps them, as MailSending does mail. `sender` is a number, or up to 11 letters."""
+
+    kind = service.SMS
+    limits = LIMITS
+
+    def __init__(self, *, texter: Texter | None, sender: str, public_url: str) -> None:
+        self._texter = texter
+        self._sender = sender
+        self._public_url = public_url
+
+    async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[Matter | None]:
+        return await _load(tx, intents, public_url=self._public_url, now=now)
+
+    async def call(self, intent: Intent, request: Matter, *, now: datetime) -> Delivery:
+        try:
+            number, text = _NO_DIGIT.sub("", request.reader.phone), _rendered(request).sms
+            assert text is not None, request.notification.kind
+            content = Content(recipient=number, text=text)
+            if self._texter is None or request.tenant.is_sandbox:
+                return Delivery(ref=request.notification.ref, status=Status.KEPT, content=content)
+            await self._texter.send(Sms(to=number, sender=self._sender, body=text))
+        except (CannotRender, SmsRefused) as error:
+            return _refused(request, error)
+        except SmsUnavailable as error:
+            raise CallFailed(str(error)) from error
+        return Delivery(ref=request.notification.ref, status=Status.SENT, content=content)
+
+    async def record(self, tx: Tx, done: Sequence[Done[Matter, Delivery]], *, now: datetime) -> Sequence[Verdict]:
+        return await _record(tx, done, now=now)
+
+
+async def _load(tx: Tx, intents: Sequence[Intent], *, public_url: str, now: datetime) -> list[Matter | None]:
+    """Gather what is still to be said. What is no longer true, or has no reader any more, is dropped here and now."""
+    waiting = await service.waiting(tx, refs=[_subject(intent) for intent in intents])
+    matters = {
+        each.notification.ref: each for each in await gather(tx, list(waiting.values()), public_url=public_url, now=now)
+    }
+    dropped = {ref: why for ref, each in waiting.items() if (why := _why_not(each, matters.get(ref)))}
+    await service.record(
+        tx,
+        deliveries=[Delivery(ref=ref, status=Status.DROPPED, detail=why) for ref, why in dropped.items()],
+        now=now,
+    )
+    return [None if _subject(i) in dropped else matters.get(_subject(i)) for i in intents]
+
+
+async def _record(tx: Tx, done: Sequence[Done[Matter, Delivery]], *, now: datetime) -> list[Verdict]:
+    given_up = [
+        Delivery(ref=_subject(each.intent), status=Status.FAILED, detail=each.failure.reason)
+        for each in done
+        if each.failure is not None and each.is_last
+    ]
+    deliveries = [each.outcome for each in done if each.outcome is not None]
+    await service.record(tx, deliveries=[*deliveries, *given_up], now=now)
+    return [outside.usual(each) for each in done]
+
+
+def _rendered(matter: Matter) -> Rendered:
+    return service.TEMPLATES.render(
+        matter.notification.kind.value, matter.reader.language, data_of(matter), brand=brand_of(matter.issuer)
+    )
+
+
+def _why_not(notification: Notification, matter: Matter | None) -> str:
+    if matter is None:
+        return "the customer was erased"
+    return why_no_longer(notification.kind, matter.invoice)
+
+
+def _refused(matter: Matter, error: Exception) -> Delivery:
+    return Delivery(ref=matter.notification.ref, status=Status.FAILED, detail=str(error))
+
+
+def _subject(intent: Intent) -> Ref:
+    return Ref(intent.tenant_id, intent.subject_id)

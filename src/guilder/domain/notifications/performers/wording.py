@@ -1,0 +1,147 @@
+"""What a message says, in its reader's language and time zone: strings for the templates, as the reader shall see them."""
+
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from guilder.domain.identity.model import Address, Issuer
+from guilder.domain.notifications.model import Kind
+from guilder.domain.notifications.performers.gathering import Matter
+from guilder.platform.outside.templating import Brand
+from guilder.platform.words import Speech
+
+Data = dict[str, str]
+
+
+def data_of(matter: Matter) -> Data:
+    """Return what the templates of this kind ask for; what is not known is left out."""
+    data = {"customer_name": matter.reader.name, **_SAID[matter.notification.kind](matter)}
+    return {name: value for name, value in data.items() if value}
+
+
+def brand_of(issuer: Issuer) -> Brand:
+    return Brand(
+        name=sender_name(issuer),
+        address=_one_line(issuer.address),
+        support_email=issuer.email,
+    )
+
+
+def sender_name(issuer: Issuer) -> str:
+    return issuer.sender_name or issuer.legal_name
+
+
+def _paid(matter: Matter) -> Data:
+    return {
+        **_money(matter),
+        "paid_on": _day(matter, matter.notification.about.at or matter.notification.created_at),
+        "plan_name": _plan_name(matter) if matter.subscription else "",
+        "invoice_url": matter.link,
+    }
+
+
+def _failed(matter: Matter) -> Data:
+    return {**_money(matter), "retry_on": _at(matter), "update_url": matter.link}
+
+
+def _action_required(matter: Matter) -> Data:
+    return {**_money(matter), "action_url": matter.link}
+
+
+def _reminder(matter: Matter) -> Data:
+    return {**_money(matter), "update_url": matter.link}
+
+
+def _apology(matter: Matter) -> Data:
+    data = {**_money(matter), "plan_name": _plan_name(matter), "update_url": matter.link}
+    return {name: value for name, value in data.items() if name != "method"}
+
+
+def _restored(matter: Matter) -> Data:
+    return {"plan_name": _plan_name(matter), "period_ends_on": _period_end(matter)}
+
+
+def _activated(matter: Matter) -> Data:
+    return {"plan_name": _plan_name(matter), "price": _price(matter), "period_ends_on": _period_end(matter)}
+
+
+def _cancelled(matter: Matter) -> Data:
+    return {"plan_name": _plan_name(matter), "access_ends_on": _at(matter)}
+
+
+def _trial(matter: Matter) -> Data:
+    return {
+        "plan_name": _plan_name(matter),
+        "trial_ends_on": _at(matter),
+        "price": _price(matter),
+        "method": _method(matter),
+    }
+
+
+def _refunded(matter: Matter) -> Data:
+    return _money(matter)
+
+
+_SAID: dict[Kind, Callable[[Matter], Data]] = {
+    Kind.PAYMENT_SUCCEEDED: _paid,
+    Kind.PAYMENT_FAILED: _failed,
+    Kind.PAYMENT_ACTION_REQUIRED: _action_required,
+    Kind.PAYMENT_REMINDER: _reminder,
+    Kind.APOLOGY: _apology,
+    Kind.ACCESS_RESTORED: _restored,
+    Kind.SUBSCRIPTION_ACTIVATED: _activated,
+    Kind.SUBSCRIPTION_CANCELLED: _cancelled,
+    Kind.TRIAL_ENDING: _trial,
+    Kind.REFUND_SUCCEEDED: _refunded,
+}
+assert set(_SAID) == set(Kind)
+
+
+def _money(matter: Matter) -> Data:
+    invoice = matter.invoice
+    amount = matter.notification.about.amount or (invoice.due if invoice else None)
+    return {
+        "amount": Speech(matter.reader.language).money(amount) if amount else "",
+        "invoice_number": (invoice.number or "") if invoice else "",
+        "method": _method(matter),
+    }
+
+
+def _method(matter: Matter) -> str:
+    return f"{matter.brand.title()} •••• {matter.last4}" if matter.brand and matter.last4 else ""
+
+
+def _plan_name(matter: Matter) -> str:
+    """Name the plan, or else what the invoice was for."""
+    if matter.subscription is not None:
+        return matter.subscription.terms.plan_name
+    return matter.invoice.lines[0].description if matter.invoice and matter.invoice.lines else ""
+
+
+def _price(matter: Matter) -> str:
+    subscription = matter.subscription
+    if subscription is None or subscription.terms.amount.is_zero:
+        return ""
+    return Speech(matter.reader.language).money(subscription.terms.amount)
+
+
+def _period_end(matter: Matter) -> str:
+    """Say when it renews; of what does not renew, nothing."""
+    subscription = matter.subscription
+    if subscription is None or subscription.cancel_at_period_end or subscription.ended_at is not None:
+        return ""
+    return _day(matter, subscription.current_period.ends_at)
+
+
+def _at(matter: Matter) -> str:
+    at = matter.notification.about.at
+    return _day(matter, at) if at else ""
+
+
+def _day(matter: Matter, at: datetime) -> str:
+    return Speech(matter.reader.language).day(at.astimezone(ZoneInfo(matter.reader.time_zone)).date())
+
+
+def _one_line(address: Address) -> str:
+    town = " ".join(part for part in (address.postal_code, address.city) if part)
+    return ", ".join(part for part in (address.line1, address.line2, town, address.region, address.country) if part)

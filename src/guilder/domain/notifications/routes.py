@@ -1,0 +1,50 @@
+"""What customers were told, over HTTP. A customer's user reads its own."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from guilder.domain.customers import service as customers
+from guilder.domain.notifications import service
+from guilder.domain.notifications.model import Channel, Kind
+from guilder.domain.notifications.schemas import (
+    NotificationOut,
+    NotificationRef,
+    NotificationWhole,
+    to_wire,
+    whole_to_wire,
+)
+from guilder.platform.auth.permission import Permission
+from guilder.platform.auth.principal import Role
+from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.paging import PageParams
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import Session
+
+READ = Permission("notifications:read", tenant=Role.MEMBER, customer=Role.MEMBER)
+
+router = Router(prefix="/api", tags=["notifications"])
+
+
+@router.get("/notifications", permission=READ)
+async def list_notifications(
+    session: Session,
+    page: PageParams,
+    customer_id: Annotated[str | None, Query(max_length=255, description="`cus_…`, or the organization id.")] = None,
+    kind: Annotated[Kind | None, Query()] = None,
+    channel: Annotated[Channel | None, Query()] = None,
+) -> ListEnvelope[NotificationOut]:
+    """List what customers were told, newest first."""
+    only = session.customer_filter
+    if customer_id is not None:
+        only = (await customers.find(session.tx, text=customer_id, only=session.customer_filter)).id
+    found = await service.listing(session.tx, query=page, customer_id=only, kind=kind, channel=channel)
+    return listed(found, to_wire)
+
+
+@router.get("/notifications/{notification_id}", permission=READ)
+async def get_notification(session: Session, notification_id: NotificationRef) -> Envelope[NotificationWhole]:
+    """Get a message as it was sent."""
+    found = await service.one(session.tx, notification_id=notification_id, customer_id=session.customer_filter)
+    shows = session.customer_filter is not None or session.principal.role.reaches(Role.BILLING)
+    return ok(whole_to_wire(found, shows_recipient=shows))

@@ -1,0 +1,1 @@
+"""Which cause a message is about, and when a message is no longer true."""

@@ -1,0 +1,17 @@
+"""Messages wait for a server, for a night or longer; one that has stopped being true is better not sent."""
+
+from guilder.domain.invoicing.model import Invoice
+from guilder.domain.invoicing.model import Status as InvoiceStatus
+from guilder.domain.notifications.model import Kind
+
+ASKS_FOR_MONEY = frozenset({Kind.PAYMENT_FAILED, Kind.PAYMENT_ACTION_REQUIRED, Kind.PAYMENT_REMINDER, Kind.APOLOGY})
+_OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
+
+
+def why_no_longer(kind: Kind, invoice: Invoice | None) -> str:
+    """Return why this need not be said any more; empty where it still has to be."""
+    if kind not in ASKS_FOR_MONEY:
+        return ""
+    if invoice is None:
+        return "there is no such invoice"
+    return "" if invoice.status in _OWED else f"the invoice is {invoice.status.value} by now"
