@@ -1,9 +1,15 @@
 """The part of the log's contract that is about messages that fail."""
 
 import asyncio
+from contextlib import suppress
+from typing import Any
 
+import asyncpg
+
+from guilder.kernel.event import Message
 from guilder.platform.bus import dead_letters, groups
 from guilder.platform.bus.reactions import AfterDeath
+from guilder.platform.bus.sequencer import Sequencer
 from tests.contracts.log_toys import WAIT, World, fails_for
 from tests.rooms.platform.ground import NOW, some_ids
 
@@ -121,3 +127,71 @@ class Failures:
         world.fault = fault
         await world.consumer().drain()
         assert [row["reason"] for row in await world.parked()] == ["HandlerFailed: TimeoutError: too slow"]
+
+    async def test_a_clash_is_tried_again_and_never_held_against_the_message(self, world: World) -> None:
+        (thing,) = some_ids(1)
+        await world.count(thing)
+        clashes = [asyncpg.DeadlockDetectedError(), asyncpg.SerializationError(), asyncpg.LockNotAvailableError()]
+
+        def fault(_: object) -> None:
+            if clashes:
+                raise clashes.pop()
+
+        world.fault = fault
+        await world.consumer().drain()
+        assert (await world.heard(), await world.parked()) == ({thing: [1]}, [])
+
+    async def test_a_message_that_always_clashes_is_set_aside_like_any_other(self, world: World) -> None:
+        bad, good = some_ids(2)
+        await world.count(bad)
+        await world.count(good)
+
+        def fault(message: Message[Any]) -> None:
+            if message.event.thing_id == bad:
+                raise asyncpg.DeadlockDetectedError("again")
+
+        world.fault = fault
+        await world.consumer().drain()
+        assert await world.heard() == {good: [1]}
+        assert [row["key"] for row in await world.parked()] == [bad]
+
+    async def test_a_commit_that_is_refused_is_its_messages_fault(self, world: World) -> None:
+        bad, good = some_ids(2)
+        await world.count(bad)
+        await world.count(good)
+        await world.admin.execute(
+            f"""create function toy.refuse() returns trigger language plpgsql as
+                $$ begin if new.thing_id = '{bad}' then raise exception 'refused at the commit'; end if; return new; end $$;
+                create constraint trigger refuse after insert on toy.heard deferrable initially deferred
+                    for each row execute function toy.refuse()"""
+        )
+        try:
+            await world.consumer().drain()
+        finally:
+            await world.admin.execute("drop trigger refuse on toy.heard; drop function toy.refuse()")
+        assert await world.heard() == {good: [1]}
+        assert [row["reason"] for row in await world.parked()] == ["RaiseError: refused at the commit"]
+
+    async def test_loses_nothing_when_the_database_drops_every_connection(self, world: World) -> None:
+        stop = asyncio.Event()
+        workers = [
+            asyncio.create_task(each.run(stop))
+            for each in (Sequencer(world.database, transport=world.transport), world.consumer(batch_max=5))
+        ]
+        try:
+            for _ in range(5):
+                writing = asyncio.create_task(world.write_for_a_while(writers=2, each=10))
+                await asyncio.sleep(0.05)
+                await world.admin.execute(
+                    """select pg_terminate_backend(pid) from pg_stat_activity
+                        where datname = current_database() and usename = 'guilder_login'"""
+                )
+                with suppress(asyncpg.PostgresError, asyncpg.InternalClientError, asyncpg.InterfaceError, OSError):
+                    await writing
+            async with asyncio.timeout(30):
+                while await world.heard() != await world.counts():
+                    await asyncio.sleep(0.05)
+        finally:
+            stop.set()
+            await asyncio.gather(*workers)
+        assert await world.parked() == [], "a lost connection is held against no message"

@@ -4,19 +4,22 @@ import asyncio
 import os
 import random
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
+from guilder.kernel.event import Event, Message
 from guilder.platform.bus import groups, outbox, store
 from guilder.platform.bus.batches import Batches, LostCursor
+from guilder.platform.bus.codec import UnknownEvent
 from guilder.platform.bus.handling import Handling
-from guilder.platform.bus.reactions import Reactions, Start
+from guilder.platform.bus.reactions import Reaction, Reactions, Start
 from guilder.platform.bus.retry import RetryPolicy
 from guilder.platform.bus.transport import PostgresTransport, Transport
 from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
 from tests.contracts.log_failures import Failures
 from tests.contracts.log_process import nursery
 from tests.contracts.log_toys import EMPTY, SCHEMA, Asked, Counted, Recounted, World, fails_for
@@ -160,6 +163,25 @@ class LogContract(Failures):
         await later.drain()
         heard = [await world.heard(group) for group in ("first", "from_start", "from_now")]
         assert heard == [{thing: [1, 2]}, {thing: [1, 2]}, {thing: [2]}]
+
+    async def test_a_group_that_hears_everything_gets_one_list_in_order_and_also_what_it_does_not_know(
+        self, world: World
+    ) -> None:
+        (thing,) = some_ids(1)
+        for event in (Counted, Recounted, Counted):
+            await world.count(thing, event=event)
+        await world.admin.execute("update platform.log set name = 'toy.of_tomorrow' where name = 'toy.recounted'")
+        told: list[list[Event]] = []
+
+        async def audit(tx: Tx, messages: Sequence[Message[Event]], *, now: datetime) -> None:
+            told.append([message.event for message in messages])
+
+        await world.consumer(Reaction("audit", Event, audit), world.hearing("listeners")).drain()
+        ((first, unknown, last),) = told
+        assert (type(first), type(last)) == (Counted, Counted)
+        assert isinstance(unknown, UnknownEvent)
+        assert (unknown.event_name, unknown.body["n"]) == ("toy.of_tomorrow", 2)
+        assert await world.heard() == {thing: [1, 3]}
 
     # One effect.
 

@@ -4,14 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
+
 from guilder.kernel.event import Event, Message
 from guilder.kernel.ids import TenantId
 from guilder.platform.bus import codec
 from guilder.platform.bus.reactions import Reactions
 from guilder.platform.bus.waves import waves
 from guilder.platform.db.clocks import ClockDomain, TenantClocks
-from guilder.platform.db.database import GONE
 from guilder.platform.db.tx import Row, Tx
+
+# Of what means that the database is gone, these may as well be a handler's own doing.
+AMBIGUOUS = (TimeoutError, ConnectionError, asyncpg.InterfaceError)
 
 
 class HandlerFailed(Exception):
@@ -55,7 +59,7 @@ class Handling:
                     await reaction.handler(tx, messages, now=domain.now)
             # Before the next clock's tenants are in sight instead of these.
             await tx.run_hooks()
-        except GONE as error:
+        except AMBIGUOUS as error:
             if tx.connection.is_closed():
                 raise
             raise HandlerFailed(f"{type(error).__name__}: {error}") from error

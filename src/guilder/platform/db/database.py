@@ -31,6 +31,7 @@ GONE = (
     asyncpg.CannotConnectNowError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.InternalClientError,  # what the driver says when a connection dies just as it is handed out
     ConnectionError,
     TimeoutError,
 )

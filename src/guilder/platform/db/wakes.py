@@ -8,6 +8,8 @@ import asyncpg
 
 from guilder.platform.db.tx import Connection
 
+# The driver's own error is what it raises when a connection dies just as it is handed out.
+_TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 GATHER_S = 0.002
 RECONNECT_S = 1.0
 
@@ -36,7 +38,7 @@ class Waker:
             channels, self._channels = sorted(self._channels), set()
             try:
                 await self._pool.execute("select pg_notify(name, '') from unnest($1::text[]) as name", channels)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            except _TROUBLE:
                 continue  # whoever listens polls as well
 
 
@@ -47,7 +49,7 @@ async def heed(
     while not stop.is_set():
         try:
             await _listen(await connect(), channel, wake=wake, stop=stop)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except _TROUBLE:
             await within(stop.wait(), RECONNECT_S)
 
 
