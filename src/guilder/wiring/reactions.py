@@ -1,0 +1,97 @@
+"""Reactions: who hears what. A room is a group; within it, reactions to one event run in this order.
+
+`docs/flows.md` draws this table.
+"""
+
+from guilder.domain.customers.events import CustomerCreated
+from guilder.domain.dunning import handlers as dunning
+from guilder.domain.dunning.events import (
+    AccessToBlock,
+    CaseClosed,
+    CaseOpened,
+    CaseRecovered,
+    ReminderDue,
+    RetriesExhausted,
+    RetryPlanned,
+)
+from guilder.domain.entitlements import handlers as entitlements
+from guilder.domain.gateways import handlers as gateways
+from guilder.domain.gateways.events import GatewayAnswered, GatewayRequested, NoticeReceived
+from guilder.domain.identity.events import TenantCreated
+from guilder.domain.invoicing import handlers as invoicing
+from guilder.domain.invoicing.events import InvoiceFinalized, InvoicePaid, InvoiceVoided
+from guilder.domain.notifications import handlers as notifications
+from guilder.domain.notifications.events import NotificationRequested
+from guilder.domain.orders import handlers as orders
+from guilder.domain.orders.events import OrderCompleted
+from guilder.domain.payments import handlers as payments
+from guilder.domain.payments.events import (
+    PaymentActionRequired,
+    PaymentFailed,
+    PaymentMethodAdded,
+    PaymentRequested,
+    PaymentSucceeded,
+    RefundSucceeded,
+)
+from guilder.domain.subscriptions.events import (
+    SubscriptionActivated,
+    SubscriptionCancelScheduled,
+    SubscriptionChanged,
+    SubscriptionEnded,
+    SubscriptionRecovered,
+    SubscriptionRenewalResumed,
+    SubscriptionRenewed,
+    SubscriptionSuspended,
+    TrialEnding,
+)
+from guilder.platform.bus.reactions import AfterDeath, Reaction, Reactions
+
+# What moves money stays parked for its customer when it is given up: nothing may overtake it.
+_MONEY = AfterDeath.STAY_PARKED
+
+REACTION_LIST: tuple[Reaction, ...] = (
+    Reaction("gateways", TenantCreated, gateways.on_tenant_created),
+    Reaction("gateways", GatewayRequested, gateways.on_gateway_requested, _MONEY),
+    Reaction("payments", PaymentRequested, payments.on_payment_requested, _MONEY),
+    Reaction("payments", GatewayAnswered, payments.on_gateway_answered, _MONEY),
+    Reaction("payments", NoticeReceived, payments.on_notice_received, _MONEY),
+    Reaction("invoicing", PaymentSucceeded, invoicing.on_payment_succeeded, _MONEY),
+    Reaction("invoicing", RefundSucceeded, invoicing.on_refund_succeeded),
+    Reaction("invoicing", InvoiceFinalized, invoicing.on_invoice_changed),
+    Reaction("invoicing", InvoicePaid, invoicing.on_invoice_changed),
+    Reaction("invoicing", InvoiceVoided, invoicing.on_invoice_changed),
+    Reaction("orders", InvoicePaid, orders.on_invoice_paid),
+    Reaction("orders", InvoiceVoided, orders.on_invoice_voided),
+    Reaction("dunning", PaymentFailed, dunning.on_payment_failed),
+    Reaction("dunning", InvoicePaid, dunning.on_invoice_paid),
+    Reaction("dunning", InvoiceVoided, dunning.on_invoice_voided),
+    Reaction("dunning", PaymentMethodAdded, dunning.on_payment_method_added),
+    Reaction("entitlements", CustomerCreated, entitlements.on_customer_created),
+    Reaction("entitlements", SubscriptionActivated, entitlements.on_subscription_moved),
+    Reaction("entitlements", SubscriptionRenewed, entitlements.on_subscription_moved),
+    Reaction("entitlements", SubscriptionChanged, entitlements.on_subscription_moved),
+    Reaction("entitlements", SubscriptionSuspended, entitlements.on_subscription_moved),
+    Reaction("entitlements", SubscriptionRecovered, entitlements.on_subscription_moved),
+    Reaction("entitlements", SubscriptionCancelScheduled, entitlements.on_subscription_moved),
+    Reaction("entitlements", SubscriptionRenewalResumed, entitlements.on_subscription_moved),
+    Reaction("entitlements", SubscriptionEnded, entitlements.on_subscription_moved),
+    Reaction("entitlements", OrderCompleted, entitlements.on_order_completed),
+    Reaction("entitlements", RefundSucceeded, entitlements.on_refund_succeeded),
+    Reaction("entitlements", AccessToBlock, entitlements.on_access_to_block),
+    Reaction("entitlements", CaseRecovered, entitlements.on_case_over),
+    Reaction("entitlements", CaseClosed, entitlements.on_case_over),
+    Reaction("notifications", InvoicePaid, notifications.on_invoice_paid),
+    Reaction("notifications", SubscriptionActivated, notifications.on_subscription_activated),
+    Reaction("notifications", SubscriptionCancelScheduled, notifications.on_subscription_cancel_scheduled),
+    Reaction("notifications", SubscriptionEnded, notifications.on_subscription_ended),
+    Reaction("notifications", TrialEnding, notifications.on_trial_ending),
+    Reaction("notifications", CaseOpened, notifications.on_case_opened),
+    Reaction("notifications", RetryPlanned, notifications.on_retry_planned),
+    Reaction("notifications", ReminderDue, notifications.on_reminder_due),
+    Reaction("notifications", RetriesExhausted, notifications.on_retries_exhausted),
+    Reaction("notifications", CaseRecovered, notifications.on_case_recovered),
+    Reaction("notifications", RefundSucceeded, notifications.on_refund_succeeded),
+    Reaction("notifications", PaymentActionRequired, notifications.on_payment_action_required),
+    Reaction("notifications", NotificationRequested, notifications.on_notification_requested),
+)
+REACTIONS = Reactions(REACTION_LIST)
