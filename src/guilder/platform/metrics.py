@@ -60,6 +60,9 @@ _jobs = Histogram(
     "guilder_job_seconds", "Runs of the timetable's jobs.", ["job", "outcome"], buckets=_SLOW_S, registry=registry
 )
 _job_late = Gauge("guilder_job_late_seconds", "How late a job's last run began.", ["job"], registry=registry)
+_notices = Counter(
+    "guilder_gateway_notices", "Providers' webhooks, by what became of them.", ["gateway", "fate"], registry=registry
+)
 _refused = Counter("guilder_auth_refused", "Credentials refused, by why.", ["reason"], registry=registry)
 
 _BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
@@ -136,6 +139,10 @@ def job_ran(*, job: str, outcome: str, seconds: float, late_s: float = 0) -> Non
 
 def credentials_refused(*, reason: str) -> None:
     _refused.labels(_reasons(reason)).inc()
+
+
+def notice_received(*, gateway: str, fate: str) -> None:
+    _notices.labels(gateway, fate).inc()
 
 
 def render() -> bytes:

@@ -17,6 +17,7 @@ class GatewayRequested(Event):
     topic: ClassVar = "gateway.{gateway}.requests"
 
     gateway: str
+    account_id: UUID
     request_id: UUID
     kind: str
     business_key: str
@@ -55,3 +56,27 @@ class NoticeReceived(Event):
     kind: str
     business_key: str
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayConnected(Event):
+    """The provider knows our webhook address and its secret."""
+
+    name: ClassVar = "gateways.account.connected"
+    topic: ClassVar = "gateways.events"
+    key: ClassVar = "account_id"
+
+    account_id: UUID
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayRefusedUs(Event):
+    """The provider does not take the account's key (any more). Nothing is charged there; nothing was declined."""
+
+    name: ClassVar = "gateways.account.refused_us"
+    topic: ClassVar = "gateways.events"
+    key: ClassVar = "account_id"
+
+    account_id: UUID
+    gateway: str

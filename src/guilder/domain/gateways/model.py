@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from guilder.kernel.ids import TenantId
+from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 
 
@@ -21,6 +21,16 @@ class GatewayAccount:
     is_default: bool
     is_active: bool
     created_at: datetime
+    endpoint_id: UUID
+    provider_account: str = ""
+    is_on_own_clock: bool = False
+    registered_at: datetime | None = None
+    refused_at: datetime | None = None
+
+    @property
+    def destination(self) -> str:
+        """Return what shares a window and a breaker: each account its own, so that one that is ill delays no other."""
+        return f"gateway:{self.gateway}:{self.id}"
 
 
 class RequestKind(StrEnum):
@@ -46,6 +56,8 @@ class GatewayRequest:
     method_token: str = ""
     provider_ref: str = ""  # the provider's object, once prepared; a refund's or a cancellation's target before
     is_on_session: bool = False
+    return_url: str = ""  # where the provider's page leads back to
+    description: str = ""
 
 
 class OutcomeKind(StrEnum):
@@ -80,6 +92,10 @@ class Outcome:
     message: str = ""
     action_url: str = ""
     card: CardDetails | None = None
+    alert: str = ""  # what a person should look at: another amount than was asked for
+    is_pending: bool = False  # unknown, because the provider itself does not know yet (a debit that takes days)
+    is_outage: bool = False  # unknown, because there was no answer
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +106,77 @@ class Notice:
     type: str
     subject: RequestKind | None  # None: of no concern to us
     business_key: str = ""
+    account: str = ""  # what the provider calls the account that it is about
     outcome: Outcome | None = None
     created_at: datetime | None = None
     raw: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request as it stands: what was asked, what was answered last, how often it was tried."""
+
+    request: GatewayRequest
+    outcome: OutcomeKind | None
+    decline_code: str
+    is_hard_decline: bool
+    is_withdrawn: bool
+    is_settled: bool
+    tries: int
+    sessions: int
+    requested_at: datetime
+    check_due_at: datetime | None
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.request.tenant_id, self.request.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAccount:
+    """An account with its secrets in the clear: for whoever calls the provider or checks its signature."""
+
+    account: GatewayAccount
+    secret_key: str = field(repr=False)
+    endpoint_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewNotice:
+    tenant_id: TenantId
+    id: UUID
+    account_id: UUID
+    notice_id: str
+    type: str
+    business_key: str
+    ignored_because: str
+    body: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What one call to a provider needs to know. `charge` is what a cancellation is to close."""
+
+    asked: Asked
+    account: OpenAccount
+    charge: Asked | None = None
+
+
+class Next(StrEnum):
+    """What becomes of a request after a call."""
+
+    DONE = "done"
+    STEP = "step"
+    AGAIN = "again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What follows from a call: the request as it is now, what is told of it, and what is done next."""
+
+    asked: Asked
+    tells: Outcome | None = None
+    next: Next = Next.DONE
+    step: str = ""
+    after_s: float = 0.0

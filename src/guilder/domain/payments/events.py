@@ -64,6 +64,22 @@ class PaymentCanceled(PaymentEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentOverpaid(PaymentEvent):
+    """Captured although its invoice was paid or void by then: it is given back at once, and pays nothing."""
+
+    name: ClassVar = "payments.payment.overpaid"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentParked(PaymentEvent):
+    """The provider answered something that cannot be, such as another amount: a person should look at it."""
+
+    name: ClassVar = "payments.payment.parked"
+
+    alert: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundEvent(Event):
     topic: ClassVar = "payments.results"
 
@@ -92,6 +108,17 @@ class RefundSucceeded(RefundEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefundFailed(RefundEvent):
     name: ClassVar = "payments.refund.failed"
+
+    decline_code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundRefused(RefundEvent):
+    """The tenant said no to a refund that its customer asked for."""
+
+    name: ClassVar = "payments.refund.refused"
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

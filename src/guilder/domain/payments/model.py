@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from guilder.domain.gateways.model import Outcome, RequestKind
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 
@@ -33,6 +34,15 @@ class PaymentMethod:
     is_default: bool
     created_at: datetime
     decline_code: str = ""
+    action_url: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
+
+    @property
+    def business_key(self) -> str:
+        return f"{self.tenant_id}:setup:{self.id}"
 
 
 class Via(StrEnum):
@@ -94,6 +104,26 @@ class Payment:
     action_url: str = ""
     settled_at: datetime | None = None
     refunded_minor: int = 0
+    opened_at: datetime | None = None
+    alert: str = ""  # what a person should look at; while it is unknown, it is never taken for paid
+    holds_invoice: bool = True  # in flight for its invoice, or the one that paid it; there is one
+    is_overpayment: bool = False  # captured beside another one, and given back
+    again_via: Via | None = None  # what is to be collected once this one is known to be closed
+    again_method_id: UUID | None = None
+    check_due_at: datetime | None = None
+
+    @property
+    def is_asked(self) -> bool:
+        """Say whether a provider may know of it: what no provider knows of can be canceled here and now."""
+        return self.account_id is not None
+
+    @property
+    def refundable(self) -> Money:
+        return Money(self.amount.minor - self.refunded_minor, self.amount.currency)
+
+    @property
+    def invoice_ref(self) -> Ref:
+        return Ref(self.tenant_id, self.invoice_id)
 
     @property
     def ref(self) -> Ref:
@@ -125,3 +155,36 @@ class Refund:
     asked_at: datetime
     ends_access: bool = False
     settled_at: datetime | None = None
+    is_overpayment: bool = False
+    decline_code: str = ""
+    provider_ref: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
+
+    @property
+    def business_key(self) -> str:
+        return f"{self.tenant_id}:refund:{self.id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a provider said of something that was asked under a business key, when it was asked or by itself."""
+
+    tenant_id: TenantId
+    business_key: str
+    kind: RequestKind
+    outcome: Outcome
+    at: datetime
+    is_notice: bool = False  # told by itself: it may be old, and is not the end of an attempt that failed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRefund:
+    """Asks for money back: all that is left if no amount is given."""
+
+    payment_id: UUID
+    reason: str
+    amount_minor: int | None = None
+    ends_access: bool = False

@@ -1,0 +1,1 @@
+"""The rules of gateways: what follows from a provider's answer."""

@@ -1,0 +1,85 @@
+"""What an answer makes of a payment. Answers race with notices and come in any order, any number of times."""
+
+from dataclasses import replace
+
+from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
+from guilder.domain.payments.model import Answer, Payment, Status, Via
+from guilder.domain.payments.rules.lifecycle import SETTLED, Step, after, allows
+
+AMOUNT_MISMATCH = "amount_mismatch"
+PAID_AFTER_CANCEL = "paid_after_cancel"
+
+_STEPS = {
+    OutcomeKind.SUCCEEDED: Step.SUCCEED,
+    OutcomeKind.DECLINED: Step.DECLINE,
+    OutcomeKind.REQUIRES_ACTION: Step.ASK_CUSTOMER,
+    OutcomeKind.CANCELED: Step.CANCEL,
+    OutcomeKind.UNKNOWN: Step.DOUBT,
+}
+assert set(_STEPS) == set(OutcomeKind)
+
+
+def told(payment: Payment, answer: Answer) -> Payment:
+    """Return the payment as it is after this answer: the same object where nothing follows from it."""
+    outcome = answer.outcome
+    if outcome.kind is OutcomeKind.SUCCEEDED and outcome.amount != payment.amount:
+        return _parked(payment, outcome)
+    if outcome.kind is OutcomeKind.SUCCEEDED and payment.status is Status.CANCELED:
+        return replace(payment, alert=PAID_AFTER_CANCEL)
+    if outcome.kind is OutcomeKind.DECLINED and not _ends_attempt(payment, answer):
+        return _tried_in_vain(payment, outcome)
+    step = _STEPS[outcome.kind]
+    if not allows(payment.status, step) or _is_idle_talk(payment, step):
+        return payment
+    status = after(payment.status, step)
+    moved = replace(
+        payment,
+        status=status,
+        provider_ref=outcome.provider_ref or payment.provider_ref,
+        charge_ref=outcome.charge_ref or payment.charge_ref,
+        decline_code=outcome.decline_code,
+        is_hard_decline=outcome.is_hard_decline,
+        brand=outcome.card.brand if outcome.card else payment.brand,
+        last4=outcome.card.last4 if outcome.card else payment.last4,
+        action_url=(outcome.action_url or payment.action_url) if status is Status.REQUIRES_ACTION else "",
+        alert=outcome.alert,
+        check_due_at=None,
+    )
+    if status not in SETTLED:
+        return moved
+    # Its hold is what the caller decides: a success may come beside another payment.
+    return replace(moved, settled_at=answer.at, holds_invoice=payment.holds_invoice and status is Status.SUCCEEDED)
+
+
+def _ends_attempt(payment: Payment, answer: Answer) -> bool:
+    """Say whether a decline is the end: a notice's is not, for the object is still open at the provider then.
+
+    Off session the performer closes the object and then answers; on the hosted page the customer can try again.
+    """
+    if answer.is_notice or answer.kind is not RequestKind.CHARGE:
+        return False
+    return payment.status is not Status.CANCELING
+
+
+def _tried_in_vain(payment: Payment, outcome: Outcome) -> Payment:
+    if payment.via is not Via.LINK or payment.status not in {Status.REQUIRES_ACTION, Status.UNKNOWN}:
+        return payment
+    # What was pending has failed; the page can be used again.
+    status = Status.REQUIRES_ACTION if payment.action_url else payment.status
+    return replace(payment, status=status, decline_code=outcome.decline_code, is_hard_decline=outcome.is_hard_decline)
+
+
+def _is_idle_talk(payment: Payment, step: Step) -> bool:
+    """Say whether an answer only repeats what is known, or is older than it."""
+    # A saved method is never left waiting for a customer who is not there: its performer ends the attempt itself.
+    return step is Step.ASK_CUSTOMER and payment.via is Via.SAVED
+
+
+def _parked(payment: Payment, outcome: Outcome) -> Payment:
+    """Money of another amount than asked: never paid, and a person has to look at it."""
+    if payment.status in SETTLED:
+        return payment if payment.status is Status.SUCCEEDED else replace(payment, alert=AMOUNT_MISMATCH)
+    status = after(payment.status, Step.DOUBT) if allows(payment.status, Step.DOUBT) else payment.status
+    return replace(
+        payment, status=status, alert=AMOUNT_MISMATCH, provider_ref=outcome.provider_ref or payment.provider_ref
+    )

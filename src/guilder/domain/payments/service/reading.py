@@ -1,0 +1,56 @@
+"""Reading payments."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from guilder.domain.payments.model import Payment, Status
+from guilder.domain.payments.store import attempts
+from guilder.domain.payments.store import refunds as refund_rows
+from guilder.kernel.errors import NotFound
+from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.money import Money
+from guilder.kernel.page import Page, PageQuery, page_of
+from guilder.platform.db.tx import Tx
+
+
+async def current(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Payment]:
+    """Return, by invoice, the payment that counts: the one in flight or the one that paid it, else the latest."""
+    return await attempts.current(tx, invoices)
+
+
+async def get(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Payment]:
+    return {payment.ref: payment for payment in await attempts.get(tx, refs)}
+
+
+async def one(tx: Tx, *, payment_id: UUID, customer_id: CustomerId | None = None) -> Payment:
+    """Return a payment; `customer_id` is the only customer that whoever asks may see.
+
+    :raises NotFound: no such payment
+    """
+    found = await attempts.get(tx, [Ref(tx.tenant_id, payment_id)])
+    if not found or customer_id not in (None, found[0].customer_id):
+        raise NotFound("there is no such payment")
+    return found[0]
+
+
+async def history(
+    tx: Tx,
+    *,
+    query: PageQuery,
+    customer_id: CustomerId | None = None,
+    invoice_id: UUID | None = None,
+    status: Status | None = None,
+) -> Page[Payment]:
+    """List every attempt, newest first."""
+    rows = await attempts.listing(tx, query, customer_id=customer_id, invoice_id=invoice_id, status=status)
+    return page_of(rows, query, lambda payment: payment.id)
+
+
+async def succeeded_totals(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Money]:
+    """Return what came in for each invoice that something came in for; a second capture pays nothing."""
+    return dict(await attempts.succeeded_totals(tx, invoices))
+
+
+async def refunded_totals(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Money]:
+    """Return what was given back of each invoice that something was given back of."""
+    return dict(await refund_rows.totals(tx, invoices))

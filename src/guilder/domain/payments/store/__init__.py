@@ -1,0 +1,1 @@
+"""All SQL of payments: one file for each of its nouns."""

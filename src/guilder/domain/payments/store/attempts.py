@@ -1,0 +1,211 @@
+"""The SQL of payments: attempts to collect."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from guilder.domain.payments.model import Payment, Status, Via
+from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.money import Money
+from guilder.kernel.page import PageQuery
+from guilder.platform.db.tx import Row, Tx
+
+# The columns that change after the insert, with the type that unnest needs, in one place for both statements.
+_CHANGING: dict[str, str] = {
+    "status": "text",
+    "via": "text",
+    "gateway": "text",
+    "account_id": "uuid",
+    "payment_method_id": "uuid",
+    "provider_ref": "text",
+    "charge_ref": "text",
+    "decline_code": "text",
+    "is_hard_decline": "boolean",
+    "brand": "text",
+    "last4": "text",
+    "action_url": "text",
+    "opened_at": "timestamptz",
+    "alert": "text",
+    "holds_invoice": "boolean",
+    "is_overpayment": "boolean",
+    "again_via": "text",
+    "again_method_id": "uuid",
+    "settled_at": "timestamptz",
+    "check_due_at": "timestamptz",
+}
+_FIXED: dict[str, str] = {
+    "tenant_id": "uuid",
+    "id": "uuid",
+    "invoice_id": "uuid",
+    "customer_id": "uuid",
+    "attempt": "int",
+    "business_key": "text",
+    "amount_minor": "bigint",
+    "currency": "text",
+    "description": "text",
+    "requested_at": "timestamptz",
+}
+_ALL = {**_FIXED, **_CHANGING}
+_KEYED = {"tenant_id": "uuid", "id": "uuid", **_CHANGING}
+
+
+def _values(columns: dict[str, str]) -> str:
+    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), start=1))
+    return f"unnest({arrays}) as v ({', '.join(columns)})"
+
+
+_INSERT = f"""insert into payments.payments ({", ".join(_ALL)}) select {", ".join(f"v.{each}" for each in _ALL)}
+    from {_values(_ALL)} order by v.tenant_id, v.invoice_id on conflict do nothing returning tenant_id, id"""
+_UPDATE = (
+    "update payments.payments p set "
+    + ", ".join(f"{column} = v.{column}" for column in _CHANGING)
+    + f" from {_values(_KEYED)} where p.tenant_id = v.tenant_id and p.id = v.id"
+)
+# Recomputed, not counted up: what was given back of it, or is on its way.
+_REFUNDED = """(select coalesce(sum(r.amount_minor), 0)::bigint from payments.refunds r where r.tenant_id = p.tenant_id
+    and r.payment_id = p.id and r.status in ('pending', 'succeeded'))"""
+_SELECT = f"select p.*, {_REFUNDED} as refunded_minor from payments.payments p"
+_P_NAMED = "(p.tenant_id, p.id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+_OF_INVOICES = "(p.tenant_id, p.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+
+
+async def insert(tx: Tx, payments: Sequence[Payment]) -> set[Ref]:
+    """Write new payments; return which were: an invoice that is held, or whose attempt is there, takes no other."""
+    rows = await tx.fetch(_INSERT, *_columns(payments, _ALL))
+    return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
+
+
+async def save(tx: Tx, payments: Sequence[Payment]) -> None:
+    """Write payments; those that let their invoice go come first, since only one may hold it at a time."""
+    for batch in ([p for p in payments if not p.holds_invoice], [p for p in payments if p.holds_invoice]):
+        if batch:
+            await tx.execute(_UPDATE, *_columns(batch, _KEYED))
+
+
+async def get(tx: Tx, refs: Sequence[Ref]) -> list[Payment]:
+    return [_from_row(row) for row in await tx.fetch(f"{_SELECT} where {_P_NAMED}", *_split(refs))]
+
+
+async def lock(tx: Tx, refs: Sequence[Ref]) -> list[Payment]:
+    rows = await tx.fetch(
+        f"{_SELECT} where {_P_NAMED} order by p.tenant_id, p.id for update of p", *_split(sorted(set(refs)))
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def lock_holders(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, Payment]:
+    """Lock the payments that hold these invoices: in flight, or paid."""
+    rows = await tx.fetch(
+        f"{_SELECT} where {_OF_INVOICES} and p.holds_invoice order by p.tenant_id, p.id for update of p",
+        *_split(sorted(set(invoices))),
+    )
+    return {payment.invoice_ref: payment for payment in map(_from_row, rows)}
+
+
+async def lock_told(tx: Tx, keys: Sequence[tuple[TenantId, str]]) -> list[Payment]:
+    """Lock the payments of these business keys, and those that hold the same invoices, in one order."""
+    rows = await tx.fetch(
+        f"""{_SELECT} where p.tenant_id = any ($1::uuid[]) and (p.tenant_id, p.id) in (
+                select h.tenant_id, h.id from payments.payments t
+                join payments.payments h on h.tenant_id = t.tenant_id and h.invoice_id = t.invoice_id
+                    and (h.holds_invoice or h.id = t.id)
+                where (t.tenant_id, t.business_key) in (select * from unnest($1::uuid[], $2::text[])))
+            order by p.tenant_id, p.id for update of p""",
+        [tenant_id for tenant_id, _ in keys],
+        [key for _, key in keys],
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def last_attempts(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, int]:
+    rows = await tx.fetch(
+        f"""select p.tenant_id, p.invoice_id, max(p.attempt) as attempt from payments.payments p
+            where {_OF_INVOICES} group by 1, 2""",
+        *_split(invoices),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["invoice_id"]): row["attempt"] for row in rows}
+
+
+async def current(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, Payment]:
+    """Return each invoice's payment that counts: the one that holds it, else the latest attempt."""
+    rows = await tx.fetch(
+        f"""select distinct on (p.tenant_id, p.invoice_id) p.*, {_REFUNDED} as refunded_minor from payments.payments p
+            where {_OF_INVOICES} order by p.tenant_id, p.invoice_id, p.holds_invoice desc, p.attempt desc""",
+        *_split(invoices),
+    )
+    return {payment.invoice_ref: payment for payment in map(_from_row, rows)}
+
+
+async def listing(
+    tx: Tx, query: PageQuery, *, customer_id: UUID | None, invoice_id: UUID | None, status: str | None
+) -> list[Payment]:
+    rows = await tx.fetch(
+        f"""{_SELECT} where ($1::uuid is null or p.customer_id = $1) and ($2::uuid is null or p.invoice_id = $2)
+            and ($3::text is null or p.status = $3) and ($4::uuid is null or p.id < $4) order by p.id desc limit $5""",
+        customer_id,
+        invoice_id,
+        status,
+        query.after,
+        query.limit + 1,
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def claim_stale(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Payment]:
+    rows = await tx.fetch(
+        f"""{_SELECT} where {_P_NAMED} and p.check_due_at <= $3
+            order by p.tenant_id, p.id for update of p skip locked""",
+        *_split(refs),
+        now,
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def succeeded_totals(tx: Tx, invoices: Sequence[Ref]) -> list[tuple[Ref, Money]]:
+    """Sum what came in for each invoice, beside what was captured twice and goes back."""
+    rows = await tx.fetch(
+        f"""select p.tenant_id, p.invoice_id, p.currency, sum(p.amount_minor)::bigint as minor from payments.payments p
+            where {_OF_INVOICES} and p.status = 'succeeded' and not p.is_overpayment group by 1, 2, 3""",
+        *_split(invoices),
+    )
+    return [_total(row) for row in rows]
+
+
+def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
+    return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
+
+
+def _columns(payments: Sequence[Payment], columns: dict[str, str]) -> list[list[Any]]:
+    rows = [_to_row(payment) for payment in payments]
+    return [[row[column] for row in rows] for column in columns]
+
+
+def _to_row(payment: Payment) -> dict[str, Any]:
+    same = {name: getattr(payment, name) for name in _ALL if name not in {"amount_minor", "currency"}}
+    return {
+        **same,
+        "amount_minor": payment.amount.minor,
+        "currency": payment.amount.currency,
+        "status": payment.status.value,
+        "via": payment.via.value,
+        "again_via": payment.again_via.value if payment.again_via else None,
+    }
+
+
+def _from_row(row: Row) -> Payment:
+    said = {name: row[name] for name in _ALL if name not in {"amount_minor", "currency", "business_key"}}
+    return Payment(
+        **{
+            **said,
+            "amount": Money(row["amount_minor"], row["currency"]),
+            "status": Status(row["status"]),
+            "via": Via(row["via"]),
+            "again_via": Via(row["again_via"]) if row["again_via"] else None,
+            "refunded_minor": row["refunded_minor"],
+        }
+    )
+
+
+def _total(row: Row) -> tuple[Ref, Money]:
+    return Ref(TenantId(row["tenant_id"]), row["invoice_id"]), Money(row["minor"], row["currency"])

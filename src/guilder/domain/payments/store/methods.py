@@ -1,0 +1,130 @@
+"""The SQL of payment methods; their tokens lie sealed under their customer's key."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from guilder.domain.payments.model import MethodStatus, PaymentMethod
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.platform.db.tx import Row, Tx
+from guilder.platform.db.vault import Sealed, Sealing
+
+_TOKEN = "payments.methods.sealed_token"  # noqa: S105  (what a token is sealed as)
+_NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+
+
+async def insert(tx: Tx, method: PaymentMethod, *, token: str) -> None:
+    await tx.execute(
+        """insert into payments.methods (tenant_id, id, customer_id, account_id, gateway, status, sealed_token, brand,
+               last4, exp_month, exp_year, is_default, decline_code, action_url, created_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)""",
+        method.tenant_id,
+        method.id,
+        method.customer_id,
+        method.account_id,
+        method.gateway,
+        method.status.value,
+        await _seal(tx, method, token),
+        method.brand,
+        method.last4,
+        method.exp_month,
+        method.exp_year,
+        method.is_default,
+        method.decline_code,
+        method.action_url,
+        method.created_at,
+    )
+
+
+async def save(tx: Tx, method: PaymentMethod, *, token: str | None = None) -> None:
+    """Write a method; a token that is not given stays, an empty one is forgotten."""
+    await tx.execute(
+        """update payments.methods set status = $3, sealed_token = coalesce($4, sealed_token), brand = $5, last4 = $6,
+               exp_month = $7, exp_year = $8, is_default = $9, decline_code = $10, action_url = $11
+           where tenant_id = $1 and id = $2""",
+        method.tenant_id,
+        method.id,
+        method.status.value,
+        None if token is None else await _seal(tx, method, token),
+        method.brand,
+        method.last4,
+        method.exp_month,
+        method.exp_year,
+        method.is_default,
+        method.decline_code,
+        method.action_url,
+    )
+
+
+async def lock_of(tx: Tx, customers: Sequence[Ref]) -> list[PaymentMethod]:
+    """Lock all the methods of these customers: what is the default is decided over all of them."""
+    rows = await tx.fetch(
+        """select * from payments.methods where (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+           and status <> 'removed' order by tenant_id, id for update""",
+        *_split(sorted(set(customers))),
+    )
+    return [_method_from_row(row) for row in rows]
+
+
+async def get(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, PaymentMethod]:
+    rows = await tx.fetch(f"select * from payments.methods where {_NAMED}", *_split(refs))
+    return {method.ref: method for method in map(_method_from_row, rows)}
+
+
+async def of(tx: Tx, customer_id: CustomerId) -> list[PaymentMethod]:
+    rows = await tx.fetch(
+        "select * from payments.methods where customer_id = $1 and status <> 'removed' order by id desc limit 200",
+        customer_id,
+    )
+    return [_method_from_row(row) for row in rows]
+
+
+async def defaults(tx: Tx, customers: Sequence[Ref]) -> dict[Ref, PaymentMethod]:
+    rows = await tx.fetch(
+        """select * from payments.methods where (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+           and is_default""",
+        *_split(customers),
+    )
+    return {Ref(method.tenant_id, method.customer_id): method for method in map(_method_from_row, rows)}
+
+
+async def tokens(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, str]:
+    """Return the tokens of these methods; an erased customer's is gone."""
+    rows = await tx.fetch(
+        f"select tenant_id, id, customer_id, sealed_token from payments.methods where {_NAMED} and sealed_token <> ''",
+        *_split(refs),
+    )
+    opened = await tx.vault.open_many(
+        tx, [Sealed(TenantId(r["tenant_id"]), r["customer_id"], _TOKEN, r["sealed_token"]) for r in rows]
+    )
+    return {Ref(TenantId(r["tenant_id"]), r["id"]): text for r, text in zip(rows, opened, strict=True) if text}
+
+
+async def _seal(tx: Tx, method: PaymentMethod, token: str) -> bytes:
+    if not token:
+        return b""
+    item = Sealing(method.tenant_id, method.customer_id, _TOKEN, token)
+    [sealed] = await tx.vault.seal_many(tx, [item], now=method.created_at)
+    return sealed
+
+
+def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
+    return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
+
+
+def _method_from_row(row: Row) -> PaymentMethod:
+    return PaymentMethod(
+        tenant_id=TenantId(row["tenant_id"]),
+        id=row["id"],
+        customer_id=CustomerId(row["customer_id"]),
+        gateway=row["gateway"],
+        account_id=row["account_id"],
+        status=MethodStatus(row["status"]),
+        brand=row["brand"],
+        last4=row["last4"],
+        exp_month=row["exp_month"],
+        exp_year=row["exp_year"],
+        is_default=row["is_default"],
+        created_at=row["created_at"],
+        decline_code=row["decline_code"],
+        action_url=row["action_url"],
+    )
