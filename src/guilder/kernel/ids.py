@@ -17,6 +17,8 @@ CustomerId = NewType("CustomerId", UUID)
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 _LENGTH = 26
+_MINUTE_MS = 60_000
+_MINUTES_REMEMBERED = 256
 
 
 class Ref(NamedTuple):
@@ -27,16 +29,24 @@ class Ref(NamedTuple):
 
 
 class _Sequencer:
-    """Keeps the ids of one process in order within a millisecond."""
+    """Keeps the ids of one process in order within a minute.
+
+    By minutes, and not by one maximum for all: a sandbox may live years ahead of the tenants on the wall clock, and must
+    not date their ids.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._last = 0
+        self._last: dict[int, int] = {}
 
     def after(self, wanted: int) -> int:
+        minute = (wanted >> 12) // _MINUTE_MS
         with self._lock:
-            self._last = max(self._last + 1, wanted)
-            return self._last
+            given = max(self._last.get(minute, -1) + 1, wanted)
+            self._last[minute] = given
+            if len(self._last) > _MINUTES_REMEMBERED:
+                del self._last[next(iter(self._last))]
+            return given
 
 
 _sequencer = _Sequencer()

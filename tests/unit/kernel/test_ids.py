@@ -26,6 +26,12 @@ def test_keep_their_order_within_a_millisecond():
     assert len(set(made)) == len(made)
 
 
+def test_are_not_dated_by_a_sandbox_that_lives_years_ahead():
+    ids.new(NOW.replace(year=2040))
+    made = ids.new(NOW)
+    assert abs((made.int >> 80) - int(NOW.timestamp() * 1000)) < 1000
+
+
 @given(st.uuids())
 def test_are_read_as_they_were_written(value):
     assert ids.from_text("sub", ids.to_text("sub", value)) == value
