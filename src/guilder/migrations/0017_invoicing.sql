@@ -134,42 +134,68 @@ create trigger states after update on invoicing.invoices
     referencing new table as new_rows old table as old_rows
     for each statement execute function invoicing.log_state();
 
--- What is final stays as it is, whoever asks.
+-- What is final stays as it is, whoever asks: only what is named here moves on, and what is paid or void is over.
 create function invoicing.refuse_change() returns trigger
     language plpgsql set search_path = ''
     as $$
+declare
+    same invoicing.invoices := new;
 begin
-    if old.number is not null and (
-        (new.number, new.sequence, new.customer_id, new.currency, new.subtotal_minor, new.tax_minor, new.total_minor,
-         new.taxes, new.parties, new.issued_at, new.issued_on, new.due_at, new.finalized_at, new.content_sha256,
-         new.issuer_id, new.subscription_id, new.order_id)
-        is distinct from
-        (old.number, old.sequence, old.customer_id, old.currency, old.subtotal_minor, old.tax_minor, old.total_minor,
-         old.taxes, old.parties, old.issued_at, old.issued_on, old.due_at, old.finalized_at, old.content_sha256,
-         old.issuer_id, old.subscription_id, old.order_id)
-    ) then
+    if old.number is null then
+        return new;
+    end if;
+    same.status := old.status;
+    same.paid_minor := old.paid_minor;
+    same.credited_minor := old.credited_minor;
+    same.refunded_minor := old.refunded_minor;
+    same.paid_at := old.paid_at;
+    same.voided_at := old.voided_at;
+    same.given_up_at := old.given_up_at;
+    same.document_path := old.document_path;
+    same.document_status := old.document_status;
+    if same is distinct from old then
         raise exception 'invoice % is final', old.number using errcode = 'integrity_constraint_violation';
+    end if;
+    if new.status <> old.status and old.status in ('paid', 'void') then
+        raise exception 'invoice % is %, and cannot become %', old.number, old.status, new.status
+            using errcode = 'integrity_constraint_violation';
     end if;
     return new;
 end $$;
 create trigger frozen before update on invoicing.invoices
     for each row execute function invoicing.refuse_change();
 
+-- Of a line, only when its revenue is recognised is ever written later.
 create function invoicing.refuse_line_change() returns trigger
     language plpgsql set search_path = ''
     as $$
+declare
+    same invoicing.lines := new;
 begin
-    if (new.invoice_id, new.amount_minor, new.tax_minor, new.description, new.quantity, new.unit_amount_minor,
-        new.tax_percent, new.billed_item, new.period_start, new.period_end, new.explanation)
-       is distinct from
-       (old.invoice_id, old.amount_minor, old.tax_minor, old.description, old.quantity, old.unit_amount_minor,
-        old.tax_percent, old.billed_item, old.period_start, old.period_end, old.explanation) then
+    same.recognize_at := old.recognize_at;
+    same.recognized_at := old.recognized_at;
+    if same is distinct from old then
         raise exception 'the line of an invoice never changes' using errcode = 'integrity_constraint_violation';
     end if;
     return new;
 end $$;
 create trigger frozen before update on invoicing.lines
     for each row execute function invoicing.refuse_line_change();
+
+create function invoicing.refuse_late_line() returns trigger
+    language plpgsql set search_path = ''
+    as $$
+begin
+    if exists (select from new_lines n
+               join invoicing.invoices i on i.tenant_id = n.tenant_id and i.id = n.invoice_id
+               where i.number is not null) then
+        raise exception 'a final invoice takes no more lines' using errcode = 'integrity_constraint_violation';
+    end if;
+    return null;
+end $$;
+create trigger in_time after insert on invoicing.lines
+    referencing new table as new_lines
+    for each statement execute function invoicing.refuse_late_line();
 
 create function invoicing.refuse_removal() returns trigger
     language plpgsql set search_path = ''

@@ -10,6 +10,7 @@ from pathlib import Path
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.model import Status
 from guilder.domain.invoicing.rules.document import InvoiceDocument, to_data
+from guilder.domain.invoicing.rules.numbering import file_name
 from guilder.domain.invoicing.rules.wording import WORDS
 from guilder.domain.invoicing.service import Described
 from guilder.kernel.ids import Ref
@@ -30,6 +31,12 @@ class Stored:
     status: Status
 
 
+def _verdict(done: Done[Described, Stored], stale: set[Ref]) -> Verdict:
+    if Ref(done.intent.tenant_id, done.intent.subject_id) in stale:
+        return Verdict.again(after_s=0, reason="the invoice was paid or voided meanwhile")
+    return usual(done)
+
+
 class InvoiceDocuments:
     """Typesets invoices as PDF and stores them; the same invoice in the same standing gives the same bytes."""
 
@@ -48,8 +55,10 @@ class InvoiceDocuments:
     async def call(self, intent: Intent, request: Described, *, now: datetime) -> Stored:
         invoice = request.invoice
         pdf = await self.typeset(request.document, invoice.language)
-        name = f"{hashlib.sha256(pdf).hexdigest()[:32]}-{invoice.status.value}.pdf"
-        path = f"tenants/{invoice.tenant_id}/invoices/{invoice.id}/{name}"
+        assert invoice.number is not None
+        version = f"{hashlib.sha256(pdf).hexdigest()[:32]}-{invoice.status.value}"
+        # The last part is what it will be called where it is downloaded.
+        path = f"tenants/{invoice.tenant_id}/invoices/{invoice.id}/{version}/{file_name(invoice.number)}.pdf"
         try:
             await self._files.put(path, pdf, content_type="application/pdf")
         except FilesUnavailable as error:
@@ -62,9 +71,8 @@ class InvoiceDocuments:
             for each in done
             if each.outcome is not None
         ]
-        if stored:
-            await service.document_stored(tx, documents=stored, now=now)
-        return [usual(each) for each in done]
+        stale = await service.document_stored(tx, documents=stored, now=now) if stored else set()
+        return [_verdict(each, stale) for each in done]
 
     async def typeset(self, document: InvoiceDocument, language: str) -> bytes:
         """Print in the customer's language, or in English where this machine has no letters for it."""

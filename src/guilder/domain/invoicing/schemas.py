@@ -6,11 +6,12 @@ from uuid import UUID
 
 from guilder.domain.identity.model import Address
 from guilder.domain.invoicing.model import Invoice, Line, Party, Status, TaxTotal
+from guilder.kernel.ids import CustomerId
 from guilder.platform.http.fields import Exact, IdOf, Out
 
 InvoiceRef = Annotated[UUID, IdOf("inv")]
 LineRef = Annotated[UUID, IdOf("line")]
-CustomerRef = Annotated[UUID, IdOf("cus")]
+CustomerRef = Annotated[CustomerId, IdOf("cus")]
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
 OrderRef = Annotated[UUID, IdOf("ord")]
 ProductRef = Annotated[UUID, IdOf("prod")]

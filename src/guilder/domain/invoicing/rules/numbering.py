@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import re
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -13,6 +14,11 @@ from guilder.domain.invoicing.model import Invoice
 def written(number_format: str, sequence: int, issued_on: date) -> str:
     """Write a number by its issuer's format: `INV-{year}-{number:05}` gives INV-2026-00042."""
     return number_format.format(year=issued_on.year, month=f"{issued_on.month:02}", number=sequence)
+
+
+def file_name(number: str) -> str:
+    """Write a number as a file may be called on any machine."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", number).strip("-") or "invoice"
 
 
 def seal(invoice: Invoice, number: str) -> str:
@@ -50,6 +56,6 @@ def seal(invoice: Invoice, number: str) -> str:
 
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
-        return value.isoformat()
+        return value.astimezone(UTC).isoformat()
     assert isinstance(value, UUID | date | Decimal), value
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -22,7 +22,8 @@ async def bill_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """
     rolled = await subscriptions.roll_due(tx, refs=refs, now=now)
     made = [drafts.next_period(turn) for turn in rolled if turn.period is not None]
-    await _finalize_new(tx, made, now=now)
+    # Numbers follow the dates, as far as one batch goes.
+    await _finalize_new(tx, sorted(made, key=lambda draft: draft.issued_at), now=now)
     return len(rolled)
 
 

@@ -72,11 +72,15 @@ async def describe(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Described]:
     }
 
 
-async def document_stored(tx: Tx, *, documents: Sequence[tuple[Ref, str, Status]], now: datetime) -> None:
-    """Keep where PDFs lie, and what standing they show."""
+async def document_stored(tx: Tx, *, documents: Sequence[tuple[Ref, str, Status]], now: datetime) -> set[Ref]:
+    """Keep where PDFs lie, and what standing they show; return those whose invoice was paid or voided meanwhile.
+
+    Those have to be made anew, by whoever made them: what was asked for while they were in hand was not asked twice.
+    """
     await store.save_document(tx, documents)
     found = {invoice.ref: invoice for invoice in await store.get(tx, [ref for ref, _, _ in documents])}
     outbox.announce(tx, [_stored(found[ref], status) for ref, _, status in documents], now=now)
+    return {ref for ref, _, status in documents if _STANDING[found[ref].status] is not _STANDING[status]}
 
 
 async def document_path(tx: Tx, *, invoice: Invoice) -> str:
@@ -85,7 +89,7 @@ async def document_path(tx: Tx, *, invoice: Invoice) -> str:
     :raises DocumentNotReady: the one that shows how it stands now is still being made
     """
     path, status = await store.document_path(tx, invoice.ref)
-    if not path or status != invoice.status.value:
+    if not path or _STANDING[Status(status)] is not _STANDING[invoice.status]:
         raise DocumentNotReady(retry_after_s=1)
     return path
 

@@ -1,0 +1,55 @@
+"""The SQL of invoicing."""
+
+from guilder.domain.invoicing.store.making import (
+    FinalTouch,
+    are_billed,
+    claim_items,
+    finalize,
+    free_items,
+    insert,
+    take_numbers,
+)
+from guilder.domain.invoicing.store.recognition import (
+    claim_recognition,
+    mark_recognized,
+    stop_recognition,
+    unrecognized,
+)
+from guilder.domain.invoicing.store.rows import (
+    Head,
+)
+from guilder.domain.invoicing.store.standing import (
+    billed_in_period,
+    by_number,
+    document_path,
+    get,
+    listing,
+    lock,
+    save_document,
+    save_refunded,
+    save_standing,
+)
+
+__all__ = [
+    "FinalTouch",
+    "Head",
+    "are_billed",
+    "billed_in_period",
+    "by_number",
+    "claim_items",
+    "claim_recognition",
+    "document_path",
+    "finalize",
+    "free_items",
+    "get",
+    "insert",
+    "listing",
+    "lock",
+    "mark_recognized",
+    "save_document",
+    "save_refunded",
+    "save_standing",
+    "stop_recognition",
+    "take_numbers",
+    "unrecognized",
+]

@@ -1,0 +1,122 @@
+"""Making invoices: what they bill is claimed, they are written, they are numbered."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.invoicing.model import Invoice, Status
+from guilder.domain.invoicing.store.rows import INVOICE, LINE, Head, columns, head_row, line_row, sealing, split
+from guilder.kernel.ids import Ref, TenantId
+from guilder.platform.db.tx import Tx
+
+_JSON = {"taxes", "metadata", "explanation"}
+
+
+def _insert(table: str, columns: dict[str, str]) -> str:
+    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), start=1))
+    names = ", ".join(columns)
+    values = ", ".join(f"v.{column}::jsonb" if column in _JSON else f"v.{column}" for column in columns)
+    return f"insert into invoicing.{table} ({names}) select {values} from unnest({arrays}) as v ({names})"
+
+
+_INSERT_INVOICES = _insert("invoices", INVOICE)
+_INSERT_LINES = _insert("lines", LINE)
+
+
+@dataclass(frozen=True, slots=True)
+class FinalTouch:
+    """The last step: an invoice's number, and the seal on its content."""
+
+    ref: Ref
+    sequence: int
+    number: str
+    status: Status
+    content_sha256: str
+    paid_at: datetime | None
+
+
+async def claim_items(tx: Tx, items: Sequence[tuple[TenantId, str, UUID]]) -> set[tuple[TenantId, str]]:
+    """Take things as billed by these invoices; return those that were free, and now are taken.
+
+    In order, so that two batches that bill the same wait for each other and do not clash.
+    """
+    rows = await tx.fetch(
+        """insert into invoicing.billed_items (tenant_id, billed_item, invoice_id)
+           select * from unnest($1::uuid[], $2::text[], $3::uuid[]) as v (tenant_id, billed_item, invoice_id)
+           order by tenant_id, billed_item
+           on conflict (tenant_id, billed_item) do nothing returning tenant_id, billed_item""",
+        [item[0] for item in items],
+        [item[1] for item in items],
+        [item[2] for item in items],
+    )
+    return {(TenantId(row["tenant_id"]), row["billed_item"]) for row in rows}
+
+
+async def free_items(tx: Tx, refs: Sequence[Ref]) -> None:
+    await tx.execute(
+        """delete from invoicing.billed_items
+           where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        *split(refs),
+    )
+
+
+async def are_billed(tx: Tx, items: Sequence[tuple[TenantId, str]]) -> set[tuple[TenantId, str]]:
+    rows = await tx.fetch(
+        """select tenant_id, billed_item from invoicing.billed_items
+           where (tenant_id, billed_item) in (select * from unnest($1::uuid[], $2::text[]))""",
+        [item[0] for item in items],
+        [item[1] for item in items],
+    )
+    return {(TenantId(row["tenant_id"]), row["billed_item"]) for row in rows}
+
+
+async def insert(
+    tx: Tx, drafts: Sequence[tuple[Invoice, Head, Sequence[tuple[str, datetime | None]]]], *, now: datetime
+) -> None:
+    """Write drafts and their lines; with each line come the thing that it bills and when its service is given."""
+    assert tx.vault is not None
+    sealed = await tx.vault.seal_many(tx, [sealing(invoice) for invoice, _, _ in drafts], now=now)
+    heads = [head_row(invoice, head, parties) for (invoice, head, _), parties in zip(drafts, sealed, strict=True)]
+    await tx.execute(_INSERT_INVOICES, *columns(heads, INVOICE))
+    lines = [
+        line_row(invoice, line, billed_item, recognize_at)
+        for invoice, _, about in drafts
+        for line, (billed_item, recognize_at) in zip(invoice.lines, about, strict=True)
+    ]
+    await tx.execute(_INSERT_LINES, *columns(lines, LINE))
+
+
+async def take_numbers(tx: Tx, counts: Mapping[tuple[TenantId, UUID], int]) -> dict[tuple[TenantId, UUID], int]:
+    """Take so many numbers of each issuer's series; return the first of each. It locks the series till the commit."""
+    keys = sorted(counts)
+    rows = await tx.fetch(
+        """insert into invoicing.series as s (tenant_id, issuer_id, next)
+           select tenant_id, issuer_id, taken + 1 from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+               as v (tenant_id, issuer_id, taken) order by tenant_id, issuer_id
+           on conflict (tenant_id, issuer_id) do update set next = s.next + excluded.next - 1
+           returning tenant_id, issuer_id, next""",
+        [key[0] for key in keys],
+        [key[1] for key in keys],
+        [counts[key] for key in keys],
+    )
+    found = {(TenantId(row["tenant_id"]), row["issuer_id"]): row["next"] for row in rows}
+    return {key: found[key] - counts[key] for key in keys}
+
+
+async def finalize(tx: Tx, sealed: Sequence[FinalTouch], *, now: datetime) -> None:
+    await tx.execute(
+        """update invoicing.invoices i
+           set sequence = v.sequence, number = v.number, status = v.status, content_sha256 = v.sha256,
+               paid_at = v.paid_at, finalized_at = $8
+           from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
+               as v (tenant_id, id, sequence, number, status, sha256, paid_at)
+           where i.tenant_id = v.tenant_id and i.id = v.id and i.status = 'draft'""",
+        *split([each.ref for each in sealed]),
+        [each.sequence for each in sealed],
+        [each.number for each in sealed],
+        [each.status.value for each in sealed],
+        [each.content_sha256 for each in sealed],
+        [each.paid_at for each in sealed],
+        now,
+    )

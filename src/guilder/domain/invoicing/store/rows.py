@@ -1,0 +1,233 @@
+"""Invoices and their lines as rows, and back."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from guilder.domain.invoicing.model import Invoice, Line, LineKind, Party, Status, TaxTotal
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.money import Money
+from guilder.kernel.period import Period
+from guilder.platform.db.tx import Row, Tx
+from guilder.platform.db.vault import Sealed, Sealing
+
+_PARTIES = "invoicing.invoices.parties"
+
+INVOICE: dict[str, str] = {
+    "tenant_id": "uuid",
+    "id": "uuid",
+    "customer_id": "uuid",
+    "subscription_id": "uuid",
+    "order_id": "uuid",
+    "issuer_id": "uuid",
+    "status": "text",
+    "currency": "text",
+    "subtotal_minor": "bigint",
+    "tax_minor": "bigint",
+    "total_minor": "bigint",
+    "taxes": "text",
+    "parties": "bytea",
+    "language": "text",
+    "time_zone": "text",
+    "issued_at": "timestamptz",
+    "issued_on": "date",
+    "due_at": "timestamptz",
+    "payment_method_id": "uuid",
+    "metadata": "text",
+    "created_at": "timestamptz",
+}
+LINE: dict[str, str] = {
+    "tenant_id": "uuid",
+    "id": "uuid",
+    "invoice_id": "uuid",
+    "number": "int",
+    "kind": "text",
+    "description": "text",
+    "quantity": "bigint",
+    "unit_amount_minor": "bigint",
+    "amount_minor": "bigint",
+    "tax_percent": "numeric",
+    "tax_minor": "bigint",
+    "currency": "text",
+    "period_start": "timestamptz",
+    "period_end": "timestamptz",
+    "subscription_id": "uuid",
+    "product_id": "uuid",
+    "billed_item": "text",
+    "explanation": "text",
+    "recognize_at": "timestamptz",
+}
+
+NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+SELECT = "select i.*, i.taxes::text as taxes_json, i.metadata::text as metadata_json from invoicing.invoices i"
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """The two parties as they are sealed with the invoice."""
+
+    seller: Party
+    buyer: Party
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What of a draft is in no noun: who issues it, where its reader lives, how it is to be paid."""
+
+    issuer_id: UUID
+    time_zone: str
+    payment_method_id: UUID | None
+
+
+async def whole(tx: Tx, rows: Sequence[Row]) -> list[Invoice]:
+    """Read the lines and open the parties of these invoices, one statement each."""
+    if not rows:
+        return []
+    assert tx.vault is not None
+    refs = [Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows]
+    lines: dict[Ref, list[Line]] = {ref: [] for ref in refs}
+    for row in await tx.fetch(
+        """select *, explanation::text as explanation_json from invoicing.lines
+           where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+           order by tenant_id, invoice_id, number""",
+        *split(refs),
+    ):
+        lines[Ref(TenantId(row["tenant_id"]), row["invoice_id"])].append(_line(row))
+    sealed = [
+        Sealed(ref.tenant_id, ref.tenant_id, _PARTIES, row["parties"]) for ref, row in zip(refs, rows, strict=True)
+    ]
+    opened = await tx.vault.open_many(tx, sealed)
+    return [_invoice(row, lines[ref], _parties(text)) for ref, row, text in zip(refs, rows, opened, strict=True)]
+
+
+def _parties(text: str | None) -> Parties | None:
+    return msgspec.json.decode(text, type=Parties) if text else None
+
+
+def sealing(invoice: Invoice) -> Sealing:
+    assert invoice.seller is not None
+    assert invoice.buyer is not None
+    text = _json(Parties(invoice.seller, invoice.buyer))
+    # Under the tenant's own key: an invoice has to be kept and read for longer than its customer may be remembered.
+    return Sealing(invoice.tenant_id, invoice.tenant_id, _PARTIES, text)
+
+
+def head_row(invoice: Invoice, head: Head, parties: bytes) -> dict[str, Any]:
+    return {
+        "tenant_id": invoice.tenant_id,
+        "id": invoice.id,
+        "customer_id": invoice.customer_id,
+        "subscription_id": invoice.subscription_id,
+        "order_id": invoice.order_id,
+        "issuer_id": head.issuer_id,
+        "status": Status.DRAFT.value,
+        "currency": invoice.currency,
+        "subtotal_minor": invoice.subtotal.minor,
+        "tax_minor": invoice.tax.minor,
+        "total_minor": invoice.total.minor,
+        "taxes": _json(invoice.taxes),
+        "parties": parties,
+        "language": invoice.language,
+        "time_zone": head.time_zone,
+        "issued_at": invoice.issued_at,
+        "issued_on": invoice.issued_on,
+        "due_at": invoice.due_at,
+        "payment_method_id": head.payment_method_id,
+        "metadata": _json(invoice.metadata),
+        "created_at": invoice.created_at,
+    }
+
+
+def line_row(invoice: Invoice, line: Line, billed_item: str, recognize_at: datetime | None) -> dict[str, Any]:
+    return {
+        "tenant_id": invoice.tenant_id,
+        "id": line.id,
+        "invoice_id": invoice.id,
+        "number": line.number,
+        "kind": line.kind.value,
+        "description": line.description,
+        "quantity": line.quantity,
+        "unit_amount_minor": line.unit_amount.minor if line.unit_amount else None,
+        "amount_minor": line.amount.minor,
+        "tax_percent": line.tax_percent,
+        "tax_minor": line.tax.minor,
+        "currency": invoice.currency,
+        "period_start": line.period.starts_at if line.period else None,
+        "period_end": line.period.ends_at if line.period else None,
+        "subscription_id": line.subscription_id,
+        "product_id": line.product_id,
+        "billed_item": billed_item,
+        "explanation": _json(line.explanation),
+        "recognize_at": recognize_at,
+    }
+
+
+def _line(row: Row) -> Line:
+    currency = row["currency"]
+    return Line(
+        id=row["id"],
+        number=row["number"],
+        kind=LineKind(row["kind"]),
+        description=row["description"],
+        quantity=row["quantity"],
+        unit_amount=None if row["unit_amount_minor"] is None else Money(row["unit_amount_minor"], currency),
+        amount=Money(row["amount_minor"], currency),
+        tax_percent=Decimal(row["tax_percent"]).normalize(),
+        tax=Money(row["tax_minor"], currency),
+        period=Period(row["period_start"], row["period_end"]) if row["period_start"] else None,
+        subscription_id=row["subscription_id"],
+        product_id=row["product_id"],
+        explanation=msgspec.json.decode(row["explanation_json"]),
+    )
+
+
+def _invoice(row: Row, lines: Sequence[Line], parties: Parties | None) -> Invoice:
+    currency = row["currency"]
+    return Invoice(
+        tenant_id=TenantId(row["tenant_id"]),
+        id=row["id"],
+        customer_id=CustomerId(row["customer_id"]),
+        number=row["number"],
+        status=Status(row["status"]),
+        currency=currency,
+        subtotal=Money(row["subtotal_minor"], currency),
+        tax=Money(row["tax_minor"], currency),
+        total=Money(row["total_minor"], currency),
+        paid=Money(row["paid_minor"], currency),
+        credited=Money(row["credited_minor"], currency),
+        refunded=Money(row["refunded_minor"], currency),
+        lines=tuple(lines),
+        taxes=msgspec.json.decode(row["taxes_json"], type=tuple[TaxTotal, ...]),
+        seller=parties.seller if parties else None,
+        buyer=parties.buyer if parties else None,
+        language=row["language"],
+        time_zone=row["time_zone"],
+        issued_at=row["issued_at"],
+        issued_on=row["issued_on"],
+        due_at=row["due_at"],
+        created_at=row["created_at"],
+        subscription_id=row["subscription_id"],
+        order_id=row["order_id"],
+        finalized_at=row["finalized_at"],
+        paid_at=row["paid_at"],
+        voided_at=row["voided_at"],
+        has_document=bool(row["document_path"]),
+        metadata=msgspec.json.decode(row["metadata_json"], type=dict[str, str]),
+    )
+
+
+def split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
+    return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
+
+
+def columns(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[list[Any]]:
+    return [[row[column] for row in rows] for column in columns]
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,102 @@
+"""How invoices stand, and where their documents lie."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.invoicing.model import Invoice, Status
+from guilder.domain.invoicing.store.rows import NAMED, SELECT, split, whole
+from guilder.kernel.ids import Ref
+from guilder.kernel.page import PageQuery
+from guilder.platform.db.tx import Tx
+
+
+async def lock(tx: Tx, refs: Sequence[Ref]) -> list[Invoice]:
+    rows = await tx.fetch(f"{SELECT} where {NAMED} order by tenant_id, id for update", *split(refs))
+    return await whole(tx, rows)
+
+
+async def get(tx: Tx, refs: Sequence[Ref]) -> list[Invoice]:
+    return await whole(tx, await tx.fetch(f"{SELECT} where {NAMED}", *split(refs)))
+
+
+async def by_number(tx: Tx, number: str) -> Invoice | None:
+    found = await whole(tx, await tx.fetch(f"{SELECT} where number = $1 limit 1", number))
+    return found[0] if found else None
+
+
+async def listing(
+    tx: Tx, query: PageQuery, *, customer_id: UUID | None, subscription_id: UUID | None, status: str | None
+) -> list[Invoice]:
+    rows = await tx.fetch(
+        f"""{SELECT} where ($1::uuid is null or customer_id = $1) and ($2::uuid is null or subscription_id = $2)
+            and ($3::text is null or status = $3) and ($4::uuid is null or id < $4) order by id desc limit $5""",
+        customer_id,
+        subscription_id,
+        status,
+        query.after,
+        query.limit + 1,
+    )
+    return await whole(tx, rows)
+
+
+async def save_standing(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -> None:
+    """Write how invoices stand: status, what was paid, and when."""
+    await tx.execute(
+        """update invoicing.invoices i
+           set status = v.status, paid_minor = v.paid, paid_at = v.paid_at, voided_at = v.voided_at,
+               given_up_at = case when v.status = 'uncollectible' then coalesce(i.given_up_at, $7) end
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
+               as v (tenant_id, id, status, paid, paid_at, voided_at)
+           where i.tenant_id = v.tenant_id and i.id = v.id""",
+        *split([invoice.ref for invoice in invoices]),
+        [invoice.status.value for invoice in invoices],
+        [invoice.paid.minor for invoice in invoices],
+        [invoice.paid_at for invoice in invoices],
+        [invoice.voided_at for invoice in invoices],
+        now,
+    )
+
+
+async def save_refunded(tx: Tx, refunded: Mapping[Ref, int]) -> None:
+    refs = sorted(refunded)
+    await tx.execute(
+        """update invoicing.invoices i set refunded_minor = v.refunded
+           from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as v (tenant_id, id, refunded)
+           where i.tenant_id = v.tenant_id and i.id = v.id""",
+        *split(refs),
+        [refunded[ref] for ref in refs],
+    )
+
+
+async def billed_in_period(tx: Tx, *, subscription_id: UUID, starts_at: datetime) -> tuple[int, int] | None:
+    """Return what the fee of the period that starts so was billed, and what of it has been credited (both >= 0)."""
+    row = await tx.fetchrow(
+        """select coalesce(sum(amount_minor) filter (where kind in ('recurring', 'proration_charge')), 0)::bigint billed,
+                  coalesce(-sum(amount_minor) filter (where kind = 'proration_credit'), 0)::bigint credited
+           from invoicing.invoices i
+           join invoicing.lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
+           where i.subscription_id = $1 and i.status <> 'void' and l.billed_item like $2""",
+        subscription_id,
+        f"sub:{subscription_id}:%:{starts_at.isoformat()}%",
+    )
+    return (row["billed"], row["credited"]) if row and row["billed"] else None
+
+
+async def save_document(tx: Tx, documents: Sequence[tuple[Ref, str, Status]]) -> None:
+    await tx.execute(
+        """update invoicing.invoices i set document_path = v.path, document_status = v.status
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as v (tenant_id, id, path, status)
+           where i.tenant_id = v.tenant_id and i.id = v.id""",
+        *split([ref for ref, _, _ in documents]),
+        [path for _, path, _ in documents],
+        [status.value for _, _, status in documents],
+    )
+
+
+async def document_path(tx: Tx, ref: Ref) -> tuple[str, str]:
+    """Return where the invoice's PDF lies ("" if nowhere yet), and the status that it shows."""
+    row = await tx.fetchrow(
+        "select document_path, document_status from invoicing.invoices where tenant_id = $1 and id = $2", *ref
+    )
+    return (row["document_path"], row["document_status"]) if row else ("", "")
