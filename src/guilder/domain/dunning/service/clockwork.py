@@ -12,11 +12,10 @@ from guilder.domain.dunning.service.telling import event, policies_of
 from guilder.domain.dunning.service.trying import collect
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.payments.model import Payment
+from guilder.domain.payments.rules.collecting import NO_METHOD
 from guilder.kernel.ids import Ref
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
-
-NO_METHOD = "no_payment_method"
 
 
 async def retry_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
@@ -26,7 +25,7 @@ async def retry_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     policies = await policies_of(tx, (case.tenant_id for case in due))
     after = [_after_try(case, outcomes, policies[case.tenant_id]) for case in due]
     await store.save(tx, after)
-    # A try without a method to charge fails on the spot, and nobody else will say so.
+    # Where the customer's open link stands and there is no method, the try fails on the spot, and nobody else says so.
     at_once = [case for case in after if case.ref in outcomes and outcomes[case.ref] is None]
     planned = [
         event(

@@ -11,6 +11,7 @@ from guilder.domain.dunning.service.exhausting import close
 from guilder.domain.dunning.service.telling import policies_of, subscription_refs
 from guilder.domain.dunning.service.trying import PaymentUnderWay, collect
 from guilder.domain.invoicing import service as invoicing
+from guilder.domain.payments.rules.collecting import NO_METHOD
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status as SubscriptionStatus
 from guilder.kernel.errors import Conflict, NotFound
@@ -70,7 +71,8 @@ async def retry_now(tx: Tx, *, case_id: UUID, now: datetime) -> Case:
     outcomes = await collect(tx, [case], methods={}, now=now)
     if case.ref not in outcomes:
         raise PaymentUnderWay
-    if outcomes[case.ref] is None:
+    payment = outcomes[case.ref]
+    if payment is None or payment.decline_code == NO_METHOD:
         raise NoMethodToCharge
     return case
 

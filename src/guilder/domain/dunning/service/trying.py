@@ -6,10 +6,12 @@ from uuid import UUID
 
 from guilder.domain.dunning import store
 from guilder.domain.dunning.model import Case
+from guilder.domain.dunning.service.telling import subscription_refs
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payable, Payment, Status, Via
+from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -40,8 +42,8 @@ async def collect(
 ) -> dict[Ref, Payment | None]:
     """Ask for what these cases still owe, with a saved method. Return what came of each case that was asked for.
 
-    What has been paid, or is under way, is not asked for: it is not in the answer. None in it says that there is no
-    saved method to charge.
+    What has been paid, or is under way, is not asked for: it is not in the answer. None in it says that nothing could be
+    asked for: there is no saved method, and the customer's open link stands. `methods` names others than the usual.
     """
     invoices = await invoicing.get(tx, refs=[case.invoice_ref for case in cases])
     current = await payments.current(tx, invoices=[case.invoice_ref for case in cases])
@@ -52,9 +54,17 @@ async def collect(
     ]
     if not owing:
         return {}
-    payables = [_payable(invoices[case.invoice_ref], methods.get(case.ref)) for case in owing]
+    usual = await _usual_methods(tx, owing)
+    payables = [_payable(invoices[case.invoice_ref], methods.get(case.ref) or usual.get(case.ref)) for case in owing]
     made = {Ref(p.tenant_id, p.invoice_id): p for p in await payments.collect(tx, payables=payables, now=now)}
     return {case.ref: _charged(made.get(case.invoice_ref)) for case in owing}
+
+
+async def _usual_methods(tx: Tx, cases: Sequence[Case]) -> dict[Ref, UUID]:
+    """Return the method that each subscription names for itself; the customer's default serves all others."""
+    found = await subscriptions.get(tx, refs=subscription_refs(cases))
+    methods = {ref: each.payment_method_id for ref, each in found.items() if each.payment_method_id}
+    return {case.ref: methods[ref] for case in cases if (ref := case.subscription_ref) and ref in methods}
 
 
 def is_under_way(payment: Payment | None) -> bool:

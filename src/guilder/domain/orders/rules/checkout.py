@@ -55,6 +55,8 @@ def state_of(invoice: Invoice, payment: Payment | None, *, is_expired: bool, is_
         return State.OPENING
     if payment.status is PaymentStatus.REQUIRES_ACTION and not payment.action_url:
         return State.OPENING
+    if payment.status is PaymentStatus.REQUIRES_ACTION and payment.decline_code:
+        return State.DECLINED  # on the gateway's page, which can be used again
     if payment.status is PaymentStatus.REQUIRES_ACTION and is_back:
         return State.PROCESSING
     return _OF_PAYMENT[payment.status]

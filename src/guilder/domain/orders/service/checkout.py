@@ -12,7 +12,6 @@ from guilder.domain.orders.rules import links
 from guilder.domain.orders.rules.checkout import PAYABLE, State, state_of
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payable, Payment, Via
-from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Tx
@@ -62,19 +61,18 @@ async def checkout(tx: Tx, *, link: links.Link, now: datetime) -> Checkout:
 async def open_checkout(tx: Tx, *, invoice_id: UUID, return_url: str, now: datetime) -> Payment:
     """Let the customer pay by hand: ask the gateway for its page, and answer with the payment that waits for it.
 
-    Where a page of the gateway is open already, it is that one: an invoice has one payment in flight.
+    Where a page of the gateway is open already, it is that one: an invoice has one payment in flight. The answer names
+    its address (`action_url`) once the workers have it.
 
     :raises CannotBePaidHere: there is nothing to pay, or a payment is on its way
     """
     invoice = await invoicing.one(tx, invoice=invoice_id)
     payment = (await payments.current(tx, invoices=[invoice.ref])).get(invoice.ref)
     state = state_of(invoice, payment, is_expired=False)
-    if payment is not None and payment.via is Via.LINK and state in {State.OPENING, State.CONTINUE}:
-        return payment
-    if state not in PAYABLE:
+    if state not in {*PAYABLE, State.OPENING}:
         raise CannotBePaidHere
-    if payment is None or payment.via is not Via.LINK or payment.status is not PaymentStatus.AWAITING_CUSTOMER:
-        await payments.collect(tx, payables=[payable(invoice, via=Via.LINK)], now=now)
+    # Keeps the one that is open, if there is one.
+    await payments.collect(tx, payables=[payable(invoice, via=Via.LINK)], now=now)
     return await payments.open_session(tx, invoice_id=invoice.id, return_url=return_url, now=now)
 
 
