@@ -134,6 +134,15 @@ async def mailbox(tx: Tx, *, query: PageQuery, only: TenantId | None = None) -> 
     return Mailbox(tenants, await listing(tx, query=query))
 
 
+async def from_mailbox(tx: Tx, *, notification_id: UUID) -> Notification:
+    """Return a message of a tenant that only plays. The transaction sees those tenants from here on.
+
+    :raises NotFound: no such message, or a live tenant's
+    """
+    await tx.narrow(await store.mailboxes(tx, limit=MAILBOXES_MAX))
+    return await one(tx, notification_id=notification_id)
+
+
 def _channels(kind: Kind, reader: Customer) -> list[Channel]:
     has_sms = bool(reader.phone) and kind.value in TEMPLATES.sms_kinds
     return [Channel.EMAIL, *([Channel.SMS] if has_sms else [])]
