@@ -39,6 +39,7 @@ from guilder.platform.outside import intents
 from guilder.platform.outside.intents import Intent, NewIntent
 
 CONNECT = "gateway.connect"
+SIMULATED = "simulated"
 # After a 401 nothing is charged for so long; then one call finds out whether the key is good again.
 REFUSED_FOR = timedelta(minutes=10)
 SECRET_KEY_MAX = 500
@@ -91,6 +92,31 @@ async def connect(
     )
     await intents.intend(tx, intents=[_connection(account)], now=now)
     return account
+
+
+async def furnish_sandboxes(tx: Tx, *, tenant_ids: Sequence[TenantId], now: datetime) -> None:
+    """Connect each of these sandboxes to an account of its own at the simulated provider, once."""
+    furnished = await store.default_accounts(tx, tenant_ids)
+    seen = tx.tenants
+    for tenant_id in sorted(set(tenant_ids) - {account.tenant_id for account in furnished}):
+        await tx.narrow({tenant_id})
+        await connect(
+            tx,
+            gateway=SIMULATED,
+            name="Simulated provider",
+            secret_key=f"sk_sim_{tenant_id}",
+            is_default=True,
+            provider_account=str(tenant_id),
+            now=now,
+        )
+    if tx.tenants != seen:
+        await tx.narrow(seen)
+
+
+async def open_accounts(tx: Tx) -> list[OpenAccount]:
+    """Return the tenant's accounts with their secrets: for whoever calls providers."""
+    refs = [Ref(account.tenant_id, account.id) for account in await store.accounts(tx)]
+    return list((await store.open_accounts(tx, refs)).values())
 
 
 async def renew_secret(

@@ -8,6 +8,7 @@ from guilder.domain.payments.service.collecting import (
     open_session,
     start,
 )
+from guilder.domain.payments.service.hearing import tell
 from guilder.domain.payments.service.methods import (
     MethodNotUsable,
     add_method,
@@ -74,4 +75,5 @@ __all__ = [
     "set_refund_policy",
     "start",
     "succeeded_totals",
+    "tell",
 ]

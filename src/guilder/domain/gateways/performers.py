@@ -1,0 +1,223 @@
+"""What the runner does about requests: one call to a provider at a time, none of them inside a transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from guilder.domain.gateways import service
+from guilder.domain.gateways.model import Call, Next, OpenAccount, Outcome, OutcomeKind, Turn
+from guilder.domain.gateways.port import Credentials, CredentialsRefused, Gateway
+from guilder.domain.gateways.rules import asking
+from guilder.kernel.ids import TenantId
+from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
+from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, Performer, Verdict, usual
+
+# Two calls of ten seconds each fit in: the look before, and the act.
+LIMITS = Limits(timeout_s=25.0, attempts_max=1_000)
+
+
+class _Asking:
+    """What all requests have in common: loading, and recording what came of the call."""
+
+    kind: str
+    limits = LIMITS
+
+    def __init__(self, gateways: Mapping[str, Gateway]) -> None:
+        self._gateways = gateways
+
+    async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[Call | None]:
+        return await service.load_calls(tx, wanted=intents, now=now)
+
+    async def call(self, intent: Intent, request: Call, *, now: datetime) -> Outcome:
+        credentials = credentials_of(request.account, now=now)
+        # Whatever may have been begun before is looked for, before anything is asked for again.
+        looks_first = intent.attempts > 1 or request.asked.tries > 0 or request.asked.sessions > 0
+        return await self.ask(
+            self._gateways[request.account.account.gateway],
+            credentials,
+            request,
+            step=intent.step,
+            looks_first=looks_first,
+        )
+
+    async def ask(
+        self, gateway: Gateway, credentials: Credentials, call: Call, *, step: str, looks_first: bool
+    ) -> Outcome:
+        raise NotImplementedError
+
+    async def record(self, tx: Tx, done: Sequence[Done[Call, Outcome]], *, now: datetime) -> Sequence[Verdict]:
+        refused = [each for each in done if isinstance(each.failure, CredentialsRefused)]
+        known = [each for each in done if not isinstance(each.failure, CredentialsRefused)]
+        turns = await service.record_calls(
+            tx,
+            results=[(each.intent, each.request, _outcome(each)) for each in known],
+            refused=[each.request for each in refused],
+            now=now,
+        )
+        verdicts = {each.intent.ref: _verdict(turn) for each, turn in zip(known, turns, strict=True)}
+        # Who was refused is left to the clock: it asks again when the key may be good again.
+        return [verdicts.get(each.intent.ref, Verdict.done()) for each in done]
+
+
+class Charging(_Asking):
+    """prepare -> commit -> confirm -> commit, and close what was declined; on session, a page instead of a confirm."""
+
+    kind = "gateway.charge"
+
+    async def ask(
+        self, gateway: Gateway, credentials: Credentials, call: Call, *, step: str, looks_first: bool
+    ) -> Outcome:
+        request, key = call.asked.request, f"charge:{call.asked.request.business_key}"
+        if step == asking.CLOSE:
+            return await gateway.cancel(credentials, request, key=f"{key}:close:{call.asked.tries}")
+        # A confirm follows its prepare at once: there is nothing to look for, unless it was tried before.
+        is_known = step == asking.PREPARE and bool(request.provider_ref)
+        found = await gateway.lookup(credentials, request) if looks_first or is_known else None
+        if found is not None and not _waits(found, is_on_session=request.is_on_session):
+            return found
+        if step == asking.CONFIRM:
+            return await gateway.confirm(credentials, request, key=f"{key}:confirm")
+        prepared = found or await gateway.prepare(credentials, request, key=key)
+        if not request.is_on_session or not _waits(prepared, is_on_session=True):
+            return prepared
+        opened = replace(request, provider_ref=prepared.provider_ref)
+        return await gateway.open_page(credentials, opened, key=f"{key}:page:{call.asked.sessions}:{call.asked.tries}")
+
+
+class Canceling(_Asking):
+    """Close a charge's object, wherever its charge stands. No object, and none can be confirmed any more: canceled."""
+
+    kind = "gateway.cancel"
+
+    async def ask(
+        self, gateway: Gateway, credentials: Credentials, call: Call, *, step: str, looks_first: bool
+    ) -> Outcome:
+        request = call.asked.request
+        ref = (call.charge.request.provider_ref if call.charge else "") or request.provider_ref
+        if not ref or looks_first:
+            found = await gateway.lookup(credentials, replace(request, provider_ref=ref))
+            if found is None:
+                return Outcome(kind=OutcomeKind.CANCELED)
+            if found.kind in {OutcomeKind.SUCCEEDED, OutcomeKind.CANCELED, OutcomeKind.UNKNOWN}:
+                return found
+            ref = found.provider_ref
+        key = f"cancel:{request.business_key}:{call.asked.sessions}:{call.asked.tries}"
+        return await gateway.cancel(credentials, replace(request, provider_ref=ref), key=key)
+
+
+class Refunding(_Asking):
+    kind = "gateway.refund"
+
+    async def ask(
+        self, gateway: Gateway, credentials: Credentials, call: Call, *, step: str, looks_first: bool
+    ) -> Outcome:
+        request = call.asked.request
+        found = await gateway.lookup_refund(credentials, request) if looks_first else None
+        return found or await gateway.refund(credentials, request, key=f"refund:{request.business_key}")
+
+
+class SettingUp(_Asking):
+    kind = "gateway.setup"
+
+    async def ask(
+        self, gateway: Gateway, credentials: Credentials, call: Call, *, step: str, looks_first: bool
+    ) -> Outcome:
+        request, key = call.asked.request, f"setup:{call.asked.request.business_key}"
+        found = await gateway.lookup_setup(credentials, request) if looks_first else None
+        if found is not None and not _waits(found, is_on_session=request.is_on_session):
+            return found
+        if found is None or not request.is_on_session:
+            found = await gateway.setup(credentials, request, key=key)
+        if not request.is_on_session or not _waits(found, is_on_session=True):
+            return found
+        opened = replace(request, provider_ref=found.provider_ref)
+        return await gateway.open_page(credentials, opened, key=f"{key}:page:{call.asked.sessions}:{call.asked.tries}")
+
+
+class Connecting:
+    """Tell the provider our webhook address and its secret."""
+
+    kind = service.CONNECT
+    limits = Limits(timeout_s=15.0, attempts_max=20, backoff_max_s=60.0)
+
+    def __init__(self, gateways: Mapping[str, Gateway], *, public_url: str) -> None:
+        self._gateways = gateways
+        self._public_url = public_url.rstrip("/")
+
+    async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[OpenAccount | None]:
+        return await service.load_connections(tx, wanted=intents)
+
+    async def call(self, intent: Intent, request: OpenAccount, *, now: datetime) -> Outcome:
+        account = request.account
+        outcome = await self._gateways[account.gateway].register_webhook(
+            credentials_of(request, now=now),
+            url=f"{self._public_url}/api/webhooks/{account.gateway}/{account.endpoint_id}",
+            secret=request.endpoint_secret,
+        )
+        if outcome.kind is not OutcomeKind.SUCCEEDED:
+            raise CallFailed(outcome.message or outcome.decline_code or "not registered", is_outage=outcome.is_outage)
+        return outcome
+
+    async def record(self, tx: Tx, done: Sequence[Done[OpenAccount, Outcome]], *, now: datetime) -> Sequence[Verdict]:
+        connected = [each.request.account for each in done if each.failure is None]
+        if connected:
+            await service.record_connections(tx, connected=connected, now=now)
+        return [usual(each) for each in done]
+
+
+def performers(gateways: Mapping[str, Gateway], *, public_url: str) -> list[Performer[Call, Outcome] | Connecting]:
+    """Return what performs every kind of intent of this room."""
+    return [
+        Charging(gateways),
+        Canceling(gateways),
+        Refunding(gateways),
+        SettingUp(gateways),
+        Connecting(gateways, public_url=public_url),
+    ]
+
+
+async def is_idle(database: Database, gateways: Mapping[str, Gateway], *, tenant_id: TenantId, now: datetime) -> bool:
+    """Tell whether no notice to this tenant is on its way any more. Not to be called inside a transaction."""
+    async with database.transaction([tenant_id], actor="rest check") as tx:
+        opened = await service.open_accounts(tx)
+    for each in opened:
+        gateway, name = gateways.get(each.account.gateway), each.account.provider_account
+        if gateway is None or not name:
+            continue
+        if not await gateway.is_idle(credentials_of(each, now=now), account=name):
+            return False
+    return True
+
+
+def credentials_of(account: OpenAccount, *, now: datetime) -> Credentials:
+    return Credentials(secret_key=account.secret_key, now=now if account.account.is_on_own_clock else None)
+
+
+def _waits(outcome: Outcome, *, is_on_session: bool) -> bool:
+    """Say whether an object exists on which something is still to be done: a decline on a page is not its end."""
+    if outcome.kind is OutcomeKind.DECLINED:
+        return is_on_session and bool(outcome.provider_ref)
+    return outcome.kind is OutcomeKind.REQUIRES_ACTION
+
+
+def _outcome(done: Done[Call, Outcome]) -> Outcome:
+    if done.outcome is not None:
+        return done.outcome
+    assert done.failure is not None, done
+    return Outcome(
+        kind=OutcomeKind.UNKNOWN,
+        message=done.failure.reason,
+        is_outage=True,
+        retry_after_s=done.failure.retry_after_s,
+    )
+
+
+def _verdict(turn: Turn) -> Verdict:
+    match turn.next:
+        case Next.STEP:
+            return Verdict.next(turn.step)
+        case Next.AGAIN:
+            return Verdict.again(after_s=turn.after_s)
+        case Next.DONE:
+            return Verdict.done()

@@ -1,0 +1,38 @@
+"""What payments hears: its own requests, what gateways answered, what they told by themselves."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.gateways.events import GatewayAnswered, NoticeReceived
+from guilder.domain.gateways.model import RequestKind
+from guilder.domain.payments import service
+from guilder.domain.payments.events import PaymentRequested
+from guilder.domain.payments.model import Answer
+from guilder.kernel.event import Message
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+
+
+async def on_payment_requested(tx: Tx, messages: Sequence[Message[PaymentRequested]], *, now: datetime) -> None:
+    refs = [Ref(message.event.tenant_id, message.event.payment_id) for message in messages]
+    await service.start(tx, refs=refs, now=now)
+
+
+async def on_gateway_answered(tx: Tx, messages: Sequence[Message[GatewayAnswered]], *, now: datetime) -> None:
+    await service.tell(tx, answers=[_answer(message, is_notice=False) for message in messages], now=now)
+
+
+async def on_notice_received(tx: Tx, messages: Sequence[Message[NoticeReceived]], *, now: datetime) -> None:
+    await service.tell(tx, answers=[_answer(message, is_notice=True) for message in messages], now=now)
+
+
+def _answer(message: Message[GatewayAnswered] | Message[NoticeReceived], *, is_notice: bool) -> Answer:
+    event = message.event
+    return Answer(
+        tenant_id=event.tenant_id,
+        business_key=event.business_key,
+        kind=RequestKind(event.kind),
+        outcome=event.outcome,
+        at=message.occurred_at,
+        is_notice=is_notice,
+    )

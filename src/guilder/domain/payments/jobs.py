@@ -1,0 +1,13 @@
+"""What the clock asks of payments."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.payments import service
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+
+
+async def look_after(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """Start what was requested and not asked of any provider for a while."""
+    return await service.look_after(tx, refs=refs, now=now)

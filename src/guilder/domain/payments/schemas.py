@@ -1,0 +1,192 @@
+"""What HTTP says and hears of payments, methods and refunds."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
+
+from guilder.domain.payments.model import (
+    MethodStatus,
+    NewRefund,
+    Payment,
+    PaymentMethod,
+    Refund,
+    RefundStatus,
+    Status,
+    Via,
+)
+from guilder.platform.http.fields import IdOf, In, Out, PositiveAmount, Text
+
+PaymentRef = Annotated[UUID, IdOf("pay")]
+InvoiceRef = Annotated[UUID, IdOf("inv")]
+CustomerRef = Annotated[UUID, IdOf("cus")]
+MethodRef = Annotated[UUID, IdOf("pm")]
+RefundRef = Annotated[UUID, IdOf("ref")]
+Reason = Annotated[str, Text(500)]
+# A provider's token: never a number that somebody could pay with.
+Token = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]{2,254}$")]
+
+
+def _web_address(value: str) -> str:
+    if not value.startswith(("https://", "http://")) or any(ord(each) <= 32 for each in value):
+        raise PydanticCustomError("bad_url", "should be an http(s) address")
+    return value
+
+
+WebAddress = Annotated[str, Field(strict=True, max_length=2000), AfterValidator(_web_address)]
+
+
+class PaymentOut(Out):
+    id: PaymentRef
+    invoice_id: InvoiceRef
+    customer_id: CustomerRef
+    attempt: int
+    amount: int
+    currency: str
+    amount_refunded: int
+    status: Status
+    via: Via
+    gateway: str | None
+    payment_method_id: MethodRef | None
+    brand: str | None
+    last4: str | None
+    decline_code: str | None
+    is_hard_decline: bool
+    alert: str | None
+    is_overpayment: bool
+    requested_at: datetime
+    settled_at: datetime | None
+
+
+class MethodIn(In):
+    """A provider's token of a card; or nothing, and the customer types a card on the provider's page."""
+
+    token: Token | None = None
+    return_url: WebAddress | None = None
+
+
+class MethodOut(Out):
+    id: MethodRef
+    customer_id: CustomerRef
+    gateway: str
+    status: MethodStatus
+    brand: str | None
+    last4: str | None
+    exp_month: int | None
+    exp_year: int | None
+    is_default: bool
+    decline_code: str | None
+    action_url: str | None
+    created_at: datetime
+
+
+class RefundAskIn(In):
+    """Without an amount, all that is left of the payment."""
+
+    amount: PositiveAmount | None = None
+    reason: Reason
+
+
+class RefundIn(RefundAskIn):
+    payment_id: PaymentRef
+    ends_access: bool = False
+
+    def to_model(self) -> NewRefund:
+        return NewRefund(
+            payment_id=self.payment_id, reason=self.reason, amount_minor=self.amount, ends_access=self.ends_access
+        )
+
+
+class GrantIn(In):
+    ends_access: bool | None = None
+
+
+class RefuseIn(In):
+    reason: Reason
+
+
+class RefundPolicyIn(In):
+    """Within how many days of a payment its refund is granted by itself; 0 is never."""
+
+    auto_grant_days: Annotated[int, Field(ge=0, le=3650)]
+
+
+class RefundPolicyOut(Out):
+    auto_grant_days: int
+
+
+class RefundOut(Out):
+    id: RefundRef
+    payment_id: PaymentRef
+    invoice_id: InvoiceRef
+    customer_id: CustomerRef
+    amount: int
+    currency: str
+    status: RefundStatus
+    reason: str
+    ends_access: bool
+    is_overpayment: bool
+    decline_code: str | None
+    asked_at: datetime
+    settled_at: datetime | None
+
+
+def to_wire(payment: Payment) -> PaymentOut:
+    return PaymentOut(
+        id=payment.id,
+        invoice_id=payment.invoice_id,
+        customer_id=payment.customer_id,
+        attempt=payment.attempt,
+        amount=payment.amount.minor,
+        currency=payment.amount.currency,
+        amount_refunded=payment.refunded_minor,
+        status=payment.status,
+        via=payment.via,
+        gateway=payment.gateway or None,
+        payment_method_id=payment.payment_method_id,
+        brand=payment.brand or None,
+        last4=payment.last4 or None,
+        decline_code=payment.decline_code or None,
+        is_hard_decline=payment.is_hard_decline,
+        alert=payment.alert or None,
+        is_overpayment=payment.is_overpayment,
+        requested_at=payment.requested_at,
+        settled_at=payment.settled_at,
+    )
+
+
+def method_to_wire(method: PaymentMethod) -> MethodOut:
+    return MethodOut(
+        id=method.id,
+        customer_id=method.customer_id,
+        gateway=method.gateway,
+        status=method.status,
+        brand=method.brand or None,
+        last4=method.last4 or None,
+        exp_month=method.exp_month or None,
+        exp_year=method.exp_year or None,
+        is_default=method.is_default,
+        decline_code=method.decline_code or None,
+        action_url=method.action_url or None,
+        created_at=method.created_at,
+    )
+
+
+def refund_to_wire(refund: Refund) -> RefundOut:
+    return RefundOut(
+        id=refund.id,
+        payment_id=refund.payment_id,
+        invoice_id=refund.invoice_id,
+        customer_id=refund.customer_id,
+        amount=refund.amount.minor,
+        currency=refund.amount.currency,
+        status=refund.status,
+        reason=refund.reason,
+        ends_access=refund.ends_access,
+        is_overpayment=refund.is_overpayment,
+        decline_code=refund.decline_code or None,
+        asked_at=refund.asked_at,
+        settled_at=refund.settled_at,
+    )
