@@ -3,12 +3,17 @@ from datetime import timedelta
 import pytest
 
 from guilder.domain.entitlements import handlers
+from guilder.domain.entitlements import service as entitlements
 from guilder.domain.entitlements.rules.standing import content_until
 from guilder.domain.payments.events import RefundSucceeded
+from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel import ids
 from guilder.kernel.money import Money
+from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import an_order_completed, heard
 from tests.support.builders.identity import NOW
+from tests.support.builders.notifications import an_open_invoice
+from tests.support.builders.subscriptions import a_subscription
 
 DAY = timedelta(days=1)
 
@@ -74,3 +79,20 @@ async def test_a_refund_out_of_goodwill_takes_nothing(ground):
     await ground.hear(handlers.on_order_completed, bought)
     await ground.hear(handlers.on_refund_succeeded, refunded(ground, bought.event.invoice_id, ends_access=False))
     assert (await ground.standing()).is_eligible
+
+
+async def test_a_refunded_period_is_closed_and_the_next_one_is_open(ground):
+    async with ground.tx() as tx:
+        subscription = await a_subscription(tx, ground.customer, await a_plan(tx), is_active=True)
+        invoice = await an_open_invoice(tx, ground.customer, subscription)
+        await entitlements.follow(tx, refs=[subscription.ref], now=NOW)
+    assert (await ground.standing()).is_eligible
+    refund = refunded(ground, invoice.id)
+    assert await ground.hear(handlers.on_refund_succeeded, refund) == ["ended"]
+    assert await ground.hear(handlers.on_refund_succeeded, refund) == []
+    assert (await ground.standing()).reasons == ("refunded",)
+    end = subscription.current_period.ends_at
+    async with ground.tx() as tx:
+        await subscriptions.roll_due(tx, refs=[subscription.ref], now=end)
+        await entitlements.follow(tx, refs=[subscription.ref], now=end)
+    assert (await ground.standing(now=end)).is_eligible
