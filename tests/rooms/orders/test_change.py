@@ -1,0 +1,191 @@
+"""Changing what is subscribed to."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from guilder.domain.catalog.model import NewPrice
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.orders import service as orders
+from guilder.domain.orders.rules.change import When, WouldBeACredit
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.lifecycle import IllegalStep
+from guilder.kernel.money import Money
+from guilder.kernel.page import PageQuery
+from guilder.kernel.period import Interval, Unit
+from tests.support.builders.orders import a_shop, asked, days
+
+NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
+HALF = days(15)  # of April
+
+
+@pytest.fixture
+async def shop(database):
+    return await a_shop(database, now=NOW, time_zone="UTC")
+
+
+async def a_subscriber(shop, *, amount=3000, with_card=True, **plan):
+    """Subscribe to a plan, and pay its first month."""
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer) if with_card else None
+    answer = await shop.subscribe(
+        customer, await shop.plan(amount=amount, **plan), payment_method_id=card.id if card else None
+    )
+    if not with_card and amount:
+        await shop.pays_by_link(answer)
+    return answer.subscription.ref
+
+
+async def change(shop, ref, **wish):
+    answer = await shop.act(
+        lambda tx: orders.change(tx, subscription_id=ref.id, wish=orders.Wish(**wish), asked=asked(), now=shop.now)
+    )
+    await shop.drain()
+    return answer
+
+
+async def now_of(shop, ref):
+    return await shop.act(lambda tx: subscriptions.one(tx, ref=ref))
+
+
+def lines(answer):
+    return [(line.kind.value, line.amount.minor) for line in answer.invoice.lines]
+
+
+async def test_an_upgrade_takes_effect_now_and_charges_the_difference_for_the_rest(shop):
+    ref = await a_subscriber(shop)
+    better = await shop.plan(amount=9000)
+    await shop.advance(NOW + HALF)
+    answer = await change(shop, ref, plan=better.code)
+    assert lines(answer) == [("proration_credit", -1500), ("proration_charge", 4500)]
+    after = await now_of(shop, ref)
+    assert (after.terms.plan_code, after.current_period.starts_at) == (better.code, NOW)
+    order = await shop.act(lambda tx: orders.one(tx, order_id=answer.order.id))
+    assert order.status == "completed"
+
+
+async def test_a_second_upgrade_credits_what_the_first_one_billed(shop):
+    ref = await a_subscriber(shop)
+    second, third = await shop.plan(amount=6000), await shop.plan(amount=12000)
+    await shop.advance(NOW + days(10))
+    await change(shop, ref, plan=second.code)
+    await shop.advance(NOW + days(20))
+    answer = await change(shop, ref, plan=third.code)
+    assert lines(answer) == [("proration_credit", -2000), ("proration_charge", 4000)]
+
+
+async def test_a_downgrade_waits_for_the_next_period_and_can_be_taken_back(shop):
+    ref = await a_subscriber(shop)
+    less = await shop.plan(amount=1000)
+    answer = await change(shop, ref, plan=less.code)
+    assert (answer.order, answer.subscription.pending_terms.plan_code) == (None, less.code)
+    back = await change(shop, ref, plan=answer.subscription.terms.plan_id)
+    assert back.subscription.pending_terms is None
+
+    await change(shop, ref, plan=less.code)
+    await shop.advance(datetime(2026, 5, 1, tzinfo=UTC))
+    after = await now_of(shop, ref)
+    assert (after.terms.plan_code, after.terms.amount.minor) == (less.code, 1000)
+
+
+async def test_a_downgrade_now_is_refused(shop):
+    ref = await a_subscriber(shop)
+    less = await shop.plan(amount=1000)
+    with pytest.raises(WouldBeACredit):
+        await change(shop, ref, plan=less.code, when=When.NOW)
+
+
+async def test_more_seats_prorate_as_another_plan_does(shop):
+    ref = await a_subscriber(shop)
+    await shop.advance(NOW + HALF)
+    answer = await change(shop, ref, quantity=3)
+    assert lines(answer) == [("proration_credit", -1500), ("proration_charge", 4500)]
+    assert (await now_of(shop, ref)).terms.quantity == 3
+
+
+async def test_from_month_to_year_begins_a_year_now_and_credits_the_month(shop):
+    prices = tuple(
+        NewPrice(interval=Interval(unit), unit_amount=Money(minor, "EUR"), cycle=cycle)
+        for unit, minor, cycle in ((Unit.MONTH, 3000, "monthly"), (Unit.YEAR, 30000, "yearly"))
+    )
+    ref = await a_subscriber(shop, prices=prices)
+    await shop.advance(NOW + HALF)
+    answer = await change(shop, ref, billing_cycle="yearly")
+    assert lines(answer) == [("proration_credit", -1500), ("recurring", 30000)]
+    after = await now_of(shop, ref)
+    assert after.current_period.starts_at == NOW + HALF
+    assert after.current_period.ends_at == datetime(2027, 4, 16, tzinfo=UTC)
+
+
+async def test_an_upgrade_by_link_takes_effect_when_it_is_paid_dated_by_when_it_was_asked_for(shop):
+    ref = await a_subscriber(shop, amount=0, with_card=False)
+    better = await shop.plan(amount=3000)
+    await shop.advance(NOW + HALF)
+    answer = await change(shop, ref, plan=better.code)
+    assert answer.payment_link
+    assert (await now_of(shop, ref)).terms.amount.minor == 0, "nobody has paid yet"
+
+    shop.now += days(2)
+    await shop.pays_by_link(answer)
+    after = await now_of(shop, ref)
+    assert (after.terms.amount.minor, after.current_period.starts_at) == (3000, NOW)
+
+
+async def test_an_upgrade_by_link_that_nobody_pays_leaves_everything_as_it_was(shop):
+    ref = await a_subscriber(shop, amount=0, with_card=False)
+    better = await shop.plan(amount=3000)
+    answer = await change(shop, ref, plan=better.code)
+    await shop.advance(NOW + days(8))
+    assert (await now_of(shop, ref)).terms.amount.minor == 0
+    invoice = await shop.act(lambda tx: invoicing.one(tx, invoice=answer.invoice.id))
+    assert invoice.status == "void"
+
+
+async def test_the_last_wish_counts_of_several_that_wait_for_their_payment(shop):
+    ref = await a_subscriber(shop, amount=0, with_card=False)
+    first = await change(shop, ref, plan=(await shop.plan(amount=3000)).code)
+    second = await change(shop, ref, plan=(await shop.plan(amount=5000)).code)
+    order = await shop.act(lambda tx: orders.one(tx, order_id=first.order.id))
+    assert order.status == "canceled"
+    await shop.pays_by_link(second)
+    assert (await now_of(shop, ref)).terms.amount.minor == 5000
+
+
+async def test_a_trial_changes_for_nothing(shop):
+    ref = await a_subscriber(shop, trial_days=14)
+    better = await shop.plan(amount=9000)
+    answer = await change(shop, ref, plan=better.code)
+    assert answer.invoice is None
+    after = await now_of(shop, ref)
+    assert (after.status, after.terms.amount.minor) == ("trialing", 9000)
+
+
+async def test_what_waits_for_its_first_payment_cannot_be_changed_and_is_not_billed_for_it(shop):
+    customer = await shop.customer()
+    answer = await shop.subscribe(customer, await shop.plan())
+    better = await shop.plan(amount=9000)
+    with pytest.raises(IllegalStep):
+        await change(shop, answer.subscription.ref, plan=better.code)
+
+
+async def test_a_change_first_bills_what_is_already_due(shop):
+    ref = await a_subscriber(shop)
+    shop.now = datetime(2026, 5, 11, tzinfo=UTC)  # nobody rolled it on the first
+    answer = await change(shop, ref, quantity=2)
+    assert lines(answer)[1] == ("proration_charge", 4065)
+    invoices = await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), subscription_id=ref.id))
+    assert [each.issued_at for each in invoices.items] == [shop.now, datetime(2026, 5, 1, tzinfo=UTC), NOW]
+
+
+async def test_opting_out_ends_it_with_the_period_and_opting_in_undoes_that(shop):
+    ref = await a_subscriber(shop)
+
+    async def renews(is_on):
+        return await shop.act(lambda tx: orders.auto_renew(tx, subscription_id=ref.id, is_on=is_on, now=shop.now))
+
+    assert (await renews(is_on=False)).cancel_at_period_end
+    assert (await renews(is_on=False)).cancel_at_period_end
+    assert not (await renews(is_on=True)).cancel_at_period_end
+    await renews(is_on=False)
+    await shop.advance(datetime(2026, 5, 2, tzinfo=UTC))
+    assert (await now_of(shop, ref)).status == "expired"
