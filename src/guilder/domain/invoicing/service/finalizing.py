@@ -65,8 +65,8 @@ async def finalize(tx: Tx, *, drafts: Sequence[Draft], via: Via, now: datetime) 
     if not drafts:
         return []
     made = await _price(tx, drafts, now=now)
-    await _claim(tx, made)
     await store.insert(tx, [(each.invoice, _head(each), _about_lines(each.draft)) for each in made], now=now)
+    await _claim(tx, made)
     await ledger.post(tx, entries=[_booking(each.invoice) for each in made])
     await payments.collect(tx, payables=[_payable(each, via) for each in made if each.invoice.total.minor], now=now)
     final = await _number(tx, made, now=now)

@@ -73,6 +73,9 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     ]
     open_refs = [invoice.ref for invoice in voided]
     await payments.cancel(tx, invoices=open_refs, now=now)
+    # Asked when what was in flight is locked: money may have come in that has not been counted here yet.
+    if await payments.succeeded_totals(tx, invoices=open_refs):
+        raise InvoiceIsPaid
     deferred = await store.unrecognized(tx, open_refs)
     await ledger.post(tx, entries=[_unbooking(invoice, deferred.get(invoice.ref, 0), at=now) for invoice in voided])
     await store.stop_recognition(tx, open_refs)
