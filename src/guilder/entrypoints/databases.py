@@ -31,21 +31,24 @@ def database_of(settings: Settings, *, progress: Callable[[str], None]) -> Itera
 
     :raises EmbeddedError: the embedded server cannot be started; says what to do
     """
-    if settings.database_url is not None:
-        yield settings
-        return
-    running = _running(settings.guilder_data)
-    if running is not None:
-        yield with_endpoints(settings, **running)
+    found_running = reachable(settings)
+    if found_running is not None:
+        yield found_running
         return
     with embedded(settings, progress=progress) as (found, _server):
         yield found
 
 
+def reachable(settings: Settings) -> Settings | None:
+    """Give settings whose database runs already: named by the environment, or of another Guilder of this data folder."""
+    if settings.database_url is not None:
+        return settings
+    running = _running(settings.guilder_data)
+    return with_endpoints(settings, **running) if running is not None else None
+
+
 @contextmanager
-def embedded(
-    settings: Settings, *, progress: Callable[[str], None]
-) -> Iterator[tuple[Settings, EmbeddedPostgres]]:
+def embedded(settings: Settings, *, progress: Callable[[str], None]) -> Iterator[tuple[Settings, EmbeddedPostgres]]:
     """Start the embedded server, note for other commands where it is, and stop it at the end."""
     settings.guilder_data.mkdir(parents=True, exist_ok=True)
     server = EmbeddedPostgres(settings.guilder_data / "postgres", progress=progress)

@@ -9,7 +9,7 @@ from rich.console import Console
 from guilder.entrypoints import demo, serving
 from guilder.entrypoints.databases import embedded
 from guilder.entrypoints.house import House, open_house
-from guilder.entrypoints.provider import simulated_provider
+from guilder.entrypoints.provider import running_provider
 from guilder.platform.bus.retention import Retention
 from guilder.platform.config import Settings
 from guilder.platform.db.embedded import EmbeddedPostgres
@@ -27,7 +27,7 @@ def up(settings: Settings, console: Console, *, with_demo: bool) -> None:
 
     :raises PortTaken: another program listens where the API should
     """
-    _refuse_taken_port(settings)
+    refuse_taken_port(settings)
     serving.begin(settings)
 
     def progress(sentence: str) -> None:
@@ -46,7 +46,7 @@ async def _run(settings: Settings, console: Console, *, server: EmbeddedPostgres
     await migrate(owner.get_secret_value(), report=lambda sentence: console.print(f"  [dim]{sentence}[/dim]"))
     async with AsyncExitStack() as stack:
         if not settings.is_production:
-            await stack.enter_async_context(simulated_provider(settings))
+            await stack.enter_async_context(running_provider(settings))
         house = await stack.enter_async_context(open_house(settings))
         await Retention(house.database, house.clock, days_kept=settings.log_retention_days).step()
         await _all_roles(house, console, server=server, with_demo=with_demo)
@@ -71,16 +71,28 @@ async def _all_roles(house: House, console: Console, *, server: EmbeddedPostgres
                 continue
 
     async def greet(stop: asyncio.Event) -> None:
+        waiting = asyncio.create_task(stop.wait())
         if with_demo:
-            await demo.seed(house, console)
-            demo.greet(house, console)
-        await stop.wait()
+            # Ctrl-C does not wait for demo data: the next start continues it.
+            seeding = asyncio.create_task(demo.seed(house, console))
+            await asyncio.wait({seeding, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            if not seeding.done():
+                seeding.cancel()
+                await asyncio.wait({seeding})
+                return
+            seeding.result()
+        demo.greet(house, console)
+        await waiting
 
     await serving.run_roles(http, worker.run, timekeeper.run, watch, greet)
     console.print("Stopped. `make up` continues where this ended.")
 
 
-def _refuse_taken_port(settings: Settings) -> None:
+def refuse_taken_port(settings: Settings) -> None:
+    """Say so before anything is started.
+
+    :raises PortTaken: another program listens where the API should
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

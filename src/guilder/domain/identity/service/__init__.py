@@ -16,6 +16,7 @@ from guilder.domain.identity.service.tenancy import (
     suspend_tenant,
     tenant,
     tenants,
+    visible,
 )
 from guilder.domain.identity.service.token_trusts import Verifiers, distrust, trust, trusts
 
@@ -48,4 +49,5 @@ __all__ = [
     "tenants",
     "trust",
     "trusts",
+    "visible",
 ]

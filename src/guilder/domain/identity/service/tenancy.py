@@ -127,6 +127,11 @@ async def tenant(tx: Tx) -> Tenant:
     return found[tx.tenant_id]
 
 
+async def visible(tx: Tx) -> list[Tenant]:
+    """Return all that the transaction may see: the doctor's sees everybody, each tenant before its sandboxes."""
+    return await store.visible(tx)
+
+
 async def find_by_slug(tx: Tx, *, slug: str) -> TenantId | None:
     """Return a tenant's id by its short name, before any tenant is known to the transaction."""
     return await store.tenant_by_slug(tx, slug)

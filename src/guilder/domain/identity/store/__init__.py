@@ -31,6 +31,7 @@ from guilder.domain.identity.store.tenancy import (
     save_tenant,
     tenant_by_slug,
     tenants,
+    visible,
 )
 
 __all__ = [
@@ -62,4 +63,5 @@ __all__ = [
     "tenants",
     "trusts",
     "trusts_with_secrets",
+    "visible",
 ]

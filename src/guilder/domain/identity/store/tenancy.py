@@ -34,6 +34,11 @@ async def tenants(tx: Tx, ids: Sequence[TenantId]) -> list[Tenant]:
     return [_tenant(row) for row in rows]
 
 
+async def visible(tx: Tx) -> list[Tenant]:
+    rows = await tx.fetch("select * from identity.tenants order by root_id, mode = 'sandbox', created_at")
+    return [_tenant(row) for row in rows]
+
+
 async def lock_tenant(tx: Tx) -> Tenant | None:
     row = await tx.fetchrow("select * from identity.tenants where tenant_id = $1 for no key update", tx.tenant_id)
     return _tenant(row) if row else None

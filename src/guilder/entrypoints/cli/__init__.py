@@ -1,0 +1,26 @@
+"""The `guilder` command: one small file for each group of commands."""
+
+import typer
+
+from guilder.entrypoints.cli import clock, dead_letters, ground, keys, running, sandboxes, tenants
+from guilder.entrypoints.cli.speaking import Polite
+
+app = typer.Typer(
+    name="guilder",
+    cls=Polite,
+    help="Subscription billing and payments that a company runs itself.\n\n"
+    "Start with: guilder up. Every command explains itself with --help.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+running.add_to(app)
+ground.add_to(app)
+app.add_typer(tenants.app, name="tenant")
+app.add_typer(keys.app, name="keys")
+app.add_typer(sandboxes.app, name="sandbox")
+app.add_typer(clock.app, name="clock")
+app.add_typer(dead_letters.app, name="dead-letters")
+
+__all__ = ["app"]
