@@ -41,6 +41,8 @@ def lines(
     whose fee is billed whole; only the credit is prorated then.
     """
     period = subscription.current_period
+    if period.ends_at <= changed_at:
+        return []  # of a suspended one the period may be over: nothing of it is left
     credit = credit_for_unused(billed, left_to_credit, period, changed_at=changed_at)
     made = [_credit_line(subscription, credit, period, cause=cause, changed_at=changed_at)]
     if terms.interval == subscription.terms.interval:
