@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import uvicorn
+from playwright.async_api import async_playwright
 
 from guilder.domain.identity.model import Mode
 from guilder.domain.notifications.model import About, Kind
@@ -85,6 +86,16 @@ async def test_an_empty_mailbox_says_what_will_appear(house):
     assert "No messages yet." in await text(house, "/mailbox")
 
 
+async def test_a_link_in_an_sms_can_be_followed_and_what_is_no_link_is_text(house, tell):
+    reader = await a_reader(house, tenant_name="<b>Bold</b>", phone="+31201234567")
+    async with house.database.transaction([reader.tenant_id], actor="test") as tx:
+        invoice = await an_open_invoice(tx, reader)
+    [_, sms] = await tell(a_message(reader, Kind.APOLOGY, about=About(invoice_id=invoice.id)))
+    page = await text(house, f"/mailbox/{ids.to_text('msg', sms.id)}")
+    assert '<a href="https://billing.example.com/checkout/' in page
+    assert "<b>Bold" not in page
+
+
 @asynccontextmanager
 async def on_a_port(app):
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -135,3 +146,25 @@ async def test_a_browser_draws_the_mail_beside_the_list(house, tell, chromium_pa
         await picture(chromium_path, shown, folder / "narrow.png", size="500,1000")
     # A frame that was refused would leave the pane as empty as it is without a message.
     assert len(with_mail) > len(without) * 1.2
+
+
+@pytest.mark.needs_chromium
+async def test_a_mails_button_opens_the_payment_page_beside_the_mailbox(house, tell, chromium_path):
+    reader = await a_reader(house)
+    async with house.database.transaction([reader.tenant_id], actor="test") as tx:
+        invoice = await an_open_invoice(tx, reader)
+    [mail, _] = await tell(a_message(reader, Kind.APOLOGY, about=About(invoice_id=invoice.id)))
+    async with on_a_port(house.app) as url, async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+        context = await browser.new_context()
+        await context.route("https://billing.example.com/**", lambda route: route.fulfill(body="pay here"))
+        page = await context.new_page()
+        complaints = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        await page.goto(f"{url}/mailbox/{ids.to_text('msg', mail.id)}")
+        async with page.expect_popup() as opened:
+            await page.frame_locator("iframe").get_by_text("Pay and restore access").click()
+        popup = await opened.value
+        assert popup.url.startswith("https://billing.example.com/checkout/")
+        await browser.close()
+    assert complaints == []

@@ -101,3 +101,20 @@ async def test_the_blocked_are_listed_by_page_within_their_tenant(ground, databa
     listed = [(each.organization_id, len(each.blocks)) for each in (*first.items, *rest.items)]
     assert listed == [("org_3", 1), ("org_2", 2), ("org_1", 1)]
     assert rest.next_after is None
+
+
+async def test_a_batch_of_several_tenants_reaches_each_in_its_own(ground, database):
+    other = await new_tenant(database)
+    async with database.transaction([other.tenant_id], actor="test") as tx:
+        theirs = await a_customer(tx, organization_id="org_1")
+    case = ids.new(NOW)
+    both = [of_case(AccessToBlock, each, case_id=case, reason="unpaid") for each in (ground.customer, theirs)]
+    async with database.transaction([ground.tenant_id, other.tenant_id], actor="test") as tx:
+        await handlers.on_access_to_block(tx, both, now=NOW)
+        await handlers.on_order_completed(tx, [an_order_completed(ground.customer)], now=NOW)
+        await handlers.on_case_over(tx, [of_case(CaseRecovered, theirs, case_id=case)], now=NOW)
+    async with database.transaction([other.tenant_id], actor="test") as tx:
+        found = await entitlements.standing(tx, text="org_1", now=NOW)
+    assert (found.customer_id, found.is_blocked, found.grants) == (theirs.id, False, ())
+    own = await ground.standing()
+    assert (own.customer_id, own.is_blocked, len(own.grants)) == (ground.customer.id, True, 1)

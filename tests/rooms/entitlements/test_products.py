@@ -46,6 +46,12 @@ async def test_an_order_grants_once(ground):
     assert len((await ground.standing()).grants) == 1
 
 
+async def test_a_provider_whose_clock_is_ahead_keeps_nobody_waiting(ground):
+    bought = an_order_completed(ground.customer, completed_at=NOW + timedelta(minutes=5))
+    await ground.hear(handlers.on_order_completed, bought)
+    assert (await ground.standing()).is_eligible
+
+
 async def test_an_order_of_no_product_grants_nothing(ground):
     order = an_order_completed(ground.customer, kind="subscribe", product_id=None, product_code="")
     assert await ground.hear(handlers.on_order_completed, order) == []

@@ -14,8 +14,9 @@ from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
 from guilder.platform.outside import intents as outside
+from tests.support.builders.customers import a_customer
 from tests.support.builders.entitlements import heard
-from tests.support.builders.identity import NOW
+from tests.support.builders.identity import NOW, new_tenant
 from tests.support.builders.notifications import a_message, an_open_invoice
 from tests.support.database import connected
 
@@ -253,3 +254,16 @@ async def test_messages_are_filtered_by_customer_kind_and_channel(ground):
         assert (await notifications.listing(tx, query=query, customer_id=ids.new(NOW))).items == []
         [found] = (await notifications.listing(tx, query=query, kind=Kind.REFUND_SUCCEEDED)).items
     assert found.content.recipient == ground.customer.email
+
+
+async def test_a_batch_of_several_tenants_writes_in_each_ones_name(ground, database):
+    other = await new_tenant(database, name="Southwind")
+    async with database.transaction([other.tenant_id], actor="test") as tx:
+        theirs = await a_customer(tx, email="bob@southwind.example")
+    async with database.transaction([ground.tenant_id, other.tenant_id], actor="test") as tx:
+        messages = [a_message(each) for each in (ground.customer, theirs)]
+        made = await notifications.tell(tx, messages=messages, now=NOW)
+        await notifications.dispatch(tx, refs=[each.ref for each in made], now=NOW)
+    await ground.runner.drain()
+    sent = {mail["To"].addresses[0].addr_spec: mail["From"].addresses[0].display_name for mail in ground.inbox.mails}
+    assert sent == {"ada@lovelace.example": "Northwind", "bob@southwind.example": "Southwind"}

@@ -26,16 +26,17 @@ async def on_subscription_moved(tx: Tx, messages: Sequence[Message[SubscriptionE
 async def on_order_completed(tx: Tx, messages: Sequence[Message[OrderCompleted]], *, now: datetime) -> None:
     purchases = [
         Purchase(
-            tenant_id=event.tenant_id,
-            customer_id=event.customer_id,
-            order_id=event.order_id,
-            product_code=event.product_code,
-            invoice_id=event.invoice_id,
-            bought_at=event.completed_at,
-            access_until=event.access_until,
+            tenant_id=message.event.tenant_id,
+            customer_id=message.event.customer_id,
+            order_id=message.event.order_id,
+            product_code=message.event.product_code,
+            invoice_id=message.event.invoice_id,
+            # A provider whose clock is ahead of ours does not keep anybody waiting for what is paid.
+            bought_at=min(message.event.completed_at, message.occurred_at),
+            access_until=message.event.access_until,
         )
-        for event in events_of(messages)
-        if event.product_id is not None
+        for message in messages
+        if message.event.product_id is not None
     ]
     await service.grant_products(tx, purchases=purchases, now=now)
 

@@ -71,7 +71,9 @@ async def tell(tx: Tx, *, messages: Sequence[NewNotification], now: datetime) ->
 async def dispatch(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
     """Write the intents that send what waits."""
     waiting = [each for each in await store.get(tx, refs) if each.status is Status.PENDING]
-    tenants = await identity.tenants(tx, ids=sorted({each.tenant_id for each in waiting})) if waiting else {}
+    if not waiting:
+        return
+    tenants = await identity.tenants(tx, ids=sorted({each.tenant_id for each in waiting}))
     await outside.intend(tx, intents=[_intent(each, tenants[each.tenant_id]) for each in waiting], now=now)
 
 
@@ -82,6 +84,8 @@ async def waiting(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Notification]:
 
 async def record(tx: Tx, *, deliveries: Sequence[Delivery], now: datetime) -> None:
     """Note what came of messages and seal what they said; one that has an outcome keeps it."""
+    if not deliveries:
+        return
     by_ref = {each.ref: each for each in deliveries}
     pending = await store.lock_pending(tx, list(by_ref))
     readers = await customers.get(tx, refs=sorted({Ref(each.tenant_id, each.customer_id) for each in pending}))
