@@ -91,7 +91,7 @@ async def test_a_renewal_is_charged_to_the_card_that_paid_first(world: World):
 async def test_a_card_that_fails_is_tried_again_three_times_then_blocked_and_lifted_by_repaying(world: World):
     await world.plan()
     await world.customer()
-    card = await world.card("acme", "pm_card_ok_once")
+    card = await world.card("acme", "pm_card_once")
     subscription = await world.subscribe(payment_method_id=card["id"])
     await until(lambda: is_eligible(world), what="eligibility")
 

@@ -4,16 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from ipaddress import ip_network
 
 from fastapi import FastAPI
 from pydantic import SecretStr
 
 from guilder.domain.identity import service as identity
+from guilder.entrypoints import mailbox
 from guilder.kernel.ids import TenantId
 from guilder.platform import metrics
 from guilder.platform.bus import groups
 from guilder.platform.bus.consumer import Consumer
+from guilder.platform.bus.retry import RetryPolicy
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import Clock, WallClock
 from guilder.platform.config import Settings
@@ -22,12 +25,14 @@ from guilder.platform.db.migrate import pending as pending_migrations
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Vault
 from guilder.platform.http import app as http
+from guilder.platform.http.router import Router
 from guilder.platform.http.settings import Allowance, HttpSettings
 from guilder.platform.jobs.machine import TimeMachine
 from guilder.platform.jobs.sandboxes import RestCheck
 from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.outside import intents
 from guilder.platform.outside.runner import Runner
+from guilder.wiring import published
 from guilder.wiring.performers import WINDOWS, performers
 from guilder.wiring.ports import Ports, authentication, open_ports
 from guilder.wiring.reactions import REACTIONS
@@ -35,6 +40,7 @@ from guilder.wiring.routers import ROUTERS
 from guilder.wiring.timetable import timetable
 
 LAG_MAX = 100_000
+_SOON = (timedelta(seconds=0.2), timedelta(seconds=1), timedelta(seconds=5))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,7 @@ class House:
     def app(self) -> FastAPI:
         """Return the API as it is served."""
         app = http.build(
-            routers=ROUTERS,
+            routers=self._routers(),
             authenticate=authentication(self.settings, self.database, self.clock),
             clocks=self.clocks,
             database=self.database,
@@ -62,13 +68,14 @@ class House:
             clock=self.clock,
         )
         app.state.files = self.ports.files
+        app.state.gateways = self.ports.gateways
         app.state.keys = self.ports.keys
         app.state.clock = self.clock
         return app
 
     def worker(self) -> "Worker":
         return Worker(
-            consumer=Consumer(self.database, REACTIONS, self.clocks, self.clock, meter=metrics),
+            consumer=Consumer(self.database, REACTIONS, self.clocks, self.clock, retry=self._retry(), meter=metrics),
             sequencer=Sequencer(self.database),
             runner=Runner(
                 self.database,
@@ -91,6 +98,14 @@ class House:
                 clock=self.clock,
             ),
         )
+
+    def _routers(self) -> tuple[Router, ...]:
+        published_here = published.router(base_url=self.settings.base_url)
+        return (*ROUTERS, published_here, mailbox.router(is_production=self.settings.is_production))
+
+    def _retry(self) -> RetryPolicy:
+        # A sandbox does not come to rest while a message is being tried again: a developer is told sooner.
+        return RetryPolicy() if self.settings.is_production else RetryPolicy(waits=_SOON)
 
     def _ready_checks(self) -> Mapping[str, Callable[[], Awaitable[str | None]]]:
         return {"migrations": self._migrations_missing, "queue": self._queue_lags}

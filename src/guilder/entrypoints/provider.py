@@ -10,6 +10,7 @@ import httpx
 
 from guilder.platform import logging
 from guilder.platform.config import Settings
+from guilder.platform.db.embedded.process import die_with_parent
 
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
@@ -24,7 +25,7 @@ class ProviderCannotStart(Exception):
 
 
 @asynccontextmanager
-async def simulated_provider(settings: Settings) -> AsyncIterator[None]:
+async def running_provider(settings: Settings) -> AsyncIterator[None]:
     """Run the provider, and start it again if it falls.
 
     :raises ProviderCannotStart: its port is taken
@@ -68,6 +69,8 @@ async def _start(settings: Settings) -> asyncio.subprocess.Process:
         str((settings.guilder_data / "provider").resolve()),
         # Ctrl-C is for this process, which then ends that one.
         start_new_session=True,
+        # However this process ends, that one does not stay behind with its port.
+        preexec_fn=die_with_parent(os.getpid()),
         stdout=asyncio.subprocess.DEVNULL,
     )
 

@@ -1,6 +1,7 @@
 """`guilder up`: everything on one machine, in one process beside the database and the simulated provider."""
 
 import asyncio
+import os
 import socket
 from contextlib import AsyncExitStack
 
@@ -28,7 +29,9 @@ def up(settings: Settings, console: Console, *, with_demo: bool) -> None:
     :raises PortTaken: another program listens where the API should
     """
     refuse_taken_port(settings)
-    serving.begin(settings)
+    # One reads this terminal: what goes well is told by the pages, what does not is told here.
+    quiet = settings.log_level == "INFO" and "LOG_LEVEL" not in os.environ
+    serving.begin(settings.model_copy(update={"log_level": "WARNING"}) if quiet else settings)
 
     def progress(sentence: str) -> None:
         console.print(f"  [dim]{sentence}[/dim]")

@@ -2,15 +2,20 @@
 
 import pkgutil
 from collections.abc import Iterator
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import Any
+
+from starlette.responses import JSONResponse
 
 import guilder.domain
 from guilder.kernel.event import Event
+from guilder.platform.auth.permission import PUBLIC
 from guilder.platform.bus import codec
 from guilder.platform.bus.reactions import Reaction
+from guilder.platform.http.router import Router
 
 ASYNCAPI = "3.0.0"
+VERSION = metadata.version("guilder")
 
 
 def event_types() -> list[type[Event]]:
@@ -44,17 +49,22 @@ def asyncapi(*, base_url: str, version: str) -> dict[str, Any]:
             "version": version,
             "description": "CloudEvents 1.0 in JSON; events with the same partition key keep their order on a topic.",
         },
-        "servers": {"api": {"host": base_url.split("://")[-1], "protocol": base_url.split("://")[0]}},
+        "servers": {
+            "api": {"host": base_url.rsplit("://", maxsplit=1)[-1], "protocol": base_url.split("://", maxsplit=1)[0]}
+        },
         "channels": {
             topic: {
                 "address": topic,
-                "messages": {each.name: {"$ref": f"#/components/messages/{each.name}"} for each in types if each.topic == topic},
+                "messages": {
+                    each.name: {"$ref": f"#/components/messages/{each.name}"} for each in types if each.topic == topic
+                },
                 **({"parameters": {"gateway": {"description": "The gateway's name."}}} if "{gateway}" in topic else {}),
             }
             for topic in topics
         },
         "operations": {
-            f"announce {topic}": {"action": "send", "channel": {"$ref": f"#/channels/{_pointer(topic)}"}} for topic in topics
+            f"announce {topic}": {"action": "send", "channel": {"$ref": f"#/channels/{_pointer(topic)}"}}
+            for topic in topics
         },
         "components": {
             "messages": {
@@ -71,9 +81,23 @@ def asyncapi(*, base_url: str, version: str) -> dict[str, Any]:
     }
 
 
+def router(*, base_url: str) -> Router:
+    """Serve the description of our events, as /openapi.json is that of our requests."""
+    served = Router(tags=["events"])
+
+    @served.get("/asyncapi.json", permission=PUBLIC)
+    async def describe_events() -> JSONResponse:
+        """Get the topics and the schemas of the events as AsyncAPI 3."""
+        return JSONResponse(asyncapi(base_url=base_url, version=VERSION))
+
+    return served
+
+
 def flows(reactions: list[Reaction]) -> str:
     """Draw who wakes whom, as a page with a Mermaid picture and a table."""
-    edges = sorted({(room_of(each.event), each.event.__name__, each.group) for each in reactions if each.event is not Event})
+    edges = sorted(
+        {(room_of(each.event), each.event.__name__, each.group) for each in reactions if each.event is not Event}
+    )
     lines = [
         "# Who wakes whom",
         "",

@@ -1,22 +1,32 @@
 """The timetable: what the clock asks, in the order in which work due at one instant is done."""
 
+from datetime import timedelta
+
 from guilder.domain.dunning import jobs as dunning
+from guilder.domain.gateways import jobs as gateways
 from guilder.domain.invoicing import jobs as invoicing
 from guilder.domain.orders import jobs as orders
+from guilder.domain.payments import jobs as payments
 from guilder.domain.subscriptions import jobs as subscriptions
 from guilder.platform.bus.retention import Retention
 from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
 from guilder.platform.db.database import Database
+from guilder.platform.http import idempotency
 from guilder.platform.jobs.timetable import Chore, Job, Timetable
+from guilder.platform.outside import store as outside
 
 HOUR_S = 3_600.0
+PURGE_MAX = 10_000
+ANSWERS_KEPT = timedelta(hours=96)
 
 JOBS = (
     Job(name="invoicing.bill_due", find="subscriptions.due", run=invoicing.bill_due),
     Job(name="dunning.retry", find="dunning.retries_due", run=dunning.retry),
     Job(name="dunning.remind", find="dunning.reminders_due", run=dunning.remind, every_s=5),
     Job(name="dunning.block", find="dunning.blocks_due", run=dunning.block, every_s=5),
+    Job(name="gateways.look_again", find="gateways.requests_due", run=gateways.look_again, every_s=5),
+    Job(name="payments.look_after", find="payments.stale_due", run=payments.look_after, every_s=30),
     Job(name="orders.abandon", find="orders.abandon_due", run=orders.abandon, every_s=30),
     Job(name="invoicing.recognize_due", find="invoicing.recognition_due", run=invoicing.recognize_due, every_s=30),
     Job(
@@ -34,4 +44,19 @@ def timetable(settings: Settings, clock: Clock) -> Timetable:
     async def keep_the_log(database: Database) -> None:
         await Retention(database, clock, days_kept=settings.log_retention_days).step()
 
-    return Timetable(JOBS, [Chore(name="log.retention", every_s=HOUR_S, run=keep_the_log)])
+    async def forget_answers(database: Database) -> None:
+        async with database.transaction(actor="chores") as tx:
+            await idempotency.purge(tx, before=clock.now() - ANSWERS_KEPT)
+
+    async def forget_intents(database: Database) -> None:
+        async with database.transaction(actor="chores") as tx:
+            await outside.purge(tx, older_than_days=settings.log_retention_days, limit=PURGE_MAX)
+
+    return Timetable(
+        JOBS,
+        [
+            Chore(name="log.retention", every_s=HOUR_S, run=keep_the_log),
+            Chore(name="http.forget_answers", every_s=HOUR_S, run=forget_answers),
+            Chore(name="outside.forget_intents", every_s=HOUR_S, run=forget_intents),
+        ],
+    )

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 FOLDER = Path(__file__).parents[2] / "migrations"
 # A migration waits this long for a busy table, then lets the traffic behind it pass and tries again.
@@ -70,7 +71,7 @@ async def migrate(url: str, *, report: Callable[[str], None], folder: Path = FOL
         return [str(migration) for migration in todo]
 
 
-async def pending(where: "str | asyncpg.Connection[Any]", *, folder: Path = FOLDER) -> list[str]:
+async def pending(where: "str | asyncpg.Connection[Any] | PoolConnectionProxy[Any]", *, folder: Path = FOLDER) -> list[str]:
     """Return the names of the migrations that this code has and the database has not.
 
     :raises MigrationError: the database is newer than the code, or a file was changed after it was applied
@@ -123,7 +124,7 @@ def _compare(files: list[Migration], done: dict[int, tuple[str, str]]) -> list[M
     return todo
 
 
-async def _history(connection: "asyncpg.Connection[Any]") -> dict[int, tuple[str, str]]:
+async def _history(connection: "asyncpg.Connection[Any] | PoolConnectionProxy[Any]") -> dict[int, tuple[str, str]]:
     if await connection.fetchval("select to_regclass('public.guilder_migrations')") is None:
         return {}
     rows = await connection.fetch("select number, name, sha256 from public.guilder_migrations")

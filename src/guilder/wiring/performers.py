@@ -1,0 +1,28 @@
+"""Performers: what is done outside, by whom, and how much of it at once."""
+
+from email.utils import parseaddr
+
+from guilder.domain.gateways.performers import Canceling, Charging, Connecting, Refunding, SettingUp
+from guilder.domain.invoicing.performers import InvoiceDocuments
+from guilder.domain.notifications.performers import MailSending, SmsSending
+from guilder.platform.config import Settings
+from guilder.platform.outside.mail import Mailbox
+from guilder.platform.outside.phases import AnyPerformer
+from guilder.wiring.ports import Ports, text_sender
+
+# Calls at once, by family of destination: one that is slow takes no more than its own window.
+WINDOWS = {"gateway": 32, "files": 4, "smtp": 8, "sms": 4}
+
+
+def performers(ports: Ports, settings: Settings) -> list[AnyPerformer]:
+    name, address = parseaddr(settings.mail_from)
+    return [
+        Charging(ports.gateways),
+        Canceling(ports.gateways),
+        Refunding(ports.gateways),
+        SettingUp(ports.gateways),
+        Connecting(ports.gateways, public_url=ports.base_url),
+        InvoiceDocuments(ports.typesetter, ports.files),
+        MailSending(mailer=ports.mailer, sender=Mailbox(address, name), public_url=ports.base_url),
+        SmsSending(texter=ports.texter, sender=text_sender(settings), public_url=ports.base_url),
+    ]
