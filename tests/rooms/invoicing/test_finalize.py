@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -25,6 +26,7 @@ from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import NOW, new_tenant
 from tests.support.builders.invoicing import a_draft, a_line, an_invoice
 
+ORDER = UUID(int=7)
 MARCH = Period(datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC))
 
 
@@ -40,13 +42,13 @@ async def numbers(open_tx):
 
 async def test_a_draft_becomes_owed_and_is_read_as_it_was_made(open_tx, customer, vat, balances):
     async with open_tx() as tx:
-        made = await an_invoice(tx, customer, 1_000, 250, metadata={"po": "7"})
+        made = await an_invoice(tx, customer, 1_000, 250, metadata={"po": "7"}, order_id=ORDER)
         assert names(tx) == ["invoicing.invoice.finalized"]
     async with open_tx() as tx:
         read = await invoicing.one(tx, invoice=made.id)
         payment = (await payments.current(tx, invoices=[made.ref]))[made.ref]
     assert read == made
-    assert (made.number, made.status) == ("INV-2026-00001", Status.OPEN)
+    assert (made.number, made.status, made.order_id) == ("INV-2026-00001", Status.OPEN, ORDER)
     assert (made.subtotal.minor, made.tax.minor, made.total.minor, made.due.minor) == (1_250, 238, 1_488, 1_488)
     assert [(line.number, line.amount.minor, line.tax.minor) for line in made.lines] == [(1, 1_000, 190), (2, 250, 48)]
     assert (payment.amount, payment.status) == (made.total, PaymentStatus.AWAITING_CUSTOMER)

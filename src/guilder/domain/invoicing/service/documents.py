@@ -18,6 +18,7 @@ from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.kernel.currency import exponent
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref
+from guilder.kernel.money import zero
 from guilder.kernel.period import Period
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
@@ -106,10 +107,10 @@ def _document(invoice: Invoice, issuer: Issuer, payment: Payment | None) -> prin
         due_on=invoice.due_at.astimezone(zone).date(),
         issuer=_party(invoice.seller),
         customer=_party(invoice.buyer),
-        lines=tuple(_line(line, zone) for line in invoice.lines),
+        lines=tuple(_line(line, zone, is_taxed=bool(invoice.taxes)) for line in invoice.lines),
         subtotal=invoice.subtotal,
         total=invoice.total,
-        amount_due=invoice.due,
+        amount_due=zero(invoice.currency) if invoice.status is Status.VOID else invoice.due,
         taxes=tuple(printed.TaxLine(tax.name, tax.percent / HUNDRED, tax.net, tax.tax) for tax in invoice.taxes),
         payments=(_payment(paid, invoice, zone),) if paid and invoice.paid.minor else (),
         notes=tuple(tax.legal_note for tax in invoice.taxes if tax.legal_note),
@@ -139,7 +140,7 @@ def _address(address: Address) -> tuple[str, ...]:
     return tuple(part for part in (address.line1, address.line2, town, address.region, address.country) if part)
 
 
-def _line(line: Line, zone: ZoneInfo) -> printed.DocumentLine:
+def _line(line: Line, zone: ZoneInfo, *, is_taxed: bool) -> printed.DocumentLine:
     price = None
     if line.unit_amount is not None:
         price = Decimal(line.unit_amount.minor).scaleb(-exponent(line.unit_amount.currency))
@@ -149,7 +150,7 @@ def _line(line: Line, zone: ZoneInfo) -> printed.DocumentLine:
         period=_days(line.period, zone) if line.period else None,
         quantity=Decimal(line.quantity),
         unit_price=price,
-        tax_rate=line.tax_percent / HUNDRED,
+        tax_rate=line.tax_percent / HUNDRED if is_taxed else None,
     )
 
 
