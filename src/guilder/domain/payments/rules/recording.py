@@ -29,7 +29,7 @@ def told(payment: Payment, answer: Answer) -> Payment:
     if outcome.kind is OutcomeKind.DECLINED and not _ends_attempt(payment, answer):
         return _tried_in_vain(payment, outcome)
     step = _STEPS[outcome.kind]
-    if not allows(payment.status, step) or _is_idle_talk(payment, step):
+    if not allows(payment.status, step) or _is_idle_talk(payment, step, answer):
         return payment
     status = after(payment.status, step)
     moved = replace(
@@ -69,8 +69,11 @@ def _tried_in_vain(payment: Payment, outcome: Outcome) -> Payment:
     return replace(payment, status=status, decline_code=outcome.decline_code, is_hard_decline=outcome.is_hard_decline)
 
 
-def _is_idle_talk(payment: Payment, step: Step) -> bool:
+def _is_idle_talk(payment: Payment, step: Step, answer: Answer) -> bool:
     """Say whether an answer only repeats what is known, or is older than it."""
+    # The performer closes what was declined, and the notice of that may overtake its answer, which says why.
+    if step is Step.CANCEL and answer.is_notice and payment.via is Via.SAVED:
+        return payment.status is not Status.CANCELING
     # A saved method is never left waiting for a customer who is not there: its performer ends the attempt itself.
     return step is Step.ASK_CUSTOMER and payment.via is Via.SAVED
 
