@@ -43,6 +43,11 @@ def up(settings: Settings, console: Console, *, with_demo: bool) -> None:
         asyncio.run(_run(found, console, server=server, with_demo=with_demo))
 
 
+def _quiet(settings: Settings) -> Settings:
+    # One line a request would bury what a person looks for; LOG_LEVEL=INFO shows them.
+    return settings.model_copy(update={"log_level": "WARNING"})
+
+
 async def _run(settings: Settings, console: Console, *, server: EmbeddedPostgres | None, with_demo: bool) -> None:
     owner = settings.database_owner_url or settings.database_url
     assert owner is not None
