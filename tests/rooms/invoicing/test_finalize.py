@@ -61,7 +61,7 @@ async def test_a_line_says_why_it_is_what_it_is(open_tx, customer, vat):
     line = a_line(1_000, explanation={"rule": "flat", "sentence": "Ten euros."})
     async with open_tx() as tx:
         made = await an_invoice(tx, customer, lines=(line,))
-        _, [explained] = await invoicing.explain(tx, invoice=made.number)
+        [explained] = (await invoicing.one(tx, invoice=made.number)).lines
     assert explained.explanation == {
         "rule": "flat",
         "sentence": "Ten euros.",

@@ -11,7 +11,7 @@ from guilder.domain.invoicing.service.documents import (
     request_documents,
 )
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, NegativeInvoice, are_billed, finalize
-from guilder.domain.invoicing.service.reading import explain, get, listing, one
+from guilder.domain.invoicing.service.reading import get, listing, one
 from guilder.domain.invoicing.service.standing import (
     InvoiceIsPaid,
     give_up,
@@ -35,7 +35,6 @@ __all__ = [
     "describe",
     "document_path",
     "document_stored",
-    "explain",
     "finalize",
     "get",
     "give_up",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Invoice, Line, Status
+from guilder.domain.invoicing.model import Invoice, Status
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref
@@ -42,14 +42,3 @@ async def listing(
 ) -> Page[Invoice]:
     rows = await store.listing(tx, query, customer_id=customer_id, subscription_id=subscription_id, status=status)
     return page_of(rows, query, lambda invoice: invoice.id)
-
-
-async def explain(
-    tx: Tx, *, invoice: UUID | str, customer_id: CustomerId | None = None
-) -> tuple[Invoice, tuple[Line, ...]]:
-    """Return an invoice with the explanation of each line: what went in, what was done with it, and what came out.
-
-    :raises NotFound: no such invoice, or not that customer's
-    """
-    found = await one(tx, invoice=invoice, customer_id=customer_id)
-    return found, found.lines

@@ -21,20 +21,29 @@ async def get(tx: Tx, refs: Sequence[Ref]) -> list[Invoice]:
 
 
 async def by_number(tx: Tx, number: str) -> Invoice | None:
-    found = await whole(tx, await tx.fetch(f"{SELECT} where number = $1 limit 1", number))
+    rows = await tx.fetch(f"{SELECT} where i.tenant_id = $1 and i.number = $2 limit 1", tx.tenant_id, number)
+    found = await whole(tx, rows)
     return found[0] if found else None
 
 
 async def listing(
-    tx: Tx, query: PageQuery, *, customer_id: UUID | None, subscription_id: UUID | None, status: str | None
+    tx: Tx, query: PageQuery, *, customer_id: UUID | None, subscription_id: UUID | None, status: Status | None
 ) -> list[Invoice]:
+    """Read one more than the page holds, newest first."""
+    # Only what is asked for is said, so that each search is planned by its own index.
+    asked: list[tuple[str, object]] = [("i.tenant_id = {}", tx.tenant_id)]
+    if query.after is not None:
+        asked.append(("i.id < {}", query.after))
+    if customer_id is not None:
+        asked.append(("i.customer_id = {}", customer_id))
+    if subscription_id is not None:
+        asked.append(("i.subscription_id = {}", subscription_id))
+    if status is not None:
+        asked.append(("i.status = {}", status.value))
+    where = " and ".join(text.format(f"${number}") for number, (text, _) in enumerate(asked, start=1))
     rows = await tx.fetch(
-        f"""{SELECT} where ($1::uuid is null or customer_id = $1) and ($2::uuid is null or subscription_id = $2)
-            and ($3::text is null or status = $3) and ($4::uuid is null or id < $4) order by id desc limit $5""",
-        customer_id,
-        subscription_id,
-        status,
-        query.after,
+        f"{SELECT} where {where} order by i.id desc limit ${len(asked) + 1}",
+        *(value for _, value in asked),
         query.limit + 1,
     )
     return await whole(tx, rows)
