@@ -1,12 +1,13 @@
 """Payments over HTTP. A customer's user sees its own only; paying itself is a matter of orders."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Path, Query
 
 from guilder.domain.customers import service as customers
 from guilder.domain.payments import service
-from guilder.domain.payments.model import NewRefund, RefundStatus, Status
+from guilder.domain.payments.model import MethodStatus, NewRefund, RefundStatus, Status
 from guilder.domain.payments.schemas import (
     CustomerRef,
     GrantIn,
@@ -31,6 +32,7 @@ from guilder.kernel.ids import CustomerId
 from guilder.kernel.page import Page
 from guilder.platform.auth.permission import Permission
 from guilder.platform.auth.principal import Role
+from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
@@ -93,7 +95,7 @@ async def list_methods(session: Session, customer: CustomerPath) -> Envelope[lis
 
 @router.post("/customers/{id}/payment-methods", permission=METHODS_WRITE, status_code=202)
 async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -> Envelope[MethodOut]:
-    """Save a method. Its provider validates it first: it is `pending` until then."""
+    """Save a method. Its provider validates it first: it is `pending` until then; `Prefer: wait=N` waits for that."""
     customer_id = await _customer(session, customer)
     made = await service.add_method(
         session.tx,
@@ -102,6 +104,14 @@ async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -
         return_url=body.return_url or f"{session.base_url}/portal",
         now=session.now,
     )
+
+    async def validated(tx: Tx, _: datetime) -> Envelope[MethodOut] | None:
+        found = await service.methods(tx, customer_id=customer_id)
+        known = next((each for each in found if each.id == made.id and each.status is not MethodStatus.PENDING), None)
+        return ok(method_to_wire(known)) if known else None
+
+    if body.token:
+        session.wait_for(validated)
     return ok(method_to_wire(made))
 
 
