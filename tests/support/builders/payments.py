@@ -176,7 +176,7 @@ class Till:
 async def a_till(database: Database, provider: Provider, *, now: datetime = NOW) -> AsyncIterator[Till]:
     clock, wall = HandClock(now), WallClock()
     clocks = identity.Clocks(clock)
-    gateway = Simulated(base_url=provider.url, timeout_s=3)
+    gateway = Simulated(base_url=provider.url)
     merchant = Merchant(provider, f"shop_{secrets.token_hex(8)}")
     runner = Runner(database, performers({gateway.name: gateway}, public_url=PUBLIC_URL), clocks, clock=wall)
     try:

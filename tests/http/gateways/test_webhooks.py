@@ -1,0 +1,182 @@
+"""Providers' webhooks: kept and answered once signed and committed; everything else is refused, and never a 500."""
+
+import asyncio
+import gzip
+import json
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from guilder.domain.gateways import service as gateways
+from guilder.kernel import ids
+from simulated_provider.webhooks import sign
+from tests.support.builders.gateways import a_gateway
+from tests.support.builders.identity import a_tenant
+
+
+async def post(site, till, body: bytes, headers: dict, path: str | None = None):
+    path = path or f"/api/webhooks/simulated/{till.account.endpoint_id}"
+    return await site.client.post(path, content=body, headers={"content-type": "application/json", **headers})
+
+
+def an_event(till, **over):
+    intent = {
+        "id": "pi_1",
+        "object": "payment_intent",
+        "status": "succeeded",
+        "amount": 4900,
+        "currency": "EUR",
+        "metadata": {"business_key": f"{till.tenant.tenant_id}:{uuid4()}:1"},
+        "payment_method_details": {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2034},
+        **over.pop("intent", {}),
+    }
+    said = {"id": f"evt_{uuid4().hex}", "type": "payment_intent.succeeded", "created": 1, "account": till.merchant.account}
+    return {**said, "data": {"object": intent}, **over}
+
+
+async def kept(till):
+    async with till.tx() as tx:
+        rows = await tx.fetch("select type, ignored_because from gateways.notices order by id")
+    return [tuple(row) for row in rows]
+
+
+async def test_a_notice_of_ours_is_kept_and_settles(site, till):
+    await till.a_card()
+    payment = await till.collect()
+    till.merchant.sim("faults", {"mode": "drop_after", "op": "confirm"})
+    await till.settle()
+    [event] = till.events("payment_intent.succeeded")
+    body, headers = till.signed(event)
+    answers = await asyncio.gather(*[post(site, till, body, headers) for _ in range(50)])
+    assert {answer.status_code for answer in answers} == {200}
+    await till.hear()
+    assert (await till.payment(payment)).status == "succeeded"
+    assert (await till.heard()).count("payments.payment.succeeded") == 1
+    assert (await kept(till)).count(("payment_intent.succeeded", "")) == 1
+    assert (await post(site, till, body, headers)).status_code == 200
+
+
+FORGERIES = {
+    "no header": lambda body, secret, at: {},
+    "empty": lambda body, secret, at: {"simulated-signature": ""},
+    "no comma": lambda body, secret, at: {"simulated-signature": f"t={at}"},
+    "no time": lambda body, secret, at: {"simulated-signature": sign(secret, body, at=at).partition(",")[2]},
+    "t=abc": lambda body, secret, at: {"simulated-signature": sign(secret, body, at=at).replace(str(at), "abc")},
+    "t negative": lambda body, secret, at: {"simulated-signature": sign(secret, body, at=-1)},
+    "t of other digits": lambda body, secret, at: {"simulated-signature": "t=¹²³,v1=aa".encode("latin-1", "ignore")},
+    "two times": lambda body, secret, at: {"simulated-signature": f"t={at}," + sign(secret, body, at=at)},
+    "huge time": lambda body, secret, at: {"simulated-signature": f"t={'9' * 400},v1=aa"},
+    "not hex": lambda body, secret, at: {"simulated-signature": f"t={at},v1=%%%"},
+    "other scheme": lambda body, secret, at: {"simulated-signature": sign(secret, body, at=at).replace("v1=", "v0=")},
+    "wrong secret": lambda body, secret, at: {"simulated-signature": sign("whsec_wrong", body, at=at)},
+    "empty secret": lambda body, secret, at: {"simulated-signature": sign("", body, at=at)},
+    "other body": lambda body, secret, at: {"simulated-signature": sign(secret, body + b" ", at=at)},
+    "stale": lambda body, secret, at: {"simulated-signature": sign(secret, body, at=at - 301)},
+    "of the future": lambda body, secret, at: {"simulated-signature": sign(secret, body, at=at + 301)},
+    "long header": lambda body, secret, at: {"simulated-signature": "v1=a," * 10_000 + sign(secret, body, at=at)},
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+async def test_a_forgery_is_refused_in_one_way_and_leaves_nothing(site, till, forgery):
+    body = json.dumps(an_event(till)).encode()
+    headers = FORGERIES[forgery](body, till.secret, int(till.now.timestamp()))
+    answer = await post(site, till, body, headers)
+    said = answer.json()
+    assert (answer.status_code, said["code"]) == (401, "webhook_refused")
+    assert await kept(till) == []
+    unknown = await post(site, till, body, headers, f"/api/webhooks/simulated/{uuid4()}")
+    assert {**unknown.json(), "request_id": "", "instance": ""} == {**said, "request_id": "", "instance": ""}
+
+
+@pytest.mark.parametrize("path", ["simulated/not-an-id", "simulated", "stripe", f"stripe/{uuid4()}", "nope"])
+async def test_an_address_that_is_nobodys_is_refused_likewise(site, till, path):
+    body, headers = till.signed(an_event(till))
+    answer = await post(site, till, body, headers, f"/api/webhooks/{path}")
+    assert (answer.status_code, answer.json()["code"]) == (401, "webhook_refused")
+
+
+async def test_another_tenants_secret_opens_nothing(site, till):
+    async with till.database.transaction(actor="test") as tx:
+        other = await a_tenant(tx)
+        await a_gateway(tx)
+        [opened] = await gateways.open_accounts(tx)
+    body, headers = till.signed(an_event(till), secret=opened.endpoint_secret)
+    assert (await post(site, till, body, headers)).status_code == 401
+    # Signed rightly on its own address, it still reaches nothing of the other tenant's.
+    await till.a_card()
+    payment = await till.collect()
+    await till.hear()
+    event = an_event(till, account=opened.account.provider_account)
+    event["data"]["object"]["metadata"]["business_key"] = payment.business_key
+    body, headers = till.signed(event, secret=opened.endpoint_secret)
+    path = f"/api/webhooks/simulated/{opened.account.endpoint_id}"
+    assert (await post(site, till, body, headers, path)).status_code == 200
+    await till.hear()
+    assert (await till.payment(payment)).status == "requested"
+    async with till.database.transaction([other.tenant_id], actor="test") as tx:
+        rows = await tx.fetch("select ignored_because from gateways.notices")
+    assert [row[0] for row in rows] == ["other_tenant"]
+
+
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"type": "customer.created"}, "unknown_type"),
+        ({"type": "payment_intent.succeeded.v9"}, "unknown_type"),
+        ({"data": None}, "unknown_type"),
+        ({"data": {"object": []}}, "unknown_type"),
+        ({"account": "somebody_else"}, "other_account"),
+        ({"intent": {"metadata": {}}}, "other_tenant"),
+        ({"intent": {"metadata": None}}, "other_tenant"),
+        ({}, "never_asked"),
+        ({"intent": {"amount": "4900"}}, "never_asked"),
+    ],
+)
+async def test_what_does_not_concern_us_is_kept_and_ignored(site, till, change, why):
+    body, headers = till.signed(an_event(till, **change))
+    assert (await post(site, till, body, headers)).status_code == 200
+    assert [reason for _, reason in await kept(till)] == [why]
+    assert "gateways.notice.received" not in await till.heard()
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"\xef\xbb\xbf{}", b"\x00", gzip.compress(b'{"id":"evt_1"}')])
+async def test_what_is_signed_and_unreadable_is_a_400(site, till, body):
+    _, headers = till.signed(body)
+    assert (await post(site, till, body, headers)).status_code == 400
+
+
+async def test_more_than_a_megabyte_is_not_read(site, till):
+    body, headers = till.signed(b"x" * 1_000_001)
+    assert (await post(site, till, body, headers)).status_code == 413
+
+
+async def test_the_bare_path_is_the_one_accounts_that_hears_it(site, till):
+    async with till.tx() as tx:
+        account = await a_gateway(tx, hears_bare_path=True, is_default=False, account="bare_shop")
+        opened = next(each for each in await gateways.open_accounts(tx) if each.account.id == account.id)
+    body, headers = till.signed(an_event(till, account="bare_shop"), secret=opened.endpoint_secret)
+    assert (await post(site, till, body, headers, "/api/webhooks/simulated")).status_code == 200
+    assert await kept(till) == [("payment_intent.succeeded", "never_asked")]
+
+
+async def test_a_secret_key_goes_in_and_never_comes_out(site, till):
+    ask = await site.key_of(till.tenant)
+    secret = "sk_sim_quite_secret"
+    made = await ask("POST", "/api/gateways", {"gateway": "simulated", "name": "Second", "secret_key": secret})
+    assert made.status_code == 201, made.text
+    listed = await ask("GET", "/api/gateways")
+    assert [each["name"] for each in listed.json()["data"]] == ["Simulated", "Second"]
+    assert [each["is_default"] for each in listed.json()["data"]] == [True, False]
+    for text in (made.text, listed.text):
+        assert secret not in text
+        assert "whsec" not in text
+    unknown = await ask("POST", "/api/gateways", {"gateway": "nope", "name": "x", "secret_key": secret})
+    assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_gateway")
+
+
+def test_the_pieces_of_an_account_are_not_shown_by_accident(till):
+    opened = replace(till.account, name="x")
+    assert str(ids.to_text("gwa", opened.id))
+    assert till.secret not in repr(till)
