@@ -110,7 +110,7 @@ class World:
                 return None
 
             await until(at_the_provider, what="the way to the provider's page")
-            form = {"number": card, "exp_month": "12", "exp_year": "2034", "cvc": "123", "name": "A. Customer"}
+            form = {"number": card, "expiry": "12 / 34", "cvc": "123", "name": "A. Customer"}
             return await browser.post(str(hosted.url), data=form)
 
     async def advance(self, **by: Any) -> Any:

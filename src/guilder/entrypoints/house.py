@@ -12,7 +12,6 @@ from pydantic import SecretStr
 
 from guilder.domain.identity import service as identity
 from guilder.entrypoints import mailbox
-from guilder.kernel.ids import TenantId
 from guilder.platform import metrics
 from guilder.platform.bus import groups
 from guilder.platform.bus.consumer import Consumer
@@ -22,7 +21,6 @@ from guilder.platform.clock import Clock, WallClock
 from guilder.platform.config import Settings
 from guilder.platform.db.database import Database
 from guilder.platform.db.migrate import pending as pending_migrations
-from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Vault
 from guilder.platform.http import app as http
 from guilder.platform.http.router import Router
@@ -30,7 +28,6 @@ from guilder.platform.http.settings import Allowance, HttpSettings
 from guilder.platform.jobs.machine import TimeMachine
 from guilder.platform.jobs.sandboxes import RestCheck
 from guilder.platform.jobs.scheduler import Scheduler
-from guilder.platform.outside import intents
 from guilder.platform.outside.runner import Runner
 from guilder.wiring import published
 from guilder.wiring.performers import WINDOWS, performers
@@ -94,7 +91,10 @@ class House:
                 self.database,
                 table,
                 identity.Sandboxes(),
-                rest=[RestCheck("log", _log_pending), RestCheck("outside calls", intents.pending)],
+                rest=[
+                    RestCheck("log", "platform.log_pending"),
+                    RestCheck("outside calls", "platform.intents_pending"),
+                ],
                 clock=self.clock,
             ),
         )
@@ -182,10 +182,6 @@ def http_settings(settings: Settings) -> HttpSettings:
         per_address=Allowance(settings.rate_limit_anonymous_per_minute),
         per_failed_login=Allowance(settings.rate_limit_failed_logins_per_minute),
     )
-
-
-async def _log_pending(tx: Tx, tenant_id: TenantId) -> int:
-    return await groups.pending(tx, tenant_id=tenant_id)
 
 
 def _reveal(secret: SecretStr | None) -> str | None:

@@ -122,8 +122,8 @@ class TimeMachine:
             await asyncio.gather(*others, *self._going.values(), return_exceptions=True)
 
     async def _under_way(self, tx: Tx, tenant_id: TenantId) -> dict[str, int]:
-        counts = {check.name: await check.count(tx, tenant_id) for check in self._rest}
-        return {name: count for name, count in counts.items() if count}
+        counts = await store.under_way(tx, tenant_id, [check.function for check in self._rest])
+        return {check.name: count for check, count in zip(self._rest, counts, strict=True) if count}
 
     async def _due(self, tx: Tx, tenant_id: TenantId, now: datetime, failed: Asides) -> list[Due]:
         limits = [job.batch_max + len(failed.get(job.name, {})) for job in self._jobs]

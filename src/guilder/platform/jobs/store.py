@@ -92,6 +92,15 @@ async def list_failures(tx: Tx, page: PageQuery) -> list[Row]:
     )
 
 
+async def under_way(tx: Tx, tenant_id: TenantId, functions: Sequence[str]) -> list[int]:
+    """Ask each function how much of a tenant's is under way, all of them about the same instant."""
+    if not functions:
+        return []
+    asked = ", ".join(f"{function}($1)" for function in functions)
+    row = await tx.fetchrow(f"select {asked}", tenant_id)
+    return list(row or ())
+
+
 async def begin_chore(tx: Tx, name: str, *, every_s: float) -> bool:
     """Take a chore for as long as this transaction is open; False where it is not due yet or another node has it."""
     if not await tx.fetchval("select pg_try_advisory_xact_lock(hashtextextended('chore:' || $1, 0))", name):

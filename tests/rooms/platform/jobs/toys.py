@@ -48,6 +48,9 @@ create function toy.reminders_due(p_tenant uuid, p_now timestamptz, p_limit int)
      where r.due_at <= p_now and (r.tenant_id = p_tenant
            or (p_tenant is null and not exists (select from toy.sandboxes b where b.tenant_id = r.tenant_id)))
      order by r.due_at limit p_limit $$;
+create function toy.count_waiting(p_tenant uuid) returns bigint
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select count(*) from toy.waiting where tenant_id = p_tenant $$;
 create function toy.all_sandboxes() returns table (tenant_id uuid, has_target boolean)
     language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select tenant_id, target_at is not null from toy.sandboxes $$;
@@ -131,10 +134,6 @@ class ToyClocks:
         )
 
 
-async def count_waiting(tx: Tx, tenant_id: TenantId) -> int:
-    return int(await tx.fetchval("select count(*) from toy.waiting where tenant_id = $1", tenant_id))
-
-
 @dataclass
 class World:
     database: Database
@@ -147,7 +146,7 @@ class World:
         return Scheduler(self.database, self.room.timetable, clock=self.clock, **settings)
 
     def machine(self, **settings: Any) -> TimeMachine:
-        rest = [RestCheck("waiting", count_waiting)]
+        rest = [RestCheck("waiting", "toy.count_waiting")]
         return TimeMachine(self.database, self.room.timetable, ToyClocks(), rest=rest, clock=WallClock(), **settings)
 
     @property
