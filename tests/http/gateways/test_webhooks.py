@@ -31,7 +31,12 @@ def an_event(till, **over):
         "payment_method_details": {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2034},
         **over.pop("intent", {}),
     }
-    said = {"id": f"evt_{uuid4().hex}", "type": "payment_intent.succeeded", "created": 1, "account": till.merchant.account}
+    said = {
+        "id": f"evt_{uuid4().hex}",
+        "type": "payment_intent.succeeded",
+        "created": 1,
+        "account": till.merchant.account,
+    }
     return {**said, "data": {"object": intent}, **over}
 
 

@@ -231,9 +231,7 @@ async def test_in_whatever_order_four_notices_come_the_end_is_the_same(till, ord
     till.merchant.sim(f"intents/{payment.provider_ref}/authenticate", {"approve": False})
     type_card(payment.action_url, "4000002760003184")
     till.merchant.sim(f"intents/{payment.provider_ref}/authenticate", {"approve": True})
-    script = till.events(
-        "payment_intent.requires_action", "payment_intent.payment_failed", "payment_intent.succeeded"
-    )
+    script = till.events("payment_intent.requires_action", "payment_intent.payment_failed", "payment_intent.succeeded")
     assert len(script) == 4
     for place in order:
         await till.notify(script[place])

@@ -69,13 +69,14 @@ def _tried_in_vain(payment: Payment, outcome: Outcome) -> Payment:
     return replace(payment, status=status, decline_code=outcome.decline_code, is_hard_decline=outcome.is_hard_decline)
 
 
-def _is_idle_talk(payment: Payment, step: Step, answer: Answer) -> bool:
-    """Say whether an answer only repeats what is known, or is older than it."""
-    # The performer closes what was declined, and the notice of that may overtake its answer, which says why.
-    if step is Step.CANCEL and answer.is_notice and payment.via is Via.SAVED:
-        return payment.status is not Status.CANCELING
-    # A saved method is never left waiting for a customer who is not there: its performer ends the attempt itself.
-    return step is Step.ASK_CUSTOMER and payment.via is Via.SAVED
+def _is_idle_talk(payment: Payment, answer: Answer, step: Step) -> bool:
+    """Say whether the performer of this payment knows better, and will answer."""
+    if payment.via is not Via.SAVED:
+        return False
+    # A saved method is never left waiting for a customer who is not there; and the notice that its object was closed
+    # may come before the answer that says why: it was declined.
+    is_closed = step is Step.CANCEL and answer.is_notice and payment.status is not Status.CANCELING
+    return step is Step.ASK_CUSTOMER or is_closed
 
 
 def _parked(payment: Payment, outcome: Outcome) -> Payment:

@@ -1,0 +1,10 @@
+"""What events may not carry."""
+
+from dataclasses import replace
+
+from guilder.domain.gateways.model import Outcome
+
+
+def without_token(outcome: Outcome) -> Outcome:
+    """Take the card's token out: an event is kept for long and read by many."""
+    return replace(outcome, card=replace(outcome.card, token="")) if outcome.card else outcome

@@ -1,0 +1,146 @@
+"""Connecting: the tenants' accounts at providers, and our webhook address there."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.gateways import store
+from guilder.domain.gateways.events import GatewayConnected
+from guilder.domain.gateways.model import GatewayAccount, OpenAccount
+from guilder.domain.identity import service as identity
+from guilder.kernel import ids
+from guilder.kernel.errors import Invalid, NotFound
+from guilder.kernel.ids import Ref, TenantId
+from guilder.platform import crypto
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+from guilder.platform.outside import intents
+from guilder.platform.outside.intents import Intent, NewIntent
+
+CONNECT = "gateway.connect"
+SIMULATED = "simulated"
+
+
+class UnknownGateway(Invalid):
+    """There is no such gateway."""
+
+    code = "unknown_gateway"
+
+
+async def connect(
+    tx: Tx,
+    *,
+    gateway: str,
+    name: str,
+    secret_key: str,
+    is_default: bool,
+    now: datetime,
+    provider_account: str = "",
+    hears_bare_path: bool = False,
+) -> GatewayAccount:
+    """Connect the tenant's account at a provider, and have our webhook address registered there.
+
+    The first one is the default whatever is said. `hears_bare_path`: the address without an endpoint's id is its, too.
+    """
+    tenant = await identity.tenant(tx)
+    others = await store.default_accounts(tx, [tx.tenant_id])
+    if is_default and others:
+        await store.clear_default(tx, tx.tenant_id)
+    account = GatewayAccount(
+        tenant_id=tx.tenant_id,
+        id=ids.new(now),
+        gateway=gateway,
+        name=name,
+        is_default=is_default or not others,
+        is_active=True,
+        created_at=now,
+        endpoint_id=ids.new(now),
+        provider_account=provider_account,
+        is_on_own_clock=tenant.is_sandbox,
+    )
+    await store.insert_account(
+        tx,
+        account,
+        secret_key=secret_key,
+        endpoint_secret=f"whsec_{crypto.new_secret()}",
+        hears_bare_path=hears_bare_path,
+        now=now,
+    )
+    await intents.intend(tx, intents=[_connection(account)], now=now)
+    return account
+
+
+async def furnish_sandboxes(tx: Tx, *, tenant_ids: Sequence[TenantId], now: datetime) -> None:
+    """Connect each of these sandboxes to an account of its own at the simulated provider, once."""
+    furnished = await store.default_accounts(tx, tenant_ids)
+    seen = tx.tenants
+    for tenant_id in sorted(set(tenant_ids) - {account.tenant_id for account in furnished}):
+        await tx.narrow({tenant_id})
+        await connect(
+            tx,
+            gateway=SIMULATED,
+            name="Simulated provider",
+            secret_key=f"sk_sim_{tenant_id}",
+            is_default=True,
+            provider_account=str(tenant_id),
+            now=now,
+        )
+    if tx.tenants != seen:
+        await tx.narrow(seen)
+
+
+async def open_accounts(tx: Tx) -> list[OpenAccount]:
+    """Return the tenant's accounts with their secrets: for whoever calls providers."""
+    refs = [Ref(account.tenant_id, account.id) for account in await store.accounts(tx)]
+    return list((await store.open_accounts(tx, refs)).values())
+
+
+async def renew_secret(
+    tx: Tx, *, account_id: UUID, secret_key: str, provider_account: str = "", now: datetime
+) -> GatewayAccount:
+    """Use another key of the account from now on, and charge there again if the old one was refused.
+
+    :raises NotFound: no such account
+    """
+    account = await one(tx, account_id=account_id)
+    ref = Ref(account.tenant_id, account.id)
+    await store.change_secret(tx, ref, secret_key=secret_key, provider_account=provider_account, now=now)
+    await intents.intend(tx, intents=[_connection(account)], now=now, revive=True)
+    return await one(tx, account_id=account_id)
+
+
+async def one(tx: Tx, *, account_id: UUID) -> GatewayAccount:
+    """Return an account of the tenant.
+
+    :raises NotFound: no such account
+    """
+    found = await store.accounts_of(tx, [Ref(tx.tenant_id, account_id)])
+    if not found:
+        raise NotFound("there is no such gateway account")
+    return found[0]
+
+
+async def accounts(tx: Tx) -> list[GatewayAccount]:
+    return await store.accounts(tx)
+
+
+async def default_account(tx: Tx, *, tenant_ids: Sequence[TenantId]) -> dict[TenantId, GatewayAccount]:
+    """Return the account that each of these tenants charges with, where it has one."""
+    return {account.tenant_id: account for account in await store.default_accounts(tx, tenant_ids)}
+
+
+async def load_connections(tx: Tx, *, wanted: Sequence[Intent]) -> list[OpenAccount | None]:
+    opened = await store.open_accounts(tx, [Ref(each.tenant_id, each.subject_id) for each in wanted])
+    return [opened.get(Ref(each.tenant_id, each.subject_id)) for each in wanted]
+
+
+async def record_connections(tx: Tx, *, connected: Sequence[GatewayAccount], now: datetime) -> None:
+    await store.mark_registered(tx, [Ref(each.tenant_id, each.id) for each in connected], now=now)
+    events = [
+        GatewayConnected(tenant_id=each.tenant_id, account_id=each.id, gateway=each.gateway) for each in connected
+    ]
+    outbox.announce(tx, events, now=now)
+
+
+def _connection(account: GatewayAccount) -> NewIntent:
+    return NewIntent(tenant_id=account.tenant_id, kind=CONNECT, destination=account.destination, subject_id=account.id)
