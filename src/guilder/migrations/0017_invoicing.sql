@@ -141,9 +141,6 @@ create function invoicing.refuse_change() returns trigger
 declare
     same invoicing.invoices := new;
 begin
-    if old.number is null then
-        return new;
-    end if;
     same.status := old.status;
     same.paid_minor := old.paid_minor;
     same.credited_minor := old.credited_minor;
@@ -163,7 +160,7 @@ begin
     return new;
 end $$;
 create trigger frozen before update on invoicing.invoices
-    for each row execute function invoicing.refuse_change();
+    for each row when (old.number is not null) execute function invoicing.refuse_change();
 
 -- Of a line, only when its revenue is recognised is ever written later.
 create function invoicing.refuse_line_change() returns trigger

@@ -1,0 +1,47 @@
+"""The tables in docs/design are worked out again: what they say is what is done."""
+
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from guilder.domain.invoicing.rules import proration, totals
+from guilder.kernel.money import Money
+from tests.unit.invoicing.rules.test_proration import JUNE, eur
+
+DESIGN = Path(__file__).parents[4] / "docs" / "design"
+
+
+def table(page, first_column):
+    """Read the rows of the table whose first heading is this."""
+    lines = (DESIGN / page).read_text().splitlines()
+    start = next(n for n, line in enumerate(lines) if line.startswith(f"| {first_column} |"))
+    rows = []
+    for line in lines[start + 2 :]:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    assert len(rows) > 3, (page, first_column)
+    return rows
+
+
+@pytest.mark.parametrize("row", table("proration.md", "changed at"), ids=lambda row: " ".join(row[:3]))
+def test_a_change_in_june(row):
+    at = datetime.fromisoformat(f"{row[0]}+00:00")
+    old, new, credit, charge, net = (int(row[n]) for n in (1, 2, 4, 5, 6))
+    assert JUNE.share_left(at) == Fraction(row[3])
+    assert proration.credit_for_unused(eur(old), eur(old), JUNE, changed_at=at) == eur(credit)
+    assert proration.charge_for_rest(eur(new), JUNE, changed_at=at) == eur(charge)
+    assert credit + charge == net
+
+
+@pytest.mark.parametrize("row", table("invoices.md", "net of the lines"), ids=lambda row: " ".join(row[:2]))
+def test_tax_by_rate(row):
+    nets, taxes = ([int(each) for each in row[n].split(",")] for n in (0, 2))
+    percent = Decimal(row[1])
+    worked = totals.of([(Money(net, "EUR"), percent) for net in nets], currency="EUR", rate_names={})
+    assert [each.minor for each in worked.line_taxes] == taxes
+    assert worked.tax.minor == int(row[3])
+    assert sum(totals.tax_of(net, percent) for net in nets) == int(row[4])
