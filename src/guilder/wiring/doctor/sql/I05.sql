@@ -1,0 +1,18 @@
+select c.tenant_id, case when p.id is null then 'business key' else 'pay' end as kind,
+       coalesce(p.id::text, c.business_key) as id,
+       format('the provider captured %s %s as %s, and here it is %s', c.amount, c.currency, c.ref,
+              coalesce(p.status || ' with ' || p.amount_minor || ' ' || p.currency, 'unknown')) as says
+from charge c
+join tenant t on t.tenant_id = c.tenant_id
+left join payments.payments p on p.tenant_id = c.tenant_id and p.business_key = c.business_key
+where c.at <= t.late_at
+  and (p.status, p.amount_minor, p.currency, p.provider_ref)
+      is distinct from ('succeeded', c.amount, c.currency, c.ref)
+union all
+select g.tenant_id, 'ref', g.refund_id::text,
+       format('the provider gave %s %s back as %s, and here it is %s', g.amount, g.code, g.ref,
+              coalesce(r.status || ' with ' || r.amount_minor || ' ' || r.currency, 'unknown'))
+from given_back g
+join tenant t on t.tenant_id = g.tenant_id
+left join payments.refunds r on r.tenant_id = g.tenant_id and r.id = g.refund_id
+where g.at <= t.late_at and (r.status, r.amount_minor, r.currency) is distinct from ('succeeded', g.amount, g.code)

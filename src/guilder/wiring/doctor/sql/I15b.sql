@@ -1,0 +1,25 @@
+select d.tenant_id, d.kind, d.id::text as id, format('%s was due at %s, and is not done', d.what, d.due_at) as says
+from tenant t
+cross join lateral (
+    select c.tenant_id, 'case' as kind, c.id, w.what, w.due_at from dunning.cases c
+    cross join lateral (values ('its retry', c.next_retry_at), ('its reminder', c.next_reminder_at),
+                               ('its block', c.block_at)) as w (what, due_at)
+    where c.tenant_id = t.tenant_id and w.due_at <= t.late_at
+    union all
+    select o.tenant_id, 'ord', o.id, 'giving it up', o.abandon_at from orders.orders o
+    where o.tenant_id = t.tenant_id and o.abandon_at <= t.late_at
+    union all
+    select l.tenant_id, 'inv', l.invoice_id, 'recognising the revenue of a line', l.recognize_at
+    from invoicing.lines l
+    where l.tenant_id = t.tenant_id and l.recognized_at is null and l.recognize_at <= t.late_at
+    union all
+    select s.tenant_id, 'sub', s.id, 'the reminder of its trial', s.trial_reminder_due_at
+    from subscriptions.subscriptions s
+    where s.tenant_id = t.tenant_id and s.trial_reminder_due_at <= t.late_at
+    union all
+    select p.tenant_id, 'pay', p.id, 'another look at it', p.check_due_at from payments.payments p
+    where p.tenant_id = t.tenant_id and p.check_due_at <= t.late_at
+    union all
+    select q.tenant_id, 'request', q.id, 'asking the provider again', q.check_due_at from gateways.requests q
+    where q.tenant_id = t.tenant_id and q.check_due_at <= t.late_at) d
+where t.status = 'active'

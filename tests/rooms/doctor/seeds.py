@@ -1,0 +1,220 @@
+"""One fault or more for each check, made as only a superuser can: triggers, keys and constraints are off meanwhile."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
+
+_PAID = "(select id from payments.payments where status = 'succeeded' order by id limit 1)"
+_LIVE = "(select id from invoicing.invoices where status = 'paid' order by id limit 1)"
+_SUB = "(select id from subscriptions.subscriptions where status = 'active' order by id limit 1)"
+_NOW = "(select max(now_at) from identity.sandbox_clocks)"
+
+
+def _copy(table: str, where: str, **over: str) -> str:
+    """Insert another row like one that is there, with some columns as these expressions have them."""
+    changes = ", ".join(f"'{column}', {value}" for column, value in over.items())
+    return f"""insert into {table} select (jsonb_populate_record(x, jsonb_build_object({changes}))).*
+               from {table} x where {where} limit 1"""
+
+
+SEEDS: list[tuple[str, str]] = [
+    (
+        "I01",
+        """update ledger.postings set amount_minor = amount_minor + 1 where (entry_id, line) in
+            (select entry_id, line from ledger.postings limit 1)""",
+    ),
+    ("I01", "delete from ledger.postings where entry_id = (select id from ledger.entries limit 1)"),
+    ("I02", "update ledger.postings set currency = 'USD' where entry_id = (select id from ledger.entries limit 1)"),
+    (
+        "I02",
+        """delete from ledger.entries where id = (select id from ledger.entries limit 1)""",
+    ),
+    ("I04-own", f"update payments.payments set amount_minor = amount_minor + 1000 where id = {_PAID}"),
+    (
+        "I04-own",  # money for what is void is nobody's
+        """update payments.payments set status = 'succeeded' where invoice_id =
+            (select id from invoicing.invoices where status = 'void' limit 1)""",
+    ),
+    (
+        "I04b-own",
+        _copy("payments.payments", f"id = {_PAID}", id="gen_random_uuid()", attempt="99", business_key="'again'"),
+    ),
+    (
+        "I05-own",
+        """update gateways.requests set outcome = 'succeeded' where kind = 'charge' and subject_id =
+            (select id from payments.payments where status = 'declined' limit 1)""",
+    ),
+    ("I06-own", f"update payments.payments set provider_ref = '' where id = {_PAID}"),
+    ("I06-own", f"delete from gateways.requests where kind = 'charge' and subject_id = {_PAID}"),
+    ("I07", f"update invoicing.invoices set paid_minor = paid_minor + 1 where id = {_LIVE}"),
+    ("I07", f"update invoicing.invoices set paid_minor = 0 where id = {_LIVE}"),
+    ("I07", f"update invoicing.invoices set status = 'open' where id = {_LIVE}"),
+    ("I07b", f"update invoicing.invoices set paid_minor = paid_minor - 1 where id = {_LIVE}"),
+    ("I07b", f"update invoicing.invoices set refunded_minor = refunded_minor + 1 where id = {_LIVE}"),
+    (
+        "I08",
+        _copy("payments.refunds", "true", id="gen_random_uuid()", amount_minor="1000000", status="'pending'"),
+    ),
+    ("I09", _copy("ledger.entries", "true", id="gen_random_uuid()")),
+    ("I09b", f"delete from ledger.entries where source_id = {_PAID}"),
+    ("I09b", f"update payments.payments set status = 'declined' where id = {_PAID}"),
+    ("I10", "update ledger.postings set ref_id = gen_random_uuid() where account = 'receivable'"),
+    (
+        "I10b",
+        f"update invoicing.lines set recognized_at = {_NOW} where recognize_at is not null and recognized_at is null",
+    ),
+    ("I11", f"update invoicing.lines set amount_minor = amount_minor + 1 where invoice_id = {_LIVE}"),
+    ("I11", f"update invoicing.invoices set tax_minor = tax_minor + 1 where id = {_LIVE}"),
+    ("I12", f"update invoicing.lines set currency = 'USD' where invoice_id = {_LIVE}"),
+    ("I13", f"delete from invoicing.billed_items where invoice_id = {_LIVE}"),
+    (
+        "I13",  # another live invoice bills the same
+        f"""update invoicing.lines set billed_item = (select min(billed_item) from invoicing.lines where invoice_id = {_LIVE})
+            where invoice_id = (select id from invoicing.invoices where status = 'paid' order by id desc limit 1)""",
+    ),
+    (
+        "I14",  # a hole
+        f"""update invoicing.lines set period_start = period_start + interval '1 day'
+            where kind = 'recurring' and subscription_id = {_SUB}
+              and period_start > (select min(period_start) from invoicing.lines where subscription_id = {_SUB})""",
+    ),
+    (
+        "I14",  # an overlap
+        f"""update invoicing.lines set period_start = period_start - interval '1 day'
+            where kind = 'recurring' and subscription_id = {_SUB}
+              and period_start > (select min(period_start) from invoicing.lines where subscription_id = {_SUB})""",
+    ),
+    (
+        "I14b",
+        f"""update subscriptions.subscriptions set current_period_end = current_period_end + interval '1 day'
+            where id = {_SUB}""",
+    ),
+    (
+        "I14b",
+        f"""update invoicing.lines set period_start = period_start + interval '1 day'
+            where kind = 'recurring' and subscription_id = {_SUB}""",
+    ),
+    (
+        "I15",
+        f"update subscriptions.subscriptions set next_due_at = {_NOW} - interval '1 hour' where id = {_SUB}",
+    ),
+    (
+        "I15",  # the clock would never find it
+        f"""update subscriptions.subscriptions set next_due_at = null,
+                current_period_end = {_NOW} - interval '1 hour' where id = {_SUB}""",
+    ),
+    ("I15b", f"update payments.payments set check_due_at = {_NOW} - interval '1 hour' where id = {_PAID}"),
+    ("I15b", f"update dunning.cases set next_reminder_at = {_NOW} - interval '1 hour'"),
+    ("I16", "update invoicing.invoices set sequence = sequence + 1 where sequence = 2"),
+    ("I16", "delete from invoicing.invoices where sequence = (select max(sequence) from invoicing.invoices)"),
+    ("I16b", "update invoicing.invoices set finalized_at = finalized_at + interval '100 days' where sequence = 1"),
+    ("I16c", f"update invoicing.invoices set content_sha256 = '' where id = {_LIVE}"),
+    ("I16c", f"update invoicing.invoices set status = 'draft' where id = {_LIVE}"),
+    ("I17", f"update invoicing.invoices set total_minor = total_minor + 1 where id = {_LIVE}"),
+    ("I17", f"update invoicing.invoices set number = 'another' where id = {_LIVE}"),
+    ("I17", f"delete from invoicing.invoices where id = {_LIVE}"),
+    (
+        "I18",
+        f"""insert into payments.states (tenant_id, payment_id, from_status, to_status)
+            select tenant_id, id, 'succeeded', 'declined' from payments.payments where id = {_PAID}""",
+    ),
+    (
+        "I18",
+        f"""insert into invoicing.states (tenant_id, invoice_id, from_status, to_status)
+            select tenant_id, id, 'paid', 'open' from invoicing.invoices where id = {_LIVE}""",
+    ),
+    ("I18", f"update subscriptions.subscriptions set status = 'suspended' where id = {_SUB}"),
+    ("I19", "update platform.log set position = null where id = (select max(id) from platform.log)"),
+    ("I19", "insert into platform.log_groups values ('deaf', 'invoices.%')"),
+    ("I19", "insert into platform.log_cursors values ('lost', 'invoices.events', 0, 0, 99)"),
+    (
+        "I20",
+        """insert into platform.log_parked (group_name, id, topic, partition, position, tenant_id, key, event_id, name,
+                version, payload, actor, occurred_at, recorded_at, due_at, died_at, parked_at)
+            select 'deaf', id, topic, partition, position, tenant_id, key, event_id, name, version, payload, actor,
+                   occurred_at, recorded_at, now(), now(), now() from platform.log where position is not null limit 1""",
+    ),
+    (
+        "I20b",
+        """insert into gateways.notices (tenant_id, id, account_id, notice_id, type, business_key, ignored_because,
+                sealed_body, received_at)
+            select tenant_id, gen_random_uuid(), id, 'evt_1', 'x', '', '', '', now()
+            from gateways.accounts, generate_series(1, 2)""",
+    ),
+    ("I21", f"update payments.payments set status = 'unknown', settled_at = null where id = {_PAID}"),
+    ("I21", "update payments.refunds set status = 'pending'"),
+    (
+        "I22",
+        """update payments.payments set status = 'requested' where id =
+            (select a.id from payments.payments a join payments.payments b using (invoice_id) where b.attempt > a.attempt limit 1)""",
+    ),
+    (
+        "I22b",
+        _copy("payments.payments", f"id = {_PAID}", id="gen_random_uuid()", attempt="99", business_key="'again'"),
+    ),
+    ("I22b", f"update payments.payments set is_overpayment = true, holds_invoice = false where id = {_PAID}"),
+    ("I23", f"delete from entitlements.grants where source_id = {_SUB}"),
+    (
+        "I23",
+        f"update entitlements.grants set valid_until = valid_until + interval '1 day' where source_id = {_SUB}",
+    ),
+    ("I23", f"update subscriptions.subscriptions set status = 'processing' where id = {_SUB}"),
+    ("I23", "update entitlements.grants set ended_at = null where ended_at is not null"),
+    ("I23", "update entitlements.grants set is_suspended = false where is_suspended"),
+    ("I23b", "delete from entitlements.grants where kind = 'product'"),
+    ("I23b", "update orders.orders set status = 'processing' where product_code = 'film'"),
+    ("I23b", f"update subscriptions.subscriptions set status = 'processing' where id = {_SUB}"),
+    ("I23c", "update entitlements.blocks set lifted_at = now() where lifted_at is null"),
+    ("I23c", "update entitlements.blocks set lifted_at = null where lifted_at is not null"),
+    (
+        "I25",
+        """update platform.intents set state = 'waiting', is_leased = true, due_at = now() - interval '1 day'
+            where id = (select id from platform.intents limit 1)""",
+    ),
+    (
+        "I26",
+        f"""insert into notifications.notifications (tenant_id, id, customer_id, channel, kind, status, cause_id, about,
+                language, created_at, detail)
+            select tenant_id, gen_random_uuid(), id, 'email', 'thanks', 'pending', gen_random_uuid(), '{{}}', 'en',
+                   {_NOW}, '' from customers.customers limit 1""",
+    ),
+    ("I27", f"update payments.payments set invoice_id = gen_random_uuid() where id = {_PAID}"),
+    ("I27", "update entitlements.grants set source_id = gen_random_uuid() where kind = 'product'"),
+    (
+        "I27b",
+        """alter table orders.orders add constraint stray foreign key (invoice_id, tenant_id)
+            references invoicing.invoices (id, tenant_id) not valid""",
+    ),
+    ("I28", "alter table payments.payments no force row level security"),
+    ("I28", "drop policy doctor on payments.payments"),
+]
+
+
+def _with(kind: str, change: Callable[[dict[str, Any]], list[dict[str, Any]]]) -> Callable[..., dict[str, Any]]:
+    """Change what is told of the first object of a kind that is ours: to others, to none."""
+
+    def changed(journal: dict[str, Any]) -> dict[str, Any]:
+        told: dict[str, Any] = deepcopy(journal)
+        first = told[kind].pop(0)
+        told[kind] += change(first)
+        return told
+
+    return changed
+
+
+def _next_attempt(charge: dict[str, Any]) -> dict[str, Any]:
+    head, _, attempt = charge["business_key"].rpartition(":")
+    return {**charge, "ref": "pi_twice", "business_key": f"{head}:{int(attempt) + 70}"}
+
+
+JOURNALS: list[tuple[str, Callable[..., dict[str, Any]]]] = [
+    ("I04", _with("charges", lambda one: [one, _next_attempt(one)])),
+    ("I04b", _with("charges", lambda one: [one, _next_attempt(one)])),
+    ("I05", _with("charges", lambda one: [one, _next_attempt(one)])),
+    ("I05", _with("charges", lambda one: [{**one, "amount": one["amount"] - 1}])),
+    ("I05", _with("charges", lambda one: [{**one, "ref": "pi_other"}])),
+    ("I05", _with("refunds", lambda one: [one, {**one, "amount": 1}])),
+    ("I06", _with("charges", lambda one: [])),
+    ("I06", _with("charges", lambda one: [{**one, "status": "failed"}])),
+    ("I06", _with("refunds", lambda one: [])),
+]
