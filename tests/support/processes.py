@@ -16,7 +16,7 @@ import httpx
 
 from tests.support.database import DatabaseUrls
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 120
 
 
 def free_port() -> int:
@@ -102,6 +102,7 @@ class Installation:
             "LOG_LEVEL": "WARNING",
             "RATE_LIMIT_ANONYMOUS_PER_MINUTE": "100000",
             "RATE_LIMIT_PER_MINUTE": "1000000",
+            "RATE_LIMIT_FAILED_LOGINS_PER_MINUTE": "100000",
         }
 
     def add(self, name: str, *command: str) -> Process:

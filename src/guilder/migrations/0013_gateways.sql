@@ -60,7 +60,6 @@ create table gateways.requests (
     primary key (tenant_id, id),
     unique (tenant_id, kind, business_key),
     foreign key (tenant_id, account_id) references gateways.accounts (tenant_id, id),
-    foreign key (tenant_id, customer_id) references customers.customers (tenant_id, id),
     check ((amount_minor is null) = (currency is null)),
     check ((kind in ('charge', 'refund')) <= (amount_minor is not null)),
     check (not (is_settled and check_due_at is not null))
