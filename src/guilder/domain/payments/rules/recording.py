@@ -29,7 +29,7 @@ def told(payment: Payment, answer: Answer) -> Payment:
     if outcome.kind is OutcomeKind.DECLINED and not _ends_attempt(payment, answer):
         return _tried_in_vain(payment, outcome)
     step = _STEPS[outcome.kind]
-    if not allows(payment.status, step) or _is_idle_talk(payment, step, answer):
+    if not allows(payment.status, step) or _is_idle_talk(payment, answer, step):
         return payment
     status = after(payment.status, step)
     moved = replace(
