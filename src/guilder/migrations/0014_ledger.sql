@@ -11,9 +11,11 @@ create table ledger.entries (
     customer_id uuid,
     currency text not null check (currency ~ '^[A-Z]{3}$'),
     posted_at timestamptz not null,
+    first_line smallint not null default 1 check (first_line = 1),
     primary key (tenant_id, id),
     -- One posting per fact, whoever reports it and however often.
-    unique (tenant_id, kind, source_type, source_id)
+    unique (tenant_id, kind, source_type, source_id),
+    unique (tenant_id, id, currency)
 );
 select platform.protect('ledger.entries', 'select, insert');
 
@@ -26,15 +28,22 @@ create table ledger.postings (
     currency text not null,
     amount_minor bigint not null check (amount_minor <> 0),
     primary key (tenant_id, entry_id, line),
-    foreign key (tenant_id, entry_id) references ledger.entries (tenant_id, id)
+    constraint postings_in_their_entrys_currency
+        foreign key (tenant_id, entry_id, currency) references ledger.entries (tenant_id, id, currency)
 );
 create index postings_by_account on ledger.postings (tenant_id, account, currency) include (amount_minor);
 create index postings_by_ref on ledger.postings (tenant_id, ref_id, account) where ref_id is not null;
 select platform.protect('ledger.postings', 'select, insert');
 
+-- An entry without postings would be a fact that was never booked: judged at the commit, when both are there.
+alter table ledger.entries add constraint entries_are_booked
+    foreign key (tenant_id, id, first_line) references ledger.postings (tenant_id, entry_id, line)
+    deferrable initially deferred;
+
 -- The database itself refuses what does not balance. The whole of an entry comes in one statement, so a trigger once a
--- statement sees all of it: it must add up to nothing, have two sides or more, be in its entry's currency, and an entry
--- that has postings already takes no more.
+-- statement sees all of it: it must add up to nothing and have two sides or more. It begins with line 1, which there is
+-- once: so an entry that is written takes no more. Nothing is looked up here: it is called for every movement of money,
+-- and a lookup in a trigger keeps the plan that it made when the table was empty.
 create function ledger.refuse_unbalanced() returns trigger
     language plpgsql set search_path = ''
     as $$
@@ -48,15 +57,7 @@ begin
         raise exception 'ledger entry % does not balance', bad using errcode = 'integrity_constraint_violation';
     end if;
     select n.entry_id into bad from new_postings n
-        join ledger.entries e on e.tenant_id = n.tenant_id and e.id = n.entry_id
-        where e.currency <> n.currency limit 1;
-    if found then
-        raise exception 'ledger entry % mixes currencies', bad using errcode = 'integrity_constraint_violation';
-    end if;
-    select n.entry_id into bad
-        from (select tenant_id, entry_id, count(*) as lines from new_postings group by tenant_id, entry_id) n
-        where n.lines <> (select count(*) from ledger.postings p
-                          where p.tenant_id = n.tenant_id and p.entry_id = n.entry_id) limit 1;
+        group by n.tenant_id, n.entry_id having min(n.line) <> 1 limit 1;
     if found then
         raise exception 'ledger entry % is already written', bad using errcode = 'integrity_constraint_violation';
     end if;
@@ -66,20 +67,6 @@ end $$;
 create trigger balanced after insert on ledger.postings
     referencing new table as new_postings
     for each statement execute function ledger.refuse_unbalanced();
-
--- An entry without postings would be a fact that was never booked: judged at the commit, when both are there.
-create function ledger.refuse_empty() returns trigger
-    language plpgsql set search_path = ''
-    as $$
-begin
-    if not exists (select from ledger.postings p where p.tenant_id = new.tenant_id and p.entry_id = new.id) then
-        raise exception 'ledger entry % has no postings', new.id using errcode = 'integrity_constraint_violation';
-    end if;
-    return null;
-end $$;
-
-create constraint trigger booked after insert on ledger.entries
-    deferrable initially deferred for each row execute function ledger.refuse_empty();
 
 create function ledger.refuse_change() returns trigger
     language plpgsql set search_path = ''
