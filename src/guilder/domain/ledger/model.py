@@ -44,7 +44,7 @@ class JournalEntry:
     postings: tuple[Posting, ...]
 
     def __post_init__(self) -> None:
-        assert len(self.postings) >= 2, self  # noqa: PLR2004  (double entry)
+        assert len(self.postings) >= 2, self
         assert sum(posting.amount_minor for posting in self.postings) == 0, self
 
 
