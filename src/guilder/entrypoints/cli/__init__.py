@@ -2,7 +2,7 @@
 
 import typer
 
-from guilder.entrypoints.cli import clock, dead_letters, ground, keys, running, sandboxes, tenants
+from guilder.entrypoints.cli import clock, dead_letters, doctor, ground, keys, running, sandboxes, tenants
 from guilder.entrypoints.cli.speaking import Polite
 
 app = typer.Typer(
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 running.add_to(app)
 ground.add_to(app)
+doctor.add_to(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="keys")
 app.add_typer(sandboxes.app, name="sandbox")

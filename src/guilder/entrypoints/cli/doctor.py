@@ -1,0 +1,51 @@
+"""`guilder doctor`: whether everything that must hold does hold."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from guilder.entrypoints.cli.access import office
+from guilder.entrypoints.cli.speaking import err, out, progress
+from guilder.entrypoints.databases import database_of
+from guilder.kernel.ids import TenantId
+from guilder.platform.clock import WallClock
+from guilder.platform.config import Settings, read_settings
+from guilder.wiring.doctor.command import doctor as examine
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command("doctor")(doctor)
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
+    tenant: Annotated[str | None, typer.Option("--tenant", "-t", help="Only this tenant: short name or id.")] = None,
+    settled: Annotated[
+        bool, typer.Option("--settled", help="Allow nothing to be under way: everything must hold now.")
+    ] = False,
+) -> None:
+    """Check the books, invoices, payments and access against each other, and against the simulated provider's journal.
+
+    It only reads. Exit code 0: healthy; 1: something is wrong, and listed; 2: it could not be examined.
+    """
+    with database_of(read_settings(), progress=progress) as settings:
+        code = asyncio.run(_examine(settings, tenant, settled=settled, as_json=as_json))
+    raise typer.Exit(code)
+
+
+async def _examine(settings: Settings, tenant: str | None, *, settled: bool, as_json: bool) -> int:
+    return await examine(
+        settings,
+        now=WallClock().now(),
+        console=out,
+        errors=err,
+        tenant_id=await _tenant_id(settings, tenant) if tenant is not None else None,
+        settled=settled,
+        as_json=as_json,
+    )
+
+
+async def _tenant_id(settings: Settings, name: str) -> TenantId:
+    async with office(settings) as opened:
+        return (await opened.find(name)).tenant_id

@@ -1,0 +1,253 @@
+"""The README, followed to the letter: `guilder up` in an empty folder, and every command as it is printed.
+
+Only where the server is differs (a free port). The browser is played by httpx: it opens the link that the reader is told
+to open, and pays with the card that the reader is told to use.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.processes import free_port
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+# Blocks of `sh` are the two that start everything; those of `bash` are followed here.
+BLOCK = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CARD = {"number": "4242424242424242", "expiry": "12 / 34", "cvc": "123", "name": "A. Reader"}
+START_TIMEOUT_S = 100
+END = "--end-of-block--"
+
+
+class Shell:
+    """One shell in which the reader's commands follow each other."""
+
+    def __init__(self, folder: Path, *, port: int, provider_port: int) -> None:
+        self._port, self._provider_port = port, provider_port
+        self._bash = subprocess.Popen(
+            ["bash", "--norc"],
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.run("set -euo pipefail; trap 'echo FAILED: $BASH_COMMAND' ERR")
+
+    def run(self, commands: str) -> str:
+        """Run a block as it stands in the README, and return what it printed; a command that fails fails the test."""
+        here = commands.replace("localhost:4000", f"localhost:{self._port}")
+        here = here.replace("localhost:4010", f"localhost:{self._provider_port}")
+        assert self._bash.stdin is not None
+        assert self._bash.stdout is not None
+        self._bash.stdin.write(f"{here}\necho {END}\n")
+        self._bash.stdin.flush()
+        said = []
+        for line in self._bash.stdout:
+            if line.strip() == END:
+                return "".join(said)
+            said.append(line)
+        raise AssertionError(f"failed:\n{here}\n{''.join(said)}")
+
+    def close(self) -> None:
+        self._bash.kill()
+        self._bash.communicate()
+
+
+class Running:
+    """`guilder up` in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port, self.provider_port = free_port(), free_port()
+        self.folder = folder
+        self.log = folder / "up.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        own = ("GUILDER_", "DATABASE_", "PUBLIC_URL", "APP_ENV", "LOG_")
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(own)}
+        environment |= {"PORT": str(self.port), "PROVIDER_PORT": str(self.provider_port)}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "guilder", "up"],
+                cwd=self.folder,
+                env={**environment, "PYTHONPATH": str(ROOT / "src"), "PYTHONUNBUFFERED": "1"},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def until_greeted(self, times: int = 1) -> str:
+        assert self._process is not None
+        ends = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < ends:
+            said = self.log.read_text()
+            if said.count("Ctrl-C stops everything") == times:
+                return said
+            assert self._process.poll() is None, said
+            time.sleep(0.2)
+        raise AssertionError(self.log.read_text())
+
+    def stop(self) -> int:
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        try:
+            return self._process.wait(40)
+        finally:
+            self._process.kill()
+
+    @property
+    def key(self) -> str:
+        return (self.folder / ".data" / "demo-key").read_text().strip()
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(
+            f"http://localhost:{self.port}{path}",
+            headers={"Authorization": f"Bearer {self.key}"},
+            trust_env=False,
+            follow_redirects=True,
+            timeout=30,
+        )
+
+    def data(self, path: str):
+        answer = self.get(path)
+        assert answer.status_code == 200, (path, answer.text)
+        return answer.json()["data"]
+
+    def until(self, check, what: str) -> None:
+        ends = time.monotonic() + 60
+        while not check():
+            assert time.monotonic() < ends, f"{what} did not happen"
+            time.sleep(0.1)
+
+    def until_at_rest(self) -> None:
+        self.until(lambda: self.data("/api/clock")["state"] == "at_rest", "the clock's arrival")
+
+
+@pytest.fixture
+def running():
+    # The embedded server may run as somebody else, who has to be let through.
+    folder = Path(tempfile.mkdtemp(prefix="guilder-readme-"))
+    folder.chmod(0o711)
+    up = Running(folder)
+    up.start()
+    yield up
+    up.stop()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def shell(running):
+    shell = Shell(running.folder, port=running.port, provider_port=running.provider_port)
+    yield shell
+    shell.close()
+
+
+def pay(running: Running, link: str) -> None:
+    """Do what the reader does in the browser: open the link, go on to the provider's page, and pay."""
+    assert link.startswith(f"http://localhost:{running.port}/checkout/"), link
+    with httpx.Client(trust_env=False, follow_redirects=True, timeout=30) as browser:
+        page = browser.get(link)
+        assert page.status_code == 200, page.text
+        assert "€22.99" in page.text
+        page = browser.post(f"{link}/pay")
+        ends = time.monotonic() + 30
+        while str(running.provider_port) not in str(page.url):
+            assert time.monotonic() < ends, page.text
+            time.sleep(0.2)
+            page = browser.get(f"{link}?opening=1")
+        assert browser.post(str(page.url), data=CARD).status_code == 200
+
+
+@pytest.mark.timeout(400)
+def test_every_command_of_the_readme_does_what_it_says(running, shell):
+    said = running.until_greeted()
+    assert running.key in said, "the key can be copied from the terminal"
+    assert "not complete" not in said, said
+    history_is_told(running)
+
+    blocks = BLOCK.findall(README)
+    assert len(blocks) == 11
+    begin, sell, to_somebody, subscribe, see, explain, month, once, fails, by_hand, lifted = blocks
+    for block in (begin, sell, to_somebody):
+        shell.run(block)
+    assert '"status": "processing"' in shell.run(subscribe)
+
+    pay(running, shell.run("echo $LINK").strip())
+    invoice = shell.run("echo $INVOICE").strip()
+    running.until(lambda: running.data("/api/entitlements/acme")["eligible"], "access")
+    running.until(lambda: running.get(f"/api/invoices/{invoice}/pdf").status_code == 200, "the PDF")
+    saw = shell.run(see)
+    for expected in ('"status": "active"', '"eligible": true', '"status": "paid"', '"total": 2299', '"amount_due": 0'):
+        assert expected in saw
+    assert (running.folder / "invoice.pdf").read_bytes().startswith(b"%PDF-")
+    running.until(lambda: "billing@acme.example" in running.get("/mailbox").text, "the thank-you")
+    assert '"status": "success"' in shell.run(explain)
+
+    paid_until = running.data("/api/subscriptions/acme")["current_period_end"]
+    moved = shell.run(month)
+    running.until_at_rest()
+    assert '"status": "active"' in moved
+    assert running.data("/api/subscriptions/acme")["current_period_end"] > paid_until
+
+    assert '"status": "active"' in shell.run(once)
+    failed = shell.run(fails)
+    running.until_at_rest()
+    statuses = re.findall(r'"status": "(past_due|suspended)"', failed)
+    assert statuses == ["past_due", "suspended"], failed
+    assert '"blocked": true' in failed
+    kinds = re.findall(r'"kind": "(\w+)"', failed)
+    assert kinds.count("apology") == 1, kinds
+    assert kinds.count("payment_failed") == 3, kinds
+    assert "payment_reminder" in kinds, kinds
+
+    shell.run(by_hand)
+    pay(running, shell.run("echo $LINK").strip())
+    running.until(lambda: running.data("/api/entitlements/globex")["eligible"], "the block's end")
+    again = shell.run(lifted)
+    assert '"blocked": false' in again
+    assert '"status": "active"' in again
+
+    stops_and_continues(running)
+
+
+def history_is_told(running: Running) -> None:
+    """The demo's customers have come to be in different states, by real payments."""
+    states = {
+        who: running.data(f"/api/subscriptions/{who}")["status"]
+        for who in ("aurora", "brasserie", "kestrel", "nordlys", "sakura", "maple")
+    }
+    assert states == {
+        "aurora": "active",
+        "brasserie": "active",
+        "kestrel": "active",
+        "nordlys": "past_due",
+        "sakura": "expired",
+        "maple": "trialing",
+    }
+    assert running.data("/api/entitlements/maple/content/film-dikes")["allowed"]
+    mode = (running.folder / ".data" / "demo-key").stat().st_mode
+    assert mode & 0o077 == 0, "the key is for the owner of the folder alone"
+
+
+def stops_and_continues(running: Running) -> None:
+    """Ctrl-C ends well, and the next start goes on with everything as it was."""
+    before = running.data("/api/subscriptions")
+    key = running.key
+    assert running.stop() == 0, running.log.read_text()
+    running.start()
+    running.until_greeted(times=2)
+    assert running.key == key
+    assert json.dumps(running.data("/api/subscriptions")) == json.dumps(before)
