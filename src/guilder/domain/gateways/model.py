@@ -58,6 +58,7 @@ class GatewayRequest:
     is_on_session: bool = False
     return_url: str = ""  # where the provider's page leads back to
     description: str = ""
+    merchant_name: str = ""  # whom the customer pays, as the provider's page says it; known when the call is loaded
 
 
 class OutcomeKind(StrEnum):
@@ -95,7 +96,7 @@ class Outcome:
     alert: str = ""  # what a person should look at: another amount than was asked for
     is_pending: bool = False  # unknown, because the provider itself does not know yet (a debit that takes days)
     is_outage: bool = False  # unknown, because there was no answer
-    retry_after_s: float | None = None
+    retry_after_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,4 +180,4 @@ class Turn:
     tells: Outcome | None = None
     next: Next = Next.DONE
     step: str = ""
-    after_s: float = 0.0
+    after_s: int = 0

@@ -209,7 +209,7 @@ def _outcome(done: Done[Call, Outcome]) -> Outcome:
         kind=OutcomeKind.UNKNOWN,
         message=done.failure.reason,
         is_outage=True,
-        retry_after_s=done.failure.retry_after_s,
+        retry_after_s=None if done.failure.retry_after_s is None else int(done.failure.retry_after_s),
     )
 
 

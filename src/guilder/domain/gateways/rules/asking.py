@@ -25,7 +25,8 @@ assert set(FIRST_STEPS) == set(RequestKind)
 
 # Fast tries in a row, doubling from a second; beyond them the tenant's clock says when.
 TRIES_MAX = 5
-BACKOFF_FIRST_S = 1.0
+BACKOFF_FIRST_S = 1
+BACKOFF_MAX_S = 60
 CHECK_FIRST = timedelta(minutes=5)
 CHECK_LAST = timedelta(hours=1)
 PAGE_CHECK_FIRST = timedelta(minutes=10)
@@ -111,5 +112,5 @@ def _in_doubt(asked: Asked, outcome: Outcome, *, now: datetime) -> Turn:
     # What the provider itself does not know yet takes days, and a wrong answer is looked at by a person.
     if outcome.is_pending or outcome.alert or doubted.tries >= TRIES_MAX:
         return Turn(asked=doubted, tells=tells)
-    wait_s = max(BACKOFF_FIRST_S * 2.0 ** (doubted.tries - 1), outcome.retry_after_s or 0.0)
-    return Turn(asked=doubted, tells=tells, next=Next.AGAIN, after_s=min(wait_s, 60.0))
+    wait_s = max(BACKOFF_FIRST_S * 2 ** (doubted.tries - 1), outcome.retry_after_s or 0)
+    return Turn(asked=doubted, tells=tells, next=Next.AGAIN, after_s=min(wait_s, BACKOFF_MAX_S))

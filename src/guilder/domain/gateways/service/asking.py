@@ -19,6 +19,7 @@ from guilder.domain.gateways.model import (
 )
 from guilder.domain.gateways.rules import asking
 from guilder.domain.gateways.rules.discretion import without_token
+from guilder.domain.identity import service as identity
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
@@ -99,6 +100,7 @@ async def load_calls(tx: Tx, *, wanted: Sequence[Intent], now: datetime) -> list
     opened = await store.open_accounts(tx, [_account_ref(asked) for asked in found.values()])
     cancels = [asked for asked in found.values() if asked.request.kind is RequestKind.CANCEL]
     charges = await store.charges_of(tx, [(a.request.tenant_id, a.request.business_key) for a in cancels])
+    issuers = await identity.issuer(tx, tenant_ids=sorted({a.request.tenant_id for a in found.values()}))
     calls: list[Call | None] = []
     for intent in wanted:
         asked = found.get(Ref(intent.tenant_id, intent.subject_id))
@@ -108,7 +110,9 @@ async def load_calls(tx: Tx, *, wanted: Sequence[Intent], now: datetime) -> list
             continue
         is_cancel = asked.request.kind is RequestKind.CANCEL
         charge = charges.get((asked.request.tenant_id, asked.request.business_key)) if is_cancel else None
-        named = replace(asked, request=replace(asked.request, gateway=account.account.gateway))
+        issuer = issuers.get(asked.request.tenant_id)
+        merchant = (issuer.sender_name or issuer.legal_name) if issuer else ""
+        named = replace(asked, request=replace(asked.request, gateway=account.account.gateway, merchant_name=merchant))
         calls.append(Call(asked=named, account=account, charge=charge))
     return calls
 

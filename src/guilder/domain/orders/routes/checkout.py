@@ -36,6 +36,7 @@ async def show(
     visit: Visiting,
     token: str,
     back: Annotated[str | None, Query()] = None,
+    done: Annotated[str | None, Query()] = None,
     opening: Annotated[str | None, Query()] = None,
 ) -> Response:
     """Show what is owed and how its payment stands; while something is under way, look again by itself."""
@@ -45,13 +46,15 @@ async def show(
     except NotFound:
         return notice("unknown", status_code=404)
     path = f"/checkout/{token}"
-    state = _state(found, is_back=back is not None)
+    state = _state(found, is_back=back is not None, is_done=done is not None)
     if opening is not None and state is State.CONTINUE and found.payment is not None:
         # Whoever has pressed the button waits for the provider's page, and is taken there when it is ready.
         return RedirectResponse(found.payment.action_url, 303)
     refresh = None
     if state is State.OPENING:
         refresh = Refresh(f"{path}?opening=1")
+    elif state is State.PROCESSING and done is not None:
+        refresh = Refresh(f"{path}?done=1")
     elif state is State.PROCESSING and back is not None:
         refresh = Refresh(f"{path}?back=1")
     return page(found, state, path=path, refresh=refresh)
@@ -121,5 +124,5 @@ async def _visited(visit: Visit, link: Link, work: Callable[[Tx, datetime], Awai
     return await again_on_clash(once)
 
 
-def _state(found: Checkout, *, is_back: bool) -> State:
-    return state_of(found.invoice, found.payment, is_expired=found.is_expired, is_back=is_back)
+def _state(found: Checkout, *, is_back: bool, is_done: bool) -> State:
+    return state_of(found.invoice, found.payment, is_expired=found.is_expired, is_back=is_back, is_done=is_done)

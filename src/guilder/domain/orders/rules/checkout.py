@@ -40,8 +40,11 @@ _OF_INVOICE = {InvoiceStatus.PAID: State.PAID, InvoiceStatus.VOID: State.VOID}
 _ON_ITS_WAY = {PaymentStatus.REQUESTED, PaymentStatus.PREPARED}
 
 
-def state_of(invoice: Invoice, payment: Payment | None, *, is_expired: bool, is_back: bool = False) -> State:
-    """Say what the page shows. `is_back`: the customer has just come back from the provider's page.
+def state_of(
+    invoice: Invoice, payment: Payment | None, *, is_expired: bool, is_back: bool = False, is_done: bool = False
+) -> State:
+    """Say what the page shows. `is_back`: the customer has just come back from the provider's page; `is_done`: after
+    paying there, so an earlier decline is not the news any more.
 
     What is paid or void is so whether or not the link has expired: whoever kept it reads the truth.
     """
@@ -55,8 +58,8 @@ def state_of(invoice: Invoice, payment: Payment | None, *, is_expired: bool, is_
         return State.OPENING
     if payment.status is PaymentStatus.REQUIRES_ACTION and not payment.action_url:
         return State.OPENING
-    if payment.status is PaymentStatus.REQUIRES_ACTION and payment.decline_code:
+    if payment.status is PaymentStatus.REQUIRES_ACTION and payment.decline_code and not is_done:
         return State.DECLINED  # on the gateway's page, which can be used again
-    if payment.status is PaymentStatus.REQUIRES_ACTION and is_back:
+    if payment.status is PaymentStatus.REQUIRES_ACTION and (is_back or is_done):
         return State.PROCESSING
     return _OF_PAYMENT[payment.status]

@@ -18,7 +18,7 @@ BASE_URL = "http://127.0.0.1:4010"
 # Longer than its slowest card; the performers' limit is longer still.
 TIMEOUT_S = 10.0
 ANSWER_MAX = 256 * 1024
-RETRY_AFTER_MAX_S = 3600.0
+RETRY_AFTER_MAX_S = 3600
 # They say nothing about whether it was done: in doubt, look it up.
 _NO_ANSWER = frozenset({408, 409, 422, 425, 429})
 _KEY = re.compile(r"sk_sim_([A-Za-z0-9_-]{1,80})")
@@ -81,7 +81,12 @@ class Simulated:
 
     async def open_page(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
         kind = "setup_intent" if request.amount is None else "payment_intent"
-        body = {kind: request.provider_ref, "success_url": request.return_url, "cancel_url": request.return_url}
+        body = {
+            kind: request.provider_ref,
+            "success_url": f"{request.return_url}{'&' if '?' in request.return_url else '?'}done=1",
+            "cancel_url": request.return_url,
+            **({"merchant_name": request.merchant_name} if request.merchant_name else {}),
+        }
         reply = await self._post(credentials, "/v1/checkout_sessions", body, key=key)
         if reply.doubt is not None:
             return reply.doubt
@@ -237,6 +242,6 @@ def _metadata(request: GatewayRequest) -> dict[str, str]:
     return {"business_key": request.business_key, "tenant_id": str(request.tenant_id), "kind": request.kind.value}
 
 
-def _retry_after(answer: httpx.Response) -> float | None:
+def _retry_after(answer: httpx.Response) -> int | None:
     said = answer.headers.get("retry-after", "")
-    return min(float(said), RETRY_AFTER_MAX_S) if said.isascii() and said.isdigit() and len(said) < 10 else None
+    return min(int(said), RETRY_AFTER_MAX_S) if said.isascii() and said.isdigit() and len(said) < 10 else None

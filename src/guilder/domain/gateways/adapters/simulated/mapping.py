@@ -43,7 +43,7 @@ _NOTICES = {
 _CODE_MAX = 100
 
 
-def unknown(message: str, *, ref: str = "", is_outage: bool = True, retry_after_s: float | None = None) -> Outcome:
+def unknown(message: str, *, ref: str = "", is_outage: bool = True, retry_after_s: int | None = None) -> Outcome:
     return Outcome(
         kind=OutcomeKind.UNKNOWN,
         provider_ref=ref,
