@@ -30,8 +30,6 @@ MAY_HIDE: dict[str, str] = {}
 MAY_FLOAT = {"performers", "adapters"}
 FLOATS = {
     "src/guilder/domain/identity/service/token_trusts.py": "the seconds of a monotonic clock, for how old a key set is",
-    "src/guilder/domain/gateways/model.py": "seconds to wait before a provider is asked again",
-    "src/guilder/domain/gateways/rules/asking.py": "seconds to wait, doubling",
     "src/guilder/domain/orders/routes/checkout.py": "seconds that a page waits for the provider's address",
 }
 
