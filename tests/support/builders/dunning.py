@@ -46,7 +46,8 @@ async def a_customer_behind(shop: Shop, *, bank: Bank = says_no, **plan: Any) ->
     card = await shop.card(customer)
     answer = await shop.subscribe(customer, await shop.plan(**plan), payment_method_id=card.id)
     assert answer.subscription is not None
-    subscription = await shop.act(lambda tx: subscriptions.one(tx, ref=answer.subscription.ref))
+    ref = answer.subscription.ref
+    subscription = await shop.act(lambda tx: subscriptions.one(tx, ref=ref))
     assert subscription.status == "active"
     shop.bank = bank
     shop.charged_at.clear()

@@ -93,8 +93,7 @@ class Shop:
         while self.pending:
             event, occurred_at = self.pending.pop(0)
             if isinstance(event, PaymentRequested):
-                ref = Ref(event.tenant_id, event.payment_id)
-                await self.act(lambda tx, ref=ref: payments.start(tx, refs=[ref], now=self.now))
+                await self._start(Ref(event.tenant_id, event.payment_id))
             elif isinstance(event, GatewayRequested):
                 await self._answer(event)
             for handler in REACTIONS.get(type(event), []):
@@ -116,7 +115,7 @@ class Shop:
             for find, run in JOBS:
                 refs = await self._due(find)
                 if refs:
-                    await self.act(lambda tx, run=run, refs=refs: run(tx, refs, now=self.now))
+                    await self._run(run, refs)
             await self.drain()
         self.now = to
 
@@ -178,6 +177,12 @@ class Shop:
 
     def names(self) -> list[str]:
         return [event.name for event in self.heard]
+
+    async def _start(self, ref: Ref) -> None:
+        await self.act(lambda tx: payments.start(tx, refs=[ref], now=self.now))
+
+    async def _run(self, job: Callable[..., Awaitable[int]], refs: Sequence[Ref]) -> None:
+        await self.act(lambda tx: job(tx, refs, now=self.now))
 
     async def _answer(self, event: GatewayRequested) -> None:
         if event.kind == RequestKind.CHARGE:
