@@ -88,8 +88,9 @@ declare
 begin
     for one in select k.conrelid::regclass as place, k.conname from pg_constraint k
                  join pg_namespace n on n.oid = k.connamespace
-                where k.contype in ('c', 'u') and n.nspname in (
+                where k.contype in ('c', 'u', 'f') and n.nspname in (
                     'ledger', 'payments', 'gateways', 'invoicing', 'subscriptions', 'orders', 'dunning', 'notifications')
+                order by k.contype = 'f' desc -- before the keys that they refer to
     loop
         execute format('alter table %s drop constraint %I', one.place, one.conname);
     end loop;
