@@ -114,9 +114,7 @@ class Installation:
     def start(self, *, workers: int = 1, schedulers: int = 1) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         provider_data = str(self.folder / "provider")
-        self.add(
-            "provider", "-m", "simulated_provider", "--port", str(self.provider_port), "--data", provider_data
-        )
+        self.add("provider", "-m", "simulated_provider", "--port", str(self.provider_port), "--data", provider_data)
         self.add("api", "-m", "guilder", "serve")
         for number in range(1, workers + 1):
             self.add(f"worker{number}", "-m", "guilder", "work")

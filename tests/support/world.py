@@ -39,7 +39,9 @@ class World:
         assert answer.status_code == 200, (path, answer.status_code, answer.text)
         return answer.json()["data"]
 
-    async def post(self, path: str, body: Any = None, *, expect: tuple[int, ...] = (200, 201, 202), **headers: str) -> Any:
+    async def post(
+        self, path: str, body: Any = None, *, expect: tuple[int, ...] = (200, 201, 202), **headers: str
+    ) -> Any:
         answer = await self.http.post(path, json=body or {}, headers=headers)
         assert answer.status_code in expect, (path, answer.status_code, answer.text)
         return answer.json().get("data") if answer.is_success else answer.json()
@@ -178,9 +180,7 @@ async def a_world(installation: Installation, *, starts_at: datetime | None = No
     finally:
         await database.close()
     headers = {"Authorization": f"Bearer {made.text}"}
-    async with httpx.AsyncClient(
-        base_url=installation.base_url, headers=headers, trust_env=False, timeout=30
-    ) as http:
+    async with httpx.AsyncClient(base_url=installation.base_url, headers=headers, trust_env=False, timeout=30) as http:
         world = World(installation, made.tenant.tenant_id, made.text, http)
 
         async def connected_to_the_provider() -> Any:
