@@ -23,7 +23,7 @@ with tenant as materialized (
 ), charge as materialized (
     -- What the provider has captured under our keys: a journal may hold what was never ours.
     select t.tenant_id, k.invoice_id, c.business_key, c.ref, c.amount, upper(c.currency) as currency, c.at,
-           c.amount - coalesce((select sum(g.amount) from given_back g where g.charge_ref = c.ref), 0) as kept
+           c.amount - coalesce(g.returned, 0) as kept
     from journal, jsonb_to_recordset(coalesce(journal.told -> 'charges', '[]'))
         as c (ref text, business_key text, amount bigint, currency text, status text, at timestamptz)
     cross join lateral (
@@ -32,5 +32,7 @@ with tenant as materialized (
                case when c.business_key ~ '^[0-9a-f-]{36}:[0-9a-f-]{36}:[0-9]+$'
                     then split_part(c.business_key, ':', 2)::uuid end as invoice_id) k
     join tenant t on t.tenant_id = k.tenant_id
+    left join (select g.charge_ref, sum(g.amount) as returned from given_back g group by g.charge_ref) g
+        on g.charge_ref = c.ref
     where c.status = 'succeeded'
 )
