@@ -71,14 +71,18 @@ class Api:
     async def advance(self, to: str) -> None:
         """Move the clock, and wait until the sandbox is at rest."""
         await self.post("/api/clock/advance", {"to": to})
+        clock = await self.standing_clock()
+        if clock["state"] == "failed":
+            raise DemoStuck(f"the sandbox's clock was halted at {clock['now']}: {clock['detail']}")
+
+    async def standing_clock(self) -> Any:
+        """Wait until the clock stands, whoever sent it on its way."""
         for _ in range(int(ARRIVED_WITHIN_S / LOOK_EVERY_S)):
             clock = await self.find("/api/clock")
-            if clock["state"] == "at_rest":
-                return
-            if clock["state"] == "failed":
-                raise DemoStuck(f"the sandbox's clock was halted at {clock['now']}: {clock['detail']}")
+            if clock["state"] != "advancing":
+                return clock
             await asyncio.sleep(LOOK_EVERY_S)
-        raise DemoStuck(f"the sandbox's clock did not arrive at {to}")
+        raise DemoStuck("the sandbox's clock does not arrive")
 
     async def _pays(self, who: str) -> str:
         methods = await self.find(f"/api/customers/{who}/payment-methods")
