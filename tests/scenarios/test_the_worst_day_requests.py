@@ -137,16 +137,16 @@ async def test_f2_a_key_means_one_request_of_one_tenant(world, mortal, path):
         assert theirs.json()["data"]["id"] not in before
 
 
+NO_KEYS = (b"", b" ", b"k" * 256, b"a\x00b", b"a\x01b", b"a\x7fb", b"\xff\xfe", "schl\u00fcssel".encode())
+
+
 @pytest.mark.parametrize("path", BODIES)
-@pytest.mark.parametrize(
-    "key", [b"", b" ", b"k" * 256, b"a\x00b", b"a\x01b", b"a\x7fb", b"\xff\xfe", "schlüssel".encode()], ids=repr
-)
-async def test_f2_a_key_that_is_none_is_refused(world, path, key):
-    before = await world.get(MADE[path].removesuffix("/acme") if path != "/api/subscriptions" else "/api/orders")
-    status, _ = await sent_raw(world, path, json.dumps(BODIES[path]).encode(), b"Idempotency-Key: " + key + b"\r\n")
-    assert status == 400
-    after = await world.get(MADE[path].removesuffix("/acme") if path != "/api/subscriptions" else "/api/orders")
-    assert after == before
+async def test_f2_a_key_that_is_none_is_refused(world, path):
+    before = await counted(world)
+    for key in NO_KEYS:
+        status, _ = await sent_raw(world, path, json.dumps(BODIES[path]).encode(), b"Idempotency-Key: " + key + b"\r\n")
+        assert status == 400, key
+    assert await counted(world) == before
 
 
 async def test_f2_two_keys_in_one_request_are_refused(world):
