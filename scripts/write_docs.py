@@ -15,7 +15,9 @@ def documents() -> dict[Path, str]:
     made = {DOCS / "flows.md": published.flows(list(REACTION_LIST))}
     for each in published.event_types():
         schema = {"$id": f"/events/{each.name}/v{each.version}.json", "title": each.__name__, **codec.json_schema(each)}
-        made[DOCS / "events" / f"{each.name}.v{each.version}.json"] = json.dumps(schema, indent=2, sort_keys=True) + "\n"
+        made[DOCS / "events" / f"{each.name}.v{each.version}.json"] = (
+            json.dumps(schema, indent=2, sort_keys=True) + "\n"
+        )
     return made
 
 

@@ -119,6 +119,43 @@ async def test_a_card_that_fails_is_tried_again_three_times_then_blocked_and_lif
     assert "access_restored" in await world.mails("acme")
 
 
+async def test_a_renewal_that_nobody_can_be_charged_for_is_reminded_of_and_then_blocked(world: World):
+    await world.plan(trial_days=14)
+    await world.customer()
+    subscription = await world.subscribe()
+    assert subscription["status"] == "trialing"
+
+    await world.advance(to="2026-02-14T13:00:00Z")
+    assert await status_of(world, subscription) == "past_due"
+    assert await is_eligible(world)
+
+    await world.advance(days=8)
+    assert await status_of(world, subscription) == "suspended"
+    assert not await is_eligible(world)
+    assert "apology" in await world.mails("acme")
+    assert (await world.journal())["charges"] == [], "there was never anything to charge"
+
+
+async def test_a_card_that_replaces_a_failing_one_pays_what_is_owed_and_what_comes(world: World):
+    await world.plan()
+    await world.customer()
+    card = await world.card("acme", "pm_card_once")
+    subscription = await world.subscribe(payment_method_id=card["id"])
+    await until(lambda: is_eligible(world), what="eligibility")
+    await world.advance(to="2026-02-28T12:00:00Z")
+    assert await status_of(world, subscription) == "past_due"
+
+    await world.card("acme", "pm_card_ok")
+
+    async def recovered():
+        return await status_of(world, subscription) == "active"
+
+    await until(recovered, what="the recovery")
+    await world.advance(to="2026-03-31T12:00:00Z")
+    assert await status_of(world, subscription) == "active"
+    assert {invoice["status"] for invoice in await world.get("/api/invoices")} == {"paid"}
+
+
 async def test_content_is_bought_once_and_may_be_used_for_its_time(world: World):
     await world.customer()
     film = {"code": "film", "name": "A Film", "prices": [{"amount": 499, "currency": "EUR"}], "access_days": 30}

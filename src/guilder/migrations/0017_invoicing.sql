@@ -34,6 +34,7 @@ create table invoicing.invoices (
     paid_at timestamptz,
     voided_at timestamptz,
     given_up_at timestamptz,
+    overdue_at timestamptz,  -- when it was told of that it is
     content_sha256 text,
     document_path text not null default '',
     document_status text not null default '',
@@ -56,6 +57,8 @@ create index invoices_by_subscription on invoicing.invoices (tenant_id, subscrip
     where subscription_id is not null;
 create index invoices_by_number on invoicing.invoices (tenant_id, number) where number is not null;
 select platform.protect('invoicing.invoices', 'select, insert, update');
+
+create index invoices_falling_overdue on invoicing.invoices (due_at) where status = 'open' and overdue_at is null;
 
 create table invoicing.lines (
     tenant_id uuid not null,
@@ -148,6 +151,7 @@ begin
     same.paid_at := old.paid_at;
     same.voided_at := old.voided_at;
     same.given_up_at := old.given_up_at;
+    same.overdue_at := old.overdue_at;
     same.document_path := old.document_path;
     same.document_status := old.document_status;
     if same is distinct from old then
@@ -218,3 +222,19 @@ create function invoicing.recognition_due(p_tenant uuid, p_now timestamptz, p_li
     $$;
 revoke execute on function invoicing.recognition_due(uuid, timestamptz, int) from public;
 grant execute on function invoicing.recognition_due(uuid, timestamptz, int) to guilder_app;
+
+-- An hour after the due date: what is charged on the day itself is on its way until then.
+create function invoicing.overdue_due(p_tenant uuid, p_now timestamptz, p_limit int)
+    returns table (tenant_id uuid, id uuid, due_at timestamptz)
+    language sql stable security definer set search_path = ''
+    as $$
+        select i.tenant_id, i.id, i.due_at + interval '1 hour'
+        from invoicing.invoices i
+        join identity.tenants t on t.tenant_id = i.tenant_id
+        where i.status = 'open' and i.overdue_at is null and t.status = 'active'
+          and (p_now = 'infinity' or i.due_at <= p_now - interval '1 hour')
+          and case when p_tenant is null then t.mode <> 'sandbox' else i.tenant_id = p_tenant end
+        order by i.due_at limit p_limit
+    $$;
+revoke execute on function invoicing.overdue_due(uuid, timestamptz, int) from public;
+grant execute on function invoicing.overdue_due(uuid, timestamptz, int) to guilder_app;

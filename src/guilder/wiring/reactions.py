@@ -19,7 +19,7 @@ from guilder.domain.gateways import handlers as gateways
 from guilder.domain.gateways.events import GatewayAnswered, GatewayRequested, NoticeReceived
 from guilder.domain.identity.events import TenantCreated
 from guilder.domain.invoicing import handlers as invoicing
-from guilder.domain.invoicing.events import InvoiceFinalized, InvoicePaid, InvoiceVoided
+from guilder.domain.invoicing.events import InvoiceFinalized, InvoiceOverdue, InvoicePaid, InvoiceVoided
 from guilder.domain.notifications import handlers as notifications
 from guilder.domain.notifications.events import NotificationRequested
 from guilder.domain.orders import handlers as orders
@@ -63,6 +63,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("orders", InvoicePaid, orders.on_invoice_paid),
     Reaction("orders", InvoiceVoided, orders.on_invoice_voided),
     Reaction("dunning", PaymentFailed, dunning.on_payment_failed),
+    Reaction("dunning", InvoiceOverdue, dunning.on_invoice_overdue),
     Reaction("dunning", InvoicePaid, dunning.on_invoice_paid),
     Reaction("dunning", InvoiceVoided, dunning.on_invoice_voided),
     Reaction("dunning", PaymentMethodAdded, dunning.on_payment_method_added),

@@ -22,6 +22,7 @@ ANSWERS_KEPT = timedelta(hours=96)
 
 JOBS = (
     Job(name="invoicing.bill_due", find="subscriptions.due", run=invoicing.bill_due),
+    Job(name="invoicing.tell_overdue", find="invoicing.overdue_due", run=invoicing.tell_overdue, every_s=30),
     Job(name="dunning.retry", find="dunning.retries_due", run=dunning.retry),
     Job(name="dunning.remind", find="dunning.reminders_due", run=dunning.remind, every_s=5),
     Job(name="dunning.block", find="dunning.blocks_due", run=dunning.block, every_s=5),

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from guilder.domain.dunning import service
 from guilder.domain.dunning.model import Failure
-from guilder.domain.invoicing.events import InvoicePaid, InvoiceVoided
+from guilder.domain.invoicing.events import InvoiceOverdue, InvoicePaid, InvoiceVoided
 from guilder.domain.payments.events import PaymentFailed, PaymentMethodAdded
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
@@ -26,6 +26,12 @@ async def on_payment_failed(tx: Tx, messages: Sequence[Message[PaymentFailed]], 
         for each in events_of(messages)
     ]
     await service.failed(tx, failures=failures, now=now)
+
+
+async def on_invoice_overdue(tx: Tx, messages: Sequence[Message[InvoiceOverdue]], *, now: datetime) -> None:
+    """A renewal that waits for its customer's link, and whose day has passed, is behind like one whose card failed."""
+    renewals = [each for each in events_of(messages) if each.subscription_id and each.order_id is None]
+    await service.unpaid(tx, invoices={Ref(each.tenant_id, each.invoice_id): each.due_at for each in renewals}, now=now)
 
 
 async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, now: datetime) -> None:

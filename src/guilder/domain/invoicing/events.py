@@ -38,6 +38,15 @@ class InvoicePaid(InvoiceEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceOverdue(InvoiceEvent):
+    """Its due date has passed, and it is not paid."""
+
+    name: ClassVar = "invoicing.invoice.overdue"
+
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InvoiceVoided(InvoiceEvent):
     name: ClassVar = "invoicing.invoice.voided"
 

@@ -1,9 +1,10 @@
 """The verbs of subscriptions. Each takes a batch, locks it in one order, and announces what came of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
+from uuid import UUID
 
 from guilder.domain.subscriptions import store
 from guilder.domain.subscriptions.events import (
@@ -189,6 +190,14 @@ async def set_payment_method(tx: Tx, *, ref: Ref, payment_method_id: Any, now: d
     subscription = await _current(tx, ref=ref, now=now)
     changed = replace(subscription, payment_method_id=payment_method_id)
     await store.save(tx, [changed])
+    return changed
+
+
+async def use_methods(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> list[Subscription]:
+    """Charge these subscriptions with other methods from now on."""
+    found = await store.lock(tx, sorted(methods))
+    changed = [replace(s, payment_method_id=methods[s.ref]) for s in found if s.payment_method_id != methods[s.ref]]
+    await store.save(tx, changed)
     return changed
 
 

@@ -71,7 +71,9 @@ async def migrate(url: str, *, report: Callable[[str], None], folder: Path = FOL
         return [str(migration) for migration in todo]
 
 
-async def pending(where: "str | asyncpg.Connection[Any] | PoolConnectionProxy[Any]", *, folder: Path = FOLDER) -> list[str]:
+async def pending(
+    where: "str | asyncpg.Connection[Any] | PoolConnectionProxy[Any]", *, folder: Path = FOLDER
+) -> list[str]:
     """Return the names of the migrations that this code has and the database has not.
 
     :raises MigrationError: the database is newer than the code, or a file was changed after it was applied

@@ -2,7 +2,7 @@
 
 from guilder.domain.dunning.service.clockwork import block_due, remind_due, retry_due
 from guilder.domain.dunning.service.ending import paid, voided
-from guilder.domain.dunning.service.failing import failed
+from guilder.domain.dunning.service.failing import failed, unpaid
 from guilder.domain.dunning.service.managing import (
     CaseIsEnded,
     NoMethodToCharge,
@@ -31,5 +31,6 @@ __all__ = [
     "retry_due",
     "retry_now",
     "set_policy",
+    "unpaid",
     "voided",
 ]

@@ -15,7 +15,9 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Via
+from guilder.domain.payments.model import Payment, Via
+from guilder.domain.payments.model import Status as PaymentStatus
+from guilder.domain.payments.rules.collecting import NO_METHOD
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status as SubscriptionStatus
 from guilder.kernel import ids
@@ -51,14 +53,38 @@ async def failed(tx: Tx, *, failures: Sequence[Failure], now: datetime) -> None:
     )
 
 
+async def unpaid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> None:
+    """Open a case for these invoices (with their due dates) where nobody can be charged: only the customer's link stands."""
+    current = await payments.current(tx, invoices=sorted(invoices))
+    waiting = [
+        Failure(
+            tenant_id=ref.tenant_id,
+            payment_id=payment.id,
+            invoice_id=ref.id,
+            customer_id=payment.customer_id,
+            decline_code=NO_METHOD,
+            is_hard=False,
+            failed_at=invoices[ref],
+        )
+        for ref, payment in current.items()
+        if payment.via is Via.LINK
+        and payment.status in (PaymentStatus.AWAITING_CUSTOMER, PaymentStatus.REQUIRES_ACTION)
+    ]
+    await failed(tx, failures=waiting, now=now)
+
+
 async def _counting(tx: Tx, failures: Sequence[Failure]) -> list[Failure]:
     """Return those failures that count: of saved methods, not heard of before, in the order in which they happened."""
     by_payment = {Ref(each.tenant_id, each.payment_id): each for each in failures}
     known = await store.known_failures(tx, sorted(by_payment))
     fresh = {ref: each for ref, each in by_payment.items() if ref not in known}
     made = await payments.get(tx, refs=sorted(fresh))
-    counting = [each for ref, each in fresh.items() if ref in made and made[ref].via is not Via.LINK]
+    counting = [each for ref, each in fresh.items() if ref in made and _counts(each, made[ref])]
     return sorted(counting, key=lambda each: (each.failed_at, each.payment_id))
+
+
+def _counts(failure: Failure, payment: Payment) -> bool:
+    return payment.via is not Via.LINK or failure.decline_code == NO_METHOD
 
 
 def _is_owed(invoice: Invoice | None) -> bool:

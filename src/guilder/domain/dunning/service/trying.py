@@ -34,6 +34,10 @@ async def method_added(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) ->
     """
     cases = await store.lock_live_of(tx, sorted(methods))
     with_method = {case.ref: methods[Ref(case.tenant_id, case.customer_id)] for case in cases}
+    named = await _usual_methods(tx, cases)
+    replaced = {ref: with_method[case.ref] for case in cases if case.ref in named and (ref := case.subscription_ref)}
+    # Whoever brings another card while the old one fails means it for what comes, too.
+    await subscriptions.use_methods(tx, methods=replaced, now=now)
     await collect(tx, cases, methods=with_method, now=now)
 
 

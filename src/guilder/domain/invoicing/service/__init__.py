@@ -18,6 +18,7 @@ from guilder.domain.invoicing.service.standing import (
     recognize_due,
     record_refunds,
     settle,
+    tell_overdue,
     void,
 )
 
@@ -44,5 +45,6 @@ __all__ = [
     "record_refunds",
     "request_documents",
     "settle",
+    "tell_overdue",
     "void",
 ]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.events import InvoiceGivenUp, InvoiceVoided
+from guilder.domain.invoicing.events import InvoiceGivenUp, InvoiceOverdue, InvoiceVoided
 from guilder.domain.invoicing.model import Invoice, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
 from guilder.domain.invoicing.service.finalizing import paid_event
@@ -83,6 +83,14 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     await store.save_standing(tx, voided, now=now)
     outbox.announce(tx, [_voided(invoice) for invoice in voided], now=now)
     return voided
+
+
+async def tell_overdue(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
+    """Announce of these invoices that their due date has passed, each once."""
+    overdue = await store.claim_overdue(tx, refs, now=now)
+    await store.mark_overdue(tx, [invoice.ref for invoice in overdue], now=now)
+    outbox.announce(tx, [_overdue(invoice) for invoice in overdue], now=now)
+    return len(overdue)
 
 
 async def give_up(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
@@ -175,6 +183,19 @@ def _voided(invoice: Invoice) -> InvoiceVoided:
         order_id=invoice.order_id,
         number=invoice.number or "",
         total=invoice.total,
+    )
+
+
+def _overdue(invoice: Invoice) -> InvoiceOverdue:
+    return InvoiceOverdue(
+        tenant_id=invoice.tenant_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        order_id=invoice.order_id,
+        number=invoice.number or "",
+        total=invoice.total,
+        due_at=invoice.due_at,
     )
 
 

@@ -49,6 +49,21 @@ async def listing(
     return await whole(tx, rows)
 
 
+async def claim_overdue(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Invoice]:
+    """Lock those of these invoices that are overdue, have not been told of, and that nobody else is at."""
+    rows = await tx.fetch(
+        f"""{SELECT} where {NAMED} and i.status = 'open' and i.overdue_at is null
+            and i.due_at <= $3::timestamptz - interval '1 hour' order by tenant_id, id for update skip locked""",
+        *split(refs),
+        now,
+    )
+    return await whole(tx, rows)
+
+
+async def mark_overdue(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> None:
+    await tx.execute(f"update invoicing.invoices set overdue_at = $3 where {NAMED}", *split(refs), now)
+
+
 async def save_standing(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -> None:
     """Write how invoices stand: status, what was paid, and when."""
     await tx.execute(

@@ -37,6 +37,7 @@ wal_compression = on
 min_wal_size = '256MB'
 max_wal_size = '2GB'
 jit = off
+autovacuum_naptime = '15s'
 password_encryption = 'scram-sha-256'
 timezone = 'UTC'
 log_timezone = 'UTC'
