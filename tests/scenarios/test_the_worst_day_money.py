@@ -112,6 +112,8 @@ async def test_a2_a_worker_killed_before_the_provider_acted_asks_again_under_the
 
     await assert_paid_once(world, counter, subscription)
     assert [payment["status"] for payment in await payments_of(world)] == ["succeeded"]
+    [charge] = await counter.charges()
+    assert len(await counter.objects(charge["business_key"])) == 1, "one key, one object"
 
 
 async def test_b1_no_answer_to_a_charge_is_never_a_failure(world, counter, card):

@@ -91,10 +91,21 @@ class Counter:
         answer = await self.http.get("/sim/journal", params={"account": self.account})
         return [charge for charge in answer.json()["charges"] if charge["status"] == status]
 
+    async def objects(self, business_key: str) -> list[dict[str, Any]]:
+        """Return the provider's objects for one attempt: there should be one, however often it was asked for."""
+        listed = await self.http.get(
+            "/v1/payment_intents", params={"metadata[business_key]": business_key}, headers=self._key
+        )
+        found: list[dict[str, Any]] = listed.json()["data"]
+        return found
+
+    @property
+    def _key(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer sk_sim_{self.account}"}
+
     async def endpoint_secret(self) -> str:
         """Return what the provider signs with: an attacker does not have it, and a test needs it to compare."""
-        headers = {"Authorization": f"Bearer sk_sim_{self.account}"}
-        listed = (await self.http.get("/v1/webhook_endpoints", headers=headers)).json()["data"]
+        listed = (await self.http.get("/v1/webhook_endpoints", headers=self._key)).json()["data"]
         return next(str(each["secret"]) for each in listed if each["url"] == self.endpoint_url)
 
 
