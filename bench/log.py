@@ -1,25 +1,26 @@
 """How fast the log is, beside what PostgreSQL does for the same rows without any promise; and whether it was right.
 
-    python bench/log.py [events]
+    python bench/log.py [events]        (20,000)
 
-On a durable server of its own (fsync on), which is taken down again. Every ratio is "the log : the yardstick".
+On a durable server of its own (fsync on), which is taken down again. Two yardsticks in the same run: plain inserts and
+selects, and a queue as one would write it in an afternoon (rows deleted with FOR UPDATE SKIP LOCKED in the transaction
+of their effects: once each, and no order, no second group, no replay). Every ratio is "the log : the yardstick" in time
+a message. No figure is shown unless everything arrived once in every group, and in order of each customer.
 """
 
 import asyncio
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median, quantiles
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
-import asyncpg
+from _server import Admin, Wrong, a_server, write_down
 
 from guilder.kernel import ids
 from guilder.kernel.event import Event, Message
@@ -32,11 +33,9 @@ from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import WallClock
 from guilder.platform.db.clocks import ClockDomain
 from guilder.platform.db.database import Database
-from guilder.platform.db.embedded import EmbeddedPostgres
-from guilder.platform.db.migrate import migrate
 from guilder.platform.db.tx import Tx
 
-EVENTS = int(sys.argv[1]) if len(sys.argv) > 1 else 50_000
+EVENTS = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
 BATCH = 500
 CUSTOMERS = 2_000
 SINGLES = 200
@@ -46,9 +45,10 @@ TENANT = TenantId(ids.new(NOW))
 PLAIN = """
 create schema bench;
 create table bench.plain (id bigserial primary key, tenant_id uuid, key uuid, name text, payload jsonb, at timestamptz);
+create table bench.queue (id bigserial primary key, tenant_id uuid, key uuid, name text, payload jsonb, at timestamptz);
 create table bench.effects (tenant_id uuid not null, group_name text not null, key uuid not null, n int not null);
 grant usage on schema bench to guilder_app;
-grant select, insert on all tables in schema bench to guilder_app;
+grant select, insert, delete, update on all tables in schema bench to guilder_app;
 grant usage on all sequences in schema bench to guilder_app;
 select platform.protect('bench.effects');
 """
@@ -70,16 +70,37 @@ class OneClock:
 
 
 class Report:
+    """Keeps what was measured until it is known to have been right."""
+
     def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
         self.rates: dict[str, float] = {}
+        self.beside: dict[str, str | None] = {}
 
     @asynccontextmanager
     async def measured(self, what: str, count: int, *, beside: str | None = None) -> AsyncIterator[None]:
+        print(f"  {what}", file=sys.stderr, flush=True)
         began = time.perf_counter()
         yield
-        rate = self.rates[what] = count / (time.perf_counter() - began)
-        ratio = f"   1 : {self.rates[beside] / rate:.1f}" if beside else ""
-        print(f"{what:<52} {rate:>10,.0f} /s{ratio}", flush=True)
+        self.note(what, count, time.perf_counter() - began, beside=beside)
+
+    def note(self, what: str, count: int, seconds: float, *, beside: str | None = None) -> None:
+        self.seconds[what], self.rates[what], self.beside[what] = seconds, count / seconds, beside
+
+    def ratio(self, what: str) -> float | None:
+        beside = self.beside[what]
+        return self.rates[beside] / self.rates[what] if beside else None
+
+    def show(self) -> None:
+        for what, rate in self.rates.items():
+            ratio = self.ratio(what)
+            print(f"{what:<58} {rate:>10,.0f} /s" + (f"   {ratio:.2f} : 1 {self.beside[what]}" if ratio else ""))
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            what: {"per_s": round(rate), "beside": self.beside[what], "times_as_long": self.ratio(what)}
+            for what, rate in self.rates.items()
+        }
 
 
 def events() -> list[Benched]:
@@ -97,13 +118,7 @@ def chunks(made: Sequence[Benched]) -> list[Sequence[Benched]]:
 def listening(group: str, *, writes: bool) -> Reaction:
     async def on_benched(tx: Tx, messages: Sequence[Message[Benched]], *, now: datetime) -> None:
         if writes:
-            await tx.execute(
-                "insert into bench.effects select t, $2, k, n from unnest($1::uuid[], $3::uuid[], $4::int[]) f (t, k, n)",
-                [message.event.tenant_id for message in messages],
-                group,
-                [message.event.customer_id for message in messages],
-                [message.event.n for message in messages],
-            )
+            await write_effects(tx, group, [message.event for message in messages])
 
     return Reaction(group, Benched, on_benched)
 
@@ -113,11 +128,11 @@ def consumer(database: Database, *groups: str, writes: bool) -> Consumer:
     return Consumer(database, reactions, OneClock(), WallClock(), batch_max=BATCH)
 
 
-async def write_plainly(database: Database, made: Sequence[Benched]) -> None:
+async def write_plainly(database: Database, made: Sequence[Benched], *, table: str = "plain") -> None:
     for chunk in chunks(made):
         async with database.transaction({TENANT}, actor="bench") as tx:
             await tx.execute(
-                """insert into bench.plain (tenant_id, key, name, payload, at)
+                f"""insert into bench.{table} (tenant_id, key, name, payload, at)
                    select $1, k, $2, p, $3 from unnest($4::uuid[], $5::jsonb[]) as f (k, p)""",
                 TENANT,
                 Benched.name,
@@ -137,6 +152,33 @@ async def read_plainly(database: Database) -> int:
         if not rows:
             return count
         last, count = rows[-1]["id"], count + len(rows)
+
+
+async def work_off(database: Database) -> int:
+    """Take everything off the bare queue, a batch a transaction, with an effect each."""
+    count = 0
+    while True:
+        async with database.transaction({TENANT}, actor="bench") as tx:
+            rows = await tx.fetch(
+                """delete from bench.queue where id in (
+                       select id from bench.queue order by id limit $1 for update skip locked) returning *""",
+                BATCH,
+            )
+            events = [codec.decode(Benched, row["payload"]) for row in rows]
+            await write_effects(tx, "queue", events)
+        if not rows:
+            return count
+        count += len(rows)
+
+
+async def write_effects(tx: Tx, group: str, heard: Sequence[Benched]) -> None:
+    await tx.execute(
+        "insert into bench.effects select t, $2, k, n from unnest($1::uuid[], $3::uuid[], $4::int[]) f (t, k, n)",
+        [event.tenant_id for event in heard],
+        group,
+        [event.customer_id for event in heard],
+        [event.n for event in heard],
+    )
 
 
 async def announce(database: Database, made: Sequence[Benched]) -> None:
@@ -171,69 +213,98 @@ async def latencies(database: Database) -> list[float]:
     return took
 
 
-async def check(admin: "asyncpg.Connection[asyncpg.Record]") -> None:
-    """Everything arrived once in every group, and of each customer in the order of its announcement."""
+async def check(admin: Admin) -> None:
+    """Everything arrived once in every group, and of each customer in the order of its announcement.
+
+    :raises Wrong: it did not
+    """
     heard = await admin.fetch(
         "select group_name, count(*) as rows, count(distinct (key, n)) as events from bench.effects group by 1"
     )
-    assert {row["group_name"]: (row["rows"], row["events"]) for row in heard} == {"writes": (EVENTS, EVENTS)}, heard
-    gaps = await admin.fetch("select partition from platform.log group by 1 having max(position) <> count(*)")
+    found = {row["group_name"]: (row["rows"], row["events"]) for row in heard}
+    if found != {"writes": (EVENTS, EVENTS), "queue": (EVENTS, EVENTS)}:
+        raise Wrong(f"heard (messages, of them different): {found}, and not {EVENTS}")
+    if gaps := await admin.fetch("select partition from platform.log group by 1 having max(position) <> count(*)"):
+        raise Wrong(f"positions with gaps: {gaps}")
     disorder = await admin.fetch(
         """select from (select key, (payload->>'n')::int - lag((payload->>'n')::int)
                                     over (partition by key order by position) as step from platform.log) s
             where step <> 1"""
     )
-    assert not gaps, gaps
-    assert not disorder, len(disorder)
-    behind = await admin.fetch("select * from platform.log_lag() where behind + parked + dead > 0")
-    assert not behind, behind
+    if disorder:
+        raise Wrong(f"{len(disorder)} messages out of order")
+    if behind := await admin.fetch("select * from platform.log_lag() where behind + parked + dead > 0"):
+        raise Wrong(f"groups that are behind: {behind}")
 
 
-async def run(database: Database, admin: "asyncpg.Connection[asyncpg.Record]") -> None:
-    report, made = Report(), events()
-    print(f"{EVENTS:,} events of {CUSTOMERS:,} customers, {BATCH} a transaction, one client")
-    async with report.measured("yardstick: insert-select into a plain table", EVENTS):
+INSERTED = "plain inserts"
+READ = "an indexed select"
+QUEUED = "a bare queue, in and out"
+
+
+async def measure(database: Database, report: Report) -> None:
+    made = events()
+    async with report.measured(INSERTED, EVENTS):
         await write_plainly(database, made)
-    async with report.measured("announced", EVENTS, beside="yardstick: insert-select into a plain table"):
+    async with report.measured("log: announced", EVENTS, beside=INSERTED):
         await announce(database, made)
-    async with report.measured("given positions", EVENTS, beside="yardstick: insert-select into a plain table"):
+    async with report.measured("log: given positions", EVENTS, beside=INSERTED):
         await Sequencer(database).drain()
-    async with report.measured("yardstick: indexed select, and read as events", EVENTS):
-        assert await read_plainly(database) == EVENTS
-    async with report.measured(
-        "heard, by three groups", 3 * EVENTS, beside="yardstick: indexed select, and read as events"
-    ):
+    async with report.measured(READ, EVENTS):
+        if await read_plainly(database) != EVENTS:
+            raise Wrong("the plain table does not hold every event")
+    async with report.measured("log: heard, by three groups", 3 * EVENTS, beside=READ):
         await consumer(database, "one", "two", "three", writes=False).drain()
-    async with report.measured(
-        "heard, with an effect each", EVENTS, beside="yardstick: insert-select into a plain table"
-    ):
+    async with report.measured("log: heard, with an effect each", EVENTS, beside=INSERTED):
         await consumer(database, "writes", writes=True).drain()
+    async with report.measured("a bare queue: put in", EVENTS, beside=INSERTED):
+        await write_plainly(database, made, table="queue")
+    async with report.measured("a bare queue: taken out, with an effect each", EVENTS, beside=INSERTED):
+        if await work_off(database) != EVENTS:
+            raise Wrong("the bare queue did not give back every event")
+    took = report.seconds
+    report.note(QUEUED, EVENTS, took["a bare queue: put in"] + took["a bare queue: taken out, with an effect each"])
+    whole = [took[f"log: {step}"] for step in ("announced", "given positions", "heard, with an effect each")]
+    report.note("the log, in and out to one group", EVENTS, sum(whole), beside=QUEUED)
+
+
+async def run(database: Database, admin: Admin) -> None:
+    report = Report()
+    await measure(database, report)
     await check(admin)
     took = await latencies(database)
-    print(f"{'one event, announced to handled':<52} {median(took):>7.1f} ms (p95 {quantiles(took, n=20)[-1]:.1f} ms)")
-    print("complete, once each, in order per customer: yes")
+    middle, late = median(took), quantiles(took, n=20)[-1]
+    said = {
+        "events": EVENTS,
+        "batch": BATCH,
+        "measured": report.as_json(),
+        "one_event_ms": {"median": middle, "p95": late},
+    }
+    path = await write_down("log", admin, said)
+    print(
+        f"\n{EVENTS:,} events of {CUSTOMERS:,} customers, {BATCH} a transaction, one client; ratios of time a message"
+    )
+    report.show()
+    print(f"{'one event, announced to handled':<58} {middle:>7.1f} ms (p95 {late:.1f} ms)")
+    print("right: complete, once each, in order per customer")
+    print(f"written to {path.relative_to(path.parent.parent.parent)}")
 
 
-async def main() -> None:
-    with tempfile.TemporaryDirectory(prefix="guilder-bench-") as folder:
-        Path(folder).chmod(0o711)  # the server may run as somebody else
-        server = EmbeddedPostgres(Path(folder) / "postgres")
-        found = server.start()
+async def main() -> int:
+    async with a_server() as server:
+        await server.admin.execute("set role guilder_owner")
+        await server.admin.execute(PLAIN)
+        await server.admin.execute("reset role")
+        database = await Database.connect(server.app_url)
         try:
-            await migrate(found.owner_url, report=lambda _: None)
-            owner = await asyncpg.connect(found.owner_url)
-            await owner.execute(PLAIN)
-            await owner.close()
-            admin = await asyncpg.connect(server.admin_url("guilder"))
-            database = await Database.connect(found.app_url)
-            try:
-                await run(database, admin)
-            finally:
-                await database.close()
-                await admin.close()
+            await run(database, server.admin)
+        except Wrong as wrong:
+            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
+            return 1
         finally:
-            server.stop()
+            await database.close()
+    return 0
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))
