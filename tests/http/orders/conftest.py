@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from guilder.domain.catalog.routes import router as catalog
 from guilder.domain.orders.routes import router as orders
 from guilder.platform.auth.principal import ALL_SCOPES
 from guilder.platform.db.database import Database
@@ -33,6 +34,6 @@ async def database(database_urls: DatabaseUrls, clean: None) -> AsyncIterator[Da
 @pytest.fixture
 async def front(database: Database) -> AsyncIterator[Front]:
     shop = await a_shop(database, now=NOW)
-    async with served(database, [orders], now=NOW) as door:
+    async with served(database, [orders, catalog], now=NOW) as door:
         await door.trusts(shop.tenant)
         yield Front(shop, door, await door.key_of(shop.tenant, scopes=(ALL_SCOPES,)))

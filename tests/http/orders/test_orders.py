@@ -90,6 +90,18 @@ async def test_a_customers_user_reaches_its_own_customer_and_names_no_price_and_
     assert (await stranger("GET", "/api/orders")).json()["data"] == []
 
 
+async def test_what_another_customer_agreed_to_pay_again_and_again_is_not_listed(front):
+    mine, theirs = await front.shop.customer(), await front.shop.customer()
+    agreed = {"amount": 777, "currency": "EUR", "description": "Only for Grace", "recurring": {"interval": "month"}}
+    made = await front.ask("POST", "/pay", {"customer": theirs.organization_id, **agreed})
+    assert made.status_code == 201, made.text
+    user = front.served.user_of(mine.organization_id, role="admin")
+    listed = await user("GET", "/api/plans?archived=true")
+    assert (listed.status_code, listed.json().get("code")) == (403, "not_for_customers"), listed.text
+    assert "Only for Grace" not in (await user("GET", "/api/plans")).text
+    assert "Only for Grace" in (await front.ask("GET", "/api/plans?archived=true")).text
+
+
 async def test_a_reader_changes_nothing(front):
     reader = await front.served.key_of(front.shop.tenant, Role.MEMBER)
     for method, path, body in (

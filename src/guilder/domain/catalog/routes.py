@@ -21,7 +21,7 @@ from guilder.domain.catalog.schemas import (
     product_to_wire,
     tax_rate_to_wire,
 )
-from guilder.platform.auth.permission import Permission
+from guilder.platform.auth.permission import NotForCustomers, Permission
 from guilder.platform.auth.principal import Role
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.paging import PageParams
@@ -41,7 +41,10 @@ async def list_plans(
     page: PageParams,
     archived: Annotated[bool, Query()] = False,
 ) -> ListEnvelope[PlanOut]:
-    """List plans, each in its newest version, newest first."""
+    """List plans, each in its newest version, newest first. Those off sale are for the tenant's own to list."""
+    if archived and session.customer_filter is not None:
+        # Among them is what other customers pay again and again: amounts and words agreed with each of them.
+        raise NotForCustomers(field="archived")
     return listed(await service.plans(session.tx, query=page, archived=archived), plan_to_wire)
 
 
