@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from guilder.domain.identity import service as identity
 from guilder.domain.orders import service as orders
 from tests.support.builders.orders import says_never, says_yes
 
@@ -33,6 +34,15 @@ async def test_shows_who_sells_what_for_how_much(front):
     assert "€30.00" in page.text
     assert answer.invoice.seller.name in page.text
     assert f'action="{path}/pay"' in page.text
+
+
+async def test_a_suspended_tenant_collects_nothing_here(front):
+    answer, path = await an_order(front)
+    async with front.served.database.transaction([front.shop.tenant.tenant_id], actor="test") as tx:
+        await identity.suspend_tenant(tx, reason="fraud", now=front.shop.now)
+    for page in (await get(front, path), await pressed(front, path)):
+        assert page.status_code == 404
+        assert answer.invoice.number not in page.text
 
 
 async def test_what_others_wrote_is_text(front):

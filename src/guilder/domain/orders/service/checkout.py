@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import Mode
+from guilder.domain.identity.model import Mode, TenantStatus
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.orders.model import Checkout
@@ -12,7 +12,7 @@ from guilder.domain.orders.rules import links
 from guilder.domain.orders.rules.checkout import PAYABLE, State, state_of
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payable, Payment, Via
-from guilder.kernel.errors import Conflict
+from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Vault
@@ -44,11 +44,13 @@ def read_link(vault: Vault, *, token: str) -> links.Link:
 async def checkout(tx: Tx, *, link: links.Link, now: datetime) -> Checkout:
     """Return all that the payment page shows.
 
-    :raises NotFound: no such invoice
+    :raises NotFound: no such invoice, or its tenant is suspended: nothing is collected for it
     """
+    tenant = await identity.tenant(tx)
+    if tenant.status is not TenantStatus.ACTIVE:
+        raise NotFound
     invoice = await invoicing.one(tx, invoice=link.invoice_id)
     current = await payments.current(tx, invoices=[invoice.ref])
-    tenant = await identity.tenant(tx)
     return Checkout(
         invoice=invoice,
         payment=current.get(invoice.ref),
