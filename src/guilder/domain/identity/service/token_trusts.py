@@ -20,9 +20,12 @@ from guilder.platform.auth.jwks import JwksKeys, checked_url
 from guilder.platform.auth.jwt import IssuerTrust, KeySource, PemKey, TokenVerifier
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
+from guilder.platform.outside.http import OutboundPolicy, UnsafeUrl
 
 TRUSTS_MAX = 20
 REMEMBERED_MAX = 1_000
+# What may be written down; whom one may connect to is decided again, and more strictly in production, by the client.
+_WRITTEN = OutboundPolicy(allows_loopback=True)
 _WELL_KNOWN = {TrustKind.CLERK: "/.well-known/jwks.json", TrustKind.OIDC: "/.well-known/openid-configuration"}
 
 V = TypeVar("V")
@@ -100,9 +103,10 @@ async def distrust(tx: Tx, *, trust_id: UUID, now: datetime) -> None:
 def _check_means(trust: TokenTrust) -> None:
     """Refuse a key that cannot be used and an address that may not be asked, before a user stands before the door."""
     for field in ("jwks_url", "introspection_url"):
+        url = getattr(trust, field)
         try:
-            checked_url(getattr(trust, field) or "https://none.example")
-        except ValueError as error:
+            _ = _WRITTEN.check(checked_url(url)) if url else None
+        except (ValueError, UnsafeUrl) as error:
             raise BadTrust(str(error), field=field) from error
     try:
         _ = PemKey(trust.public_key_pem) if trust.public_key_pem else None
