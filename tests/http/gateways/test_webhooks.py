@@ -10,6 +10,7 @@ import pytest
 
 from guilder.domain.gateways import service as gateways
 from guilder.kernel import ids
+from guilder.platform.http.settings import Allowance
 from simulated_provider.webhooks import sign
 from tests.support.builders.gateways import a_gateway
 from tests.support.builders.identity import a_tenant
@@ -93,6 +94,13 @@ async def test_a_forgery_is_refused_in_one_way_and_leaves_nothing(site, till, fo
     assert await kept(till) == []
     unknown = await post(site, till, body, headers, f"/api/webhooks/simulated/{uuid4()}")
     assert {**unknown.json(), "request_id": "", "instance": ""} == {**said, "request_id": "", "instance": ""}
+
+
+async def test_a_provider_is_heard_however_much_it_has_to_tell_at_once(site, till):
+    edge = site.app.state.edge
+    site.app.state.edge = replace(edge, settings=replace(edge.settings, per_address=Allowance(1)))
+    answers = [await post(site, till, *till.signed(an_event(till))) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
 
 
 @pytest.mark.parametrize(

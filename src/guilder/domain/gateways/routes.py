@@ -73,13 +73,16 @@ async def renew_key(
     return ok(to_wire(renewed))
 
 
-@router.post("/webhooks/{gateway}", permission=PUBLIC, raw_body=True, body_max=NOTICE_MAX, include_in_schema=True)
+# A provider tells all that happens from a few addresses: it is not counted, its signature guards these.
+@router.post(
+    "/webhooks/{gateway}", permission=PUBLIC, raw_body=True, body_max=NOTICE_MAX, cost=0, include_in_schema=True
+)
 async def receive_bare(visit: Visiting, request: Request, gateway: str) -> Envelope[dict[str, bool]]:
     """Take a webhook of the installation's own account in."""
     return await _receive(visit, request, gateway, None)
 
 
-@router.post("/webhooks/{gateway}/{endpoint_id}", permission=PUBLIC, raw_body=True, body_max=NOTICE_MAX)
+@router.post("/webhooks/{gateway}/{endpoint_id}", permission=PUBLIC, raw_body=True, body_max=NOTICE_MAX, cost=0)
 async def receive(visit: Visiting, request: Request, gateway: str, endpoint_id: str) -> Envelope[dict[str, bool]]:
     """Take a provider's webhook in: kept, and answered when that is committed."""
     try:
