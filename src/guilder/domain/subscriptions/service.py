@@ -224,6 +224,9 @@ async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscri
     behind = [s for s in await store.lock(tx, refs) if allows(s.status, Step.RECOVER)]
     recovered = [periods.recover(s, at=now) for s in behind]
     await store.save(tx, [s for s, _ in recovered])
+    # What was opted out of, and whose period is over, ended with being paid.
+    outbox.announce(tx, [_ended(s) for s, _ in recovered if s.ended_at is not None], now=now)
+    changed = [s for was, (s, _) in zip(behind, recovered, strict=True) if s.terms != was.terms]
     events = [
         _event(
             SubscriptionRecovered,
@@ -232,7 +235,9 @@ async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscri
             period_ends_at=s.current_period.ends_at,
         )
         for s, _ in recovered
+        if s.ended_at is None
     ]
+    outbox.announce(tx, [_changed(s) for s in changed], now=now)
     outbox.announce(tx, events, now=now)
     return [s for s, is_new_period in recovered if is_new_period]
 

@@ -128,6 +128,29 @@ def test_recovers_after_it_with_a_period_that_begins_now():
     assert back.anchor_at == at
 
 
+def test_paying_what_was_owed_does_not_renew_what_was_opted_out_of():
+    leaving = replace(active(), status=Status.SUSPENDED, next_due_at=None, cancel_at_period_end=True)
+    at = START + timedelta(days=45)
+    ended, is_new = periods.recover(leaving, at=at)
+    assert (ended.status, ended.ended_at, is_new, ended.next_due_at) == (Status.EXPIRED, at, False, None)
+    back, _ = periods.recover(leaving, at=START + timedelta(days=10))
+    assert (back.status, back.cancel_at_period_end) == (Status.ACTIVE, True), "what is paid for runs to its end"
+
+
+def test_recovers_on_the_terms_that_were_planned_for_the_next_period():
+    changed = terms(minor=1000, unit=Unit.YEAR)
+    suspended = replace(active(), status=Status.SUSPENDED, next_due_at=None, pending_terms=changed)
+    back, is_new = periods.recover(suspended, at=START + timedelta(days=45))
+    assert (back.terms, back.pending_terms, is_new) == (changed, None, True)
+    assert back.current_period.ends_at == back.anchor_at.replace(year=2027)
+
+
+def test_a_new_beginning_does_not_make_its_trial_forgotten():
+    tried = begun(trial_days=14)
+    rolled, _ = periods.roll(tried, now=tried.trial_ends_at)
+    assert periods.restart(rolled, at=START + timedelta(days=20)).trial_ends_at == tried.trial_ends_at
+
+
 def test_catches_up_by_rolling_when_it_was_only_past_due():
     late = replace(active(), status=Status.PAST_DUE)
     back, is_new = periods.recover(late, at=START + timedelta(days=45))

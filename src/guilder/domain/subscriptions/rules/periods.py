@@ -108,18 +108,24 @@ def restart(subscription: Subscription, *, at: datetime) -> Subscription:
         period_number=0,
         current_period=period,
         next_due_at=period.ends_at,
-        trial_ends_at=None,
     )
 
 
 def recover(subscription: Subscription, *, at: datetime) -> tuple[Subscription, bool]:
-    """What was owed is paid. Return the subscription, and whether a new period began that is not billed yet."""
+    """What was owed is paid. Return the subscription, and whether a new period began that is not billed yet.
+
+    Where the period ran out while it was suspended, what was planned for its end happens now: it ends if it was opted
+    out of, and the new period begins on the pending terms.
+    """
     status = lifecycle.take(MOVES, subscription.status, Step.RECOVER)
     was_suspended = subscription.status is Status.SUSPENDED
     recovered = replace(subscription, status=status, next_due_at=subscription.current_period.ends_at)
-    if was_suspended and subscription.current_period.ends_at <= at:
-        return restart(recovered, at=at), True
-    return recovered, False
+    if not was_suspended or subscription.current_period.ends_at > at:
+        return recovered, False
+    if subscription.cancel_at_period_end:
+        return end(recovered, step=Step.EXPIRE, at=at), False
+    terms = subscription.pending_terms or subscription.terms
+    return restart(replace(recovered, terms=terms, pending_terms=None), at=at), True
 
 
 def end(subscription: Subscription, *, step: Step, at: datetime) -> Subscription:
