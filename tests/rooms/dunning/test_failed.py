@@ -17,7 +17,7 @@ from guilder.domain.dunning.events import (
     RetryPlanned,
 )
 from guilder.domain.dunning.model import FinalAction, Policy
-from guilder.domain.gateways.model import RequestKind
+from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.payments import service as payments
@@ -144,6 +144,21 @@ async def test_repaying_after_the_block_begins_a_new_period_that_is_billed(shop)
     assert [each.status for each in invoices.items] == ["paid"] * 3
     assert invoices.items[1].id == invoice.id
     assert (await behind.case()).is_blocking is False
+
+
+async def test_repaying_what_was_opted_out_of_ends_it_without_another_bill(shop):
+    behind = await a_customer_behind(shop)
+    ref = behind.subscription_ref
+    await shop.act(lambda tx: orders.auto_renew(tx, subscription_id=ref.id, is_on=False, now=shop.now))
+    await shop.advance(behind.failed_at + days(40))
+    assert (await behind.subscription()).status == "suspended"
+    shop.bank = says_yes
+    case = await behind.case()
+    await shop.act(lambda tx: dunning.retry_now(tx, case_id=case.id, now=shop.now))
+    await shop.drain()
+    assert ((await behind.case()).status, (await behind.subscription()).status) == ("recovered", "expired")
+    bills = await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), subscription_id=ref.id))
+    assert len(bills.items) == 2
 
 
 async def test_repaid_within_its_period_it_goes_on_without_another_bill(shop):
@@ -294,6 +309,35 @@ async def test_without_a_card_and_with_an_open_link_the_tries_end_too(shop):
     await shop.advance(behind.failed_at + days(8))
     case = await behind.case()
     assert (case.status, case.retries_made, case.last_decline_code) == ("exhausted", 3, "no_payment_method")
+
+
+async def test_without_a_card_an_opened_payment_page_does_not_stop_the_tries(shop):
+    behind = await a_customer_behind(shop)
+    await shop.act(lambda tx: payments.remove_method(tx, method_id=behind.card.id, now=shop.now))
+    invoice = await behind.invoice()
+    await shop.act(lambda tx: _opened(tx, invoice, shop.now))
+    await shop.drain()
+    await shop.advance(behind.failed_at + days(8))
+    case = await behind.case()
+    assert (case.status, case.retries_made, case.last_decline_code) == ("exhausted", 3, "no_payment_method")
+
+
+@pytest.mark.parametrize("said", [OutcomeKind.CANCELED, OutcomeKind.DECLINED])
+async def test_a_renewal_whose_payment_page_was_closed_before_it_was_overdue_is_behind(shop, said):
+    customer = await shop.customer(time_zone="UTC")
+    answer = await shop.subscribe(customer, await shop.plan())
+    await shop.pays_by_link(answer)
+    ref = answer.subscription.ref
+    renewed_at = (await shop.act(lambda tx: subscriptions.one(tx, ref=ref))).current_period.ends_at
+    await shop.advance(renewed_at)
+    bills = await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), subscription_id=ref.id))
+    renewal = bills.items[0]
+    opened = await shop.act(lambda tx: _opened(tx, renewal, shop.now))
+    await shop.drain()
+    await shop.record(opened, Outcome(kind=said, decline_code="expired"))
+    await shop.act(lambda tx: dunning.unpaid(tx, invoices={renewal.ref: renewal.due_at}, now=shop.now))
+    cases = (await shop.act(lambda tx: dunning.listing(tx, query=PageQuery()))).items
+    assert [case.invoice_id for case in cases] == [renewal.id]
 
 
 async def test_voiding_the_invoice_forgives_it(shop):

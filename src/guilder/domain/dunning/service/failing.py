@@ -25,6 +25,9 @@ from guilder.kernel.ids import Ref
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
+# Of a link: whatever else it came to, a page that was closed or declined too, it is not paid and nobody tries again.
+_MAY_COME_IN = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.UNKNOWN, PaymentStatus.CANCELING})
+
 
 async def failed(tx: Tx, *, failures: Sequence[Failure], now: datetime) -> None:
     """Count failures of saved methods, each once however often it is heard of: open a case, plan the next try, or none.
@@ -67,8 +70,7 @@ async def unpaid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> 
             failed_at=invoices[ref],
         )
         for ref, payment in current.items()
-        if payment.via is Via.LINK
-        and payment.status in (PaymentStatus.AWAITING_CUSTOMER, PaymentStatus.REQUIRES_ACTION)
+        if payment.via is Via.LINK and payment.status not in _MAY_COME_IN
     ]
     await failed(tx, failures=waiting, now=now)
 

@@ -17,6 +17,8 @@ from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
 _DESCRIPTION_MAX = 200
+# By link: the customer may pay or not; nobody else will say what is next.
+_LEFT_TO_CUSTOMER = frozenset({Status.AWAITING_CUSTOMER, Status.REQUESTED, Status.PREPARED, Status.REQUIRES_ACTION})
 # With a saved method: asked for, and not final. The outcome will say what is next.
 _UNDER_WAY = frozenset({Status.REQUESTED, Status.PREPARED, Status.UNKNOWN, Status.CANCELING})
 
@@ -81,7 +83,7 @@ def is_under_way(payment: Payment | None) -> bool:
 
 
 def _charged(payment: Payment | None) -> Payment | None:
-    is_link = payment is not None and payment.via is Via.LINK and payment.status is Status.AWAITING_CUSTOMER
+    is_link = payment is not None and payment.via is Via.LINK and payment.status in _LEFT_TO_CUSTOMER
     return None if is_link else payment
 
 
