@@ -189,3 +189,11 @@ async def test_opting_out_ends_it_with_the_period_and_opting_in_undoes_that(shop
     await renews(is_on=False)
     await shop.advance(datetime(2026, 5, 2, tzinfo=UTC))
     assert (await now_of(shop, ref)).status == "expired"
+
+
+async def test_what_waits_for_its_first_payment_cannot_be_opted_out_of_and_stay_payable(shop):
+    answer = await shop.subscribe(await shop.customer(), await shop.plan())
+    ref = answer.subscription.ref
+    with pytest.raises(IllegalStep):
+        await shop.act(lambda tx: orders.auto_renew(tx, subscription_id=ref.id, is_on=False, now=shop.now))
+    assert (await now_of(shop, ref)).status == "processing"

@@ -26,7 +26,8 @@ from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status, Subscription, Terms
 from guilder.domain.subscriptions.rules import periods
-from guilder.kernel import ids
+from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
+from guilder.kernel import ids, lifecycle
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.money import zero
@@ -120,6 +121,8 @@ async def auto_renew(
     subscription = await _rolled(tx, subscription_id=subscription_id, only=only, now=now)
     if is_on:
         return await subscriptions.keep(tx, ref=subscription.ref, now=now)
+    # What is not running would end at once, and leave a first invoice behind that can still be paid.
+    lifecycle.take(MOVES, subscription.status, Step.SCHEDULE)
     if subscription.cancel_at_period_end:
         return subscription
     return await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=now)
