@@ -120,3 +120,9 @@ async def test_the_policy_grants_within_its_days(till, paid, days_later, status)
         await payments.set_refund_policy(tx, auto_grant_days=14, now=till.now)
     till.clock.move_by(timedelta(days=days_later))
     assert (await ask(till, paid)).status is status
+
+
+async def test_what_nobody_looked_at_ends_the_access_that_it_pays_back(till, paid):
+    async with till.tx() as tx:
+        await payments.set_refund_policy(tx, auto_grant_days=14, now=till.now)
+    assert (await ask(till, paid)).ends_access
