@@ -348,6 +348,18 @@ async def test_voiding_the_invoice_forgives_it(shop):
     assert ((await behind.case()).status, (await behind.subscription()).status) == ("closed", "active")
 
 
+async def test_what_was_voided_a_moment_ago_is_not_charged_again(shop):
+    behind = await a_customer_behind(shop)
+    invoice, case = await behind.invoice(), await behind.case()
+    shop.bank = says_yes
+    await shop.act(lambda tx: invoicing.void(tx, refs=[invoice.ref], now=shop.now))  # and nobody has heard of it
+    with pytest.raises(dunning.PaymentUnderWay):
+        await shop.act(lambda tx: dunning.retry_now(tx, case_id=case.id, now=shop.now))
+    await shop.act(lambda tx: dunning.retry_due(tx, refs=[case.ref], now=shop.now + days(1)))
+    await shop.drain()
+    assert await shop.act(lambda tx: payments.succeeded_totals(tx, invoices=[invoice.ref])) == {}
+
+
 async def test_giving_up_writes_the_invoice_off_and_ends_the_subscription(shop):
     behind = await a_customer_behind(shop)
     case = await behind.case()

@@ -9,6 +9,7 @@ from guilder.domain.dunning.model import Case
 from guilder.domain.dunning.service.telling import subscription_refs
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
+from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payable, Payment, Status, Via
 from guilder.domain.subscriptions import service as subscriptions
@@ -51,12 +52,12 @@ async def collect(
     What has been paid, or is under way, is not asked for: it is not in the answer. None in it says that nothing could be
     asked for: there is no saved method, and the customer's open link stands. `methods` names others than the usual.
     """
-    invoices = await invoicing.get(tx, refs=[case.invoice_ref for case in cases])
+    invoices = await invoicing.lock(tx, refs=[case.invoice_ref for case in cases])
     current = await payments.current(tx, invoices=[case.invoice_ref for case in cases])
     owing = [
         case
         for case in cases
-        if invoices[case.invoice_ref].due.minor > 0 and not is_under_way(current.get(case.invoice_ref))
+        if is_owed(invoices[case.invoice_ref]) and not is_under_way(current.get(case.invoice_ref))
     ]
     if not owing:
         return {}
@@ -71,6 +72,11 @@ async def _usual_methods(tx: Tx, cases: Sequence[Case]) -> dict[Ref, UUID]:
     found = await subscriptions.get(tx, refs=subscription_refs(cases))
     methods = {ref: each.payment_method_id for ref, each in found.items() if each.payment_method_id}
     return {case.ref: methods[ref] for case in cases if (ref := case.subscription_ref) and ref in methods}
+
+
+def is_owed(invoice: Invoice) -> bool:
+    """Say whether there is something to collect: a void invoice still has its amount, and nobody owes it."""
+    return invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE) and invoice.due.minor > 0
 
 
 def is_under_way(payment: Payment | None) -> bool:

@@ -11,7 +11,7 @@ from guilder.domain.invoicing.service.documents import (
     request_documents,
 )
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, NegativeInvoice, are_billed, finalize
-from guilder.domain.invoicing.service.reading import get, listing, one
+from guilder.domain.invoicing.service.reading import get, listing, lock, one
 from guilder.domain.invoicing.service.standing import (
     InvoiceIsPaid,
     give_up,
@@ -40,6 +40,7 @@ __all__ = [
     "get",
     "give_up",
     "listing",
+    "lock",
     "one",
     "recognize_due",
     "record_refunds",

@@ -16,6 +16,11 @@ async def get(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Invoice]:
     return {invoice.ref: invoice for invoice in await store.get(tx, refs)}
 
 
+async def lock(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Invoice]:
+    """Return invoices, held until the transaction ends: what is asked for here cannot be voided or paid meanwhile."""
+    return {invoice.ref: invoice for invoice in await store.lock(tx, refs)}
+
+
 async def one(tx: Tx, *, invoice: UUID | str, customer_id: CustomerId | None = None) -> Invoice:
     """Return an invoice by id or number; with `customer_id`, only if it is that customer's.
 

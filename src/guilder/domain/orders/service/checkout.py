@@ -68,7 +68,9 @@ async def open_checkout(tx: Tx, *, invoice_id: UUID, return_url: str, now: datet
 
     :raises CannotBePaidHere: there is nothing to pay, or a payment is on its way
     """
-    invoice = await invoicing.one(tx, invoice=invoice_id)
+    seen = await invoicing.one(tx, invoice=invoice_id)
+    # Held, so that it is not voided while its page is asked for.
+    invoice = (await invoicing.lock(tx, refs=[seen.ref]))[seen.ref]
     payment = (await payments.current(tx, invoices=[invoice.ref])).get(invoice.ref)
     state = state_of(invoice, payment, is_expired=False)
     if state not in {*PAYABLE, State.OPENING}:

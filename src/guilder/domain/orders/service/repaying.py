@@ -39,7 +39,9 @@ async def repay(
     :raises NothingToPay: it is paid, or was voided
     :raises MethodNotUsable: the payment method is not this customer's, or cannot be charged
     """
-    found = await invoicing.one(tx, invoice=invoice, customer_id=only)
+    seen = await invoicing.one(tx, invoice=invoice, customer_id=only)
+    # Held, so that it is not voided while it is asked for.
+    found = (await invoicing.lock(tx, refs=[seen.ref]))[seen.ref]
     payment = await current_payment(tx, found)
     is_coming_in = payment is not None and payment.status is PaymentStatus.SUCCEEDED
     if found.status not in (Status.OPEN, Status.UNCOLLECTIBLE) or found.due.minor <= 0 or is_coming_in:
