@@ -155,3 +155,11 @@ async def test_what_is_charged_to_a_card_is_not_given_up_but_tried_again(shop):
     await shop.advance(started + days(8))
     assert shop.charged_at == [started + days(count) for count in (0, 1, 3, 7)]
     assert await standing(shop, answer) == ("expired", "canceled")
+
+
+async def test_a_first_invoice_that_staff_voids_ends_what_waited_for_it(shop):
+    answer = await shop.subscribe(await shop.customer(), await shop.plan())
+    await shop.act(lambda tx: invoicing.void(tx, refs=[answer.invoice.ref], now=shop.now))
+    await shop.drain()
+    ended = await shop.act(lambda tx: subscriptions.one(tx, ref=answer.subscription.ref))
+    assert ended.status == "expired"

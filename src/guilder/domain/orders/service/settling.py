@@ -8,6 +8,7 @@ from guilder.domain.orders.model import Order
 from guilder.domain.orders.rules.lifecycle import MOVES, Step
 from guilder.domain.orders.service.placing import cancel, canceled_event, complete, completed_event
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Status
 from guilder.domain.subscriptions.rules.lifecycle import Step as Change
 from guilder.domain.subscriptions.rules.lifecycle import allows
 from guilder.kernel.ids import Ref
@@ -52,8 +53,17 @@ async def _take_effect(tx: Tx, order: Order) -> None:
 
 
 async def canceled(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
-    """Cancel the orders whose invoices were voided. What is completed stays so."""
+    """Cancel the orders whose invoices were voided, and what waited for their payment. What is completed stays so."""
     found = await store.lock_by_invoice(tx, sorted(set(invoices)))
     ended = [cancel(order) for order in found if Step.CANCEL in MOVES[order.status]]
     await store.save(tx, ended)
+    await _end_what_waited(tx, ended, now=now)
     outbox.announce(tx, [canceled_event(order) for order in ended], now=now)
+
+
+async def _end_what_waited(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
+    """End subscriptions that can never be paid for any more: they would be waiting for ever."""
+    refs = sorted({Ref(order.tenant_id, order.subscription_id) for order in orders if order.subscription_id})
+    found = await subscriptions.get(tx, refs=refs)
+    waiting = [ref for ref in refs if found[ref].status is Status.PROCESSING]
+    await subscriptions.end(tx, refs=waiting, now=now)
