@@ -8,6 +8,7 @@ from itertools import count
 
 import pytest
 
+from guilder.platform import logging
 from tests.support.database import Cleaner, DatabaseUrls, TestCluster, new_database, running_cluster
 
 _cluster = pytest.StashKey[TestCluster]()
@@ -15,6 +16,8 @@ _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    # As every process does: unconfigured, each logged exception is drawn with all its frames, for seconds.
+    logging.configure(level="WARNING")
     # Under xdist the server belongs to the process that outlives all workers; they find it in the environment.
     # Without it the first test that asks starts it, so that a run of pure rules needs none.
     if session.config.getoption("numprocesses", default=None) and not hasattr(session.config, "workerinput"):
