@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from guilder.domain.catalog.model import Limit
+from guilder.domain.catalog.model import Limit, NewPrice
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.events import OrderCompleted, OrderPlaced
@@ -13,6 +13,8 @@ from guilder.domain.orders.rules.terms import NoSuchPrice, QuantityTooLarge
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
+from guilder.kernel.money import Money
+from guilder.kernel.period import Interval, Unit
 from tests.support.builders.orders import a_shop, asked, days, says_no
 
 
@@ -144,6 +146,13 @@ async def test_what_nobody_pays_by_link_is_given_up_after_a_week(shop):
     assert invoice.status == "void"
     with pytest.raises(Conflict):
         await shop.pays_by_link(answer)
+
+
+async def test_what_nobody_pays_by_link_within_its_first_period_is_given_up_with_it(shop):
+    daily = NewPrice(interval=Interval(Unit.DAY), unit_amount=Money(100, "EUR"), cycle="daily")
+    answer = await shop.subscribe(await shop.customer(), await shop.plan(prices=(daily,)))
+    await shop.advance(shop.now + days(1))
+    assert await standing(shop, answer) == ("expired", "canceled")
 
 
 async def test_what_is_charged_to_a_card_is_not_given_up_but_tried_again(shop):

@@ -118,7 +118,8 @@ async def begin(tx: Tx, beginning: Beginning, *, asked: Asked, kind: OrderKind, 
         invoice=invoice,
         subscription=subscription,
         base_url=asked.base_url,
-        abandon_at=now + ABANDON_AFTER,
+        # Paid after its first period, it would be owing periods in which nobody had access.
+        abandon_at=min(now + ABANDON_AFTER, subscription.current_period.ends_at),
         now=now,
     )
 
