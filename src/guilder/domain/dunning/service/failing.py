@@ -36,11 +36,12 @@ async def failed(tx: Tx, *, failures: Sequence[Failure], now: datetime) -> None:
     voided meanwhile needs no case any more.
     """
     counting = await _counting(tx, failures)
-    invoices = await invoicing.get(tx, refs=sorted({failure.invoice_ref for failure in counting}))
+    before = {case.invoice_ref: case for case in await store.lock_by_invoice(tx, _invoices(counting))}
+    # Held, after the cases as everywhere: what is paid in this moment opens no case that nobody would ever end.
+    invoices = await invoicing.lock(tx, refs=_invoices(counting))
     counting = [each for each in counting if _is_owed(invoices.get(each.invoice_ref))]
     if not counting:
         return
-    before = {case.invoice_ref: case for case in await store.lock_by_invoice(tx, _invoices(counting))}
     after, counted = await _moved_on(tx, counting, before, invoices, now=now)
     new = [case for ref, case in after.items() if ref not in before]
     await store.insert(tx, new)
