@@ -7,9 +7,11 @@ import httpx
 import pytest
 
 from guilder.domain.gateways import service as gateways
+from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Status, Via
+from guilder.domain.payments.model import Answer, NewRefund, Status, Via
 from guilder.kernel.ids import Ref
+from guilder.kernel.page import PageQuery
 
 
 def type_card(url: str, number: str = "4242424242424242") -> httpx.Response:
@@ -148,6 +150,23 @@ async def test_money_that_comes_in_for_a_voided_invoice_goes_back(till):
     assert "payments.payment.succeeded" not in heard
     assert heard.count("payments.refund.succeeded") == 1
     assert await till.balances() == {}
+
+
+async def test_an_overpayment_whose_return_failed_is_booked_as_one_when_it_is_given_back_by_hand(till):
+    link = await till.open(await till.collect())
+    await void(till, link)
+    yes = Outcome(kind=OutcomeKind.SUCCEEDED, amount=link.amount, provider_ref=link.provider_ref)
+    no = Outcome(kind=OutcomeKind.DECLINED, decline_code="try_later")
+    async with till.tx() as tx:
+        await payments.record(tx, answers=[said(link, RequestKind.CHARGE, yes, till.now)], now=till.now)
+        failing = (await payments.refunds(tx, query=PageQuery(), payment_id=link.id)).items[0]
+        await payments.record_refunds(tx, answers=[said(failing, RequestKind.REFUND, no, till.now)], now=till.now)
+        again = await payments.make_refund(tx, refund=NewRefund(payment_id=link.id, reason="again"), now=till.now)
+    assert (failing.is_overpayment, again.is_overpayment) == (True, True)
+
+
+def said(about, kind, outcome, at):
+    return Answer(tenant_id=about.tenant_id, business_key=about.business_key, kind=kind, outcome=outcome, at=at)
 
 
 async def test_a_voided_invoice_is_not_charged_wherever_its_payment_stands(till):

@@ -154,10 +154,7 @@ async def return_overpayments(tx: Tx, *, payments: Sequence[Payment], now: datet
     if not payments:
         return
     made = [
-        replace(
-            _made(payment, NewRefund(payment_id=payment.id, reason=OVERPAID), status=RefundStatus.PENDING, now=now),
-            is_overpayment=True,
-        )
+        _made(payment, NewRefund(payment_id=payment.id, reason=OVERPAID), status=RefundStatus.PENDING, now=now)
         for payment in payments
     ]
     await refund_rows.insert(tx, made)
@@ -257,6 +254,7 @@ def _made(payment: Payment, new: NewRefund, *, status: RefundStatus, now: dateti
         reason=new.reason,
         asked_at=now,
         ends_access=new.ends_access,
+        is_overpayment=payment.is_overpayment,
     )
 
 
