@@ -156,6 +156,27 @@ async def test_a_card_that_replaces_a_failing_one_pays_what_is_owed_and_what_com
     assert {invoice["status"] for invoice in await world.get("/api/invoices")} == {"paid"}
 
 
+async def test_a_change_that_nobody_paid_for_is_not_owed(world: World):
+    await world.plan()
+    await world.plan("max", amount=9000)
+    await world.customer()
+    subscription = await world.subscribe()
+    await world.pay(subscription["payment_link"], "4000000000005308")
+    await until(lambda: is_eligible(world), what="eligibility")
+    path = f"/api/subscriptions/{subscription['id']}"
+    card = (await world.get("/api/customers/acme/payment-methods"))[0]
+    await world.delete(f"/api/customers/acme/payment-methods/{card['id']}")
+
+    await world.put(path, {"plan_id": "max"})
+    waiting = (await world.get("/api/invoices", status="open"))[0]
+    bad = await world.card("acme", "pm_card_do_not_honor")
+    await world.post(f"/api/invoices/{waiting['id']}/pay", {"payment_method_id": bad["id"]})
+    await world.advance(days=8)
+
+    assert await status_of(world, subscription) == "active", "the old plan is paid, and the new one never began"
+    assert (await world.get(path))["plan_code"] == "pro"
+
+
 async def test_content_is_bought_once_and_may_be_used_for_its_time(world: World):
     await world.customer()
     film = {"code": "film", "name": "A Film", "prices": [{"amount": 499, "currency": "EUR"}], "access_days": 30}

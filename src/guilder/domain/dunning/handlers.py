@@ -22,6 +22,7 @@ async def on_payment_failed(tx: Tx, messages: Sequence[Message[PaymentFailed]], 
             decline_code=each.decline_code,
             is_hard=each.is_hard,
             failed_at=each.failed_at,
+            attempt=each.attempt,
         )
         for each in events_of(messages)
     ]

@@ -44,6 +44,7 @@ class Failure:
     decline_code: str
     is_hard: bool
     failed_at: datetime
+    attempt: int = 1  # which one of its invoice it was
 
     @property
     def invoice_ref(self) -> Ref:

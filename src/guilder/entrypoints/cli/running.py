@@ -12,6 +12,7 @@ from guilder.entrypoints.cli.speaking import Trouble, out
 from guilder.entrypoints.databases import reachable
 from guilder.entrypoints.house import House, open_house
 from guilder.entrypoints.serving import Role
+from guilder.entrypoints.trusting import trust_named_issuers
 from guilder.entrypoints.up import refuse_taken_port
 from guilder.entrypoints.up import up as run_everything
 from guilder.platform.config import Settings, read_settings
@@ -48,7 +49,12 @@ def serve() -> None:
 
     def http(house: House) -> Role:
         app = house.app()
-        return lambda stop: serving.serve(app, house.settings, stop)
+
+        async def serve_trusting(stop: asyncio.Event) -> None:
+            await trust_named_issuers(house)
+            await serving.serve(app, house.settings, stop)
+
+        return serve_trusting
 
     asyncio.run(_play(settings, http))
 

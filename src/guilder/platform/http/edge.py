@@ -153,13 +153,11 @@ async def _identify(asked: _Asked) -> None:
             exchange.headers.update(taken.headers)
             enough(taken)
         return
-    # Whoever guesses at credentials is slowed down by address, before they are even looked at.
-    failures = f"failed-login:{exchange.client_ip}"
-    enough(await edge.limiter.take(failures, settings.per_failed_login, cost=0))
     try:
         exchange.principal = await edge.authenticate.principal(_head(asked))
     except Unauthenticated:
-        await edge.limiter.take(failures, settings.per_failed_login)
+        # Who guesses is slowed down by address; who is known is let in, though somebody guesses beside them.
+        enough(await edge.limiter.take(f"failed-login:{exchange.client_ip}", settings.per_failed_login))
         raise
     caller = f"caller:{asked.principal.tenant_id}:{asked.principal.actor}"
     taken = await edge.limiter.take(caller, settings.per_principal, asked.rules.cost)

@@ -94,6 +94,13 @@ def _is_owed(invoice: Invoice | None) -> bool:
     return invoice is not None and invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
 
 
+def _is_offer(failure: Failure, invoice: Invoice, *, is_first_payment: bool) -> bool:
+    """Say whether the invoice is for a change that waits for its payment link: it is not in force, and nothing is owed
+    for what does not happen. One that took effect at once was charged to a saved method with its first attempt."""
+    is_change = invoice.order_id is not None and invoice.subscription_id is not None and not is_first_payment
+    return is_change and failure.attempt > 1
+
+
 def _invoices(failures: Sequence[Failure]) -> list[Ref]:
     return sorted({failure.invoice_ref for failure in failures})
 
@@ -117,12 +124,15 @@ async def _moved_on(
             continue
         if case is None:
             subscription_id = invoices[ref].subscription_id
+            is_first = subscription_id is not None and Ref(ref.tenant_id, subscription_id) in waiting
+            if _is_offer(failure, invoices[ref], is_first_payment=is_first):
+                continue
             case = progress.opened(
                 failure,
                 policy,
                 case_id=ids.new(now),
                 subscription_id=subscription_id,
-                is_first_payment=subscription_id is not None and Ref(ref.tenant_id, subscription_id) in waiting,
+                is_first_payment=is_first,
                 now=now,
             )
         else:
