@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -101,25 +102,28 @@ class Merchant:
     def confirm(self, intent: str, card: str = "pm_card_ok", **more: object) -> httpx.Response:
         return self.post(f"/v1/payment_intents/{intent}/confirm", {"payment_method": card} | more)
 
-    def sim(self, what: str, body: object) -> dict:
+    def sim(self, what: str, body: object) -> dict[str, Any]:
         answer = self.http.post(f"/sim/accounts/{self.account}/{what}", json=body)
         assert answer.status_code == 200, answer.text
-        return answer.json()
+        found: dict[str, Any] = answer.json()
+        return found
 
-    def seen(self, what: str) -> dict:
-        return self.http.get(f"/sim/accounts/{self.account}/{what}").json()
+    def seen(self, what: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.http.get(f"/sim/accounts/{self.account}/{what}").json()
+        return found
 
     def status(self, intent: str) -> str:
         return str(self.get(f"/v1/payment_intents/{intent}").json()["status"])
 
-    def journal(self) -> dict:
-        return self.http.get("/sim/journal", params={"account": self.account}).json()
+    def journal(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.http.get("/sim/journal", params={"account": self.account}).json()
+        return found
 
     def charged(self) -> list[int]:
         return [charge["amount"] for charge in self.journal()["charges"] if charge["status"] == "succeeded"]
 
     def rests(self) -> bool:
-        return self.seen("idle")["undelivered"] == 0
+        return bool(self.seen("idle")["undelivered"] == 0)
 
 
 class Server(ThreadingHTTPServer):
@@ -131,7 +135,7 @@ class Ear:
     """An endpoint that verifies and remembers what it hears, and answers as it is told."""
 
     def __init__(self) -> None:
-        self.events: list[dict] = []
+        self.events: list[dict[str, Any]] = []
         self.answers: list[int] = []
         self.secret = "whsec_test_0123456789"
         ear = self

@@ -7,6 +7,8 @@ import pytest
 
 from guilder.domain.gateways import jobs as gateway_jobs
 from guilder.domain.gateways import service as gateways
+from guilder.domain.identity import service as identity
+from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status, Via
 from guilder.kernel.ids import Ref
 from guilder.platform.outside.runner import Runner
@@ -36,6 +38,24 @@ async def test_a_saved_card_is_charged_once_and_the_money_is_booked(till):
     assert paid.provider_ref == journal[0]["ref"]
     assert await till.balances() == {("cash", "EUR"): 4900, ("receivable", "EUR"): -4900}
     assert (await till.heard()).count("payments.payment.succeeded") == 1
+
+
+async def test_a_suspended_tenant_charges_nobody_until_it_is_resumed(till):
+    await till.a_card()
+    payment = await till.collect()
+    async with till.tx() as tx:
+        await identity.suspend_tenant(tx, reason="unpaid", now=till.now)
+    await till.settle()
+    assert (await till.payment(payment)).status is Status.REQUESTED
+    assert till.merchant.charged() == []
+
+    async with till.tx() as tx:
+        await identity.resume_tenant(tx, reason="paid", now=till.now)
+    till.clock.move_by(timedelta(hours=1))
+    async with till.tx() as tx:
+        assert await payments.look_after(tx, refs=[payment.ref], now=till.now) == 1
+    await till.settle()
+    assert till.merchant.charged() == [4900]
 
 
 async def test_collecting_again_what_is_paid_or_under_way_makes_no_second_payment(till):

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import GatewayRequest, RequestKind
+from guilder.domain.identity import service as identity
+from guilder.domain.identity.model import TenantStatus
 from guilder.domain.payments.events import PaymentCanceled, PaymentRequested
 from guilder.domain.payments.model import MethodStatus, Payable, Payment, PaymentMethod, Status, Via
 from guilder.domain.payments.rules import collecting
@@ -17,7 +19,7 @@ from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import methods as method_rows
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
-from guilder.kernel.ids import Ref
+from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
@@ -61,8 +63,12 @@ async def collect(tx: Tx, *, payables: Sequence[Payable], now: datetime) -> list
 
 
 async def start(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
-    """Ask the gateways of the customers' methods for payments that were requested; each is asked once."""
-    waiting = [p for p in await attempts.lock(tx, refs) if _is_to_start(p)]
+    """Ask the gateways of the customers' methods for payments that were requested; each is asked once.
+
+    Those of a suspended tenant stay requested: `look_after` starts them once it is resumed.
+    """
+    charging = await _that_may_charge(tx, refs)
+    waiting = [p for p in await attempts.lock(tx, refs) if _is_to_start(p) and p.tenant_id in charging]
     method_refs = [Ref(p.tenant_id, p.payment_method_id) for p in waiting if p.payment_method_id]
     known = await method_rows.get(tx, method_refs)
     tokens = await method_rows.tokens(tx, method_refs)
@@ -88,6 +94,11 @@ async def start(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
     await attempts.save(tx, [*started, *stranded])
     await gateways.request(tx, requests=asked, now=now)
     outbox.announce(tx, [telling.failed(payment) for payment in stranded], now=now)
+
+
+async def _that_may_charge(tx: Tx, refs: Sequence[Ref]) -> set[TenantId]:
+    tenants = await identity.tenants(tx, ids=sorted({ref.tenant_id for ref in refs}))
+    return {tenant_id for tenant_id, tenant in tenants.items() if tenant.status is TenantStatus.ACTIVE}
 
 
 async def open_session(tx: Tx, *, invoice_id: UUID, return_url: str, now: datetime) -> Payment:
