@@ -9,11 +9,12 @@ from uuid import uuid4
 import pytest
 
 from guilder.domain.gateways import service as gateways
+from guilder.domain.identity.model import Mode
 from guilder.kernel import ids
 from guilder.platform.http.settings import Allowance
 from simulated_provider.webhooks import sign
 from tests.support.builders.gateways import a_gateway
-from tests.support.builders.identity import a_tenant
+from tests.support.builders.identity import a_tenant, new_tenant
 
 
 async def post(site, till, body: bytes, headers: dict, path: str | None = None):
@@ -197,3 +198,11 @@ def test_the_pieces_of_an_account_are_not_shown_by_accident(till):
     opened = replace(till.account, name="x")
     assert str(ids.to_text("gwa", opened.id))
     assert till.secret not in repr(till)
+
+
+async def test_a_live_tenant_cannot_charge_where_no_money_moves(site, database):
+    live = await new_tenant(database, mode=Mode.LIVE)
+    ask = await site.key_of(live)
+    body = {"gateway": "simulated", "name": "Toy", "secret_key": "sk_sim_toy"}
+    refused = await ask("POST", "/api/gateways", body)
+    assert (refused.status_code, refused.json()["code"]) == (409, "simulated_moves_no_money")

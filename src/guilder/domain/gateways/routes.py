@@ -8,7 +8,7 @@ from fastapi import Request
 from guilder.domain.gateways import service
 from guilder.domain.gateways.port import BadNotice, Gateway, UnreadableNotice
 from guilder.domain.gateways.schemas import AccountRef, GatewayIn, GatewayKeyIn, GatewayOut, to_wire
-from guilder.kernel.errors import Malformed, Unauthenticated
+from guilder.kernel.errors import Conflict, Malformed, Unauthenticated
 from guilder.platform.auth.permission import PUBLIC, Permission
 from guilder.platform.auth.principal import Role
 from guilder.platform.db.tx import Tx
@@ -19,6 +19,7 @@ from guilder.platform.http.session import Session, Visit, Visiting
 READ = Permission("gateways:read")
 WRITE = Permission("gateways:write", tenant=Role.ADMIN)
 NOTICE_MAX = 1_000_000
+SIMULATED = "simulated"
 
 router = Router(prefix="/api", tags=["gateways"])
 
@@ -27,6 +28,12 @@ class NoticeRefused(Unauthenticated):
     """This webhook is not signed by whoever has this address's secret."""
 
     code = "webhook_refused"
+
+
+class SimulatedMovesNoMoney(Conflict):
+    """A live tenant cannot charge at the simulated provider: no money moves there."""
+
+    code = "simulated_moves_no_money"
 
 
 class NoticeUnreadable(Malformed):
@@ -45,6 +52,8 @@ async def list_gateways(session: Session) -> Envelope[list[GatewayOut]]:
 async def connect_gateway(session: Session, request: Request, body: GatewayIn) -> Envelope[GatewayOut]:
     """Connect an account; our webhook address is registered there by itself."""
     gateway = _gateway(request, body.gateway)
+    if gateway.name == SIMULATED and session.principal.mode == "live":
+        raise SimulatedMovesNoMoney
     made = await service.connect(
         session.tx,
         gateway=gateway.name,

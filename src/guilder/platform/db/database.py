@@ -11,6 +11,7 @@ import asyncpg
 
 from guilder.kernel.errors import Unavailable
 from guilder.kernel.ids import TenantId
+from guilder.platform import metrics
 from guilder.platform.db.tx import Connection, Tx, tenants_setting
 from guilder.platform.db.vault import Vault
 from guilder.platform.db.wakes import Waker
@@ -80,6 +81,7 @@ class Database:
                 max_size=size_max,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=STATEMENT_TIMEOUT_S,
+                init=_count_queries,
                 server_settings={"application_name": "guilder", "timezone": "UTC"},
             )
         except (*GONE, OSError) as error:
@@ -109,7 +111,9 @@ class Database:
         Nothing is sent anywhere inside it. What was announced is written, last, before the commit.
         """
         seen = frozenset(tenants)
+        began = asyncio.get_running_loop().time()
         async with self.pool.acquire() as connection:
+            metrics.pool_stands(in_use=self.pool.get_size() - self.pool.get_idle_size(), size=self.pool.get_size())
             transaction = connection.transaction()
             await transaction.start()
             _open_here.set(_open_here.get() + 1)
@@ -119,8 +123,9 @@ class Database:
                 yield tx
                 if keep:
                     await tx.run_hooks()
-            except BaseException:
+            except BaseException as error:
                 await _roll_back(transaction)
+                _count("clashed" if isinstance(error, CLASHES) else "rolled_back", began)
                 raise
             finally:
                 _open_here.set(_open_here.get() - 1)
@@ -129,6 +134,7 @@ class Database:
                 self.waker.wake(tx.wakes)
             else:
                 await transaction.rollback()
+            _count("committed" if keep else "rolled_back", began)
 
     async def run(self, work: Callable[[Tx], Awaitable[T]], tenants: Iterable[TenantId] = (), **about: Any) -> T:
         """Run `work` in a transaction, again from the start if PostgreSQL says that it clashed with another one."""
@@ -142,6 +148,17 @@ class Database:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  (jitter, not a secret)
         raise AssertionError("unreachable")
+
+
+async def _count_queries(connection: Connection) -> None:
+    def ran(query: Any) -> None:
+        metrics.query_ran(kind=query.query.split(None, 1)[0].lower(), seconds=query.elapsed)
+
+    connection.add_query_logger(ran)
+
+
+def _count(outcome: str, began: float) -> None:
+    metrics.transaction_ended(outcome=outcome, seconds=asyncio.get_running_loop().time() - began)
 
 
 async def _roll_back(transaction: Any) -> None:

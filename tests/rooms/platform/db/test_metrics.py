@@ -1,0 +1,32 @@
+"""Queries and transactions are counted where they run."""
+
+import pytest
+
+from guilder.platform import metrics
+
+
+def counted(name, **labels):
+    lines = metrics.render().decode().splitlines()
+    wanted = [line for line in lines if line.startswith(name) and all(f'{k}="{v}"' in line for k, v in labels.items())]
+    return sum(float(line.rsplit(" ", 1)[1]) for line in wanted)
+
+
+async def test_each_statement_is_counted_by_kind(database):
+    before = counted("guilder_db_query_seconds_count", kind="select")
+    async with database.transaction(actor="test") as tx:
+        await tx.fetchval("select 1")
+        await tx.fetchval("select 2")
+    # Two of ours, and the one that opens a transaction.
+    assert counted("guilder_db_query_seconds_count", kind="select") - before >= 3
+
+
+async def test_each_transaction_is_counted_by_how_it_ended(database):
+    committed = counted("guilder_db_transaction_seconds_count", outcome="committed")
+    undone = counted("guilder_db_transaction_seconds_count", outcome="rolled_back")
+    async with database.transaction(actor="test"):
+        pass
+    with pytest.raises(RuntimeError):
+        async with database.transaction(actor="test"):
+            raise RuntimeError
+    assert counted("guilder_db_transaction_seconds_count", outcome="committed") == committed + 1
+    assert counted("guilder_db_transaction_seconds_count", outcome="rolled_back") == undone + 1
