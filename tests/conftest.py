@@ -1,7 +1,9 @@
 """What every test may ask for: a real PostgreSQL, a browser, a picture of a PDF."""
 
+import io
 import os
 import shutil
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from itertools import count
@@ -11,13 +13,24 @@ import pytest
 from guilder.platform import logging
 from tests.support.database import Cleaner, DatabaseUrls, TestCluster, new_database, running_cluster
 
+
+class _Stderr(io.TextIOBase):
+    """Wherever stderr is now: pytest puts another file there for each test, and closes it."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 _cluster = pytest.StashKey[TestCluster]()
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     # As every process does: unconfigured, each logged exception is drawn with all its frames, for seconds.
-    logging.configure(level="WARNING")
+    logging.configure(level="WARNING", stream=_Stderr())
     # Under xdist the server belongs to the process that outlives all workers; they find it in the environment.
     # Without it the first test that asks starts it, so that a run of pure rules needs none.
     if session.config.getoption("numprocesses", default=None) and not hasattr(session.config, "workerinput"):

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
@@ -103,7 +104,7 @@ async def test_the_log_holds_the_template_and_never_the_address(toy: Toy):
     try:
         await toy.client.get("/api/page/secret-token?who=someone", headers=a_key())
     finally:
-        logging.configure(level="WARNING")
+        logging.configure(level="WARNING", stream=sys.__stderr__)
     said = written.getvalue()
     assert "/api/page/{token}" in said
     assert "secret-token" not in said

@@ -1,12 +1,12 @@
 """One installation of real processes for the scenarios of a worker, and a sandbox of its own for each."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.support.database import DatabaseUrls
+from tests.support.database import DatabaseUrls, new_database
 from tests.support.doctor import assert_healthy
 from tests.support.processes import Installation, installed
 from tests.support.world import World, a_world
@@ -15,10 +15,14 @@ START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
-def installation(database_urls: DatabaseUrls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+async def installation(
+    cluster: DatabaseUrls, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
     folder: Path = tmp_path_factory.mktemp("installation")
-    with installed(database_urls, folder, workers=1, schedulers=2) as running:
-        yield running
+    # A database of its own: its processes would do the work that tests of rooms wait for, and theirs is emptied.
+    async with new_database(cluster, f"guilder_{worker_id}_installation") as urls:
+        with installed(urls, folder, workers=1, schedulers=2) as running:
+            yield running
 
 
 @pytest.fixture
