@@ -186,7 +186,7 @@ async def keep(tx: Tx, *, ref: Ref, now: datetime) -> Subscription:
     return kept
 
 
-async def set_payment_method(tx: Tx, *, ref: Ref, payment_method_id: Any, now: datetime) -> Subscription:
+async def set_payment_method(tx: Tx, *, ref: Ref, payment_method_id: UUID, now: datetime) -> Subscription:
     subscription = await _current(tx, ref=ref, now=now)
     changed = replace(subscription, payment_method_id=payment_method_id)
     await store.save(tx, [changed])

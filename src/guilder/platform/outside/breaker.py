@@ -37,7 +37,8 @@ class Breaker:
     def __init__(self, limits: BreakerLimits, *, monotonic: Callable[[], float]) -> None:
         self._limits = limits
         self._monotonic = monotonic
-        self._calls: deque[tuple[float, bool]] = deque(maxlen=CALLS_KEPT_MAX)
+        self._calls: deque[tuple[float, bool]] = deque()
+        self._failed = 0  # of those calls; kept, because it is asked for after each of them
         self._open_until = 0.0
         self._openings = 0
         self._is_open = False
@@ -75,10 +76,12 @@ class Breaker:
             self._after_probe(now, ok=ok)
             return
         self._calls.append((now, ok))
-        while self._calls and self._calls[0][0] < now - self._limits.window_s:
-            self._calls.popleft()
-        failed = sum(not good for _, good in self._calls)
-        if len(self._calls) >= self._limits.calls_min and failed >= self._limits.failure_share * len(self._calls):
+        self._failed += not ok
+        oldest = now - self._limits.window_s
+        while self._calls and (self._calls[0][0] < oldest or len(self._calls) > CALLS_KEPT_MAX):
+            _, was_ok = self._calls.popleft()
+            self._failed -= not was_ok
+        if len(self._calls) >= self._limits.calls_min and self._failed >= self._limits.failure_share * len(self._calls):
             self._open(now)
 
     def _after_probe(self, now: float, *, ok: bool) -> None:
@@ -87,7 +90,7 @@ class Breaker:
         self._is_probing = False
         if ok:
             self._is_open, self._openings = False, 0
-            self._calls.clear()
+            self._forget()
         else:
             self._open(now)
 
@@ -95,6 +98,10 @@ class Breaker:
         open_s = min(self._limits.open_first_s * 2**self._openings, self._limits.open_max_s)
         self._openings = min(self._openings + 1, 30)
         self._is_open = True
-        self._calls.clear()
+        self._forget()
         # Never shorter than said, up to a half longer: so that many processes do not probe at the same instant.
         self._open_until = now + open_s * random.uniform(1.0, 1.5)  # noqa: S311
+
+    def _forget(self) -> None:
+        self._calls.clear()
+        self._failed = 0
