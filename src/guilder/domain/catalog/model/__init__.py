@@ -1,0 +1,68 @@
+"""What is sold, what is measured, what is taken off and what tax is owed."""
+
+from guilder.domain.catalog.model.meters import Aggregation, Charge, ChargePrice, Meter, NewMeter
+from guilder.domain.catalog.model.plans import (
+    Alignment,
+    AnchorRule,
+    Basis,
+    Billing,
+    Collection,
+    Feature,
+    Limit,
+    NewProduct,
+    PaidTime,
+    Plan,
+    PlanContent,
+    PlanStatus,
+    Product,
+    TrialEnd,
+    Unused,
+)
+from guilder.domain.catalog.model.prices import (
+    CYCLES,
+    BillingCycle,
+    ChargeModel,
+    MatrixCell,
+    NewPrice,
+    Price,
+    PriceModel,
+    Tier,
+)
+from guilder.domain.catalog.model.promotions import Duration, NewPromoCode, PromoCode, PromoStatus
+from guilder.domain.catalog.model.taxes import TaxRate
+
+__all__ = [
+    "CYCLES",
+    "Aggregation",
+    "Alignment",
+    "AnchorRule",
+    "Basis",
+    "Billing",
+    "BillingCycle",
+    "Charge",
+    "ChargeModel",
+    "ChargePrice",
+    "Collection",
+    "Duration",
+    "Feature",
+    "Limit",
+    "MatrixCell",
+    "Meter",
+    "NewMeter",
+    "NewPrice",
+    "NewProduct",
+    "NewPromoCode",
+    "PaidTime",
+    "Plan",
+    "PlanContent",
+    "PlanStatus",
+    "Price",
+    "PriceModel",
+    "Product",
+    "PromoCode",
+    "PromoStatus",
+    "TaxRate",
+    "Tier",
+    "TrialEnd",
+    "Unused",
+]
