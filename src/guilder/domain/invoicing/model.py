@@ -21,26 +21,53 @@ class Status(StrEnum):
     UNCOLLECTIBLE = "uncollectible"
 
 
+class InvoiceKind(StrEnum):
+    INVOICE = "invoice"
+    CREDIT_NOTE = "credit_note"  # its amounts are negative; its numbers are a series of their own
+
+
 class LineKind(StrEnum):
     RECURRING = "recurring"
     PRORATION_CREDIT = "proration_credit"
     PRORATION_CHARGE = "proration_charge"
     PRODUCT = "product"
-    CHARGE = "charge"  # an amount that somebody named: /pay, a company product
+    CHARGE = "charge"  # an amount that somebody named: /pay, a company product, staff
+    USAGE = "usage"
+    USAGE_ADJUSTMENT = "usage_adjustment"  # late or corrected use of a period that was billed
+    COMMITMENT = "commitment"  # what is missing from the least that a period comes to
+    PREPAID = "prepaid"  # use paid for by prepaid credits: negative
+    CORRECTION = "correction"  # staff's credit note: negative
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedRate:
+    """A tax rate as a line was taxed with it: what a credit of that line is taxed with again."""
+
+    name: str
+    percent: Decimal
+    legal_note: str = ""
+    code: str = "standard"  # standard, reverse_charge, exempt, none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLine:
-    """A line before tax. (subscription, charge, period start, cause) is billed once, ever: that is `billed_item`."""
+    """A line before discounts and tax. (subscription, charge, period start, cause) is billed once, ever: that is `billed_item`."""
 
     kind: LineKind
     description: str
-    amount: Money
-    quantity: int = 1
+    amount: Money  # before discounts; net of tax, or with it where `is_tax_inclusive`
+    quantity: Decimal | int = 1
     unit_amount: Money | None = None
     period: Period | None = None
     subscription_id: UUID | None = None
     product_id: UUID | None = None
+    charge: str = ""  # the code of the plan's charge, of use
+    tax_category: str = ""
+    is_tax_inclusive: bool = False
+    is_discountable: bool = True
+    taxed_as: AppliedRate | None = None  # what it credits was taxed so; None: by the rates of today
+    credits_line_id: UUID | None = None  # the line that it gives back a part of
+    is_deferred: bool | None = None  # earned when its period is over; None: if it has a period that is not over
     billed_item: str  # "sub:<id>:fee:<period start ISO>", "order:<id>:<n>": unique in the tenant, freed by a void
     explanation: Mapping[str, object] = field(default_factory=dict)
 
@@ -58,6 +85,76 @@ class Draft:
     order_id: UUID | None = None
     payment_method_id: UUID | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    plan_id: UUID | None = None  # what promo codes look at
+    issuer_id: UUID | None = None  # None: the tenant's default
+    is_sent: bool = False  # sent with payment terms: nobody is charged
+    net_days: int | None = None  # None: the issuer's, or the customer's
+    corrects_invoice_id: UUID | None = None
+    takes_discounts: bool = True
+    takes_credit: bool = True  # customer credit pays it first
+    memo: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discount:
+    """A promo code that was redeemed: what it takes off the invoices of a customer or of one subscription."""
+
+    tenant_id: TenantId
+    id: UUID
+    customer_id: CustomerId
+    subscription_id: UUID | None
+    promo_code_id: UUID
+    code: str
+    name: str
+    percent: Decimal | None
+    amount: Money | None
+    periods_left: int | None  # None: for ever
+    plan_ids: tuple[UUID, ...]
+    redeemed_at: datetime
+    number: int  # in the order in which they are applied
+    ended_at: datetime | None = None
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credit:
+    """Customer credit: money owed to a customer, which pays its later invoices, oldest first."""
+
+    tenant_id: TenantId
+    id: UUID
+    customer_id: CustomerId
+    amount: Money
+    left: Money
+    granted_at: datetime
+    reason: str
+    source_invoice_id: UUID | None = None  # the credit note that it comes from
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrepaidGrant:
+    """Prepaid credits: money for use alone, drawn down by priority (the lowest first), then by expiry."""
+
+    tenant_id: TenantId
+    id: UUID
+    customer_id: CustomerId
+    amount: Money
+    left: Money
+    priority: int
+    granted_at: datetime
+    expires_at: datetime | None
+    is_paid: bool  # bought, so that it is owed as service; a gift is not
+    name: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,15 +163,20 @@ class Line:
     number: int
     kind: LineKind
     description: str
-    quantity: int
+    quantity: Decimal
     unit_amount: Money | None
-    amount: Money  # net
+    amount: Money  # net: after discounts, before tax
     tax_percent: Decimal
     tax: Money
     period: Period | None
     subscription_id: UUID | None
     product_id: UUID | None
     explanation: Mapping[str, object]
+    discount: Money | None = None  # what was taken off, net; None is nothing
+    charge: str = ""
+    credits_line_id: UUID | None = None
+    billed_item: str = ""
+    tax_code: str = "standard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +188,7 @@ class TaxTotal:
     net: Money
     tax: Money
     legal_note: str = ""
+    code: str = "standard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +232,13 @@ class Invoice:
     paid_at: datetime | None = None
     voided_at: datetime | None = None
     has_document: bool = False
+    kind: InvoiceKind = InvoiceKind.INVOICE
+    issuer_id: UUID | None = None
+    discount: Money | None = None  # of all lines, net
+    credit_applied: Money | None = None  # paid by customer credit
+    is_sent: bool = False
+    corrects_invoice_id: UUID | None = None
+    memo: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -138,7 +248,8 @@ class Invoice:
     @property
     def due(self) -> Money:
         """What is still to be paid: recomputed from what happened, never counted down."""
-        return self.total - self.paid - self.credited
+        owed = self.total - self.paid - self.credited
+        return owed - self.credit_applied if self.credit_applied else owed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,24 +6,36 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from guilder.domain.catalog.model import Billing, PriceModel
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.period import Interval, Period
 
 
 class Status(StrEnum):
+    SCHEDULED = "scheduled"  # begins on a date that is still to come
     PROCESSING = "processing"  # asked for; its first payment is not there yet
     TRIALING = "trialing"
     ACTIVE = "active"
     PAST_DUE = "past_due"  # a payment failed and is being tried again; periods run on
+    PAUSED = "paused"  # at the customer's wish; nothing is billed until it is resumed
     SUSPENDED = "suspended"  # every try failed; nothing more is billed until it is repaid
     CANCELED = "canceled"  # ended after it had begun
     EXPIRED = "expired"  # never paid for, or its last period ran out after opting out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeOverride:
+    """The price that one subscription has for a charge of its plan, in its own currency."""
+
+    charge: str
+    model: PriceModel
+    cap_minor: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What was agreed: plan version, price, quantity. Stored whole, so that the catalog may move on."""
+    """What was agreed: plan version, price, quantity, how it is billed. Stored whole, so that the catalog may move on."""
 
     plan_id: UUID
     plan_code: str
@@ -33,10 +45,20 @@ class Terms:
     interval: Interval
     unit_amount: Money
     quantity: int = 1
+    model: PriceModel | None = None  # of the fee; None: `unit_amount` for each
+    full_amount: Money | None = None  # what `quantity` costs by the model for one full period; None without a model
+    billing: Billing = field(default_factory=Billing)
+    has_charges: bool = False  # the plan version has charges for use
+    overrides: tuple[ChargeOverride, ...] = ()
 
     @property
     def amount(self) -> Money:
-        return self.unit_amount * self.quantity
+        """Return the fee of one full period."""
+        return self.full_amount or self.unit_amount * self.quantity
+
+    @property
+    def currency(self) -> str:
+        return self.unit_amount.currency
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +80,18 @@ class Subscription:
     canceled_at: datetime | None = None
     ended_at: datetime | None = None
     pending_terms: Terms | None = None
+    pending_at: datetime | None = None  # when they take effect; None: with the next period
     next_due_at: datetime | None = None
+    starts_at: datetime | None = None  # None: with its creation
+    full_period: Period | None = None  # where the current period is a stub: the full one of the grid that holds it
+    parent_id: UUID | None = None  # an add-on's: what it belongs to, ends and pauses with
+    cancel_at: datetime | None = None  # ends on this date, within a period
+    pause_at_period_end: bool = False
+    paused_at: datetime | None = None
+    resume_at: datetime | None = None
+    fee_from: datetime | None = None  # fee in arrears: since when it is in no segment yet
+    usage_from: datetime | None = None  # use: since when it is in no segment yet
+    terms_days: int | None = None  # sent with so many days to pay; None: as its plan says
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -78,12 +111,51 @@ class NewSubscription:
     time_zone: str
     trial_days: int = 0
     payment_method_id: UUID | None = None
+    trial_ends_at: datetime | None = None  # a trial to a date, instead of by days
+    anchor_at: datetime | None = None  # a grid to stand on: its parent's; None: its own start, as its terms align it
+    skips_past: bool = False  # one that starts in the past: the periods already over are not billed
+    parent_id: UUID | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+class SegmentKind(StrEnum):
+    FEE = "fee"
+    USAGE = "usage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """A stretch of time on the same terms that is billed when it is over: a fee in arrears, or use.
+
+    `full_period` is the period of the fee that holds it (of use that is billed more often: of the usage interval).
+    """
+
+    tenant_id: TenantId
+    id: UUID
+    subscription_id: UUID
+    customer_id: CustomerId
+    kind: SegmentKind
+    period: Period
+    full_period: Period
+    terms: Terms
+    due_at: datetime  # its end; of use, the grace period later; of a change within a period, with that period
+    closes_period: bool = True  # it is the last of its fee's period: commitments are settled with it
+    billed_at: datetime | None = None
+    late_seen: int = 0  # the number of the last late use that it was rated with
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
 
 
 class Turn(StrEnum):
     """What a due instant brought."""
 
+    STARTED = "started"  # a scheduled one began
+    USAGE_CLOSED = "usage_closed"  # use of a part of the period is over; no new fee
+    CHANGED = "changed"  # pending terms took effect within a period, on their date
+    PAUSED = "paused"
+    RESUMED = "resumed"
     RENEWED = "renewed"  # a full new period began; its fee is owed in advance
     TRIAL_ENDED = "trial_ended"  # the first full period began
     ENDED = "ended"
@@ -96,5 +168,16 @@ class Rolled:
     subscription: Subscription
     turn: Turn
     at: datetime
-    period: Period | None
+    period: Period | None  # the one that began, if its fee is owed in advance from here; a stub is priced as its part
     terms: Terms
+    before: Subscription | None = None  # as it was before: CHANGED and ENDED within a period are prorated from it
+    segments: tuple[Segment, ...] = ()  # what was closed with it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A subscription before and after something that happened to it now, and what was closed with that."""
+
+    before: Subscription
+    after: Subscription
+    segments: tuple[Segment, ...] = ()

@@ -1,6 +1,7 @@
 """The transaction that every verb takes first: a connection, the tenants it may see, and who acts."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from uuid import UUID
@@ -77,6 +78,22 @@ class Tx:
         while self._hooks:
             name = next(iter(self._hooks))
             await self._hooks.pop(name)(self)
+
+    @asynccontextmanager
+    async def rehearsal(self) -> AsyncIterator[None]:
+        """Do everything within for real, and undo it: rows, locks, events, hooks and wake-ups.
+
+        So a preview is the very thing that it is a preview of. What was read within stays valid as an answer; ids and
+        numbers in it are given to others later.
+        """
+        hooks, outbox, wakes = dict(self._hooks), list(self.outbox), set(self.wakes)
+        savepoint = self.connection.transaction()
+        await savepoint.start()
+        try:
+            yield
+        finally:
+            await savepoint.rollback()
+            self._hooks, self.outbox, self.wakes = hooks, outbox, wakes
 
     async def narrow(self, tenants: Iterable[TenantId]) -> None:
         """See only these tenants from here on: for a batch that handles one clock's tenants after another's."""

@@ -148,7 +148,7 @@ def _lines(draft: Draft, taxed: totals.Taxed, percent: Decimal, *, now: datetime
             number=number,
             kind=line.kind,
             description=line.description,
-            quantity=line.quantity,
+            quantity=Decimal(line.quantity),
             unit_amount=line.unit_amount,
             amount=line.amount,
             tax_percent=percent,
