@@ -1,5 +1,7 @@
 """Readings in, totals out.
 
-Owns: usage events and their corrections, watermarks, alerts. Announces: that use was recorded, that an alert was reached.
-Listens to: nothing. Calls: catalog, customers. Never: knows a price, an invoice or a subscription.
+Owns: usage events and their corrections, watermarks and what came late, alerts.
+Announces: UsageRecorded, UsageCorrected, UsageAlertReached.
+Listens to: its own UsageRecorded and UsageCorrected, to judge alerts. Calls: catalog (meters), customers.
+Never: knows a price, an invoice or when a subscription's period runs.
 """

@@ -38,7 +38,43 @@ class NewEvent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SentReading:
+    """A reading as its sender wrote it: names instead of nouns. `path` says where it stands in what was sent."""
+
+    path: str
+    event_id: str
+    meter: str
+    organization_id: str | None = None  # this, or the customer's id
+    customer_id: CustomerId | None = None
+    at: datetime | None = None
+    value: Decimal | None = None
+    properties: Mapping[str, str] = field(default_factory=dict)
+    subscription_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What can be corrected of an event."""
+
+    at: datetime
+    value: Decimal
+    properties: Mapping[str, str]
+    status: EventStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Amendment:
+    """What an event is to say instead; None leaves it as it is. Properties are replaced whole."""
+
+    value: Decimal | None = None
+    properties: Mapping[str, str] | None = None
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageEvent:
+    """A reading as it counts now. `value` is what it counts for: of a meter with a property, that property's number."""
+
     tenant_id: TenantId
     event_id: str
     customer_id: CustomerId
@@ -50,6 +86,11 @@ class UsageEvent:
     subscription_id: UUID | None
     status: EventStatus
     received_at: datetime
+    id: UUID  # ours, in the order of arrival; outside, an event is known by its own id
+
+    @property
+    def content(self) -> Content:
+        return Content(at=self.at, value=self.value, properties=self.properties, status=self.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,3 +147,80 @@ class LateUse:
     number: int
     meter_id: UUID
     at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What an event said, and what it says since. Kept for ever; the event itself holds what it says now."""
+
+    tenant_id: TenantId
+    id: UUID
+    event_id: str
+    customer_id: CustomerId
+    old: Content
+    new: Content
+    corrected_by: str
+    corrected_at: datetime
+
+
+class AlertWindow(StrEnum):
+    MONTH = "month"  # a calendar month in the customer's time zone
+    TOTAL = "total"  # all that is used from the alert's start
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewAlert:
+    """Tell once when use reaches `threshold`; with `is_recurring` once in each calendar month."""
+
+    customer_id: CustomerId
+    meter: Meter
+    threshold: Decimal
+    window: AlertWindow = AlertWindow.MONTH
+    is_recurring: bool = False
+    starts_at: datetime | None = None  # None: from the beginning of the present month, or of a total's from now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    tenant_id: TenantId
+    id: UUID
+    customer_id: CustomerId
+    meter_code: str
+    threshold: Decimal
+    window: AlertWindow
+    is_recurring: bool
+    starts_at: datetime
+    created_at: datetime
+    removed_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stretch:
+    """One window of an alert to be judged. `slot` names it: each is announced once."""
+
+    alert: Alert
+    slot: datetime
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """Of which meters a customer's use changed, and from when to when it is dated."""
+
+    tenant_id: TenantId
+    customer_id: CustomerId
+    meters: frozenset[str]
+    earliest_at: datetime
+    latest_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterTotal:
+    """What a customer used of a meter within a month so far."""
+
+    meter: Meter
+    starts_at: datetime
+    ends_at: datetime
+    quantity: Decimal
+    events: int
