@@ -40,3 +40,32 @@ class ProductCreated(Event):
 
     product_id: UUID
     code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterCreated(Event):
+    name: ClassVar = "catalog.meter.created"
+    topic: ClassVar = "catalog.events"
+    key: ClassVar = "meter_id"
+
+    meter_id: UUID
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeEvent(Event):
+    topic: ClassVar = "catalog.events"
+    key: ClassVar = "promo_code_id"
+
+    promo_code_id: UUID
+    code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeCreated(PromoCodeEvent):
+    name: ClassVar = "catalog.promo_code.created"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromoCodeArchived(PromoCodeEvent):
+    name: ClassVar = "catalog.promo_code.archived"

@@ -1,15 +1,17 @@
-"""The catalog's verbs."""
+"""Plans: put on sale, changed by new versions, taken off sale."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
-from guilder.domain.catalog import store
-from guilder.domain.catalog.events import PlanArchived, PlanCreated, PlanVersioned, ProductCreated
-from guilder.domain.catalog.model import NewPrice, NewProduct, Plan, PlanContent, PlanStatus, Price, Product, TaxRate
+from guilder.domain.catalog.events import PlanArchived, PlanCreated, PlanVersioned
+from guilder.domain.catalog.model import NewPrice, Plan, PlanContent, PlanStatus, Price
+from guilder.domain.catalog.rules import checking, rating
+from guilder.domain.catalog.service.meters import meters
+from guilder.domain.catalog.store import plans as store
 from guilder.kernel import ids
-from guilder.kernel.errors import Conflict, NotFound
+from guilder.kernel.errors import Conflict, Invalid, NotFound
 from guilder.kernel.ids import TenantId
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
@@ -22,6 +24,12 @@ class CodeTaken(Conflict):
     code = "code_taken"
 
 
+class NoSuchMeter(Invalid):
+    """A charge measures by a meter that does not exist."""
+
+    code = "no_such_meter"
+
+
 class PlanIsArchived(Conflict):
     """The plan is archived: it takes no new subscriptions and no new versions."""
 
@@ -32,7 +40,9 @@ async def create_plan(tx: Tx, *, code: str, content: PlanContent, now: datetime)
     """Put a plan on sale, as its version 1.
 
     :raises CodeTaken: another plan of the tenant has the code
+    :raises Invalid: what it says cannot be: BadPrice, BadBilling, BadCharge, NoSuchMeter
     """
+    await _check(tx, content)
     plan = _version(tx.tenant_id, ids.new(now), code, 1, content, now)
     if not await store.insert_plan(tx, plan):
         raise CodeTaken(f"another plan has the code {code!r}", field="code")
@@ -46,7 +56,9 @@ async def new_version(tx: Tx, *, plan_id: UUID, content: PlanContent, now: datet
 
     :raises NotFound: no such plan
     :raises PlanIsArchived: it is not sold any more
+    :raises Invalid: as in `create_plan`
     """
+    await _check(tx, content)
     newest = await store.lock_plan(tx, plan_id)
     current = await plan(tx, plan=plan_id)
     if current.status is PlanStatus.ARCHIVED or newest is None:
@@ -93,65 +105,16 @@ async def versions(tx: Tx, *, keys: Sequence[tuple[TenantId, UUID, int]]) -> dic
     return {(each.tenant_id, each.id, each.version): each for each in found}
 
 
-async def create_product(tx: Tx, *, product: NewProduct, now: datetime) -> Product:
-    """Put a one-off product on sale.
+async def plan_ids(tx: Tx, *, plans: Sequence[UUID | str], field: str = "plan_ids") -> tuple[UUID, ...]:
+    """Return the ids of plans, named by id or code, in their order.
 
-    :raises CodeTaken: another product of the tenant has the code
+    :raises NotFound: there is no such plan; names which
     """
-    made = Product(
-        tenant_id=tx.tenant_id,
-        id=ids.new(now),
-        code=product.code,
-        name=product.name,
-        description=product.description,
-        prices=product.prices,
-        access_days=product.access_days,
-        created_at=now,
-        metadata=product.metadata,
-    )
-    if not await store.insert_product(tx, made):
-        raise CodeTaken(f"another product has the code {made.code!r}", field="code")
-    event = ProductCreated(tenant_id=made.tenant_id, product_id=made.id, code=made.code)
-    outbox.announce(tx, [event], now=now)
-    return made
-
-
-async def product(tx: Tx, *, product: UUID | str) -> Product:
-    """Return a product by id or code.
-
-    :raises NotFound: no such product
-    """
-    by_id = product if isinstance(product, UUID) else ids.from_text("prod", product)
-    found = await store.product(tx, product_id=by_id, code=None if isinstance(product, UUID) else product)
-    if found is None:
-        raise NotFound("there is no such product", field="product_id")
-    return found
-
-
-async def products(tx: Tx, *, query: PageQuery) -> Page[Product]:
-    return page_of(await store.products(tx, query), query, lambda each: each.id)
-
-
-async def set_default_tax_rate(
-    tx: Tx, *, name: str, percent: Decimal, country: str, legal_note: str, now: datetime
-) -> TaxRate:
-    """Set the rate that net prices are taxed with from now on."""
-    rate = TaxRate(
-        tenant_id=tx.tenant_id,
-        id=ids.new(now),
-        name=name,
-        percent=percent,
-        country=country,
-        is_default=True,
-        legal_note=legal_note,
-    )
-    await store.set_default_tax_rate(tx, rate, created_at=now)
-    return rate
-
-
-async def default_tax_rates(tx: Tx, *, tenant_ids: Sequence[TenantId]) -> dict[TenantId, TaxRate]:
-    """Return the default rate of each tenant that has one."""
-    return {rate.tenant_id: rate for rate in await store.default_tax_rates(tx, sorted(set(tenant_ids)))}
+    known = await store.ids_of(tx, plans)
+    for n, each in enumerate(plans):
+        if each not in known:
+            raise NotFound(f"there is no plan {each}", field=f"{field}[{n}]")
+    return tuple(dict.fromkeys(known[each] for each in plans))
 
 
 def _version(
@@ -170,9 +133,29 @@ def _version(
         limits=content.limits,
         trial_days=content.trial_days,
         created_at=created_at,
+        billing=content.billing,
+        charges=content.charges,
+        is_add_on=content.is_add_on,
         metadata=content.metadata,
     )
 
 
 def _price(price: NewPrice, now: datetime) -> Price:
-    return Price(id=ids.new(now), interval=price.interval, unit_amount=price.unit_amount, cycle=price.cycle)
+    made = Price(
+        id=ids.new(now),
+        interval=price.interval,
+        unit_amount=price.unit_amount,
+        cycle=price.cycle,
+        model=price.model,
+    )
+    # With a model the amount is what one costs: something to show in a list.
+    return made if made.model is None else replace(made, unit_amount=rating.fee(made, quantity=1).amount)
+
+
+async def _check(tx: Tx, content: PlanContent) -> None:
+    checking.check_plan(content)
+    wanted = [(tx.tenant_id, charge.meter) for charge in content.charges]
+    known = await meters(tx, tenant_codes=wanted) if wanted else {}
+    for n, key in enumerate(wanted):
+        if key not in known:
+            raise NoSuchMeter(f"there is no meter with the code {key[1]!r}", field=f"charges[{n}].meter")

@@ -1,13 +1,13 @@
-"""The catalog's SQL."""
+"""Plans: the head says which version new customers get; a version is never changed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 import msgspec
 
-from guilder.domain.catalog.model import Feature, Limit, Plan, PlanStatus, Price, Product, TaxRate
+from guilder.domain.catalog.model import Billing, Charge, Feature, Limit, Plan, PlanStatus, Price, PriceModel
+from guilder.domain.catalog.store.rows import json, metadata_from_row
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -17,9 +17,11 @@ from guilder.platform.db.tx import Row, Tx
 _PLANS = """
 select p.tenant_id, p.id, p.code, p.status, v.version, v.name, v.description, v.trial_days,
        v.features::text as features, v.limits::text as limits, v.metadata::text as metadata, p.created_at,
+       v.billing::text as billing, v.charges::text as charges, v.is_add_on,
        array_agg(c.id order by c.line) as price_ids, array_agg(c.cycle order by c.line) as cycles,
        array_agg(c.unit order by c.line) as units, array_agg(c.unit_count order by c.line) as counts,
-       array_agg(c.currency order by c.line) as currencies, array_agg(c.amount_minor order by c.line) as amounts
+       array_agg(c.currency order by c.line) as currencies, array_agg(c.amount_minor order by c.line) as amounts,
+       array_agg(c.model::text order by c.line) as models
 from catalog.plans p
 join catalog.plan_versions v on v.tenant_id = p.tenant_id and v.plan_id = p.id
 join catalog.prices c on c.tenant_id = v.tenant_id and c.plan_id = v.plan_id and c.version = v.version
@@ -47,25 +49,33 @@ async def insert_plan(tx: Tx, plan: Plan) -> bool:
 async def insert_version(tx: Tx, plan: Plan, *, created_at: datetime) -> None:
     await tx.execute(
         """insert into catalog.plan_versions (tenant_id, plan_id, version, name, description, trial_days, features,
-                                              limits, metadata, created_at)
-           values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9::jsonb, $10)""",
+                                              limits, metadata, created_at, billing, charges, is_add_on)
+           values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9::jsonb, $10, $11::jsonb, $12::jsonb, $13)""",
         plan.tenant_id,
         plan.id,
         plan.version,
         plan.name,
         plan.description,
         plan.trial_days,
-        _json(plan.features),
-        _json(plan.limits),
-        _json(plan.metadata),
+        json(plan.features),
+        json(plan.limits),
+        json(plan.metadata),
         created_at,
+        json(plan.billing),
+        json(plan.charges),
+        plan.is_add_on,
     )
+    await _insert_prices(tx, plan)
+
+
+async def _insert_prices(tx: Tx, plan: Plan) -> None:
     await tx.execute(
         """insert into catalog.prices (tenant_id, id, plan_id, version, line, cycle, unit, unit_count, currency,
-                                       amount_minor)
-           select $1, p.id, $2, $3, p.line, p.cycle, p.unit, p.unit_count, p.currency, p.amount_minor
-           from unnest($4::uuid[], $5::smallint[], $6::text[], $7::text[], $8::int[], $9::text[], $10::bigint[])
-               as p (id, line, cycle, unit, unit_count, currency, amount_minor)""",
+                                       amount_minor, model)
+           select $1, p.id, $2, $3, p.line, p.cycle, p.unit, p.unit_count, p.currency, p.amount_minor, p.model::jsonb
+           from unnest($4::uuid[], $5::smallint[], $6::text[], $7::text[], $8::int[], $9::text[], $10::bigint[],
+                       $11::text[])
+               as p (id, line, cycle, unit, unit_count, currency, amount_minor, model)""",
         plan.tenant_id,
         plan.id,
         plan.version,
@@ -76,6 +86,7 @@ async def insert_version(tx: Tx, plan: Plan, *, created_at: datetime) -> None:
         [price.interval.count for price in plan.prices],
         [price.unit_amount.currency for price in plan.prices],
         [price.unit_amount.minor for price in plan.prices],
+        [None if price.model is None else json(price.model) for price in plan.prices],
     )
 
 
@@ -107,6 +118,16 @@ async def plans(tx: Tx, query: PageQuery, *, archived: bool) -> list[Plan]:
     return [_plan(row) for row in rows]
 
 
+async def ids_of(tx: Tx, plans: Sequence[UUID | str]) -> dict[UUID | str, UUID]:
+    """Return the ids of those plans that there are, by what they were named by: an id, or a code."""
+    rows = await tx.fetch(
+        "select id, code from catalog.plans where id = any($1::uuid[]) or code = any($2::text[])",
+        [each for each in plans if isinstance(each, UUID)],
+        [each for each in plans if isinstance(each, str)],
+    )
+    return {name: row["id"] for row in rows for name in (row["id"], row["code"])}
+
+
 async def versions(tx: Tx, keys: Sequence[tuple[TenantId, UUID, int]]) -> list[Plan]:
     rows = await tx.fetch(
         f"""{_PLANS} join unnest($1::uuid[], $2::uuid[], $3::int[]) as k (tenant_id, plan_id, version)
@@ -118,81 +139,7 @@ async def versions(tx: Tx, keys: Sequence[tuple[TenantId, UUID, int]]) -> list[P
     return [_plan(row) for row in rows]
 
 
-async def insert_product(tx: Tx, product: Product) -> bool:
-    """Write a new product; False if its code is taken."""
-    inserted = await tx.execute(
-        """insert into catalog.products (tenant_id, id, code, name, description, access_days, prices, metadata,
-                                         created_at)
-           values ($1, $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9) on conflict (tenant_id, code) do nothing""",
-        product.tenant_id,
-        product.id,
-        product.code,
-        product.name,
-        product.description,
-        product.access_days,
-        _json(product.prices),
-        _json(product.metadata),
-        product.created_at,
-    )
-    return bool(inserted)
-
-
-async def product(tx: Tx, *, product_id: UUID | None, code: str | None) -> Product | None:
-    row = await tx.fetchrow(
-        """select *, prices::text as prices_json, metadata::text as metadata_json
-           from catalog.products where id = $1 or code = $2""",
-        product_id,
-        code,
-    )
-    return _product(row) if row else None
-
-
-async def products(tx: Tx, query: PageQuery) -> list[Product]:
-    rows = await tx.fetch(
-        """select *, prices::text as prices_json, metadata::text as metadata_json from catalog.products
-           where ($1::uuid is null or id < $1) order by id desc limit $2""",
-        query.after,
-        query.limit + 1,
-    )
-    return [_product(row) for row in rows]
-
-
-async def set_default_tax_rate(tx: Tx, rate: TaxRate, *, created_at: datetime) -> None:
-    await tx.execute("update catalog.tax_rates set is_default = false where is_default")
-    await tx.execute(
-        """insert into catalog.tax_rates (tenant_id, id, name, percent, country, is_default, legal_note, created_at)
-           values ($1, $2, $3, $4, $5, true, $6, $7)""",
-        rate.tenant_id,
-        rate.id,
-        rate.name,
-        rate.percent,
-        rate.country,
-        rate.legal_note,
-        created_at,
-    )
-
-
-async def default_tax_rates(tx: Tx, tenant_ids: Sequence[TenantId]) -> list[TaxRate]:
-    rows = await tx.fetch(
-        "select * from catalog.tax_rates where is_default and tenant_id = any($1::uuid[])", list(tenant_ids)
-    )
-    return [_tax_rate(row) for row in rows]
-
-
-def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 def _plan(row: Row) -> Plan:
-    prices = zip(
-        row["price_ids"],
-        row["cycles"],
-        row["units"],
-        row["counts"],
-        row["currencies"],
-        row["amounts"],
-        strict=True,
-    )
     return Plan(
         tenant_id=TenantId(row["tenant_id"]),
         id=row["id"],
@@ -201,43 +148,27 @@ def _plan(row: Row) -> Plan:
         name=row["name"],
         description=row["description"],
         status=PlanStatus(row["status"]),
-        prices=tuple(
-            Price(id=price_id, interval=Interval(Unit(unit), count), unit_amount=Money(amount, currency), cycle=cycle)
-            for price_id, cycle, unit, count, currency, amount in prices
-        ),
+        prices=_prices(row),
         features=msgspec.json.decode(row["features"], type=tuple[Feature, ...]),
         limits=msgspec.json.decode(row["limits"], type=tuple[Limit, ...]),
         trial_days=row["trial_days"],
         created_at=row["created_at"],
-        metadata=_metadata(row["metadata"]),
+        billing=msgspec.json.decode(row["billing"], type=Billing),
+        charges=msgspec.json.decode(row["charges"], type=tuple[Charge, ...]),
+        is_add_on=row["is_add_on"],
+        metadata=metadata_from_row(row["metadata"]),
     )
 
 
-def _product(row: Row) -> Product:
-    return Product(
-        tenant_id=TenantId(row["tenant_id"]),
-        id=row["id"],
-        code=row["code"],
-        name=row["name"],
-        description=row["description"],
-        prices=msgspec.json.decode(row["prices_json"], type=tuple[Money, ...]),
-        access_days=row["access_days"],
-        created_at=row["created_at"],
-        metadata=_metadata(row["metadata_json"]),
+def _prices(row: Row) -> tuple[Price, ...]:
+    columns = ("price_ids", "cycles", "units", "counts", "currencies", "amounts", "models")
+    return tuple(
+        Price(
+            id=price_id,
+            interval=Interval(Unit(unit), count),
+            unit_amount=Money(amount, currency),
+            cycle=cycle,
+            model=None if model is None else msgspec.json.decode(model, type=PriceModel),
+        )
+        for price_id, cycle, unit, count, currency, amount, model in zip(*(row[name] for name in columns), strict=True)
     )
-
-
-def _tax_rate(row: Row) -> TaxRate:
-    return TaxRate(
-        tenant_id=TenantId(row["tenant_id"]),
-        id=row["id"],
-        name=row["name"],
-        percent=Decimal(row["percent"]).normalize(),
-        country=row["country"],
-        is_default=row["is_default"],
-        legal_note=row["legal_note"],
-    )
-
-
-def _metadata(text: str) -> Mapping[str, str]:
-    return msgspec.json.decode(text, type=dict[str, str])

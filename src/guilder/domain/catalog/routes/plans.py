@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Query
 
 from guilder.domain.catalog import service
-from guilder.domain.catalog.schemas import (
+from guilder.domain.catalog.schemas.plans import (
     FeatureOut,
     LimitOut,
     PlanIn,

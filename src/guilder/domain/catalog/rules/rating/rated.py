@@ -1,0 +1,100 @@
+"""What a rating comes to: the amount, and the walk as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from fractions import Fraction
+
+from guilder.kernel.money import Money, round_half_up
+
+
+class StepKind(StrEnum):
+    FREE = "free"  # units, or value, that cost nothing
+    FLAT = "flat"
+    UNITS = "units"
+    TIER = "tier"
+    PACKAGES = "packages"  # `units` are packages
+    PERCENT = "percent"  # `units` are minor units of value
+    PERCENT_TIER = "percent_tier"
+    EVENTS = "events"  # the fixed fee of each event
+    CARRIED = "carried"  # prices that the events brought along, in minor units
+    CELL = "cell"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One line of the arithmetic. `subtotal` = units x unit_amount (or percent of units) + flat_amount, exactly.
+
+    Units lie above `above`, up to and including `up_to`, where it is a tier; None is without end. Amounts are minor
+    units.
+    """
+
+    kind: StepKind
+    units: Fraction
+    unit_amount: Decimal = Decimal(0)
+    flat_amount: Decimal = Decimal(0)
+    percent: Decimal = Decimal(0)
+    above: Decimal | None = None
+    up_to: Decimal | None = None
+    values: tuple[tuple[str, str], ...] = ()  # the properties of a matrix's cell
+    subtotal: Fraction
+
+    def to_data(self) -> dict[str, object]:
+        """Return what JSON can hold: numbers as exact text, without what says nothing here."""
+        said: dict[str, object] = {"kind": self.kind.value, "units": exact_text(self.units)}
+        if self.kind in (StepKind.TIER, StepKind.PERCENT_TIER):
+            said |= {"above": number(self.above or Decimal(0)), "up_to": number(self.up_to) if self.up_to else None}
+        for name, value in (("unit_amount", self.unit_amount), ("flat_amount", self.flat_amount)):
+            if value:
+                said[name] = number(value)
+        if self.kind in (StepKind.PERCENT, StepKind.PERCENT_TIER):
+            said["percent"] = number(self.percent)
+        if self.values:
+            said["values"] = dict(self.values)
+        return said | {"subtotal": exact_text(self.subtotal)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rated:
+    """`exact` is in minor units, before rounding and before the cap; it is the sum of the steps."""
+
+    amount: Money
+    exact: Fraction
+    steps: tuple[Step, ...]
+    is_capped: bool = False
+
+    def walk(self) -> list[Mapping[str, object]]:
+        """Return the arithmetic as JSON can hold it, step by step."""
+        return [step.to_data() for step in self.steps]
+
+
+def rated(steps: list[Step], *, currency: str, cap_minor: int | None = None) -> Rated:
+    """Add the steps up and round the sum half-up: the only rounding that there is."""
+    exact = sum((step.subtotal for step in steps), start=Fraction(0))
+    minor = round_half_up(exact)
+    is_capped = cap_minor is not None and minor > cap_minor
+    if cap_minor is not None and is_capped:
+        minor = cap_minor
+    return Rated(amount=Money(minor, currency), exact=exact, steps=tuple(steps), is_capped=is_capped)
+
+
+def exact_text(value: Fraction) -> str:
+    """Write a number exactly: `12.5` where a decimal can hold it, else `1/3`."""
+    rest, twos, fives = value.denominator, 0, 0
+    while rest % 2 == 0:
+        rest, twos = rest // 2, twos + 1
+    while rest % 5 == 0:
+        rest, fives = rest // 5, fives + 1
+    if rest != 1:
+        return f"{value.numerator}/{value.denominator}"
+    digits = max(twos, fives)
+    scaled = abs(value.numerator) * 10**digits // value.denominator
+    whole, part = divmod(scaled, 10**digits)
+    sign = "-" if value < 0 else ""
+    return f"{sign}{whole}.{part:0{digits}d}" if digits else f"{sign}{whole}"
+
+
+def number(value: Decimal) -> str:
+    """Write a decimal without exponent and without zeros that say nothing."""
+    return exact_text(Fraction(value))

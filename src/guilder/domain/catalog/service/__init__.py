@@ -1,0 +1,81 @@
+"""The verbs of the catalog."""
+
+from guilder.domain.catalog.service.meters import (
+    MeterCodeTaken,
+    all_meters,
+    create_meter,
+    meter,
+    meters,
+)
+from guilder.domain.catalog.service.plans import (
+    CodeTaken,
+    NoSuchMeter,
+    PlanIsArchived,
+    archive,
+    create_plan,
+    new_version,
+    plan,
+    plan_ids,
+    plans,
+    versions,
+)
+from guilder.domain.catalog.service.products import (
+    create_product,
+    product,
+    products,
+)
+from guilder.domain.catalog.service.promotions import (
+    PromoCodeTaken,
+    archive_promo_code,
+    count_redemptions,
+    create_promo_code,
+    lock_promo_codes,
+    promo_code,
+    promo_codes,
+)
+from guilder.domain.catalog.service.taxes import (
+    TooManyTaxRates,
+    all_tax_rates,
+    create_tax_rate,
+    default_tax_rates,
+    end_tax_rate,
+    set_default_tax_rate,
+    tax_rate,
+    tax_rates,
+)
+
+__all__ = [
+    "CodeTaken",
+    "MeterCodeTaken",
+    "NoSuchMeter",
+    "PlanIsArchived",
+    "PromoCodeTaken",
+    "TooManyTaxRates",
+    "all_meters",
+    "all_tax_rates",
+    "archive",
+    "archive_promo_code",
+    "count_redemptions",
+    "create_meter",
+    "create_plan",
+    "create_product",
+    "create_promo_code",
+    "create_tax_rate",
+    "default_tax_rates",
+    "end_tax_rate",
+    "lock_promo_codes",
+    "meter",
+    "meters",
+    "new_version",
+    "plan",
+    "plan_ids",
+    "plans",
+    "product",
+    "products",
+    "promo_code",
+    "promo_codes",
+    "set_default_tax_rate",
+    "tax_rate",
+    "tax_rates",
+    "versions",
+]

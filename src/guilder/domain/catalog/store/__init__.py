@@ -1,0 +1,1 @@
+"""All SQL of the catalog: one file for each of its nouns."""
