@@ -44,6 +44,8 @@ from guilder.domain.subscriptions.events import (
     SubscriptionSuspended,
     TrialEnding,
 )
+from guilder.domain.usage import handlers as usage
+from guilder.domain.usage.events import UsageCorrected, UsageRecorded
 from guilder.platform.bus.reactions import AfterDeath, Reaction, Reactions
 
 # What moves money stays parked for its customer when it is given up: nothing may overtake it.
@@ -55,6 +57,8 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("payments", PaymentRequested, payments.on_payment_requested, _MONEY),
     Reaction("payments", GatewayAnswered, payments.on_gateway_answered, _MONEY),
     Reaction("payments", NoticeReceived, payments.on_notice_received, _MONEY),
+    Reaction("usage", UsageRecorded, usage.on_usage_changed),
+    Reaction("usage", UsageCorrected, usage.on_usage_changed),
     Reaction("invoicing", PaymentSucceeded, invoicing.on_payment_succeeded, _MONEY),
     Reaction("invoicing", RefundSucceeded, invoicing.on_refund_succeeded),
     Reaction("invoicing", InvoiceFinalized, invoicing.on_invoice_changed),

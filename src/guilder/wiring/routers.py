@@ -11,6 +11,7 @@ from guilder.domain.notifications import routes as notifications
 from guilder.domain.orders import routes as orders
 from guilder.domain.payments import routes as payments
 from guilder.domain.subscriptions import routes as subscriptions
+from guilder.domain.usage import routes as usage
 from guilder.platform.http.router import Router
 
 ROUTERS: tuple[Router, ...] = (
@@ -20,6 +21,7 @@ ROUTERS: tuple[Router, ...] = (
     gateways.router,
     payments.router,
     subscriptions.router,
+    usage.router,
     invoicing.router,
     invoicing.files_router,
     orders.router,

@@ -11,6 +11,7 @@ from guilder.kernel.period import Interval, Period, Unit, at_local, date_after
 
 # Later than anything that may be dated into the future.
 _AHEAD = timedelta(days=1)
+START_MAX = timedelta(days=400)
 _MONTH = Interval(Unit.MONTH)
 
 
@@ -26,10 +27,10 @@ def month_of(at: datetime, zone: ZoneInfo) -> Period:
     return Period(at_local(first, time(), zone), at_local(date_after(first, _MONTH, 1), time(), zone))
 
 
-def check(alert: NewAlert) -> None:
+def check(alert: NewAlert, *, now: datetime) -> None:
     """Refuse what would never be announced, or never stop.
 
-    :raises BadAlert: a threshold that is not above zero, a total that recurs, or a level in total
+    :raises BadAlert: a threshold that is not above zero, a total that recurs, a level in total, or a start too far off
     """
     if alert.threshold <= 0:
         raise BadAlert("a threshold is above zero", field="threshold")
@@ -37,6 +38,8 @@ def check(alert: NewAlert) -> None:
         raise BadAlert("a total is reached once: only what is counted by the month can recur", field="recurring")
     if alert.window is AlertWindow.TOTAL and alert.meter.aggregation is Aggregation.WEIGHTED_SUM:
         raise BadAlert("a level is weighed over a month; it has no total", field="window")
+    if alert.starts_at is not None and not abs(alert.starts_at - now) <= START_MAX:
+        raise BadAlert("an alert starts within 400 days of now", field="from")
 
 
 def starts_at(alert: NewAlert, *, zone: ZoneInfo, now: datetime) -> datetime:

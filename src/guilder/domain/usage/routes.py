@@ -1,0 +1,167 @@
+"""Usage over HTTP. Only the tenant's own keys write it; a customer's user reads its own."""
+
+from typing import Annotated
+
+from fastapi import Path, Query
+
+from guilder.domain.catalog import service as catalog
+from guilder.domain.customers import service as customers
+from guilder.domain.customers.model import Customer
+from guilder.domain.usage import service
+from guilder.domain.usage.model import NewAlert
+from guilder.domain.usage.schemas import (
+    AlertIn,
+    AlertOut,
+    AlertRef,
+    AmendIn,
+    CurrentOut,
+    CustomerNamedWrongly,
+    CustomerRef,
+    EventOut,
+    EventWithPastOut,
+    IntakeOut,
+    OrganizationId,
+    UsageIn,
+    alert_to_wire,
+    event_to_wire,
+    event_with_past,
+    intake_to_wire,
+    use_to_wire,
+)
+from guilder.kernel import ids
+from guilder.kernel.ids import CustomerId
+from guilder.platform.auth.permission import Permission
+from guilder.platform.auth.principal import Role
+from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import Code, Instant
+from guilder.platform.http.paging import PageParams
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import RequestSession, Session
+
+READ = Permission("usage:read", customer=Role.MEMBER)
+WRITE = Permission("usage:write", tenant=Role.BILLING)
+# A thousand events, each with all the properties that it may have.
+BATCH_BYTES_MAX = 8_000_000
+
+router = Router(prefix="/api/usage", tags=["usage"])
+
+EventPath = Annotated[str, Path(max_length=255, description="The id that its sender gave it.")]
+Organization = Annotated[OrganizationId | None, Query()]
+CustomerQuery = Annotated[CustomerRef | None, Query()]
+
+
+@router.post("", permission=WRITE, body_max=BATCH_BYTES_MAX)
+async def record(session: Session, body: UsageIn) -> Envelope[IntakeOut]:
+    """Count one event, or up to 1,000. Sending an event again is safe: its id is counted once."""
+    readings = body.readings()
+    outcomes = await service.receive(session.tx, readings=readings, now=session.now)
+    return ok(intake_to_wire(readings, outcomes))
+
+
+@router.get("", permission=READ)
+async def list_events(
+    session: Session,
+    page: PageParams,
+    organization_id: Organization = None,
+    customer_id: CustomerQuery = None,
+    meter: Annotated[Code | None, Query()] = None,
+    starts_at: Annotated[Instant | None, Query(alias="from")] = None,
+    ends_at: Annotated[Instant | None, Query(alias="until", description="Not included.")] = None,
+) -> ListEnvelope[EventOut]:
+    """List events, those that arrived last first."""
+    found = await service.listing(
+        session.tx,
+        query=page,
+        customer_id=await _only(session, organization_id, customer_id),
+        meter=meter,
+        starts_at=starts_at,
+        ends_at=ends_at,
+    )
+    return listed(found, event_to_wire)
+
+
+@router.get("/current", permission=READ)
+async def read_current(
+    session: Session, organization_id: Organization = None, customer_id: CustomerQuery = None
+) -> Envelope[CurrentOut]:
+    """Say what a customer has used in the present calendar month, by meter."""
+    customer = await _customer(session, organization_id, customer_id)
+    found = await service.current(session.tx, customer=customer, now=session.now)
+    meters = [use_to_wire(each) for each in found]
+    return ok(CurrentOut(customer_id=customer.id, organization_id=customer.organization_id, meters=meters))
+
+
+@router.post("/alerts", permission=WRITE, status_code=201)
+async def create_alert(session: Session, body: AlertIn) -> Envelope[AlertOut]:
+    """Announce `usage.alert.reached` once use of a meter reaches a threshold."""
+    body.check_whose()
+    customer = await _customer(session, body.organization_id, body.customer_id)
+    new = NewAlert(
+        customer_id=customer.id,
+        meter=await catalog.meter(session.tx, meter=body.meter),
+        threshold=body.threshold,
+        window=body.window,
+        is_recurring=body.recurring,
+        starts_at=body.starts_at,
+    )
+    return ok(alert_to_wire(await service.create_alert(session.tx, alert=new, now=session.now)))
+
+
+@router.get("/alerts", permission=READ)
+async def list_alerts(
+    session: Session, page: PageParams, organization_id: Organization = None, customer_id: CustomerQuery = None
+) -> ListEnvelope[AlertOut]:
+    only = await _only(session, organization_id, customer_id)
+    return listed(await service.alerts(session.tx, query=page, customer_id=only), alert_to_wire)
+
+
+@router.get("/alerts/{alert_id}", permission=READ)
+async def get_alert(session: Session, alert_id: AlertRef) -> Envelope[AlertOut]:
+    found = await service.alert(session.tx, alert_id=alert_id, customer_id=session.customer_filter)
+    return ok(alert_to_wire(found))
+
+
+@router.delete("/alerts/{alert_id}", permission=WRITE)
+async def remove_alert(session: Session, alert_id: AlertRef) -> Envelope[AlertOut]:
+    return ok(alert_to_wire(await service.remove_alert(session.tx, alert_id=alert_id, now=session.now)))
+
+
+@router.get("/{event_id}", permission=READ)
+async def get_event(session: Session, event_id: EventPath) -> Envelope[EventWithPastOut]:
+    """Return an event as it counts now, and what it said before."""
+    found = await service.one(session.tx, event_id=event_id, customer_id=session.customer_filter)
+    return ok(event_with_past(found, await service.corrections(session.tx, event=found)))
+
+
+@router.post("/{event_id}/amend", permission=WRITE)
+async def amend(session: Session, event_id: EventPath, body: AmendIn) -> Envelope[EventOut]:
+    """Let an event say something else; billed use is adjusted on the next invoice."""
+    found = await service.amend(session.tx, event_id=event_id, amendment=body.from_wire(), now=session.now)
+    return ok(event_to_wire(found))
+
+
+@router.post("/{event_id}/cancel", permission=WRITE)
+async def cancel(session: Session, event_id: EventPath) -> Envelope[EventOut]:
+    """Count an event no more. Its id stays used."""
+    return ok(event_to_wire(await service.cancel(session.tx, event_id=event_id, now=session.now)))
+
+
+async def _only(
+    session: RequestSession, organization_id: str | None, customer_id: CustomerId | None
+) -> CustomerId | None:
+    """Return the one customer that a list is about; None for all of the tenant's."""
+    if organization_id is None and customer_id is None:
+        return session.customer_filter
+    return (await _customer(session, organization_id, customer_id)).id
+
+
+async def _customer(session: RequestSession, organization_id: str | None, customer_id: CustomerId | None) -> Customer:
+    """Find whom the caller names. A customer's user need not name itself, and nobody else is known to it."""
+    only = session.customer_filter
+    if organization_id is None and customer_id is None and only is not None:
+        return await customers.one(session.tx, customer_id=only)
+    if (organization_id is None) == (customer_id is None):
+        raise CustomerNamedWrongly(field="organization_id")
+    text = ids.to_text("cus", customer_id) if customer_id is not None else organization_id
+    assert text is not None
+    return await customers.find(session.tx, text=text, only=only)
