@@ -103,6 +103,41 @@ class SubscriptionRecovered(SubscriptionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPauseScheduled(SubscriptionEvent):
+    """It pauses when the present period ends."""
+
+    name: ClassVar = "subscriptions.subscription.pause_scheduled"
+
+    pauses_at: datetime
+    resumes_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPaused(SubscriptionEvent):
+    """Nothing is billed, and nothing may be used, until it is resumed."""
+
+    name: ClassVar = "subscriptions.subscription.paused"
+
+    paused_at: datetime
+    resumes_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionResumed(SubscriptionEvent):
+    name: ClassVar = "subscriptions.subscription.resumed"
+
+    period_starts_at: datetime
+    period_ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionTrialExtended(SubscriptionEvent):
+    name: ClassVar = "subscriptions.trial.extended"
+
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionEnded(SubscriptionEvent):
     name: ClassVar = "subscriptions.subscription.ended"
 

@@ -181,3 +181,6 @@ class Changed:
     before: Subscription
     after: Subscription
     segments: tuple[Segment, ...] = ()
+    began_period: bool = False  # a period began with it, which nobody has billed yet
+    gives_back: bool = False  # paid time was cut off, and is not there again later: what to do with it is the caller's
+    add_ons: tuple["Changed", ...] = ()  # what happened to its add-ons with it, at the same instant

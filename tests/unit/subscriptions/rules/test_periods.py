@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guilder.domain.subscriptions.model import NewSubscription, Status, Terms, Turn
-from guilder.domain.subscriptions.rules import periods, trials
+from guilder.domain.subscriptions.rules import periods, rolling, trials
 from guilder.domain.subscriptions.rules.lifecycle import Step
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, TenantId
@@ -65,26 +65,26 @@ def test_is_active_at_once_when_it_is_free():
 def test_begins_its_first_full_period_at_the_very_end_of_the_trial():
     trial = begun(trial_days=14, zone="America/Los_Angeles")
     assert trial.status is Status.TRIALING
-    rolled, turns = periods.roll(trial, now=trial.trial_ends_at)
+    rolled, turns = rolling.roll(trial, now=trial.trial_ends_at)
     assert [turn.turn for turn in turns] == [Turn.TRIAL_ENDED]
     assert rolled.current_period.starts_at == trial.trial_ends_at
     assert (rolled.status, rolled.period_number) == (Status.ACTIVE, 0)
-    assert periods.roll(trial, now=trial.trial_ends_at - timedelta(microseconds=1))[1] == []
+    assert rolling.roll(trial, now=trial.trial_ends_at - timedelta(microseconds=1))[1] == []
 
 
 def test_sixty_months_of_a_31_january_are_each_billed_on_their_day():
-    _, turns = periods.roll(active(), now=START + relativedelta(months=60))
+    _, turns = rolling.roll(active(), now=START + relativedelta(months=60))
     assert [turn.at for turn in turns] == [START + relativedelta(months=n) for n in range(1, 61)]
 
 
 @given(st.lists(st.integers(1, 400), min_size=1, max_size=12))
 def test_is_the_same_however_late_and_often_it_runs(gaps):
     end = START + timedelta(days=sum(gaps))
-    at_once, all_turns = periods.roll(active(), now=end)
+    at_once, all_turns = rolling.roll(active(), now=end)
     by_and_by, turns, now = active(), [], START
     for gap in gaps:
         now += timedelta(days=gap)
-        by_and_by, more = periods.roll(by_and_by, now=now)
+        by_and_by, more = rolling.roll(by_and_by, now=now)
         turns += more
     assert replace(by_and_by, id=at_once.id) == at_once
     assert [(turn.at, turn.period) for turn in turns] == [(turn.at, turn.period) for turn in all_turns]
@@ -92,7 +92,7 @@ def test_is_the_same_however_late_and_often_it_runs(gaps):
 
 def test_what_was_opted_out_of_ends_with_its_period():
     leaving = replace(active(), cancel_at_period_end=True)
-    ended, turns = periods.roll(leaving, now=START + timedelta(days=400))
+    ended, turns = rolling.roll(leaving, now=START + timedelta(days=400))
     assert [turn.turn for turn in turns] == [Turn.ENDED]
     assert (ended.status, ended.ended_at) == (Status.EXPIRED, leaving.current_period.ends_at)
     assert ended.next_due_at is None
@@ -100,14 +100,14 @@ def test_what_was_opted_out_of_ends_with_its_period():
 
 def test_takes_its_pending_terms_at_the_periods_end():
     changed = terms(minor=5000, quantity=2)
-    rolled, turns = periods.roll(replace(active(), pending_terms=changed), now=datetime(2026, 3, 1, tzinfo=UTC))
+    rolled, turns = rolling.roll(replace(active(), pending_terms=changed), now=datetime(2026, 3, 1, tzinfo=UTC))
     assert (rolled.terms, rolled.pending_terms) == (changed, None)
     assert rolled.current_period.ends_at == datetime(2026, 3, 31, 12, tzinfo=UTC), "still counted from the anchor"
     assert turns[0].terms == changed
 
 
 def test_counts_anew_when_its_interval_changes_at_the_periods_end():
-    rolled, _ = periods.roll(
+    rolled, _ = rolling.roll(
         replace(active(), pending_terms=terms(unit=Unit.YEAR)), now=datetime(2026, 3, 1, tzinfo=UTC)
     )
     assert rolled.current_period == Period(datetime(2026, 2, 28, 12, tzinfo=UTC), datetime(2027, 2, 28, 12, tzinfo=UTC))
@@ -147,7 +147,7 @@ def test_recovers_on_the_terms_that_were_planned_for_the_next_period():
 
 def test_a_new_beginning_does_not_make_its_trial_forgotten():
     tried = begun(trial_days=14)
-    rolled, _ = periods.roll(tried, now=tried.trial_ends_at)
+    rolled, _ = rolling.roll(tried, now=tried.trial_ends_at)
     assert periods.restart(rolled, at=START + timedelta(days=20)).trial_ends_at == tried.trial_ends_at
 
 

@@ -66,13 +66,14 @@ async def change(tx: Tx, *, subscription_id: UUID, wish: Wish, asked: Asked, now
     net = rules.net_of(lines, terms.unit_amount.currency)
     if not rules.is_at_once(wish.when, net=net):
         later = await subscriptions.change(tx, ref=subscription.ref, terms=terms, at_period_end=True, now=now)
-        return Answer(order=None, subscription=later)
+        return Answer(order=None, subscription=later.after)
     rules.check_changeable(subscription)
     invoice = await _bill(tx, subscription, terms, lines, order_id=order_id, now=now)
     payment = await current_payment(tx, invoice)
     waits = payment is not None and payment.via is Via.LINK
     if not waits:
-        subscription = await subscriptions.change(tx, ref=subscription.ref, terms=terms, at_period_end=False, now=now)
+        changed = await subscriptions.change(tx, ref=subscription.ref, terms=terms, now=now)
+        subscription = changed.after
     order = new_order(
         Ref(subscription.tenant_id, order_id),
         customer_id=subscription.customer_id,
@@ -107,7 +108,7 @@ async def cancel(
         await _void_unpaid(tx, before, now=now)
     else:
         await _take_back_unpaid(tx, before, now=now)
-    return ended
+    return ended.after
 
 
 async def auto_renew(
@@ -125,7 +126,7 @@ async def auto_renew(
     lifecycle.take(MOVES, subscription.status, Step.SCHEDULE)
     if subscription.cancel_at_period_end:
         return subscription
-    return await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=now)
+    return (await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=now)).after
 
 
 async def use_method(

@@ -7,6 +7,9 @@ from guilder.kernel import lifecycle
 
 
 class Step(StrEnum):
+    START = "start"  # its date has come, and nothing has to be paid first
+    START_TRIAL = "start_trial"
+    START_UNPAID = "start_unpaid"  # its date has come, and its first payment is waited for
     ACTIVATE = "activate"
     ROLL = "roll"  # a period or a trial ended, and the next period begins
     CHANGE = "change"
@@ -14,11 +17,20 @@ class Step(StrEnum):
     FALL_BEHIND = "fall_behind"
     RECOVER = "recover"
     SUSPEND = "suspend"
+    PAUSE = "pause"  # now, within a period
+    LAPSE = "lapse"  # a period or a trial ended, and the next one waits until it is resumed
+    RESUME = "resume"
     CANCEL = "cancel"
     EXPIRE = "expire"
 
 
 MOVES: dict[Status, dict[Step, Status]] = {
+    Status.SCHEDULED: {
+        Step.START: Status.ACTIVE,
+        Step.START_TRIAL: Status.TRIALING,
+        Step.START_UNPAID: Status.PROCESSING,
+        Step.CANCEL: Status.EXPIRED,  # it never began
+    },
     Status.PROCESSING: {
         Step.ACTIVATE: Status.ACTIVE,
         Step.CANCEL: Status.EXPIRED,  # never paid for, so it never began
@@ -28,6 +40,7 @@ MOVES: dict[Status, dict[Step, Status]] = {
         Step.ROLL: Status.ACTIVE,
         Step.CHANGE: Status.TRIALING,
         Step.SCHEDULE: Status.TRIALING,
+        Step.LAPSE: Status.PAUSED,
         Step.CANCEL: Status.CANCELED,
         Step.EXPIRE: Status.EXPIRED,
     },
@@ -37,6 +50,8 @@ MOVES: dict[Status, dict[Step, Status]] = {
         Step.SCHEDULE: Status.ACTIVE,
         Step.FALL_BEHIND: Status.PAST_DUE,
         Step.SUSPEND: Status.SUSPENDED,
+        Step.PAUSE: Status.PAUSED,
+        Step.LAPSE: Status.PAUSED,
         Step.CANCEL: Status.CANCELED,
         Step.EXPIRE: Status.EXPIRED,
     },
@@ -46,8 +61,13 @@ MOVES: dict[Status, dict[Step, Status]] = {
         Step.FALL_BEHIND: Status.PAST_DUE,
         Step.RECOVER: Status.ACTIVE,
         Step.SUSPEND: Status.SUSPENDED,
+        Step.LAPSE: Status.PAUSED,  # not within a period: what is owed is not escaped by pausing
         Step.CANCEL: Status.CANCELED,
         Step.EXPIRE: Status.EXPIRED,
+    },
+    Status.PAUSED: {
+        Step.RESUME: Status.ACTIVE,
+        Step.CANCEL: Status.CANCELED,
     },
     Status.SUSPENDED: {
         Step.RECOVER: Status.ACTIVE,

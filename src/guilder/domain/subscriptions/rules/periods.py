@@ -1,114 +1,143 @@
-"""When periods run: whole intervals from the stored anchor, in the subscription's zone."""
+"""When periods run: how the first one begins, when something is due next, how a new one begins and the last one ends."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from guilder.domain.subscriptions.model import NewSubscription, Rolled, Status, Subscription, Turn
+from guilder.domain.subscriptions.model import NewSubscription, Status, Subscription
+from guilder.domain.subscriptions.rules import grid, segments
+from guilder.domain.subscriptions.rules.grid import Place
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, ROLLING, Step
 from guilder.kernel import lifecycle
-from guilder.kernel.period import Period, at_local, period_number
-
-STEPS_MAX = 2000  # a subscription that nobody rolled for five years of days
+from guilder.kernel.period import Period
 
 
 def begin(order: NewSubscription, *, subscription_id: UUID, now: datetime) -> Subscription:
-    """Make the subscription that was asked for: in its trial, active when it is free, else waiting for payment.
+    """Make the subscription that was asked for.
 
-    The first period starts with the order; after a trial, with the trial's end, which then is the anchor.
+    One that starts now is in its trial, active where nothing has to be paid first (free, or in arrears), or waits for
+    its payment. One that starts on another date is scheduled, and due on that date, which for one in the past is at
+    once: rolling it brings every period since. With `skips_past` it is active at once, in the period that holds `now`.
     """
     zone = ZoneInfo(order.time_zone)
-    trial_ends_at = _days_later(order.starts_at, zone, order.trial_days) if order.trial_days else None
-    anchor = trial_ends_at or order.starts_at
-    first = Period(order.starts_at, anchor) if trial_ends_at else period_number(anchor, zone, order.terms.interval, 0)
-    return Subscription(
+    trial_ends_at = order.trial_ends_at
+    if trial_ends_at is None and order.trial_days:
+        trial_ends_at = grid.days_later(order.starts_at, zone, order.trial_days)
+    counted_from = trial_ends_at or order.starts_at
+    terms = order.terms
+    anchor = order.anchor_at or grid.anchor_for(terms.billing, terms.interval, counted_from, zone)
+    first = grid.place(anchor, zone, terms.interval, counted_from)
+    if trial_ends_at is not None:
+        first = Place(first.number - 1, Period(order.starts_at, trial_ends_at))
+    made = Subscription(
         tenant_id=order.tenant_id,
         id=subscription_id,
         customer_id=order.customer_id,
         organization_id=order.organization_id,
-        terms=order.terms,
-        status=_first_status(order),
+        terms=terms,
+        status=Status.SCHEDULED,
         anchor_at=anchor,
         time_zone=order.time_zone,
-        period_number=-1 if trial_ends_at else 0,
-        current_period=first,
+        period_number=first.number,
+        current_period=first.period,
+        full_period=first.full,
         created_at=now,
+        starts_at=None if order.starts_at == now else order.starts_at,
         trial_ends_at=trial_ends_at,
         payment_method_id=order.payment_method_id,
-        next_due_at=first.ends_at if _first_status(order) in ROLLING else None,
+        parent_id=order.parent_id,
+        next_due_at=order.starts_at,
         metadata=order.metadata,
     )
+    if order.starts_at < now and order.skips_past:
+        return _begin_within(made, counted_from, now=now)
+    return start(made) if order.starts_at == now else made
 
 
-def _first_status(order: NewSubscription) -> Status:
-    if order.trial_days:
-        return Status.TRIALING
-    return Status.ACTIVE if order.terms.amount.is_zero else Status.PROCESSING
+def start(subscription: Subscription) -> Subscription:
+    """Its first day has come."""
+    step = _first_step(subscription)
+    started = replace(subscription, status=lifecycle.take(MOVES, subscription.status, step))
+    if step is Step.START_TRIAL:
+        return planned(started)  # neither fee nor use of a trial is charged
+    return enter(started, Place(started.period_number, started.current_period, started.full_period))
 
 
-def _days_later(start: datetime, zone: ZoneInfo, days: int) -> datetime:
-    local = start.astimezone(zone)
-    return at_local(local.date() + timedelta(days=days), local.time(), zone)
+def _first_step(subscription: Subscription) -> Step:
+    terms, starts_at = subscription.terms, subscription.starts_at
+    if subscription.trial_ends_at is not None:
+        return Step.START_TRIAL
+    # What began in the past runs: it is brought here from elsewhere, and not bought now.
+    is_past = starts_at is not None and starts_at < subscription.created_at
+    return Step.START if is_past or terms.billing.in_arrears or terms.amount.is_zero else Step.START_UNPAID
+
+
+def _begin_within(scheduled: Subscription, counted_from: datetime, *, now: datetime) -> Subscription:
+    if counted_from > now:
+        return start(scheduled)  # its trial is not over yet
+    zone = ZoneInfo(scheduled.time_zone)
+    number, full = grid.period_at(scheduled.anchor_at, zone, scheduled.terms.interval, now)
+    here = Place(number, full)
+    if counted_from > full.starts_at:
+        here = grid.place(scheduled.anchor_at, zone, scheduled.terms.interval, counted_from)
+    return enter(replace(scheduled, status=lifecycle.take(MOVES, scheduled.status, Step.START)), here)
+
+
+def due_at(subscription: Subscription) -> datetime | None:
+    """Return the next instant at which something happens by itself."""
+    if subscription.status is Status.SCHEDULED:
+        return subscription.starts_at or subscription.current_period.starts_at
+    if subscription.status is Status.PAUSED:
+        return min((at for at in (subscription.resume_at, subscription.cancel_at) if at), default=None)
+    if subscription.status not in ROLLING:
+        return None
+    change_at = subscription.pending_at if subscription.pending_terms else None
+    dates = (subscription.cancel_at, change_at, segments.next_usage_boundary(subscription))
+    return min([subscription.current_period.ends_at, *(at for at in dates if at is not None)])
+
+
+def planned(subscription: Subscription) -> Subscription:
+    """Return it with its next due instant worked out anew."""
+    return replace(subscription, next_due_at=due_at(subscription))
 
 
 def activate(subscription: Subscription) -> Subscription:
     """Its first invoice is paid: from here on its periods run."""
-    status = lifecycle.take(MOVES, subscription.status, Step.ACTIVATE)
-    return replace(subscription, status=status, next_due_at=subscription.current_period.ends_at)
+    return planned(replace(subscription, status=lifecycle.take(MOVES, subscription.status, Step.ACTIVATE)))
 
 
-def roll(subscription: Subscription, *, now: datetime) -> tuple[Subscription, list[Rolled]]:
-    """Take every step that has fallen due up to `now`, in order: a late run gives just what runs on time would have."""
-    turns: list[Rolled] = []
-    while subscription.next_due_at is not None and subscription.next_due_at <= now:
-        assert len(turns) < STEPS_MAX, subscription.ref
-        subscription, turn = _step(subscription, at=subscription.next_due_at)
-        turns.append(turn)
-    return subscription, turns
-
-
-def _step(subscription: Subscription, *, at: datetime) -> tuple[Subscription, Rolled]:
-    if subscription.cancel_at_period_end:
-        ended = end(subscription, step=Step.EXPIRE, at=at)
-        return ended, Rolled(subscription=ended, turn=Turn.ENDED, at=at, period=None, terms=ended.terms)
-    turn = Turn.TRIAL_ENDED if subscription.status is Status.TRIALING else Turn.RENEWED
-    status = lifecycle.take(MOVES, subscription.status, Step.ROLL)
-    moved = replace(subscription, status=status)
-    moved = (
-        _take_pending_terms(moved, at=at)
-        if moved.pending_terms
-        else replace(moved, period_number=moved.period_number + 1)
+def enter(subscription: Subscription, here: Place) -> Subscription:
+    """Begin a period. What is billed in arrears is counted from here."""
+    terms, starts_at = subscription.terms, here.period.starts_at
+    return planned(
+        replace(
+            subscription,
+            period_number=here.number,
+            current_period=here.period,
+            full_period=here.full,
+            fee_from=starts_at if terms.billing.in_arrears else None,
+            usage_from=starts_at if terms.has_charges else None,
+        )
     )
-    period = period_number(moved.anchor_at, ZoneInfo(moved.time_zone), moved.terms.interval, moved.period_number)
-    assert period.starts_at == at, (subscription.ref, period, at)
-    moved = replace(moved, current_period=period, next_due_at=period.ends_at)
-    return moved, Rolled(subscription=moved, turn=turn, at=at, period=period, terms=moved.terms)
-
-
-def _take_pending_terms(subscription: Subscription, *, at: datetime) -> Subscription:
-    terms = subscription.pending_terms
-    assert terms is not None
-    changed = replace(subscription, terms=terms, pending_terms=None)
-    if terms.interval == subscription.terms.interval:
-        return replace(changed, period_number=subscription.period_number + 1)
-    # Periods of another length are counted from where the old ones stopped.
-    return replace(changed, anchor_at=at, period_number=0)
 
 
 def restart(subscription: Subscription, *, at: datetime) -> Subscription:
-    """Begin anew at `at`: the interval changed at once, or a suspension outlasted the paid period.
+    """Begin anew at `at`: the interval changed at once, or a pause or suspension outlasted what was paid.
 
-    Time suspended is not charged for, so the periods are counted from here.
+    The periods are counted from here; where they keep to dates of the calendar, a stub comes first.
     """
-    period = period_number(at, ZoneInfo(subscription.time_zone), subscription.terms.interval, 0)
-    return replace(
-        subscription,
-        anchor_at=at,
-        period_number=0,
-        current_period=period,
-        next_due_at=period.ends_at,
-    )
+    terms, zone = subscription.terms, ZoneInfo(subscription.time_zone)
+    anchor = grid.anchor_for(terms.billing, terms.interval, at, zone)
+    return enter(replace(subscription, anchor_at=anchor), grid.place(anchor, zone, terms.interval, at))
+
+
+def take_pending(subscription: Subscription, *, at: datetime) -> Subscription:
+    """Put the pending terms in force, if their time has come. Terms without a date come with the next period."""
+    pending_at = subscription.pending_at
+    if subscription.pending_terms is None or (pending_at is not None and pending_at > at):
+        return subscription
+    return replace(subscription, terms=subscription.pending_terms, pending_terms=None, pending_at=None)
 
 
 def recover(subscription: Subscription, *, at: datetime) -> tuple[Subscription, bool]:
@@ -119,17 +148,27 @@ def recover(subscription: Subscription, *, at: datetime) -> tuple[Subscription, 
     """
     status = lifecycle.take(MOVES, subscription.status, Step.RECOVER)
     was_suspended = subscription.status is Status.SUSPENDED
-    recovered = replace(subscription, status=status, next_due_at=subscription.current_period.ends_at)
+    recovered = planned(replace(subscription, status=status))
     if not was_suspended or subscription.current_period.ends_at > at:
         return recovered, False
-    if subscription.cancel_at_period_end:
+    is_over = subscription.cancel_at is not None and subscription.cancel_at <= at
+    if subscription.cancel_at_period_end or is_over:
         return end(recovered, step=Step.EXPIRE, at=at), False
-    terms = subscription.pending_terms or subscription.terms
-    return restart(replace(recovered, terms=terms, pending_terms=None), at=at), True
+    return restart(take_pending(recovered, at=at), at=at), True
 
 
 def end(subscription: Subscription, *, step: Step, at: datetime) -> Subscription:
-    status = lifecycle.take(MOVES, subscription.status, step)
     return replace(
-        subscription, status=status, ended_at=at, next_due_at=None, pending_terms=None, cancel_at_period_end=False
+        subscription,
+        status=lifecycle.take(MOVES, subscription.status, step),
+        ended_at=at,
+        next_due_at=None,
+        pending_terms=None,
+        pending_at=None,
+        cancel_at_period_end=False,
+        cancel_at=None,
+        pause_at_period_end=False,
+        resume_at=None,
+        fee_from=None,
+        usage_from=None,
     )

@@ -1,4 +1,4 @@
-"""The SQL of subscriptions."""
+"""Subscriptions as rows."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -30,6 +30,16 @@ _CHANGING: dict[str, str] = {
     "ended_at": "timestamptz",
     "next_due_at": "timestamptz",
     "metadata": "text",
+    "pending_at": "timestamptz",
+    "full_period_start": "timestamptz",
+    "full_period_end": "timestamptz",
+    "cancel_at": "timestamptz",
+    "pause_at_period_end": "boolean",
+    "paused_at": "timestamptz",
+    "resume_at": "timestamptz",
+    "fee_from": "timestamptz",
+    "usage_from": "timestamptz",
+    "terms_days": "int",
 }
 _FIXED: dict[str, str] = {
     "tenant_id": "uuid",
@@ -39,6 +49,8 @@ _FIXED: dict[str, str] = {
     "currency": "text",
     "time_zone": "text",
     "created_at": "timestamptz",
+    "starts_at": "timestamptz",
+    "parent_id": "uuid",
 }
 _ALL = {**_FIXED, **_CHANGING}
 _JSON = {"terms", "pending_terms", "metadata"}
@@ -66,6 +78,7 @@ _UPDATE = (
 _SELECT = """select *, terms::text as terms_json, pending_terms::text as pending_terms_json,
                     metadata::text as metadata_json from subscriptions.subscriptions"""
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+_BELONGING = "(tenant_id, parent_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
 
 async def insert(tx: Tx, subscriptions: Sequence[Subscription]) -> None:
@@ -87,11 +100,39 @@ async def lock(tx: Tx, refs: Sequence[Ref]) -> list[Subscription]:
 
 
 async def claim_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Subscription]:
-    """Lock those of `refs` that are due and that nobody else is at."""
+    """Lock those of `refs`, and of their add-ons, that are due and that nobody else is at."""
     rows = await tx.fetch(
-        f"{_SELECT} where {_NAMED} and next_due_at <= $3 order by tenant_id, id for update skip locked",
+        f"""{_SELECT} where (tenant_id, id) in (
+                select * from unnest($1::uuid[], $2::uuid[])
+                union all
+                select a.tenant_id, a.id from subscriptions.subscriptions a
+                join unnest($1::uuid[], $2::uuid[]) as p (tenant_id, id)
+                    on a.tenant_id = p.tenant_id and a.parent_id = p.id)
+            and next_due_at <= $3 order by tenant_id, id for update skip locked""",
         *_split(refs),
         now,
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def due_among(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> set[Ref]:
+    rows = await tx.fetch(
+        f"select tenant_id, id from subscriptions.subscriptions where {_NAMED} and next_due_at <= $3",
+        *_split(refs),
+        now,
+    )
+    return {Ref(row["tenant_id"], row["id"]) for row in rows}
+
+
+async def add_ons(tx: Tx, parents: Sequence[Ref]) -> list[Subscription]:
+    rows = await tx.fetch(f"{_SELECT} where {_BELONGING} order by tenant_id, id", *_split(parents))
+    return [_from_row(row) for row in rows]
+
+
+async def lock_add_ons(tx: Tx, parents: Sequence[Ref]) -> list[Subscription]:
+    """Lock what belongs to `parents` and has not ended."""
+    rows = await tx.fetch(
+        f"{_SELECT} where {_BELONGING} and ended_at is null order by tenant_id, id for update", *_split(parents)
     )
     return [_from_row(row) for row in rows]
 
@@ -174,6 +215,18 @@ def _to_row(each: Subscription) -> dict[str, Any]:
         "ended_at": each.ended_at,
         "next_due_at": each.next_due_at,
         "metadata": _json(each.metadata),
+        "pending_at": each.pending_at,
+        "full_period_start": each.full_period.starts_at if each.full_period else None,
+        "full_period_end": each.full_period.ends_at if each.full_period else None,
+        "cancel_at": each.cancel_at,
+        "pause_at_period_end": each.pause_at_period_end,
+        "paused_at": each.paused_at,
+        "resume_at": each.resume_at,
+        "fee_from": each.fee_from,
+        "usage_from": each.usage_from,
+        "terms_days": each.terms_days,
+        "starts_at": each.starts_at,
+        "parent_id": each.parent_id,
     }
 
 
@@ -199,6 +252,17 @@ def _from_row(row: Row) -> Subscription:
         pending_terms=msgspec.json.decode(pending, type=Terms) if pending else None,
         next_due_at=row["next_due_at"],
         metadata=msgspec.json.decode(row["metadata_json"], type=dict[str, str]),
+        pending_at=row["pending_at"],
+        starts_at=row["starts_at"],
+        full_period=Period(row["full_period_start"], row["full_period_end"]) if row["full_period_start"] else None,
+        parent_id=row["parent_id"],
+        cancel_at=row["cancel_at"],
+        pause_at_period_end=row["pause_at_period_end"],
+        paused_at=row["paused_at"],
+        resume_at=row["resume_at"],
+        fee_from=row["fee_from"],
+        usage_from=row["usage_from"],
+        terms_days=row["terms_days"],
     )
 
 

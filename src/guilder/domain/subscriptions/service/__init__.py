@@ -1,0 +1,78 @@
+"""The verbs of subscriptions. Each takes a batch, locks it in one order, and announces what came of it."""
+
+from guilder.domain.subscriptions.service.arrears import (
+    billed_segments,
+    mark_billed,
+    open_segments,
+    saw_late,
+    segments_to_bill,
+)
+from guilder.domain.subscriptions.service.beginning import activate, create
+from guilder.domain.subscriptions.service.changing import (
+    NoSuchBillingDay,
+    TrialNotLonger,
+    change,
+    extend_trial,
+    move_billing_day,
+    revoke_change,
+)
+from guilder.domain.subscriptions.service.ending import cancel, end, keep
+from guilder.domain.subscriptions.service.pausing import IsLeaving, pause, resume
+from guilder.domain.subscriptions.service.reading import (
+    DateIsPast,
+    StillDue,
+    add_ons,
+    get,
+    listing,
+    lock,
+    of_customer,
+    of_organization,
+    one,
+)
+from guilder.domain.subscriptions.service.reminding import remind_of_trials
+from guilder.domain.subscriptions.service.rolling import roll_due
+from guilder.domain.subscriptions.service.standing import (
+    mark_past_due,
+    recover,
+    set_payment_method,
+    suspend,
+    use_methods,
+)
+
+__all__ = [
+    "DateIsPast",
+    "IsLeaving",
+    "NoSuchBillingDay",
+    "StillDue",
+    "TrialNotLonger",
+    "activate",
+    "add_ons",
+    "billed_segments",
+    "cancel",
+    "change",
+    "create",
+    "end",
+    "extend_trial",
+    "get",
+    "keep",
+    "listing",
+    "lock",
+    "mark_billed",
+    "mark_past_due",
+    "move_billing_day",
+    "of_customer",
+    "of_organization",
+    "one",
+    "open_segments",
+    "pause",
+    "recover",
+    "remind_of_trials",
+    "resume",
+    "revoke_change",
+    "roll_due",
+    "saw_late",
+    "segments_to_bill",
+    "set_payment_method",
+    "suspend",
+    "use_methods",
+]

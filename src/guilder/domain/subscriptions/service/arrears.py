@@ -1,0 +1,38 @@
+"""Segments: what is billed when it is over. They are written by the verbs that close them, and billed by invoicing."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from guilder.domain.subscriptions import store
+from guilder.domain.subscriptions.model import Segment, SegmentKind
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+
+
+async def segments_to_bill(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Segment]:
+    """Hold those of these segments that are due and not billed; those that somebody else is at are left to them."""
+    return await store.claim_segments(tx, refs, now=now)
+
+
+async def mark_billed(tx: Tx, *, billed: Mapping[Ref, int], now: datetime) -> None:
+    """Note segments as billed, each with the number of the last late use that it was rated with."""
+    if billed:
+        await store.mark_billed(tx, billed, now=now)
+
+
+async def billed_segments(
+    tx: Tx, *, subscriptions: Sequence[Ref], kind: SegmentKind | None = None, since: datetime | None = None
+) -> list[Segment]:
+    """Return the segments of these subscriptions that were billed; those that ended after `since`, if said."""
+    return await store.segments_of(tx, subscriptions, kind=kind, is_billed=True, since=since)
+
+
+async def open_segments(tx: Tx, *, subscriptions: Sequence[Ref], kind: SegmentKind | None = None) -> list[Segment]:
+    """Return what is closed and not billed yet: it is due later, or waits for its grace period."""
+    return await store.segments_of(tx, subscriptions, kind=kind, is_billed=False, since=None)
+
+
+async def saw_late(tx: Tx, *, seen: Mapping[Ref, int]) -> None:
+    """Note up to which number late use of billed segments was rated again. It never goes back."""
+    if seen:
+        await store.save_late_seen(tx, seen)

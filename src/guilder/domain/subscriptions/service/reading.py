@@ -1,0 +1,96 @@
+"""Reading and holding subscriptions."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.subscriptions import store
+from guilder.domain.subscriptions.model import Status, Subscription
+from guilder.kernel.errors import Conflict, Invalid, NotFound
+from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.page import Page, PageQuery, page_of
+from guilder.platform.db.tx import Tx
+
+
+class StillDue(Conflict):
+    """The subscription has a period that ended and is not billed yet; roll it first."""
+
+    code = "subscription_still_due"
+
+
+class DateIsPast(Invalid):
+    """That date is not in the future."""
+
+    code = "date_is_past"
+
+
+async def get(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Subscription]:
+    return {s.ref: s for s in await store.get(tx, refs)}
+
+
+async def one(tx: Tx, *, ref: Ref) -> Subscription:
+    """Return a subscription.
+
+    :raises NotFound: no such subscription
+    """
+    found = await store.get(tx, [ref])
+    if not found:
+        raise NotFound("there is no such subscription")
+    return found[0]
+
+
+async def lock(tx: Tx, *, ref: Ref) -> Subscription:
+    """Return a subscription, held until the transaction ends.
+
+    :raises NotFound: no such subscription
+    """
+    found = await store.lock(tx, [ref])
+    if not found:
+        raise NotFound("there is no such subscription")
+    return found[0]
+
+
+async def of_customer(tx: Tx, *, customer_id: CustomerId) -> list[Subscription]:
+    return await store.of_customer(tx, customer_id)
+
+
+async def of_organization(tx: Tx, *, organization_id: str) -> list[Subscription]:
+    """Return an organization's subscriptions, newest first."""
+    return await store.of_organization(tx, organization_id)
+
+
+async def add_ons(tx: Tx, *, parents: Sequence[Ref]) -> list[Subscription]:
+    """Return what belongs to these subscriptions, ended ones too."""
+    return await store.add_ons(tx, parents)
+
+
+async def listing(
+    tx: Tx,
+    *,
+    query: PageQuery,
+    customer_id: CustomerId | None = None,
+    organization_id: str | None = None,
+    status: Status | None = None,
+) -> Page[Subscription]:
+    rows = await store.listing(tx, query, customer_id=customer_id, organization_id=organization_id, status=status)
+    return page_of(rows, query, lambda s: s.id)
+
+
+async def current(tx: Tx, *, ref: Ref, now: datetime) -> Subscription:
+    """Return a subscription as it is now, held until the transaction ends.
+
+    :raises NotFound: no such subscription
+    :raises StillDue: it has to be rolled first
+    """
+    subscription = await lock(tx, ref=ref)
+    check_rolled(subscription, now=now)
+    return subscription
+
+
+def check_rolled(subscription: Subscription, *, now: datetime) -> None:
+    if subscription.next_due_at is not None and subscription.next_due_at <= now:
+        raise StillDue
+
+
+def check_future(at: datetime, *, now: datetime, field: str) -> None:
+    if at <= now:
+        raise DateIsPast(field=field)

@@ -1,0 +1,89 @@
+"""How a subscription stands with what is owed for it, and what it is charged with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.subscriptions import store
+from guilder.domain.subscriptions.events import (
+    SubscriptionPastDue,
+    SubscriptionRecovered,
+    SubscriptionSuspended,
+)
+from guilder.domain.subscriptions.model import Segment, Status, Subscription
+from guilder.domain.subscriptions.rules import periods, rolling
+from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
+from guilder.domain.subscriptions.service.reading import current
+from guilder.domain.subscriptions.service.telling import changed, ended, event
+from guilder.kernel import lifecycle
+from guilder.kernel.ids import Ref
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+
+async def set_payment_method(tx: Tx, *, ref: Ref, payment_method_id: UUID, now: datetime) -> Subscription:
+    subscription = await current(tx, ref=ref, now=now)
+    with_method = replace(subscription, payment_method_id=payment_method_id)
+    await store.save(tx, [with_method])
+    return with_method
+
+
+async def use_methods(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> list[Subscription]:
+    """Charge these subscriptions with other methods from now on."""
+    found = await store.lock(tx, sorted(methods))
+    moved = [replace(s, payment_method_id=methods[s.ref]) for s in found if s.payment_method_id != methods[s.ref]]
+    await store.save(tx, moved)
+    return moved
+
+
+async def mark_past_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscription]:
+    """A payment failed: periods run on, while it is tried again. What is not active is left alone."""
+    behind = [s for s in await store.lock(tx, refs) if s.status is Status.ACTIVE]
+    marked = [replace(s, status=lifecycle.take(MOVES, s.status, Step.FALL_BEHIND)) for s in behind]
+    await store.save(tx, marked)
+    outbox.announce(tx, [event(SubscriptionPastDue, s) for s in marked], now=now)
+    return marked
+
+
+async def suspend(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscription]:
+    """Every try failed: nothing more is billed until what is owed is paid."""
+    running = [s for s in await store.lock(tx, refs) if s.status in (Status.ACTIVE, Status.PAST_DUE)]
+    suspended = [replace(s, status=lifecycle.take(MOVES, s.status, Step.SUSPEND), next_due_at=None) for s in running]
+    await store.save(tx, suspended)
+    outbox.announce(tx, [event(SubscriptionSuspended, s) for s in suspended], now=now)
+    return suspended
+
+
+async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscription]:
+    """What was owed is paid. Return those that began a new period with it, whose fee the caller has to bill."""
+    behind = [s for s in await store.lock(tx, refs) if allows(s.status, Step.RECOVER)]
+    recovered = [periods.recover(s, at=now) for s in behind]
+    await store.save(tx, [s for s, _ in recovered])
+    await store.insert_segments(tx, _left_behind(behind, recovered))
+    # What was opted out of, and whose period is over, ended with being paid.
+    outbox.announce(tx, [ended(s) for s, _ in recovered if s.ended_at is not None], now=now)
+    on_other_terms = [s for was, (s, _) in zip(behind, recovered, strict=True) if s.terms != was.terms]
+    events = [
+        event(
+            SubscriptionRecovered,
+            s,
+            period_starts_at=s.current_period.starts_at,
+            period_ends_at=s.current_period.ends_at,
+        )
+        for s, _ in recovered
+        if s.ended_at is None
+    ]
+    outbox.announce(tx, [changed(s) for s in on_other_terms], now=now)
+    outbox.announce(tx, events, now=now)
+    return [s for s, is_new_period in recovered if is_new_period and not s.terms.billing.in_arrears]
+
+
+def _left_behind(behind: Sequence[Subscription], recovered: Sequence[tuple[Subscription, bool]]) -> list[Segment]:
+    """Close what was open of periods that ran out while they were suspended; use after them was not possible."""
+    return [
+        segment
+        for was, (s, is_new_period) in zip(behind, recovered, strict=True)
+        if is_new_period or s.ended_at is not None
+        for segment in rolling.close_at_end(was, at=was.current_period.ends_at)
+    ]

@@ -1,0 +1,45 @@
+"""The SQL of subscriptions."""
+
+from guilder.domain.subscriptions.store.segments import (
+    claim_segments,
+    insert_segments,
+    mark_billed,
+    save_late_seen,
+    segments_of,
+)
+from guilder.domain.subscriptions.store.subscriptions import (
+    add_ons,
+    claim_due,
+    claim_trial_reminders,
+    due_among,
+    get,
+    insert,
+    listing,
+    lock,
+    lock_add_ons,
+    of_customer,
+    of_organization,
+    plan_trial_reminders,
+    save,
+)
+
+__all__ = [
+    "add_ons",
+    "claim_due",
+    "claim_segments",
+    "claim_trial_reminders",
+    "due_among",
+    "get",
+    "insert",
+    "insert_segments",
+    "listing",
+    "lock",
+    "lock_add_ons",
+    "mark_billed",
+    "of_customer",
+    "of_organization",
+    "plan_trial_reminders",
+    "save",
+    "save_late_seen",
+    "segments_of",
+]

@@ -1,0 +1,115 @@
+"""Segments as rows: what is billed when it is over."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from guilder.domain.subscriptions.model import Segment, SegmentKind, Terms
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.period import Period
+from guilder.platform.db.tx import Row, Tx
+
+_SELECT = "select *, terms::text as terms_json from subscriptions.segments"
+_NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+_OF_SUBSCRIPTIONS = "(tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+
+
+async def insert_segments(tx: Tx, segments: Sequence[Segment]) -> None:
+    if not segments:
+        return
+    await tx.execute(
+        """insert into subscriptions.segments (tenant_id, id, subscription_id, customer_id, kind, period_start,
+               period_end, full_period_start, full_period_end, terms, due_at, closes_period)
+           select v.tenant_id, v.id, v.subscription_id, v.customer_id, v.kind, v.period_start, v.period_end,
+                  v.full_period_start, v.full_period_end, v.terms::jsonb, v.due_at, v.closes_period
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[],
+                       $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::timestamptz[],
+                       $12::boolean[])
+               as v (tenant_id, id, subscription_id, customer_id, kind, period_start, period_end, full_period_start,
+                     full_period_end, terms, due_at, closes_period)""",
+        *_split([each.ref for each in segments]),
+        [each.subscription_id for each in segments],
+        [each.customer_id for each in segments],
+        [each.kind.value for each in segments],
+        [each.period.starts_at for each in segments],
+        [each.period.ends_at for each in segments],
+        [each.full_period.starts_at for each in segments],
+        [each.full_period.ends_at for each in segments],
+        [msgspec.json.encode(each.terms).decode() for each in segments],
+        [each.due_at for each in segments],
+        [each.closes_period for each in segments],
+    )
+
+
+async def claim_segments(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Segment]:
+    """Lock those of `refs` that are due, not billed, and that nobody else is at; oldest first."""
+    rows = await tx.fetch(
+        f"""{_SELECT} where {_NAMED} and due_at <= $3 and billed_at is null
+            order by tenant_id, id for update skip locked""",
+        *_split(refs),
+        now,
+    )
+    return _in_time([_from_row(row) for row in rows])
+
+
+async def mark_billed(tx: Tx, billed: Mapping[Ref, int], *, now: datetime) -> None:
+    await tx.execute(
+        """update subscriptions.segments s set billed_at = $4, late_seen = v.late_seen
+           from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as v (tenant_id, id, late_seen)
+           where s.tenant_id = v.tenant_id and s.id = v.id""",
+        *_split(list(billed)),
+        list(billed.values()),
+        now,
+    )
+
+
+async def save_late_seen(tx: Tx, seen: Mapping[Ref, int]) -> None:
+    await tx.execute(
+        """update subscriptions.segments s set late_seen = greatest(s.late_seen, v.late_seen)
+           from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as v (tenant_id, id, late_seen)
+           where s.tenant_id = v.tenant_id and s.id = v.id""",
+        *_split(list(seen)),
+        list(seen.values()),
+    )
+
+
+async def segments_of(
+    tx: Tx, subscriptions: Sequence[Ref], *, kind: SegmentKind | None, is_billed: bool, since: datetime | None
+) -> list[Segment]:
+    """Return segments of these subscriptions that ended after `since`, oldest first."""
+    rows = await tx.fetch(
+        f"""{_SELECT} where {_OF_SUBSCRIPTIONS} and ($3::text is null or kind = $3)
+            and (billed_at is not null) = $4 and ($5::timestamptz is null or period_end > $5)""",
+        *_split(subscriptions),
+        kind.value if kind else None,
+        is_billed,
+        since,
+    )
+    return _in_time([_from_row(row) for row in rows])
+
+
+def _in_time(segments: list[Segment]) -> list[Segment]:
+    return sorted(segments, key=lambda each: (each.period.starts_at, each.kind, each.ref))
+
+
+def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
+    return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
+
+
+def _from_row(row: Row) -> Segment:
+    return Segment(
+        tenant_id=TenantId(row["tenant_id"]),
+        id=row["id"],
+        subscription_id=row["subscription_id"],
+        customer_id=CustomerId(row["customer_id"]),
+        kind=SegmentKind(row["kind"]),
+        period=Period(row["period_start"], row["period_end"]),
+        full_period=Period(row["full_period_start"], row["full_period_end"]),
+        terms=msgspec.json.decode(row["terms_json"], type=Terms),
+        due_at=row["due_at"],
+        closes_period=row["closes_period"],
+        billed_at=row["billed_at"],
+        late_seen=row["late_seen"],
+    )
