@@ -1,0 +1,90 @@
+"""What was billed of a stretch before: worked out from each time that it was rated."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from uuid import UUID
+
+from guilder.domain.invoicing.model import AppliedRate, TaxTotal
+from guilder.domain.invoicing.rules.use import Billed, Key
+from guilder.domain.usage.model import Group
+from guilder.kernel.money import Money
+
+PROGRESSIVE, CLOSED, LATE = "progressive", "closed", "late"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """One time that a charge and group of a stretch was rated; with the line that it was billed by, where that stands."""
+
+    charge: str
+    group: Group
+    group_key: str
+    number: int
+    cause: str
+    total: Money
+    amount: Money
+    line_id: UUID | None = None
+    invoice_number: str = ""
+    net_minor: int = 0
+    discount_minor: int = 0
+    tax_percent: Decimal = Decimal(0)
+    tax_code: str = "standard"
+    taxes: tuple[TaxTotal, ...] = ()
+
+    @property
+    def key(self) -> Key:
+        return self.charge, self.group_key
+
+
+def billed(times: Sequence[Once]) -> dict[Key, Billed]:
+    """Return what was billed of each charge and group.
+
+    While a stretch is open, what counts are the invoices that stand: one that was voided is billed again with the rest.
+    Once it is over, its use counts as billed, whatever became of the invoice: taking that back is a decision, which a
+    reading that comes late does not undo.
+    """
+    by_key: dict[Key, list[Once]] = {}
+    for each in sorted(times, key=lambda each: each.number):
+        by_key.setdefault(each.key, []).append(each)
+    return {key: _billed(found) for key, found in by_key.items()}
+
+
+def groups(times: Sequence[Once]) -> dict[Key, Group]:
+    return {each.key: each.group for each in times}
+
+
+def _billed(times: Sequence[Once]) -> Billed:
+    over = [each for each in times if each.cause != PROGRESSIVE]
+    standing = [each for each in times if each.line_id is not None]
+    amount = over[-1].total if over else _sum(standing, times[0].total.currency)
+    # What is given back is given back of the largest line: the one that most of it was paid with.
+    original = max((each for each in standing if each.amount.minor > 0), key=lambda each: each.net_minor, default=None)
+    return Billed(
+        amount=amount,
+        number=times[-1].number,
+        invoice_number=", ".join(dict.fromkeys(each.invoice_number for each in standing)),
+        line_id=original.line_id if original else None,
+        taxed_as=_applied(original) if original else None,
+        kept=_kept(original) if original else Fraction(1),
+    )
+
+
+def _sum(times: Sequence[Once], currency: str) -> Money:
+    return sum((each.amount for each in times), start=Money(0, currency))
+
+
+def _applied(once: Once) -> AppliedRate:
+    said = next((each for each in once.taxes if (each.percent, each.code) == (once.tax_percent, once.tax_code)), None)
+    return AppliedRate(
+        name=said.name if said else "",
+        percent=once.tax_percent,
+        legal_note=said.legal_note if said else "",
+        code=once.tax_code,
+    )
+
+
+def _kept(once: Once) -> Fraction:
+    before = once.net_minor + once.discount_minor
+    return Fraction(once.net_minor, before) if before else Fraction(1)

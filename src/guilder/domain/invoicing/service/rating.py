@@ -1,0 +1,122 @@
+"""Use rated: charges, meters and readings brought together, many stretches at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from guilder.domain.catalog import service as catalog
+from guilder.domain.catalog.model import Aggregation, Charge, Meter
+from guilder.domain.invoicing.model import NewLine
+from guilder.domain.invoicing.rules import rerating, use
+from guilder.domain.invoicing.rules.rerating import Once
+from guilder.domain.invoicing.rules.use import Billed, PricedCharge, Stretch, Use
+from guilder.domain.invoicing.store.use import Rating
+from guilder.domain.invoicing.store.use import Stretch as Name
+from guilder.domain.usage import service as usage
+from guilder.domain.usage.model import Question, Reading
+from guilder.kernel.ids import TenantId
+from guilder.kernel.money import zero
+from guilder.kernel.period import Period
+from guilder.platform.db.tx import Tx
+
+_Asked = tuple[Stretch, PricedCharge, Meter]
+_FRACTION_DIGITS = Decimal("0.000000000001")
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a stretch comes to, by charge and group; with all charges that its plan has, used or not."""
+
+    stretch: Stretch
+    charges: tuple[Charge, ...]
+    uses: tuple[Use, ...]
+
+
+async def uses(tx: Tx, *, stretches: Sequence[Stretch], until: datetime | None = None) -> list[Found]:
+    """Return what the charges of each stretch come to, in order; with `until`, of what was used before it.
+
+    A constant number of statements, however many stretches there are.
+    """
+    if not stretches:
+        return []
+    asked = await _asked(tx, stretches)
+    questions = [_question(each, until) for found in asked for each in found]
+    answers = iter(await usage.totals(tx, questions=questions))
+    made = []
+    for stretch, found in zip(stretches, asked, strict=True):
+        rated = [use.rate(stretch, charge, _so_far(stretch, meter, next(answers), until)) for _, charge, meter in found]
+        charges = tuple(charge.charge for _, charge, _ in found)
+        made.append(Found(stretch, charges, tuple(each for part in rated for each in part)))
+    return made
+
+
+def name_of(stretch: Stretch) -> Name:
+    return stretch.tenant_id, stretch.subscription_id, stretch.period.starts_at
+
+
+def all_of(found: Found, times: Sequence[Once]) -> list[Use]:
+    """Return what a stretch comes to, and what was billed of it and has no readings any more as coming to nothing."""
+    present = {each.key for each in found.uses}
+    charges = {each.code: each for each in found.charges}
+    gone = [
+        use.unused(charges[code], group, found.stretch.terms.currency)
+        for (code, key), group in sorted(rerating.groups(times).items())
+        if code in charges and (code, key) not in present
+    ]
+    return [*found.uses, *gone]
+
+
+def written(stretch: Stretch, each: Use, billed: Billed | None, line: NewLine | None, *, cause: str) -> Rating:
+    """Return what is to be remembered of a rating and its line."""
+    charge, group_key = each.key
+    difference = each.rated.amount - billed.amount if billed else each.rated.amount
+    return Rating(
+        stretch=name_of(stretch),
+        once=Once(
+            charge=charge,
+            group=each.group,
+            group_key=group_key,
+            number=(billed.number if billed else 0) + 1,
+            cause=cause,
+            total=each.rated.amount,
+            amount=difference if line is not None else zero(stretch.terms.currency),
+        ),
+        quantity=each.quantity,
+        billed_item=line.billed_item if line is not None else None,
+    )
+
+
+async def _asked(tx: Tx, stretches: Sequence[Stretch]) -> list[list[_Asked]]:
+    keys = [(each.tenant_id, each.terms.plan_id, each.terms.plan_version) for each in stretches]
+    plans = await catalog.versions(tx, keys=sorted(set(keys)))
+    charges = [use.priced(each.terms, plans[key]) for each, key in zip(stretches, keys, strict=True)]
+    codes: set[tuple[TenantId, str]] = {
+        (stretch.tenant_id, each.charge.meter)
+        for stretch, found in zip(stretches, charges, strict=True)
+        for each in found
+    }
+    meters = await catalog.meters(tx, tenant_codes=sorted(codes))
+    return [
+        [(stretch, each, meters[stretch.tenant_id, each.charge.meter]) for each in found]
+        for stretch, found in zip(stretches, charges, strict=True)
+    ]
+
+
+def _question(asked: _Asked, until: datetime | None) -> Question:
+    stretch, charge, meter = asked
+    if until is None or until >= stretch.period.ends_at:
+        return use.question(stretch, charge, meter)
+    assert until > stretch.period.starts_at, stretch
+    return use.question(replace(stretch, period=Period(stretch.period.starts_at, until)), charge, meter)
+
+
+def _so_far(stretch: Stretch, meter: Meter, readings: Sequence[Reading], until: datetime | None) -> Sequence[Reading]:
+    """Weigh a level against the whole stretch, not against what of it is over."""
+    is_over = until is None or until >= stretch.period.ends_at
+    if is_over or until is None or meter.aggregation is not Aggregation.WEIGHTED_SUM:
+        return readings
+    part, whole = until - stretch.period.starts_at, stretch.period.ends_at - stretch.period.starts_at
+    share = Decimal(part // _MICROSECOND) / Decimal(whole // _MICROSECOND)
+    return [replace(each, quantity=(each.quantity * share).quantize(_FRACTION_DIGITS)) for each in readings]

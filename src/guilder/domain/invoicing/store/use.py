@@ -1,0 +1,192 @@
+"""What was billed of stretches of use, and what a period's fees came to."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from guilder.domain.invoicing.model import TaxTotal
+from guilder.domain.invoicing.rules.rerating import Once
+from guilder.domain.invoicing.store.rows import split
+from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.money import Money
+from guilder.kernel.period import Period
+from guilder.platform.db.tx import Row, Tx
+
+Stretch = tuple[TenantId, UUID, datetime]  # tenant, subscription, when it began
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rating:
+    """One time that a stretch was rated, as it is written down."""
+
+    stretch: Stretch
+    once: Once
+    quantity: Decimal
+    billed_item: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FeeLine:
+    """A line about a fee within a period, net; with its discount, and the same of the line that it credits."""
+
+    subscription: Ref
+    starts_at: datetime
+    amount_minor: int
+    discount_minor: int
+    tax_percent: Decimal
+    credited_amount_minor: int | None
+    credited_discount_minor: int | None
+    credited_starts_at: datetime | None
+
+
+async def save_rated(tx: Tx, ratings: Sequence[Rating], *, now: datetime) -> None:
+    """Keep what was rated. The number is unique in its stretch: of two that bill the same at once, one fails."""
+    if not ratings:
+        return
+    await tx.execute(
+        """insert into invoicing.rated (tenant_id, subscription_id, starts_at, charge, group_key, number, cause,
+               group_values, currency, quantity, total_minor, amount_minor, billed_item, rated_at)
+           select v.tenant_id, v.subscription_id, v.starts_at, v.charge, v.group_key, v.number, v.cause,
+                  v.group_values::jsonb, v.currency, v.quantity, v.total, v.amount, v.billed_item, $14
+           from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::int[], $7::text[],
+                       $8::text[], $9::text[], $10::numeric[], $11::bigint[], $12::bigint[], $13::text[])
+               as v (tenant_id, subscription_id, starts_at, charge, group_key, number, cause, group_values, currency,
+                     quantity, total, amount, billed_item)""",
+        [each.stretch[0] for each in ratings],
+        [each.stretch[1] for each in ratings],
+        [each.stretch[2] for each in ratings],
+        [each.once.charge for each in ratings],
+        [each.once.group_key for each in ratings],
+        [each.once.number for each in ratings],
+        [each.once.cause for each in ratings],
+        [msgspec.json.encode(each.once.group).decode() for each in ratings],
+        [each.once.total.currency for each in ratings],
+        [each.quantity for each in ratings],
+        [each.once.total.minor for each in ratings],
+        [each.once.amount.minor for each in ratings],
+        [each.billed_item for each in ratings],
+        now,
+    )
+
+
+async def rated(tx: Tx, stretches: Sequence[Stretch]) -> dict[Stretch, list[Once]]:
+    """Return what was rated of these stretches, in order, with the lines that stand for it."""
+    found: dict[Stretch, list[Once]] = {}
+    if not stretches:
+        return found
+    rows = await tx.fetch(
+        """select r.*, r.group_values::text as group_json, l.id as line_id, i.number as invoice_number,
+                  l.amount_minor as net_minor, l.discount_minor, l.tax_percent, l.tax_code, i.taxes::text as taxes_json
+           from invoicing.rated r
+           left join invoicing.billed_items b on b.tenant_id = r.tenant_id and b.billed_item = r.billed_item
+           left join invoicing.invoices i on i.tenant_id = b.tenant_id and i.id = b.invoice_id
+           left join invoicing.lines l
+               on l.tenant_id = i.tenant_id and l.invoice_id = i.id and l.billed_item = r.billed_item
+           where (r.tenant_id, r.subscription_id, r.starts_at) in
+                 (select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]))
+           order by r.tenant_id, r.subscription_id, r.starts_at, r.charge, r.group_key, r.number""",
+        [each[0] for each in stretches],
+        [each[1] for each in stretches],
+        [each[2] for each in stretches],
+    )
+    for row in rows:
+        stretch = (TenantId(row["tenant_id"]), row["subscription_id"], row["starts_at"])
+        found.setdefault(stretch, []).append(_once(row))
+    return found
+
+
+async def fees_within(tx: Tx, periods: Sequence[tuple[Ref, Period]]) -> list[FeeLine]:
+    """Return the fees and their prorations that stand, of lines that begin within these periods of subscriptions."""
+    refs = [ref for ref, _ in periods]
+    rows = await tx.fetch(
+        """select distinct l.tenant_id, l.id, l.subscription_id, l.period_start, l.amount_minor, l.discount_minor,
+                  l.tax_percent, o.amount_minor as credited_amount, o.discount_minor as credited_discount,
+                  o.period_start as credited_start
+           from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
+               as v (tenant_id, subscription_id, since, until)
+           join invoicing.lines l on l.tenant_id = v.tenant_id and l.subscription_id = v.subscription_id
+               and l.kind in ('recurring', 'proration_credit', 'proration_charge')
+               and l.period_start >= v.since and l.period_start < v.until
+           join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id and i.status <> 'void'
+           left join invoicing.lines o on o.tenant_id = l.tenant_id and o.id = l.credits_line_id""",
+        *split(refs),
+        [period.starts_at for _, period in periods],
+        [period.ends_at for _, period in periods],
+    )
+    return [
+        FeeLine(
+            subscription=Ref(TenantId(row["tenant_id"]), row["subscription_id"]),
+            starts_at=row["period_start"],
+            amount_minor=row["amount_minor"],
+            discount_minor=row["discount_minor"],
+            tax_percent=row["tax_percent"],
+            credited_amount_minor=row["credited_amount"],
+            credited_discount_minor=row["credited_discount"],
+            credited_starts_at=row["credited_start"],
+        )
+        for row in rows
+    ]
+
+
+async def late_seen(tx: Tx, subscriptions: Sequence[Ref]) -> dict[Ref, int]:
+    rows = await tx.fetch(
+        """select tenant_id, subscription_id, late_number from invoicing.use_seen
+           where (tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        *split(subscriptions),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["subscription_id"]): row["late_number"] for row in rows}
+
+
+async def save_late_seen(tx: Tx, seen: Mapping[Ref, int]) -> None:
+    refs = sorted(seen)
+    await tx.execute(
+        """insert into invoicing.use_seen (tenant_id, subscription_id, late_number)
+           select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+           on conflict (tenant_id, subscription_id)
+               do update set late_number = greatest(use_seen.late_number, excluded.late_number)""",
+        *split(refs),
+        [seen[ref] for ref in refs],
+    )
+
+
+async def reach(tx: Tx, reached: Sequence[tuple[Stretch, int]], *, at: datetime) -> set[tuple[Stretch, int]]:
+    """Note thresholds as reached; return those that nobody had noted. Who comes second waits for the first to commit."""
+    rows = await tx.fetch(
+        """insert into invoicing.thresholds_reached (tenant_id, subscription_id, starts_at, threshold_minor, reached_at)
+           select v.*, $5 from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::bigint[])
+               as v (tenant_id, subscription_id, starts_at, threshold)
+           order by tenant_id, subscription_id, starts_at, threshold
+           on conflict do nothing returning tenant_id, subscription_id, starts_at, threshold_minor""",
+        [stretch[0] for stretch, _ in reached],
+        [stretch[1] for stretch, _ in reached],
+        [stretch[2] for stretch, _ in reached],
+        [minor for _, minor in reached],
+        at,
+    )
+    return {
+        ((TenantId(row["tenant_id"]), row["subscription_id"], row["starts_at"]), row["threshold_minor"]) for row in rows
+    }
+
+
+def _once(row: Row) -> Once:
+    currency = row["currency"]
+    return Once(
+        charge=row["charge"],
+        group=msgspec.json.decode(row["group_json"], type=tuple[tuple[str, str], ...]),
+        group_key=row["group_key"],
+        number=row["number"],
+        cause=row["cause"],
+        total=Money(row["total_minor"], currency),
+        amount=Money(row["amount_minor"], currency),
+        line_id=row["line_id"],
+        invoice_number=row["invoice_number"] or "",
+        net_minor=row["net_minor"] or 0,
+        discount_minor=row["discount_minor"] or 0,
+        tax_percent=Decimal(row["tax_percent"] or 0).normalize(),
+        tax_code=row["tax_code"] or "standard",
+        taxes=msgspec.json.decode(row["taxes_json"], type=tuple[TaxTotal, ...]) if row["taxes_json"] else (),
+    )
