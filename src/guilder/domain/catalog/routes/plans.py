@@ -1,4 +1,4 @@
-"""The catalog over HTTP."""
+"""Plans over HTTP."""
 
 from typing import Annotated
 
@@ -11,15 +11,9 @@ from guilder.domain.catalog.schemas.plans import (
     PlanIn,
     PlanOut,
     PlanVersionIn,
-    ProductIn,
-    ProductOut,
-    TaxRateIn,
-    TaxRateOut,
     features_to_wire,
     limits_to_wire,
     plan_to_wire,
-    product_to_wire,
-    tax_rate_to_wire,
 )
 from guilder.platform.auth.permission import NotForCustomers, Permission
 from guilder.platform.auth.principal import Role
@@ -30,7 +24,6 @@ from guilder.platform.http.session import Session
 
 READ = Permission("plans:read", tenant=Role.MEMBER, customer=Role.MEMBER)
 WRITE = Permission("plans:write", tenant=Role.BILLING)
-WRITE_TAX = Permission("taxes:write", tenant=Role.ADMIN)
 
 router = Router(prefix="/api", tags=["catalog"])
 
@@ -86,36 +79,3 @@ async def list_features(session: Session, plan_id: str) -> Envelope[list[Feature
 async def list_limits(session: Session, plan_id: str) -> Envelope[list[LimitOut]]:
     """List how much a plan includes."""
     return ok(limits_to_wire(await service.plan(session.tx, plan=plan_id)))
-
-
-@router.get("/products", permission=READ)
-async def list_products(session: Session, page: PageParams) -> ListEnvelope[ProductOut]:
-    """List what is sold once, newest first."""
-    return listed(await service.products(session.tx, query=page), product_to_wire)
-
-
-@router.post("/products", permission=WRITE, status_code=201)
-async def create_product(session: Session, body: ProductIn) -> Envelope[ProductOut]:
-    """Put something on sale that is bought once: content, seats, a service."""
-    made = await service.create_product(session.tx, product=body.to_model(), now=session.now)
-    return ok(product_to_wire(made))
-
-
-@router.get("/products/{product_id}", permission=READ)
-async def get_product(session: Session, product_id: str) -> Envelope[ProductOut]:
-    """Get a product by its id or its code."""
-    return ok(product_to_wire(await service.product(session.tx, product=product_id)))
-
-
-@router.put("/tax-rates/default", permission=WRITE_TAX)
-async def set_default_tax_rate(session: Session, body: TaxRateIn) -> Envelope[TaxRateOut]:
-    """Set the rate that net prices are taxed with from now on."""
-    rate = await service.set_default_tax_rate(
-        session.tx,
-        name=body.name,
-        percent=body.percent,
-        country=body.country or "",
-        legal_note=body.legal_note,
-        now=session.now,
-    )
-    return ok(tax_rate_to_wire(rate))

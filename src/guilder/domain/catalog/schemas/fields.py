@@ -1,0 +1,40 @@
+"""The types of fields that several of the catalog's nouns have."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from guilder.kernel.money import Money
+from guilder.platform.http.fields import CurrencyCode, IdOf, In, Out, PositiveAmount, Text
+
+PlanRef = Annotated[UUID, IdOf("plan")]
+PriceRef = Annotated[UUID, IdOf("price")]
+ProductRef = Annotated[UUID, IdOf("prod")]
+MeterRef = Annotated[UUID, IdOf("mtr")]
+PromoCodeRef = Annotated[UUID, IdOf("promo")]
+TaxRateRef = Annotated[UUID, IdOf("txr")]
+
+Description = Annotated[str, Text(2000, min=0)]
+CatalogCode = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
+Category = Annotated[str, Field(strict=True, pattern=r"^([a-z0-9][a-z0-9_.-]{0,63})?$")]
+# A property of usage events, and a value of one.
+Property = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+PropertyValue = Annotated[str, Text(200, min=0)]
+
+
+class AmountIn(In):
+    amount: PositiveAmount
+    currency: CurrencyCode
+
+    def to_model(self) -> Money:
+        return Money(self.amount, self.currency)
+
+
+class AmountOut(Out):
+    amount: int
+    currency: str
+
+
+def amount_to_wire(money: Money) -> AmountOut:
+    return AmountOut(amount=money.minor, currency=money.currency)
