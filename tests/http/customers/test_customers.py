@@ -10,7 +10,7 @@ ADA = {
     "email": "ada@lovelace.example",
     "phone": "+44 20 7946 0000",
     "address": {"line1": "12 Square", "city": "London", "country": "GB"},
-    "vat_id": "GB123456789",
+    "vat_id": "GB980780684",
     "language": "en",
     "time_zone": "Europe/London",
     "metadata": {"crm": "17"},

@@ -11,9 +11,9 @@ import pytest
 
 from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import service as invoicing
-from guilder.domain.invoicing.model import LineKind, Status
+from guilder.domain.invoicing.model import InvoiceKind, LineKind, Status
 from guilder.domain.invoicing.rules import numbering
-from guilder.domain.invoicing.service import AlreadyBilled, NegativeInvoice
+from guilder.domain.invoicing.service import AlreadyBilled
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.model import Via
@@ -96,14 +96,13 @@ async def test_what_comes_to_nothing_is_paid_at_once_and_asks_for_no_payment(ope
     assert await balances() == {}
 
 
-async def test_credits_may_take_an_invoice_to_nothing_but_not_below(open_tx, customer):
+async def test_credits_take_an_invoice_to_nothing_and_below_it_is_a_credit_note(open_tx, customer):
     async with open_tx() as tx:
-        made = await an_invoice(tx, customer, 1_000, -1_000)
-    assert made.status is Status.PAID
-    with pytest.raises(NegativeInvoice, match=r"0\.01 EUR"):
-        async with open_tx() as tx:
-            await an_invoice(tx, customer, 1_000, -1_001)
-    assert await numbers(open_tx) == ([1], ["INV-2026-00001"])
+        even = await an_invoice(tx, customer, 1_000, -1_000)
+        below = await an_invoice(tx, customer, 1_000, -1_001)
+    assert (even.kind, even.status, even.number) == (InvoiceKind.INVOICE, Status.PAID, "INV-2026-00001")
+    assert (below.kind, below.status, below.number) == (InvoiceKind.CREDIT_NOTE, Status.PAID, "CN-2026-00001")
+    assert (below.total.minor, below.due.minor) == (-1, 0)
 
 
 async def test_nothing_is_billed_twice_and_nothing_of_the_batch_is_written(open_tx, customer):

@@ -18,7 +18,7 @@ def a_new_customer(**over: Any) -> NewCustomer:
         "email": "ada@lovelace.example",
         "phone": "+44 20 7946 0000",
         "address": Address(line1="12 Square", city="London", postal_code="W1", country="GB"),
-        "vat_id": "GB123456789",
+        "vat_id": "GB980780684",
     }
     return NewCustomer(**{**said, **over})
 

@@ -33,6 +33,9 @@ class Customer:
     time_zone: str = "UTC"
     metadata: Mapping[str, str] = field(default_factory=dict)
     is_erased: bool = False
+    is_tax_exempt: bool = False
+    tax_exempt_reason: str = ""  # printed on invoices, as the law wants it
+    net_days: int | None = None  # what is sent gives so many days to pay; None: the issuer's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,9 @@ class NewCustomer:
     language: str = "en"
     time_zone: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
+    is_tax_exempt: bool = False
+    tax_exempt_reason: str = ""
+    net_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +71,9 @@ class CustomerChanges:
     language: str | None = None
     time_zone: str | None = None
     metadata: Mapping[str, str] | None = None
+    is_tax_exempt: bool | None = None
+    tax_exempt_reason: str | None = None
+    net_days: int | None = None
 
     @property
     def given(self) -> dict[str, Any]:

@@ -21,7 +21,7 @@ CustomerPath = Annotated[str, Path(alias="id", max_length=255, description="`cus
 
 
 class NotYours(Forbidden):
-    """The kind and the metadata of a customer are set by whoever bills it."""
+    """Kind, metadata, payment terms and tax exemption of a customer are set by whoever bills it."""
 
     code = "not_yours"
 
@@ -59,7 +59,8 @@ async def read_one(session: Session, customer: CustomerPath) -> Envelope[Custome
     "/api/customers/{id}", permission=Permission("customers:write", tenant=Role.BILLING, customer=Role.BILLING)
 )
 async def update(session: Session, customer: CustomerPath, body: CustomerPatch) -> Envelope[CustomerOut]:
-    if session.customer_filter is not None and (body.metadata is not None or body.kind is not None):
+    theirs = (body.metadata, body.kind, body.is_tax_exempt, body.tax_exempt_reason, body.net_days)
+    if session.customer_filter is not None and any(each is not None for each in theirs):
         raise NotYours
     found = await customers.find(session.tx, text=customer, only=session.customer_filter)
     changed = await customers.update(session.tx, customer_id=found.id, changes=body.from_wire(), now=session.now)

@@ -14,6 +14,7 @@ CustomerRef = Annotated[CustomerId, IdOf("cus")]
 OrganizationId = Annotated[str, Field(strict=True, min_length=1, max_length=255, pattern=r"^[!-.0-~]+$")]
 Line = Annotated[str, Text(200, min=0)]
 Phone = Annotated[str, Field(strict=True, pattern=r"^(\+?[0-9 ().-]{3,39})?$")]
+NetDays = Annotated[int, Field(ge=0, le=365, description="Days to pay what is sent; by default, the issuer's.")]
 VatId = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9 .-]{0,40}$")]
 
 
@@ -40,6 +41,11 @@ class CustomerIn(In):
     language: Language = "en"
     time_zone: Annotated[TimeZone | None, Field(description="IANA name; by default, the tenant's.")] = None
     metadata: Metadata = {}
+    is_tax_exempt: bool = False
+    tax_exempt_reason: Annotated[str, Text(200, min=0), Field(description="Printed on invoices as the legal note.")] = (
+        ""
+    )
+    net_days: NetDays | None = None
 
     def from_wire(self, tenant_id: TenantId) -> NewCustomer:
         return NewCustomer(
@@ -54,6 +60,9 @@ class CustomerIn(In):
             language=self.language,
             time_zone=self.time_zone or "",
             metadata=self.metadata,
+            is_tax_exempt=self.is_tax_exempt,
+            tax_exempt_reason=self.tax_exempt_reason,
+            net_days=self.net_days,
         )
 
 
@@ -69,6 +78,9 @@ class CustomerPatch(In):
     language: Language | None = None
     time_zone: TimeZone | None = None
     metadata: Metadata | None = None
+    is_tax_exempt: bool | None = None
+    tax_exempt_reason: Annotated[str, Text(200, min=0)] | None = None
+    net_days: NetDays | None = None
 
     def from_wire(self) -> CustomerChanges:
         return CustomerChanges(
@@ -81,6 +93,9 @@ class CustomerPatch(In):
             language=self.language,
             time_zone=self.time_zone,
             metadata=self.metadata,
+            is_tax_exempt=self.is_tax_exempt,
+            tax_exempt_reason=self.tax_exempt_reason,
+            net_days=self.net_days,
         )
 
 
@@ -105,6 +120,9 @@ class CustomerOut(Out):
     language: str
     time_zone: str
     metadata: dict[str, str]
+    is_tax_exempt: bool
+    tax_exempt_reason: str
+    net_days: int | None
     is_erased: bool
     created_at: datetime
 
@@ -130,6 +148,9 @@ class CustomerOut(Out):
             language=customer.language,
             time_zone=customer.time_zone,
             metadata=dict(customer.metadata),
+            is_tax_exempt=customer.is_tax_exempt,
+            tax_exempt_reason=customer.tax_exempt_reason,
+            net_days=customer.net_days,
             is_erased=customer.is_erased,
             created_at=customer.created_at,
         )

@@ -6,6 +6,7 @@ from datetime import datetime
 from guilder.domain.customers import store
 from guilder.domain.customers.events import CustomerCreated, CustomerErased, CustomerUpdated
 from guilder.domain.customers.model import Customer, CustomerChanges, NewCustomer
+from guilder.domain.customers.rules import vat_ids
 from guilder.domain.customers.rules.details import changed_by, checked
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Tenant
@@ -36,6 +37,7 @@ async def create(tx: Tx, *, customers: Sequence[NewCustomer], now: datetime) -> 
 
     :raises OrganizationExists: a tenant has a customer of that organization, or the batch names it twice; none is made
     :raises BadDetail: a detail is not of its form
+    :raises BadVatId: the VAT id cannot be
     :raises UnknownTimeZone: no such zone
     """
     assert len(customers) <= BATCH_MAX, len(customers)
@@ -43,6 +45,8 @@ async def create(tx: Tx, *, customers: Sequence[NewCustomer], now: datetime) -> 
         return []
     tenants = await identity.tenants(tx, ids=sorted({new.tenant_id for new in customers}))
     made = [checked(_made(new, tenants, now)) for new in customers]
+    for each in made:
+        vat_ids.check(each.vat_id)
     written = await store.insert(tx, made, now=now)
     for each in made:
         if ref_of(each) not in written:
@@ -111,6 +115,7 @@ async def update(tx: Tx, *, customer_id: CustomerId, changes: CustomerChanges, n
     :raises NotFound: no such customer
     :raises CustomerIsErased: its data was erased
     :raises BadDetail: a detail is not of its form
+    :raises BadVatId: the VAT id cannot be
     """
     ref = Ref(tx.tenant_id, customer_id)
     before = (await lock(tx, refs=[ref])).get(ref)
@@ -119,6 +124,8 @@ async def update(tx: Tx, *, customer_id: CustomerId, changes: CustomerChanges, n
     if before.is_erased:
         raise CustomerIsErased
     after, changed = changed_by(before, changes)
+    if "vat_id" in changed:  # what is there already stays, so that everything else can still be changed
+        vat_ids.check(after.vat_id)
     if not changed:
         return before
     await store.save(tx, after, now=now)
@@ -177,6 +184,9 @@ def _made(new: NewCustomer, tenants: Mapping[TenantId, Tenant], now: datetime) -
         time_zone=new.time_zone or tenants[new.tenant_id].time_zone,
         metadata=new.metadata,
         created_at=now,
+        is_tax_exempt=new.is_tax_exempt,
+        tax_exempt_reason=new.tax_exempt_reason,
+        net_days=new.net_days,
     )
 
 

@@ -14,7 +14,7 @@ from guilder.platform.db.vault import Sealed, Sealing
 
 _FIELD = "customers.customers.profile"
 _COLUMNS = """c.tenant_id, c.id, c.organization_id, c.kind, c.sealed_profile, c.language, c.time_zone,
-              c.metadata::text as metadata, c.created_at, c.erased_at"""
+              c.metadata::text as metadata, c.created_at, c.erased_at, c.is_tax_exempt, c.tax_exempt_reason, c.net_days"""
 
 
 class _Profile(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -31,13 +31,14 @@ async def insert(tx: Tx, customers: Sequence[Customer], *, now: datetime) -> set
     """Write new customers; return those written. One is missing where its organization id was taken."""
     rows = await tx.fetch(
         """insert into customers.customers (tenant_id, id, organization_id, kind, sealed_profile, email_hash, language,
-                                            time_zone, metadata, created_at, updated_at)
+                                            time_zone, metadata, created_at, updated_at, is_tax_exempt,
+                                            tax_exempt_reason, net_days)
            select n.tenant_id, n.id, n.organization_id, n.kind, n.profile, n.email_hash, n.language, n.time_zone,
-                  n.metadata::jsonb, n.created_at, n.created_at
+                  n.metadata::jsonb, n.created_at, n.created_at, n.is_tax_exempt, n.tax_exempt_reason, n.net_days
              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::bytea[], $7::text[],
-                         $8::text[], $9::text[], $10::timestamptz[])
+                         $8::text[], $9::text[], $10::timestamptz[], $11::boolean[], $12::text[], $13::int[])
                   as n (tenant_id, id, organization_id, kind, profile, email_hash, language, time_zone, metadata,
-                        created_at)
+                        created_at, is_tax_exempt, tax_exempt_reason, net_days)
             -- In order, so that two batches that make the same customers wait for each other and never clash.
             order by n.tenant_id, n.organization_id
            on conflict (tenant_id, organization_id) do nothing
@@ -52,6 +53,9 @@ async def insert(tx: Tx, customers: Sequence[Customer], *, now: datetime) -> set
         [each.time_zone for each in customers],
         [msgspec.json.encode(each.metadata).decode() for each in customers],
         [each.created_at for each in customers],
+        [each.is_tax_exempt for each in customers],
+        [each.tax_exempt_reason for each in customers],
+        [each.net_days for each in customers],
     )
     return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
 
@@ -61,7 +65,7 @@ async def save(tx: Tx, customer: Customer, *, now: datetime) -> None:
     await tx.execute(
         """update customers.customers
               set kind = $3, sealed_profile = $4, email_hash = $5, language = $6, time_zone = $7,
-                  metadata = $8::jsonb, updated_at = $9
+                  metadata = $8::jsonb, updated_at = $9, is_tax_exempt = $10, tax_exempt_reason = $11, net_days = $12
             where tenant_id = $1 and id = $2""",
         customer.tenant_id,
         customer.id,
@@ -72,6 +76,9 @@ async def save(tx: Tx, customer: Customer, *, now: datetime) -> None:
         customer.time_zone,
         msgspec.json.encode(customer.metadata).decode(),
         now,
+        customer.is_tax_exempt,
+        customer.tax_exempt_reason,
+        customer.net_days,
     )
 
 
@@ -202,4 +209,7 @@ def _customer(row: Row, profile: _Profile | None) -> Customer:
         metadata=msgspec.json.decode(row["metadata"], type=dict[str, str]),
         created_at=row["created_at"],
         is_erased=profile is None,
+        is_tax_exempt=row["is_tax_exempt"],
+        tax_exempt_reason=row["tax_exempt_reason"],
+        net_days=row["net_days"],
     )

@@ -1,11 +1,12 @@
 """Tenants and who acts for them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from guilder.kernel.ids import TenantId
+from guilder.kernel.ids import Ref, TenantId
 
 
 class Mode(StrEnum):
@@ -73,6 +74,13 @@ class Issuer:
     language: str = "en"
     terms_days: int = 0
     is_default: bool = True
+    credit_note_format: str = "CN-{year}-{number:05}"
+    consolidates: bool = False  # what one customer owes on one day is one invoice
+    minimum_charges: Mapping[str, int] = field(default_factory=dict)  # by currency; less is carried to the next invoice
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
 
 
 class ClockState(StrEnum):

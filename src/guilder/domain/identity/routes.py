@@ -14,6 +14,8 @@ from guilder.domain.identity.schemas import (
     ClockOut,
     IssuerIn,
     IssuerOut,
+    IssuerPatch,
+    IssuerRef,
     KeyRef,
     MemberIn,
     MemberOut,
@@ -40,6 +42,7 @@ router = Router(tags=["identity"])
 
 KeyPath = Annotated[KeyRef, Path(alias="id")]
 TrustPath = Annotated[TrustRef, Path(alias="id")]
+IssuerPath = Annotated[IssuerRef, Path(alias="id")]
 
 
 @router.get("/api/tenant", permission=Permission("tenant:read"))
@@ -63,6 +66,31 @@ async def read_issuer(session: Session) -> Envelope[IssuerOut]:
 async def set_issuer(session: Session, body: IssuerIn) -> Envelope[IssuerOut]:
     issuer = body.from_wire(session.tenant_id, ids.new(session.now))
     return ok(IssuerOut.to_wire(await identity.set_issuer(session.tx, issuer=issuer, now=session.now)))
+
+
+@router.get("/api/issuers", permission=Permission("tenant:read"))
+async def list_issuers(session: Session) -> ListEnvelope[IssuerOut]:
+    """List the legal entities that issue invoices, the default first."""
+    return listed(Page(await identity.issuers_of(session.tx)), IssuerOut.to_wire)
+
+
+@router.post("/api/issuers", permission=Permission("tenant:write", tenant=Role.ADMIN), status_code=201)
+async def add_issuer(session: Session, body: IssuerIn) -> Envelope[IssuerOut]:
+    """Add a legal entity that issues invoices, with number formats of its own."""
+    issuer = body.from_wire(session.tenant_id, ids.new(session.now))
+    return ok(IssuerOut.to_wire(await identity.add_issuer(session.tx, issuer=issuer, now=session.now)))
+
+
+@router.patch("/api/issuers/{id}", permission=Permission("tenant:write", tenant=Role.ADMIN))
+async def change_issuer(session: Session, issuer_id: IssuerPath, body: IssuerPatch) -> Envelope[IssuerOut]:
+    changed = await identity.change_issuer(session.tx, issuer_id=issuer_id, changes=body.from_wire(), now=session.now)
+    return ok(IssuerOut.to_wire(changed))
+
+
+@router.post("/api/issuers/{id}/default", permission=Permission("tenant:write", tenant=Role.ADMIN))
+async def make_default_issuer(session: Session, issuer_id: IssuerPath) -> Envelope[IssuerOut]:
+    """Have what names no issuer issued by this one from here on."""
+    return ok(IssuerOut.to_wire(await identity.make_default_issuer(session.tx, issuer_id=issuer_id, now=session.now)))
 
 
 @router.get("/api/api-keys", permission=Permission("api_keys:read", tenant=Role.ADMIN))

@@ -24,13 +24,27 @@ from guilder.domain.identity.model import (
 from guilder.domain.identity.rules import clock as rules
 from guilder.kernel.errors import Invalid
 from guilder.kernel.ids import TenantId
-from guilder.platform.http.fields import CountryCode, Email, IdOf, In, Instant, Language, Name, Out, Text, TimeZone
+from guilder.platform.http.fields import (
+    CountryCode,
+    CurrencyCode,
+    Email,
+    IdOf,
+    In,
+    Instant,
+    Language,
+    Name,
+    Out,
+    Text,
+    TimeZone,
+)
 
 TenantRef = Annotated[TenantId, IdOf("ten")]
 KeyRef = Annotated[UUID, IdOf("key")]
+IssuerRef = Annotated[UUID, IdOf("iss")]
 TrustRef = Annotated[UUID, IdOf("trust")]
 MemberRef = Annotated[UUID, IdOf("mem")]
 Line = Annotated[str, Text(200, min=0)]
+MINIMUM_MAX = 1_000_000
 Url = Annotated[str, Text(500, min=0)]
 Claim = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_:./-]{1,200}$")]
 
@@ -113,6 +127,12 @@ class IssuerIn(In):
     sender_email: Email | None = None
     language: Language = "en"
     terms_days: Annotated[int, Field(ge=0, le=365)] = 0
+    credit_note_format: Annotated[str, Text(60)] = "CN-{year}-{number:05}"
+    consolidates: Annotated[bool, Field(description="What one customer owes on one day is one invoice.")] = False
+    minimum_charges: Annotated[
+        dict[CurrencyCode, Annotated[int, Field(ge=1, le=MINIMUM_MAX)]],
+        Field(max_length=40, description="By currency: less is not collected, but carried to the next invoice."),
+    ] = {}
 
     def from_wire(self, tenant_id: TenantId, issuer_id: UUID) -> Issuer:
         return Issuer(
@@ -130,10 +150,39 @@ class IssuerIn(In):
             sender_email=self.sender_email or "",
             language=self.language,
             terms_days=self.terms_days,
+            credit_note_format=self.credit_note_format,
+            consolidates=self.consolidates,
+            minimum_charges=self.minimum_charges,
         )
 
 
+class IssuerPatch(In):
+    """What is left out stays; the address is replaced whole."""
+
+    legal_name: Name | None = None
+    address: AddressIn | None = None
+    vat_id: Annotated[str, Text(40, min=0)] | None = None
+    registration: Line | None = None
+    email: Email | None = None
+    logo_svg: Annotated[str, Text(65_536, min=0)] | None = None
+    number_format: Annotated[str, Text(60)] | None = None
+    footer: Annotated[str, Text(1000, min=0)] | None = None
+    sender_name: Line | None = None
+    sender_email: Email | None = None
+    language: Language | None = None
+    terms_days: Annotated[int, Field(ge=0, le=365)] | None = None
+    credit_note_format: Annotated[str, Text(60)] | None = None
+    consolidates: bool | None = None
+    minimum_charges: dict[CurrencyCode, Annotated[int, Field(ge=1, le=MINIMUM_MAX)]] | None = None
+
+    def from_wire(self) -> dict[str, object]:
+        given = {name: value for name, value in dict(self).items() if value is not None}
+        return given | ({"address": self.address.from_wire()} if self.address else {})
+
+
 class IssuerOut(Out):
+    id: IssuerRef
+    is_default: bool
     legal_name: str
     address: AddressOut
     vat_id: str
@@ -146,10 +195,15 @@ class IssuerOut(Out):
     sender_email: str
     language: str
     terms_days: int
+    credit_note_format: str
+    consolidates: bool
+    minimum_charges: dict[str, int]
 
     @classmethod
     def to_wire(cls, issuer: Issuer) -> "IssuerOut":
         return cls(
+            id=issuer.id,
+            is_default=issuer.is_default,
             legal_name=issuer.legal_name,
             address=AddressOut.to_wire(issuer.address),
             vat_id=issuer.vat_id,
@@ -162,6 +216,9 @@ class IssuerOut(Out):
             sender_email=issuer.sender_email,
             language=issuer.language,
             terms_days=issuer.terms_days,
+            credit_note_format=issuer.credit_note_format,
+            consolidates=issuer.consolidates,
+            minimum_charges=dict(issuer.minimum_charges),
         )
 
 

@@ -20,6 +20,7 @@ class InvoiceEvent(Event):
     order_id: UUID | None
     number: str
     total: Money
+    subscription_ids: tuple[UUID, ...] = ()  # every one that it bills; a shared invoice is of none alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,52 @@ class InvoicePaid(InvoiceEvent):
 
     paid_at: datetime
     product_ids: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditNoteIssued(InvoiceEvent):
+    """Something billed was taken back: its total is negative. `credited` went to the customer's credit."""
+
+    name: ClassVar = "invoicing.credit_note.issued"
+
+    corrects_invoice_id: UUID | None
+    credited: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditGranted(Event):
+    """The customer has credit, which pays its next invoices."""
+
+    name: ClassVar = "invoicing.credit.granted"
+    topic: ClassVar = "invoices.events"
+
+    credit_id: UUID
+    customer_id: CustomerId
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiscountRedeemed(Event):
+    """A promo code was redeemed: it takes something off the customer's next invoices."""
+
+    name: ClassVar = "invoicing.discount.redeemed"
+    topic: ClassVar = "invoices.events"
+
+    discount_id: UUID
+    customer_id: CustomerId
+    subscription_id: UUID | None
+    promo_code_id: UUID
+    promo_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceDueSoon(InvoiceEvent):
+    """It was sent, is not paid, and its due date is three days away."""
+
+    name: ClassVar = "invoicing.invoice.due_soon"
+
+    due_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

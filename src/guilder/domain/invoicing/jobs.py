@@ -18,6 +18,11 @@ async def tell_overdue(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     return await service.tell_overdue(tx, refs=refs, now=now)
 
 
+async def tell_due_soon(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """Announce that these invoices fall due soon."""
+    return await service.tell_due_soon(tx, refs=refs, now=now)
+
+
 async def recognize_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     """Book these lines as earned, whose periods are over."""
     return await service.recognize_due(tx, refs=refs, now=now)

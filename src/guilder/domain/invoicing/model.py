@@ -61,11 +61,13 @@ class NewLine:
     period: Period | None = None
     subscription_id: UUID | None = None
     product_id: UUID | None = None
+    plan_id: UUID | None = None  # what promo codes look at; None: the draft's
     charge: str = ""  # the code of the plan's charge, of use
     tax_category: str = ""
     is_tax_inclusive: bool = False
     is_discountable: bool = True
     taxed_as: AppliedRate | None = None  # what it credits was taxed so; None: by the rates of today
+    tax: Money | None = None  # known already: the part of a tax that it gives back; `amount` is net then
     credits_line_id: UUID | None = None  # the line that it gives back a part of
     is_deferred: bool | None = None  # earned when its period is over; None: if it has a period that is not over
     billed_item: str  # "sub:<id>:fee:<period start ISO>", "order:<id>:<n>": unique in the tenant, freed by a void
@@ -247,9 +249,18 @@ class Invoice:
 
     @property
     def due(self) -> Money:
-        """What is still to be paid: recomputed from what happened, never counted down."""
+        """What is still to be paid, never below zero: recomputed from what happened, never counted down."""
+        if self.kind is InvoiceKind.CREDIT_NOTE:
+            return Money(0, self.currency)
         owed = self.total - self.paid - self.credited
-        return owed - self.credit_applied if self.credit_applied else owed
+        owed = owed - self.credit_applied if self.credit_applied else owed
+        return max(owed, Money(0, self.currency))
+
+    @property
+    def subscription_ids(self) -> tuple[UUID, ...]:
+        """Every subscription that it bills: a shared invoice is of none alone."""
+        named = {line.subscription_id for line in self.lines} | {self.subscription_id}
+        return tuple(sorted(each for each in named if each is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,18 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guilder.domain.invoicing.model import AppliedRate
 from guilder.domain.invoicing.rules import totals
 from guilder.kernel.money import Money
 
-VAT = {Decimal(19): ("VAT", ""), Decimal(7): ("Reduced VAT", "Books."), Decimal(0): ("", "")}
+VAT = {Decimal(19): ("VAT", ""), Decimal(7): ("Reduced VAT", "Books.")}
 
 amounts = st.integers(-(10**9), 10**9)
 percents = st.sampled_from([Decimal(each) for each in ("0", "7", "19", "20", "8.875", "5.5")])
 
 
 def of(*lines):
-    priced = [(Money(amount, "EUR"), Decimal(percent)) for amount, percent in lines]
-    return totals.of(priced, currency="EUR", rate_names=VAT)
+    return totals.of([taxable(amount, percent) for amount, percent in lines], currency="EUR")
+
+
+def taxable(amount, percent, **over):
+    name, note = VAT.get(Decimal(percent), ("", ""))
+    return totals.Taxable(
+        Money(amount, "EUR"), AppliedRate(name=name, percent=Decimal(percent), legal_note=note), **over
+    )
 
 
 @pytest.mark.parametrize(

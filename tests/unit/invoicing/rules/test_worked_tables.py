@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from guilder.domain.invoicing.model import AppliedRate
 from guilder.domain.invoicing.rules import proration, totals
 from guilder.kernel.money import Money
 from tests.unit.invoicing.rules.test_proration import JUNE, eur
@@ -41,7 +42,8 @@ def test_a_change_in_june(row):
 def test_tax_by_rate(row):
     nets, taxes = ([int(each) for each in row[n].split(",")] for n in (0, 2))
     percent = Decimal(row[1])
-    worked = totals.of([(Money(net, "EUR"), percent) for net in nets], currency="EUR", rate_names={})
+    rate = AppliedRate(name="VAT", percent=percent)
+    worked = totals.of([totals.Taxable(Money(net, "EUR"), rate) for net in nets], currency="EUR")
     assert [each.minor for each in worked.line_taxes] == taxes
     assert worked.tax.minor == int(row[3])
     assert sum(totals.tax_of(net, percent) for net in nets) == int(row[4])

@@ -13,6 +13,8 @@ ORGANIZATION_ID_MAX = 255
 PHONE_MAX = 40
 VAT_ID_MAX = 40
 METADATA_MAX = 50
+REASON_MAX = 200
+NET_DAYS_MAX = 365
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@]+")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 _ORGANIZATION_ID = re.compile(r"[!-.0-~]+")  # what can stand in a path unescaped by the slash: printable, no "/"
@@ -37,6 +39,7 @@ def checked(customer: Customer) -> Customer:
         phone=customer.phone.strip(),
         vat_id=customer.vat_id.strip(),
         time_zone=checked_zone(customer.time_zone),
+        tax_exempt_reason=customer.tax_exempt_reason.strip(),
     )
     _need(1 <= len(trimmed.name) <= NAME_MAX, "name", f"should have 1 to {NAME_MAX} characters")
     _need(_is_email(trimmed.email), "email", "should be an e-mail address")
@@ -48,6 +51,12 @@ def checked(customer: Customer) -> Customer:
         "organization_id",
         "should be printable, without spaces or slashes",
     )
+    _need(
+        len(trimmed.tax_exempt_reason) <= REASON_MAX,
+        "tax_exempt_reason",
+        f"should have at most {REASON_MAX} characters",
+    )
+    _need(0 <= (trimmed.net_days or 0) <= NET_DAYS_MAX, "net_days", f"should be from 0 to {NET_DAYS_MAX}")
     _need(len(trimmed.metadata) <= METADATA_MAX, "metadata", f"should have at most {METADATA_MAX} keys")
     return trimmed
 

@@ -3,7 +3,16 @@
 from guilder.domain.identity.service.api_keys import keys, mint_key, revoke_key
 from guilder.domain.identity.service.authentication import Authentication, CustomerOf
 from guilder.domain.identity.service.clocks import Clocks, NotASandbox, Sandboxes, advance, sandbox_clock
-from guilder.domain.identity.service.issuing import issuer, set_issuer
+from guilder.domain.identity.service.issuing import (
+    NumberFormatTaken,
+    add_issuer,
+    change_issuer,
+    issuer,
+    issuers,
+    issuers_of,
+    make_default_issuer,
+    set_issuer,
+)
 from guilder.domain.identity.service.staff import invite, members
 from guilder.domain.identity.service.tenancy import (
     NewSandbox,
@@ -26,10 +35,13 @@ __all__ = [
     "CustomerOf",
     "NewSandbox",
     "NotASandbox",
+    "NumberFormatTaken",
     "Sandboxes",
     "SlugTaken",
     "Verifiers",
+    "add_issuer",
     "advance",
+    "change_issuer",
     "change_tenant",
     "create_sandbox",
     "create_tenant",
@@ -37,7 +49,10 @@ __all__ = [
     "find_by_slug",
     "invite",
     "issuer",
+    "issuers",
+    "issuers_of",
     "keys",
+    "make_default_issuer",
     "members",
     "mint_key",
     "resume_tenant",

@@ -22,7 +22,10 @@ from guilder.domain.identity.store.tenancy import (
     insert_clock,
     insert_tenant,
     issuers,
+    issuers_of,
+    lock_issuers,
     lock_tenant,
+    make_default,
     sandbox_count,
     sandbox_times,
     sandboxes,
@@ -32,6 +35,7 @@ from guilder.domain.identity.store.tenancy import (
     tenant_by_slug,
     tenants,
     visible,
+    write_issuer,
 )
 
 __all__ = [
@@ -46,10 +50,13 @@ __all__ = [
     "insert_tenant",
     "insert_trust",
     "issuers",
+    "issuers_of",
     "join_member",
     "keys",
     "live_key_count",
+    "lock_issuers",
     "lock_tenant",
+    "make_default",
     "member_by_subject",
     "members",
     "revoke_key",
@@ -64,4 +71,5 @@ __all__ = [
     "trusts",
     "trusts_with_secrets",
     "visible",
+    "write_issuer",
 ]

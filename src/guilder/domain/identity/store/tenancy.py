@@ -10,6 +10,18 @@ from guilder.domain.identity.model import Address, ClockState, Issuer, Mode, San
 from guilder.kernel.ids import TenantId
 from guilder.platform.db.tx import Row, Tx
 
+_ISSUERS = """select *, address::text as address_json, minimum_charges::text as minimum_json from identity.issuers"""
+_INSERT_ISSUER = """insert into identity.issuers (tenant_id, id, legal_name, address, vat_id, registration, email, logo_svg,
+        number_format, footer, sender_name, sender_email, language, terms_days, is_default, created_at,
+        credit_note_format, consolidates, minimum_charges)
+    values ($1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::jsonb)"""
+_SET = """legal_name = excluded.legal_name, address = excluded.address, vat_id = excluded.vat_id,
+    registration = excluded.registration, email = excluded.email, logo_svg = excluded.logo_svg,
+    number_format = excluded.number_format, footer = excluded.footer, sender_name = excluded.sender_name,
+    sender_email = excluded.sender_email, language = excluded.language, terms_days = excluded.terms_days,
+    credit_note_format = excluded.credit_note_format, consolidates = excluded.consolidates,
+    minimum_charges = excluded.minimum_charges"""
+
 
 async def insert_tenant(tx: Tx, tenant: Tenant) -> bool:
     """Write a new tenant; False if its slug is taken."""
@@ -70,26 +82,49 @@ async def sandbox_count(tx: Tx, root_id: TenantId) -> int:
 
 
 async def issuers(tx: Tx, tenant_ids: Sequence[TenantId]) -> list[Issuer]:
+    rows = await tx.fetch(f"{_ISSUERS} where is_default and tenant_id = any($1::uuid[])", list(tenant_ids))
+    return [_issuer(row) for row in rows]
+
+
+async def issuers_of(tx: Tx, tenant_ids: Sequence[TenantId]) -> list[Issuer]:
+    """Read every issuer of these tenants, the default of each first."""
     rows = await tx.fetch(
-        """select *, address::text as address_json from identity.issuers
-            where is_default and tenant_id = any($1::uuid[])""",
-        list(tenant_ids),
+        f"{_ISSUERS} where tenant_id = any($1::uuid[]) order by tenant_id, is_default desc, id", list(tenant_ids)
     )
     return [_issuer(row) for row in rows]
+
+
+async def lock_issuers(tx: Tx) -> None:
+    """Keep everybody else from changing the tenant's issuers until the commit."""
+    await tx.execute("select from identity.tenants where tenant_id = $1 for no key update", tx.tenant_id)
 
 
 async def save_issuer(tx: Tx, issuer: Issuer, *, now: datetime) -> UUID:
     """Write the default issuer; the one there is keeps its id, which is returned."""
     found: UUID = await tx.fetchval(
-        """insert into identity.issuers (tenant_id, id, legal_name, address, vat_id, registration, email, logo_svg,
-               number_format, footer, sender_name, sender_email, language, terms_days, is_default, created_at)
-           values ($1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, true, $15)
-           on conflict (tenant_id) where is_default do update set
-               legal_name = excluded.legal_name, address = excluded.address, vat_id = excluded.vat_id,
-               registration = excluded.registration, email = excluded.email, logo_svg = excluded.logo_svg,
-               number_format = excluded.number_format, footer = excluded.footer, sender_name = excluded.sender_name,
-               sender_email = excluded.sender_email, language = excluded.language, terms_days = excluded.terms_days
-           returning id""",
+        f"{_INSERT_ISSUER} on conflict (tenant_id) where is_default do update set {_SET} returning id",
+        *_issuer_values(issuer, now=now),
+    )
+    return found
+
+
+async def write_issuer(tx: Tx, issuer: Issuer, *, now: datetime) -> None:
+    """Write an issuer by its id: a new one, or what is different about one there is."""
+    await tx.execute(
+        f"{_INSERT_ISSUER} on conflict (tenant_id, id) do update set {_SET}", *_issuer_values(issuer, now=now)
+    )
+
+
+async def make_default(tx: Tx, issuer_id: UUID) -> None:
+    # One after the other: at no instant are there two.
+    await tx.execute("update identity.issuers set is_default = false where tenant_id = $1 and is_default", tx.tenant_id)
+    await tx.execute(
+        "update identity.issuers set is_default = true where tenant_id = $1 and id = $2", tx.tenant_id, issuer_id
+    )
+
+
+def _issuer_values(issuer: Issuer, *, now: datetime) -> tuple[object, ...]:
+    return (
         issuer.tenant_id,
         issuer.id,
         issuer.legal_name,
@@ -104,9 +139,12 @@ async def save_issuer(tx: Tx, issuer: Issuer, *, now: datetime) -> UUID:
         issuer.sender_email,
         issuer.language,
         issuer.terms_days,
+        issuer.is_default,
         now,
+        issuer.credit_note_format,
+        issuer.consolidates,
+        msgspec.json.encode(issuer.minimum_charges).decode(),
     )
-    return found
 
 
 # Sandbox clocks
@@ -194,6 +232,9 @@ def _issuer(row: Row) -> Issuer:
         language=row["language"],
         terms_days=row["terms_days"],
         is_default=row["is_default"],
+        credit_note_format=row["credit_note_format"],
+        consolidates=row["consolidates"],
+        minimum_charges=msgspec.json.decode(row["minimum_json"], type=dict[str, int]),
     )
 
 

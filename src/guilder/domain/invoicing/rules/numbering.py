@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Invoice
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line
 
 
 def written(number_format: str, sequence: int, issued_on: date) -> str:
@@ -46,12 +46,38 @@ def seal(invoice: Invoice, number: str) -> str:
                 line.tax_percent.normalize(),
                 line.period.starts_at if line.period else None,
                 line.period.ends_at if line.period else None,
+                *_more_of(line),
             ]
             for line in invoice.lines
         ],
         "taxes": [[tax.name, tax.percent.normalize(), tax.net.minor, tax.tax.minor] for tax in invoice.taxes],
+        **_more(invoice),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _more(invoice: Invoice) -> dict[str, object]:
+    """Return what invoices have that not every one has: only what is there is sealed, so that older seals stay good."""
+    notes = [tax.legal_note for tax in invoice.taxes if tax.code != "standard"]
+    more: dict[str, object] = {
+        "kind": invoice.kind if invoice.kind is not InvoiceKind.INVOICE else None,
+        "discount": invoice.discount.minor if invoice.discount else None,
+        "corrects": invoice.corrects_invoice_id,
+        "memo": invoice.memo,
+        "is_sent": invoice.is_sent,
+        "legal_notes": notes,
+    }
+    return {name: value for name, value in more.items() if value}
+
+
+def _more_of(line: Line) -> list[object]:
+    more: dict[str, object] = {
+        "discount": line.discount.minor if line.discount else None,
+        "credits": line.credits_line_id,
+        "charge": line.charge,
+        "tax_code": line.tax_code if line.tax_code not in ("standard", "none") else None,
+    }
+    return [{name: value for name, value in more.items() if value}] if any(more.values()) else []
 
 
 def _plain(value: object) -> str:

@@ -1,20 +1,31 @@
-"""Totals: net lines, tax rounded once per rate and shared out again so that the lines add up to it."""
+"""Totals: tax kept exact per line, rounded once per rate, and shared out again so that the lines add up to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from guilder.domain.invoicing.model import TaxTotal
+from guilder.domain.invoicing.model import AppliedRate, TaxTotal
 from guilder.kernel.money import Money, round_half_up, total
 
 HUNDRED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Taxed:
-    """What the lines come to: the tax of each, in order, and the tax of each rate."""
+class Taxable:
+    """A line after discounts. `tax` is known already where it gives back a part of a tax."""
 
+    amount: Money
+    rate: AppliedRate
+    is_inclusive: bool = False
+    tax: Money | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Taxed:
+    """What the lines come to: net and tax of each, in order, and the tax of each rate."""
+
+    nets: tuple[Money, ...]
     line_taxes: tuple[Money, ...]
     subtotal: Money
     tax: Money
@@ -27,30 +38,50 @@ def tax_of(net_minor: int, percent: Decimal) -> int:
     return round_half_up(Fraction(net_minor) * Fraction(percent) / HUNDRED)
 
 
-def of(lines: Sequence[tuple[Money, Decimal]], *, currency: str, rate_names: dict[Decimal, tuple[str, str]]) -> Taxed:
-    """Work out the tax of (net amount, percentage) lines.
+def tax_within(gross_minor: int, percent: Decimal) -> int:
+    """Return the tax that an amount contains, rounded half-up once: gross * p / (100 + p)."""
+    return round_half_up(Fraction(gross_minor) * Fraction(percent) / (HUNDRED + Fraction(percent)))
 
-    The tax of a rate is rounded once, on its whole net. A line's own tax is what the running total grows by when it is
-    added: so the lines of a rate add up to its tax, and none is off by more than a unit.
-    `rate_names` gives each percentage its name and legal note.
+
+def of(lines: Sequence[Taxable], *, currency: str) -> Taxed:
+    """Work out net and tax of lines.
+
+    The tax of a rate is rounded once for all prices without tax, and once for all prices that contain it. A line's own
+    tax is what the running total grows by when it is added: so the lines of a rate add up to its tax, and none is off
+    by more than a unit.
     """
-    net_so_far: dict[Decimal, int] = {}
-    line_taxes = []
-    for amount, percent in lines:
-        before = net_so_far.get(percent, 0)
-        after = before + amount.minor
-        line_taxes.append(Money(tax_of(after, percent) - tax_of(before, percent), currency))
-        net_so_far[percent] = after
-    taxes = tuple(
+    so_far: dict[tuple[AppliedRate, bool], int] = {}
+    net_of: dict[AppliedRate, int] = {}
+    tax_of_rate: dict[AppliedRate, int] = {}
+    nets, taxes = [], []
+    for line in lines:
+        tax = _tax(line, so_far)
+        net = line.amount.minor - tax if line.is_inclusive and line.tax is None else line.amount.minor
+        nets.append(Money(net, currency))
+        taxes.append(Money(tax, currency))
+        net_of[line.rate] = net_of.get(line.rate, 0) + net
+        tax_of_rate[line.rate] = tax_of_rate.get(line.rate, 0) + tax
+        assert line.amount.currency == currency, line
+    subtotal, tax_total = total(nets, currency), total(taxes, currency)
+    shown = tuple(
         TaxTotal(
-            name=rate_names.get(percent, ("", ""))[0],
-            percent=percent,
-            net=Money(net, currency),
-            tax=Money(tax_of(net, percent), currency),
-            legal_note=rate_names.get(percent, ("", ""))[1],
+            name=rate.name,
+            percent=rate.percent,
+            net=Money(net_of[rate], currency),
+            tax=Money(tax_of_rate[rate], currency),
+            legal_note=rate.legal_note,
+            code=rate.code,
         )
-        for percent, net in sorted(net_so_far.items())
+        for rate in sorted(net_of, key=lambda rate: (rate.percent, rate.code, rate.name))
     )
-    subtotal = total([amount for amount, _ in lines], currency)
-    tax = total(line_taxes, currency)
-    return Taxed(tuple(line_taxes), subtotal, tax, subtotal + tax, taxes)
+    return Taxed(tuple(nets), tuple(taxes), subtotal, tax_total, subtotal + tax_total, shown)
+
+
+def _tax(line: Taxable, so_far: dict[tuple[AppliedRate, bool], int]) -> int:
+    if line.tax is not None:
+        return line.tax.minor
+    key = (line.rate, line.is_inclusive)
+    worked_out = tax_within if line.is_inclusive else tax_of
+    before = so_far.get(key, 0)
+    after = so_far[key] = before + line.amount.minor
+    return worked_out(after, line.rate.percent) - worked_out(before, line.rate.percent)

@@ -10,14 +10,17 @@ from guilder.domain.invoicing.service.documents import (
     document_stored,
     request_documents,
 )
-from guilder.domain.invoicing.service.finalizing import AlreadyBilled, NegativeInvoice, are_billed, finalize
+from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_billed, finalize
+from guilder.domain.invoicing.service.pricing import UnknownIssuer
 from guilder.domain.invoicing.service.reading import get, listing, lock, one
 from guilder.domain.invoicing.service.standing import (
     InvoiceIsPaid,
+    IsCreditNote,
     give_up,
     recognize_due,
     record_refunds,
     settle,
+    tell_due_soon,
     tell_overdue,
     void,
 )
@@ -28,7 +31,8 @@ __all__ = [
     "Described",
     "DocumentNotReady",
     "InvoiceIsPaid",
-    "NegativeInvoice",
+    "IsCreditNote",
+    "UnknownIssuer",
     "are_billed",
     "bill_due",
     "bill_periods",
@@ -46,6 +50,7 @@ __all__ = [
     "record_refunds",
     "request_documents",
     "settle",
+    "tell_due_soon",
     "tell_overdue",
     "void",
 ]

@@ -166,6 +166,7 @@ def _stored(invoice: Invoice, status: Status) -> InvoiceDocumentStored:
         invoice_id=invoice.id,
         customer_id=invoice.customer_id,
         subscription_id=invoice.subscription_id,
+        subscription_ids=invoice.subscription_ids,
         order_id=invoice.order_id,
         number=invoice.number or "",
         total=invoice.total,

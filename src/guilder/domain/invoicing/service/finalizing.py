@@ -1,35 +1,32 @@
-"""Making drafts owed: priced, taxed, booked, collected, and numbered last."""
+"""Making drafts owed: priced, taxed, booked, paid by credit or collected, and numbered last."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from decimal import Decimal
-from zoneinfo import ZoneInfo
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from uuid import UUID
 
-from guilder.domain.catalog import service as catalog
-from guilder.domain.catalog.model import TaxRate
-from guilder.domain.customers import service as customers
-from guilder.domain.customers.model import Customer
-from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import Issuer
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.events import InvoiceFinalized, InvoicePaid
-from guilder.domain.invoicing.model import Draft, Invoice, Line, LineKind, Party, Status
-from guilder.domain.invoicing.rules import numbering, totals
+from guilder.domain.invoicing.events import CreditGranted, CreditNoteIssued, InvoiceFinalized, InvoicePaid
+from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, LineKind, Status
+from guilder.domain.invoicing.rules import crediting, numbering
+from guilder.domain.invoicing.service import pricing
+from guilder.domain.invoicing.service.pricing import Made
+from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payable, Via
+from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict
-from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import total, zero
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
-LINES_MAX = 10_000
+_Owner = tuple[TenantId, CustomerId, str]
 
 
 class AlreadyBilled(Conflict):
@@ -38,40 +35,70 @@ class AlreadyBilled(Conflict):
     code = "already_billed"
 
 
-class NegativeInvoice(Conflict):
-    """The credits on this invoice are more than its charges."""
+@dataclass(slots=True)
+class _Credits:
+    """What customers of a batch have, used up from one draft to the next."""
 
-    code = "negative_invoice"
+    by_owner: dict[_Owner, list[Credit]]
+    granted: list[Credit] = field(default_factory=list)
+    uses: list[CreditUse] = field(default_factory=list)
+
+    def grant(self, invoice: Invoice, minor: int, *, reason: str, now: datetime) -> None:
+        credit = Credit(
+            tenant_id=invoice.tenant_id,
+            id=ids.new(now),
+            customer_id=invoice.customer_id,
+            amount=replace(invoice.total, minor=minor),
+            left=replace(invoice.total, minor=minor),
+            granted_at=invoice.issued_at,
+            reason=reason,
+            source_invoice_id=invoice.id,
+        )
+        self.granted.append(credit)
+        self.by_owner.setdefault(_owner(invoice), []).append(credit)
+
+    def pay(self, invoice: Invoice, *, now: datetime) -> Invoice:
+        mine = self.by_owner.get(_owner(invoice), [])
+        drawn = crediting.draw(mine, invoice.total)
+        after = {credit.id: credit for credit, _ in drawn}
+        self.by_owner[_owner(invoice)] = [after.get(each.id, each) for each in mine]
+        self.uses += [
+            CreditUse(invoice.tenant_id, ids.new(now), credit.id, invoice.customer_id, amount, invoice_id=invoice.id)
+            for credit, amount in drawn
+        ]
+        return _with_credit(invoice, sum(amount.minor for _, amount in drawn))
+
+    @property
+    def now_left(self) -> dict[Ref, Credit]:
+        return {credit.ref: credit for mine in self.by_owner.values() for credit in mine}
 
 
-@dataclass(frozen=True, slots=True)
-class _Made:
-    """A draft that became an invoice, with what is only known here."""
+async def finalize(
+    tx: Tx, *, drafts: Sequence[Draft], via: Via, now: datetime, grants_credit: bool = True
+) -> list[Invoice]:
+    """Make drafts owed: write them, book them, let credit pay, ask for the rest, and number them, last of all.
 
-    draft: Draft
-    invoice: Invoice
-    issuer: Issuer
-
-
-async def finalize(tx: Tx, *, drafts: Sequence[Draft], via: Via, now: datetime) -> list[Invoice]:
-    """Make drafts owed: write them, book them, ask for their payment, and number them, last of all.
-
-    What comes to nothing is paid with that. The numbers are taken at the very end, since from there to the commit
-    nobody else can have one of the same issuer.
+    A draft whose total is negative becomes a credit note, and its amount customer credit (unless `grants_credit` is
+    false: then its maker says what becomes of it). What comes to nothing, or is paid by credit, is paid with that, and
+    a subscription that waited for it begins. The numbers are taken at the very end, since from there to the commit
+    nobody else can have one of the same series.
 
     :raises AlreadyBilled: something on a draft was billed before; nothing is written then
-    :raises NegativeInvoice: a draft's credits are more than its charges
+    :raises UnknownIssuer: a draft names an issuer that is not there
     """
     if not drafts:
         return []
-    made = await _price(tx, drafts, now=now)
-    await store.insert(tx, [(each.invoice, _head(each), _about_lines(each.draft)) for each in made], now=now)
+    made = await pricing.price(tx, drafts, now=now)
+    made, pool = await _paid_by_credit(tx, made, grants_credit=grants_credit, now=now)
+    await store.insert(tx, [(each.invoice, _head(each)) for each in made], now=now)
     await _claim(tx, made)
-    await ledger.post(tx, entries=[_booking(each.invoice) for each in made])
-    await payments.collect(tx, payables=[_payable(each, via) for each in made if each.invoice.total.minor], now=now)
+    await _record_uses(tx, made, pool, now=now)
+    await ledger.post(tx, entries=[*[_booking(each) for each in made], *_credit_bookings(made, pool)])
+    await payments.collect(tx, payables=[_payable(each, via) for each in made if each.invoice.due.minor], now=now)
+    settled = [each.invoice for each in made if not each.invoice.due.minor]
+    await subscriptions.activate(tx, refs=subscriptions_of(settled), now=now)
     final = await _number(tx, made, now=now)
-    outbox.announce(tx, [_finalized(invoice) for invoice in final], now=now)
-    outbox.announce(tx, [paid_event(invoice) for invoice in final if invoice.status is Status.PAID], now=now)
+    _announce(tx, final, pool, now=now)
     return final
 
 
@@ -80,103 +107,59 @@ async def are_billed(tx: Tx, *, items: Sequence[tuple[TenantId, str]]) -> set[tu
     return await store.are_billed(tx, items)
 
 
-async def _price(tx: Tx, drafts: Sequence[Draft], *, now: datetime) -> list[_Made]:
-    tenant_ids = sorted({draft.tenant_id for draft in drafts})
-    issuers = await identity.issuer(tx, tenant_ids=tenant_ids)
-    rates = await catalog.default_tax_rates(tx, tenant_ids=tenant_ids)
-    buyers = await customers.get(tx, refs=sorted({Ref(draft.tenant_id, draft.customer_id) for draft in drafts}))
-    return [
-        _Made(
-            draft,
-            _invoice(
-                draft,
-                issuers[draft.tenant_id],
-                buyers[Ref(draft.tenant_id, draft.customer_id)],
-                rates.get(draft.tenant_id),
-                now=now,
-            ),
-            issuers[draft.tenant_id],
-        )
-        for draft in drafts
-    ]
-
-
-def _invoice(draft: Draft, issuer: Issuer, buyer: Customer, rate: TaxRate | None, *, now: datetime) -> Invoice:
-    assert 0 < len(draft.lines) <= LINES_MAX, len(draft.lines)
-    percent = rate.percent if rate else Decimal(0)
-    taxed = totals.of(
-        [(line.amount, percent) for line in draft.lines],
-        currency=draft.currency,
-        rate_names={percent: (rate.name, rate.legal_note)} if rate else {},
-    )
-    if taxed.total.minor < 0:
-        raise NegativeInvoice(f"the credits are {-taxed.total} more than the charges")
-    zone = ZoneInfo(buyer.time_zone)
-    return Invoice(
-        tenant_id=draft.tenant_id,
-        id=ids.new(now),
-        customer_id=draft.customer_id,
-        number=None,
-        status=Status.DRAFT,
-        currency=draft.currency,
-        subtotal=taxed.subtotal,
-        tax=taxed.tax,
-        total=taxed.total,
-        paid=zero(draft.currency),
-        credited=zero(draft.currency),
-        refunded=zero(draft.currency),
-        lines=tuple(_lines(draft, taxed, percent, now=now)),
-        taxes=taxed.taxes if rate else (),
-        seller=_seller(issuer),
-        buyer=_buyer(buyer),
-        language=buyer.language,
-        time_zone=buyer.time_zone,
-        issued_at=draft.issued_at,
-        issued_on=draft.issued_at.astimezone(zone).date(),
-        due_at=draft.issued_at + timedelta(days=issuer.terms_days),
-        created_at=now,
-        subscription_id=draft.subscription_id,
-        order_id=draft.order_id,
-        metadata=draft.metadata,
+def subscriptions_of(invoices: Sequence[Invoice]) -> list[Ref]:
+    """Return every subscription that these invoices bill; credit notes bill none."""
+    return sorted(
+        {
+            Ref(each.tenant_id, subscription_id)
+            for each in invoices
+            if each.kind is InvoiceKind.INVOICE
+            for subscription_id in each.subscription_ids
+        }
     )
 
 
-def _lines(draft: Draft, taxed: totals.Taxed, percent: Decimal, *, now: datetime) -> list[Line]:
-    return [
-        Line(
-            id=ids.new(now),
-            number=number,
-            kind=line.kind,
-            description=line.description,
-            quantity=Decimal(line.quantity),
-            unit_amount=line.unit_amount,
-            amount=line.amount,
-            tax_percent=percent,
-            tax=tax,
-            period=line.period,
-            subscription_id=line.subscription_id,
-            product_id=line.product_id,
-            explanation={**line.explanation, "tax": {"percent": f"{percent:f}", "amount": tax.minor}},
-        )
-        for number, (line, tax) in enumerate(zip(draft.lines, taxed.line_taxes, strict=True), start=1)
-    ]
+async def _paid_by_credit(
+    tx: Tx, made: Sequence[Made], *, grants_credit: bool, now: datetime
+) -> tuple[list[Made], _Credits]:
+    """Let credit pay what it can, in order, and grant what credit notes come to; what is too little is carried on."""
+    owners = sorted({_owner(each.invoice) for each in made if each.draft.takes_credit and each.invoice.total.minor > 0})
+    found = await store.crediting.lock_left(tx, owners)
+    pool = _Credits({owner: [] for owner in owners})
+    for credit in found:
+        pool.by_owner[credit.tenant_id, credit.customer_id, credit.amount.currency].append(credit)
+    done = []
+    for each in made:
+        invoice = each.invoice
+        if invoice.kind is InvoiceKind.CREDIT_NOTE:
+            if grants_credit:
+                pool.grant(invoice, -invoice.total.minor, reason="credit_note", now=now)
+        elif each.draft.takes_credit:
+            invoice = pool.pay(invoice, now=now)
+        minimum = each.issuer.minimum_charges.get(invoice.currency)
+        if not each.draft.is_sent and crediting.is_too_little(invoice.due, minimum):
+            due = invoice.due.minor
+            pool.grant(invoice, -due, reason="carried_forward", now=now)
+            invoice = _with_credit(invoice, due + (invoice.credit_applied.minor if invoice.credit_applied else 0))
+        done.append(replace(each, invoice=invoice))
+    return done, pool
 
 
-def _seller(issuer: Issuer) -> Party:
-    return Party(
-        name=issuer.legal_name,
-        address=issuer.address,
-        vat_id=issuer.vat_id,
-        email=issuer.email,
-        registration=issuer.registration,
-    )
+def _with_credit(invoice: Invoice, minor: int) -> Invoice:
+    return replace(invoice, credit_applied=replace(invoice.total, minor=minor) if minor else None)
 
 
-def _buyer(customer: Customer) -> Party:
-    return Party(name=customer.name, address=customer.address, vat_id=customer.vat_id, email=customer.email)
+async def _record_uses(tx: Tx, made: Sequence[Made], pool: _Credits, *, now: datetime) -> None:
+    taken = [(discount.ref, each.invoice.id, amount) for each in made for discount, amount in each.taken]
+    await store.discounts.record_uses(tx, taken, periods_left=pricing.periods_left(made), now=now)
+    left, granted = pool.now_left, {each.ref for each in pool.granted}
+    await store.crediting.insert(tx, [left[each.ref] for each in pool.granted])
+    touched = sorted({Ref(use.tenant_id, use.credit_id) for use in pool.uses} - granted)
+    await store.crediting.save_left(tx, [left[ref] for ref in touched])
+    await store.crediting.insert_uses(tx, pool.uses, now=now)
 
 
-async def _claim(tx: Tx, made: Sequence[_Made]) -> None:
+async def _claim(tx: Tx, made: Sequence[Made]) -> None:
     items = [(each.draft.tenant_id, line.billed_item, each.invoice.id) for each in made for line in each.draft.lines]
     free = await store.claim_items(tx, items)
     taken = [item for tenant_id, item, _ in items if (tenant_id, item) not in free]
@@ -184,20 +167,23 @@ async def _claim(tx: Tx, made: Sequence[_Made]) -> None:
         raise AlreadyBilled(f"billed already: {taken[0] if taken else 'one thing twice'}")
 
 
-def _head(each: _Made) -> store.Head:
+def _owner(invoice: Invoice) -> _Owner:
+    return invoice.tenant_id, invoice.customer_id, invoice.currency
+
+
+def _head(each: Made) -> store.Head:
     return store.Head(
         issuer_id=each.issuer.id,
         time_zone=each.invoice.time_zone,
         payment_method_id=each.draft.payment_method_id,
+        recognize_at=each.recognize_at,
     )
 
 
-def _about_lines(draft: Draft) -> list[tuple[str, datetime | None]]:
-    return [(line.billed_item, line.period.ends_at if line.period else None) for line in draft.lines]
-
-
-def _booking(invoice: Invoice) -> JournalEntry | None:
-    deferred = total([line.amount for line in invoice.lines if line.period], invoice.currency)
+def _booking(each: Made) -> JournalEntry | None:
+    invoice = each.invoice
+    later = [line.amount for line, at in zip(invoice.lines, each.recognize_at, strict=True) if at is not None]
+    deferred = total(later, invoice.currency)
     return journal.invoice_finalized(
         tenant_id=invoice.tenant_id,
         invoice_id=invoice.id,
@@ -209,29 +195,70 @@ def _booking(invoice: Invoice) -> JournalEntry | None:
     )
 
 
-def _payable(each: _Made, via: Via) -> Payable:
-    first = each.invoice.lines[0]
-    return Payable(
-        tenant_id=each.invoice.tenant_id,
-        invoice_id=each.invoice.id,
-        customer_id=each.invoice.customer_id,
-        amount=each.invoice.total,
-        description=first.description[:200],
+def _credit_bookings(made: Sequence[Made], pool: _Credits) -> list[JournalEntry]:
+    issued_at = {each.invoice.id: each.invoice.issued_at for each in made}
+    granted = [
+        journal.credit_granted(
+            tenant_id=credit.tenant_id,
+            credit_id=credit.id,
+            invoice_id=credit.source_invoice_id,
+            customer_id=credit.customer_id,
+            amount=credit.amount,
+            at=credit.granted_at,
+        )
+        for credit in pool.granted
+    ]
+    used = [
+        journal.credit_used(
+            tenant_id=use.tenant_id,
+            use_id=use.id,
+            invoice_id=use.invoice_id,
+            customer_id=use.customer_id,
+            amount=use.amount,
+            at=issued_at[use.invoice_id],
+        )
+        for use in pool.uses
+        if use.invoice_id is not None
+    ]
+    return granted + used
+
+
+def _payable(each: Made, via: Via) -> Payable:
+    return payable_of(
+        each.invoice,
+        via=Via.LINK if each.draft.is_sent else via,  # sent to be paid: nobody is charged
         payment_method_id=each.draft.payment_method_id,
+    )
+
+
+def payable_of(invoice: Invoice, *, via: Via, payment_method_id: UUID | None) -> Payable:
+    """Return what is to be collected for an invoice as it stands."""
+    return Payable(
+        tenant_id=invoice.tenant_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        amount=invoice.due,
+        description=invoice.lines[0].description[:200],
+        payment_method_id=payment_method_id,
         via=via,
     )
 
 
-async def _number(tx: Tx, made: Sequence[_Made], *, now: datetime) -> list[Invoice]:
-    series = Counter((each.invoice.tenant_id, each.issuer.id) for each in made)
-    following = await store.take_numbers(tx, series)
+async def _number(tx: Tx, made: Sequence[Made], *, now: datetime) -> list[Invoice]:
+    following: dict[tuple[InvoiceKind, TenantId, UUID], int] = {}
+    for kind in InvoiceKind:
+        series = Counter((each.invoice.tenant_id, each.issuer.id) for each in made if each.invoice.kind is kind)
+        first = await store.take_numbers(tx, series, kind=kind)
+        following |= {(kind, *key): number for key, number in first.items()}
     final, touches = [], []
     for each in made:
-        key = (each.invoice.tenant_id, each.issuer.id)
+        key = (each.invoice.kind, each.invoice.tenant_id, each.issuer.id)
         sequence = following[key]
         following[key] += 1
-        number = numbering.written(each.issuer.number_format, sequence, each.invoice.issued_on)
-        is_paid = each.invoice.total.is_zero
+        is_note = each.invoice.kind is InvoiceKind.CREDIT_NOTE
+        looks = each.issuer.credit_note_format if is_note else each.issuer.number_format
+        number = numbering.written(looks, sequence, each.invoice.issued_on)
+        is_paid = not each.invoice.due.minor
         touch = store.FinalTouch(
             ref=each.invoice.ref,
             sequence=sequence,
@@ -246,6 +273,45 @@ async def _number(tx: Tx, made: Sequence[_Made], *, now: datetime) -> list[Invoi
     return final
 
 
+def _announce(tx: Tx, final: Sequence[Invoice], pool: _Credits, *, now: datetime) -> None:
+    invoices = [each for each in final if each.kind is InvoiceKind.INVOICE]
+    notes = [each for each in final if each.kind is InvoiceKind.CREDIT_NOTE]
+    granted = {each.source_invoice_id for each in pool.granted}
+    outbox.announce(tx, [_finalized(invoice) for invoice in invoices], now=now)
+    outbox.announce(tx, [paid_event(invoice) for invoice in invoices if invoice.status is Status.PAID], now=now)
+    # Of a note whose amount its maker disposes of, the maker tells.
+    outbox.announce(
+        tx, [note_event(note, credited_minor=-note.total.minor) for note in notes if note.id in granted], now=now
+    )
+    outbox.announce(tx, [granted_event(each) for each in pool.granted if each.amount.minor > 0], now=now)
+
+
+def granted_event(credit: Credit) -> CreditGranted:
+    return CreditGranted(
+        tenant_id=credit.tenant_id,
+        credit_id=credit.id,
+        customer_id=credit.customer_id,
+        amount=credit.amount,
+        reason=credit.reason,
+    )
+
+
+def note_event(note: Invoice, *, credited_minor: int) -> CreditNoteIssued:
+    assert note.number is not None
+    return CreditNoteIssued(
+        tenant_id=note.tenant_id,
+        invoice_id=note.id,
+        customer_id=note.customer_id,
+        subscription_id=note.subscription_id,
+        subscription_ids=note.subscription_ids,
+        order_id=note.order_id,
+        number=note.number,
+        total=note.total,
+        corrects_invoice_id=note.corrects_invoice_id,
+        credited=replace(zero(note.currency), minor=credited_minor),
+    )
+
+
 def _finalized(invoice: Invoice) -> InvoiceFinalized:
     assert invoice.number is not None
     return InvoiceFinalized(
@@ -253,6 +319,7 @@ def _finalized(invoice: Invoice) -> InvoiceFinalized:
         invoice_id=invoice.id,
         customer_id=invoice.customer_id,
         subscription_id=invoice.subscription_id,
+        subscription_ids=invoice.subscription_ids,
         order_id=invoice.order_id,
         number=invoice.number,
         total=invoice.total,
@@ -268,6 +335,7 @@ def paid_event(invoice: Invoice) -> InvoicePaid:
         invoice_id=invoice.id,
         customer_id=invoice.customer_id,
         subscription_id=invoice.subscription_id,
+        subscription_ids=invoice.subscription_ids,
         order_id=invoice.order_id,
         number=invoice.number,
         total=invoice.total,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Invoice, Status
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref
@@ -44,6 +44,9 @@ async def listing(
     customer_id: CustomerId | None = None,
     subscription_id: UUID | None = None,
     status: Status | None = None,
+    kind: InvoiceKind | None = None,
 ) -> Page[Invoice]:
-    rows = await store.listing(tx, query, customer_id=customer_id, subscription_id=subscription_id, status=status)
+    rows = await store.listing(
+        tx, query, customer_id=customer_id, subscription_id=subscription_id, status=status, kind=kind
+    )
     return page_of(rows, query, lambda invoice: invoice.id)

@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.events import InvoiceGivenUp, InvoiceOverdue, InvoiceVoided
-from guilder.domain.invoicing.model import Invoice, Settled, Status
+from guilder.domain.invoicing.events import InvoiceDueSoon, InvoiceGivenUp, InvoiceOverdue, InvoiceVoided
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
-from guilder.domain.invoicing.service.finalizing import paid_event
+from guilder.domain.invoicing.service.finalizing import paid_event, subscriptions_of
+from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
@@ -26,6 +27,12 @@ class InvoiceIsPaid(Conflict):
     """The invoice is paid: it can be refunded or credited, and no longer voided."""
 
     code = "invoice_is_paid"
+
+
+class IsCreditNote(Conflict):
+    """A credit note stands: what it gave back can be billed again, by an invoice."""
+
+    code = "is_credit_note"
 
 
 async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[Invoice]:
@@ -50,7 +57,7 @@ async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[I
             if before.status is Status.UNCOLLECTIBLE and after.status is Status.PAID
         ],
     )
-    await subscriptions.activate(tx, refs=_subscriptions(newly), now=now)
+    await subscriptions.activate(tx, refs=subscriptions_of(newly), now=now)
     outbox.announce(tx, [paid_event(invoice) for invoice in newly], now=now)
     return newly
 
@@ -58,15 +65,19 @@ async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[I
 async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     """Take back invoices that nobody has paid: their payments are cancelled, what they billed may be billed again.
 
-    They keep their numbers. Voiding twice changes nothing.
+    They keep their numbers. The credit that paid a part, and the discounts, are the customer's again. Voiding twice
+    changes nothing.
 
-    :raises InvoiceIsPaid: money came in for one of them
+    :raises InvoiceIsPaid: money came in for one of them, or a part of it has been credited
+    :raises IsCreditNote: one of them is none that is owed
     """
     found = await store.lock(tx, refs)
     if len(found) < len(set(refs)):
         raise NotFound("there is no such invoice")
     standing = [invoice for invoice in found if invoice.status is not Status.VOID]
-    if any(invoice.paid.minor or invoice.status is Status.PAID for invoice in standing):
+    if any(invoice.kind is InvoiceKind.CREDIT_NOTE for invoice in standing):
+        raise IsCreditNote
+    if any(invoice.paid.minor or invoice.credited.minor or invoice.status is Status.PAID for invoice in standing):
         raise InvoiceIsPaid
     voided = [
         replace(invoice, status=lifecycle.take(MOVES, invoice.status, Step.VOID), voided_at=now) for invoice in standing
@@ -80,6 +91,10 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     await ledger.post(tx, entries=[_unbooking(invoice, deferred.get(invoice.ref, 0), at=now) for invoice in voided])
     await store.stop_recognition(tx, open_refs)
     await store.free_items(tx, open_refs)
+    await store.discounts.return_uses(tx, open_refs, at=now)
+    returned = await store.crediting.return_uses(tx, invoices=open_refs, at=now)
+    await ledger.post(tx, entries=[_credit_returned(use, at=now) for use in returned])
+    voided = [replace(invoice, credit_applied=None) for invoice in voided]
     await store.save_standing(tx, voided, now=now)
     outbox.announce(tx, [_voided(invoice) for invoice in voided], now=now)
     return voided
@@ -91,6 +106,14 @@ async def tell_overdue(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     await store.mark_overdue(tx, [invoice.ref for invoice in overdue], now=now)
     outbox.announce(tx, [_overdue(invoice) for invoice in overdue], now=now)
     return len(overdue)
+
+
+async def tell_due_soon(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
+    """Announce of these invoices that were sent that their due date is three days away, each once."""
+    soon = await store.claim_due_soon(tx, refs, now=now)
+    await store.mark_due_soon(tx, [invoice.ref for invoice in soon], now=now)
+    outbox.announce(tx, [_due_soon(invoice) for invoice in soon], now=now)
+    return len(soon)
 
 
 async def give_up(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
@@ -146,10 +169,6 @@ def _count(invoice: Invoice, paid: Money | None, at: datetime) -> Invoice:
     return replace(counted, status=lifecycle.take(MOVES, counted.status, Step.SETTLE), paid_at=at)
 
 
-def _subscriptions(invoices: Sequence[Invoice]) -> list[Ref]:
-    return sorted({Ref(each.tenant_id, each.subscription_id) for each in invoices if each.subscription_id})
-
-
 def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> JournalEntry | None:
     deferred = Money(deferred_minor, invoice.currency)
     return journal.invoice_voided(
@@ -159,6 +178,18 @@ def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> Journa
         earned=invoice.subtotal - deferred,
         deferred=deferred,
         tax=invoice.tax,
+        at=at,
+    )
+
+
+def _credit_returned(use: CreditUse, *, at: datetime) -> JournalEntry:
+    assert use.invoice_id is not None
+    return journal.credit_returned(
+        tenant_id=use.tenant_id,
+        use_id=use.id,
+        invoice_id=use.invoice_id,
+        customer_id=use.customer_id,
+        amount=use.amount,
         at=at,
     )
 
@@ -180,6 +211,7 @@ def _voided(invoice: Invoice) -> InvoiceVoided:
         invoice_id=invoice.id,
         customer_id=invoice.customer_id,
         subscription_id=invoice.subscription_id,
+        subscription_ids=invoice.subscription_ids,
         order_id=invoice.order_id,
         number=invoice.number or "",
         total=invoice.total,
@@ -192,6 +224,21 @@ def _overdue(invoice: Invoice) -> InvoiceOverdue:
         invoice_id=invoice.id,
         customer_id=invoice.customer_id,
         subscription_id=invoice.subscription_id,
+        subscription_ids=invoice.subscription_ids,
+        order_id=invoice.order_id,
+        number=invoice.number or "",
+        total=invoice.total,
+        due_at=invoice.due_at,
+    )
+
+
+def _due_soon(invoice: Invoice) -> InvoiceDueSoon:
+    return InvoiceDueSoon(
+        tenant_id=invoice.tenant_id,
+        invoice_id=invoice.id,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        subscription_ids=invoice.subscription_ids,
         order_id=invoice.order_id,
         number=invoice.number or "",
         total=invoice.total,
@@ -205,6 +252,7 @@ def _given_up(invoice: Invoice) -> InvoiceGivenUp:
         invoice_id=invoice.id,
         customer_id=invoice.customer_id,
         subscription_id=invoice.subscription_id,
+        subscription_ids=invoice.subscription_ids,
         order_id=invoice.order_id,
         number=invoice.number or "",
         total=invoice.total,

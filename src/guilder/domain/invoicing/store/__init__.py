@@ -1,5 +1,6 @@
-"""The SQL of invoicing."""
+"""The SQL of invoicing; that of discounts and of credit is in `store.discounts` and `store.crediting`."""
 
+from guilder.domain.invoicing.store import crediting, discounts
 from guilder.domain.invoicing.store.making import (
     FinalTouch,
     are_billed,
@@ -21,11 +22,13 @@ from guilder.domain.invoicing.store.rows import (
 from guilder.domain.invoicing.store.standing import (
     billed_in_period,
     by_number,
+    claim_due_soon,
     claim_overdue,
     document_path,
     get,
     listing,
     lock,
+    mark_due_soon,
     mark_overdue,
     save_document,
     save_refunded,
@@ -38,9 +41,12 @@ __all__ = [
     "are_billed",
     "billed_in_period",
     "by_number",
+    "claim_due_soon",
     "claim_items",
     "claim_overdue",
     "claim_recognition",
+    "crediting",
+    "discounts",
     "document_path",
     "finalize",
     "free_items",
@@ -48,6 +54,7 @@ __all__ = [
     "insert",
     "listing",
     "lock",
+    "mark_due_soon",
     "mark_overdue",
     "mark_recognized",
     "save_document",

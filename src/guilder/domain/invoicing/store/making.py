@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Invoice, Status
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.store.rows import INVOICE, LINE, Head, columns, head_row, line_row, sealing, split
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Tx
@@ -19,6 +19,8 @@ def _insert(table: str, columns: dict[str, str]) -> str:
     values = ", ".join(f"v.{column}::jsonb" if column in _JSON else f"v.{column}" for column in columns)
     return f"insert into invoicing.{table} ({names}) select {values} from unnest({arrays}) as v ({names})"
 
+
+_SERIES = {InvoiceKind.INVOICE: "series", InvoiceKind.CREDIT_NOTE: "credit_note_series"}
 
 _INSERT_INVOICES = _insert("invoices", INVOICE)
 _INSERT_LINES = _insert("lines", LINE)
@@ -71,27 +73,29 @@ async def are_billed(tx: Tx, items: Sequence[tuple[TenantId, str]]) -> set[tuple
     return {(TenantId(row["tenant_id"]), row["billed_item"]) for row in rows}
 
 
-async def insert(
-    tx: Tx, drafts: Sequence[tuple[Invoice, Head, Sequence[tuple[str, datetime | None]]]], *, now: datetime
-) -> None:
-    """Write drafts and their lines; with each line come the thing that it bills and when its service is given."""
+async def insert(tx: Tx, drafts: Sequence[tuple[Invoice, Head]], *, now: datetime) -> None:
+    """Write drafts and their lines."""
     assert tx.vault is not None
-    sealed = await tx.vault.seal_many(tx, [sealing(invoice) for invoice, _, _ in drafts], now=now)
-    heads = [head_row(invoice, head, parties) for (invoice, head, _), parties in zip(drafts, sealed, strict=True)]
+    sealed = await tx.vault.seal_many(tx, [sealing(invoice) for invoice, _ in drafts], now=now)
+    heads = [head_row(invoice, head, parties) for (invoice, head), parties in zip(drafts, sealed, strict=True)]
     await tx.execute(_INSERT_INVOICES, *columns(heads, INVOICE))
     lines = [
-        line_row(invoice, line, billed_item, recognize_at)
-        for invoice, _, about in drafts
-        for line, (billed_item, recognize_at) in zip(invoice.lines, about, strict=True)
+        line_row(invoice, line, recognize_at)
+        for invoice, head in drafts
+        for line, recognize_at in zip(invoice.lines, head.recognize_at, strict=True)
     ]
     await tx.execute(_INSERT_LINES, *columns(lines, LINE))
 
 
-async def take_numbers(tx: Tx, counts: Mapping[tuple[TenantId, UUID], int]) -> dict[tuple[TenantId, UUID], int]:
+async def take_numbers(
+    tx: Tx, counts: Mapping[tuple[TenantId, UUID], int], *, kind: InvoiceKind
+) -> dict[tuple[TenantId, UUID], int]:
     """Take so many numbers of each issuer's series; return the first of each. It locks the series till the commit."""
+    if not counts:
+        return {}
     keys = sorted(counts)
     rows = await tx.fetch(
-        """insert into invoicing.series as s (tenant_id, issuer_id, next)
+        f"""insert into invoicing.{_SERIES[kind]} as s (tenant_id, issuer_id, next)
            select tenant_id, issuer_id, taken + 1 from unnest($1::uuid[], $2::uuid[], $3::bigint[])
                as v (tenant_id, issuer_id, taken) order by tenant_id, issuer_id
            on conflict (tenant_id, issuer_id) do update set next = s.next + excluded.next - 1

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import msgspec
 
-from guilder.domain.invoicing.model import Invoice, Line, LineKind, Party, Status, TaxTotal
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, LineKind, Party, Status, TaxTotal
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.period import Period
@@ -40,6 +40,12 @@ INVOICE: dict[str, str] = {
     "payment_method_id": "uuid",
     "metadata": "text",
     "created_at": "timestamptz",
+    "kind": "text",
+    "discount_minor": "bigint",
+    "credit_applied_minor": "bigint",
+    "is_sent": "boolean",
+    "corrects_invoice_id": "uuid",
+    "memo": "text",
 }
 LINE: dict[str, str] = {
     "tenant_id": "uuid",
@@ -48,7 +54,7 @@ LINE: dict[str, str] = {
     "number": "int",
     "kind": "text",
     "description": "text",
-    "quantity": "bigint",
+    "quantity": "numeric",
     "unit_amount_minor": "bigint",
     "amount_minor": "bigint",
     "tax_percent": "numeric",
@@ -61,6 +67,10 @@ LINE: dict[str, str] = {
     "billed_item": "text",
     "explanation": "text",
     "recognize_at": "timestamptz",
+    "discount_minor": "bigint",
+    "charge": "text",
+    "credits_line_id": "uuid",
+    "tax_code": "text",
 }
 
 NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
@@ -77,11 +87,12 @@ class Parties:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What of a draft is in no noun: who issues it, where its reader lives, how it is to be paid."""
+    """What of a draft is in no noun: who issues it, where its reader lives, how it is to be paid, what is earned when."""
 
     issuer_id: UUID
     time_zone: str
     payment_method_id: UUID | None
+    recognize_at: tuple[datetime | None, ...]  # of each line, in order: when its service has been given
 
 
 async def whole(tx: Tx, rows: Sequence[Row]) -> list[Invoice]:
@@ -140,10 +151,16 @@ def head_row(invoice: Invoice, head: Head, parties: bytes) -> dict[str, Any]:
         "payment_method_id": head.payment_method_id,
         "metadata": _json(invoice.metadata),
         "created_at": invoice.created_at,
+        "kind": invoice.kind.value,
+        "discount_minor": invoice.discount.minor if invoice.discount else 0,
+        "credit_applied_minor": invoice.credit_applied.minor if invoice.credit_applied else 0,
+        "is_sent": invoice.is_sent,
+        "corrects_invoice_id": invoice.corrects_invoice_id,
+        "memo": invoice.memo,
     }
 
 
-def line_row(invoice: Invoice, line: Line, billed_item: str, recognize_at: datetime | None) -> dict[str, Any]:
+def line_row(invoice: Invoice, line: Line, recognize_at: datetime | None) -> dict[str, Any]:
     return {
         "tenant_id": invoice.tenant_id,
         "id": line.id,
@@ -161,9 +178,13 @@ def line_row(invoice: Invoice, line: Line, billed_item: str, recognize_at: datet
         "period_end": line.period.ends_at if line.period else None,
         "subscription_id": line.subscription_id,
         "product_id": line.product_id,
-        "billed_item": billed_item,
+        "billed_item": line.billed_item,
         "explanation": _json(line.explanation),
         "recognize_at": recognize_at,
+        "discount_minor": line.discount.minor if line.discount else 0,
+        "charge": line.charge,
+        "credits_line_id": line.credits_line_id,
+        "tax_code": line.tax_code,
     }
 
 
@@ -183,6 +204,11 @@ def _line(row: Row) -> Line:
         subscription_id=row["subscription_id"],
         product_id=row["product_id"],
         explanation=msgspec.json.decode(row["explanation_json"]),
+        discount=_unless_zero(row["discount_minor"], currency),
+        charge=row["charge"],
+        credits_line_id=row["credits_line_id"],
+        billed_item=row["billed_item"],
+        tax_code=row["tax_code"],
     )
 
 
@@ -218,7 +244,18 @@ def _invoice(row: Row, lines: Sequence[Line], parties: Parties | None) -> Invoic
         voided_at=row["voided_at"],
         has_document=bool(row["document_path"]),
         metadata=msgspec.json.decode(row["metadata_json"], type=dict[str, str]),
+        kind=InvoiceKind(row["kind"]),
+        issuer_id=row["issuer_id"],
+        discount=_unless_zero(row["discount_minor"], currency),
+        credit_applied=_unless_zero(row["credit_applied_minor"], currency),
+        is_sent=row["is_sent"],
+        corrects_invoice_id=row["corrects_invoice_id"],
+        memo=row["memo"],
     )
+
+
+def _unless_zero(minor: int, currency: str) -> Money | None:
+    return Money(minor, currency) if minor else None
 
 
 def split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:

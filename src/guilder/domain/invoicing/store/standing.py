@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Invoice, Status
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.store.rows import NAMED, SELECT, split, whole
 from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
@@ -27,7 +27,13 @@ async def by_number(tx: Tx, number: str) -> Invoice | None:
 
 
 async def listing(
-    tx: Tx, query: PageQuery, *, customer_id: UUID | None, subscription_id: UUID | None, status: Status | None
+    tx: Tx,
+    query: PageQuery,
+    *,
+    customer_id: UUID | None,
+    subscription_id: UUID | None,
+    status: Status | None,
+    kind: InvoiceKind | None,
 ) -> list[Invoice]:
     """Read one more than the page holds, newest first."""
     # Only what is asked for is said, so that each search is planned by its own index.
@@ -37,16 +43,40 @@ async def listing(
     if customer_id is not None:
         asked.append(("i.customer_id = {}", customer_id))
     if subscription_id is not None:
-        asked.append(("i.subscription_id = {}", subscription_id))
+        asked.append((_OF_SUBSCRIPTION, subscription_id))
+    if kind is not None:
+        asked.append(("i.kind = {}", kind.value))
     if status is not None:
         asked.append(("i.status = {}", status.value))
-    where = " and ".join(text.format(f"${number}") for number, (text, _) in enumerate(asked, start=1))
+    where = " and ".join(text.replace("{}", f"${number}") for number, (text, _) in enumerate(asked, start=1))
     rows = await tx.fetch(
         f"{SELECT} where {where} order by i.id desc limit ${len(asked) + 1}",
         *(value for _, value in asked),
         query.limit + 1,
     )
     return await whole(tx, rows)
+
+
+# A shared invoice is of no subscription alone: its lines say whose they are.
+_OF_SUBSCRIPTION = """i.id in (
+    select n.id from invoicing.invoices n where n.tenant_id = i.tenant_id and n.subscription_id = {}
+    union select l.invoice_id from invoicing.lines l where l.tenant_id = i.tenant_id and l.subscription_id = {})"""
+
+
+async def claim_due_soon(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Invoice]:
+    """Lock those of these invoices that fall due within three days, and have not been told of."""
+    rows = await tx.fetch(
+        f"""{SELECT} where {NAMED} and i.status = 'open' and i.is_sent and i.due_soon_at is null
+            and i.due_at - interval '3 days' <= $3::timestamptz
+            order by tenant_id, id for update skip locked""",
+        *split(refs),
+        now,
+    )
+    return await whole(tx, rows)
+
+
+async def mark_due_soon(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> None:
+    await tx.execute(f"update invoicing.invoices set due_soon_at = $3 where {NAMED}", *split(refs), now)
 
 
 async def claim_overdue(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Invoice]:
@@ -68,10 +98,12 @@ async def save_standing(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -
     """Write how invoices stand: status, what was paid, and when."""
     await tx.execute(
         """update invoicing.invoices i
-           set status = v.status, paid_minor = v.paid, paid_at = v.paid_at, voided_at = v.voided_at,
+           set status = v.status, paid_minor = v.paid, credited_minor = v.credited,
+               credit_applied_minor = v.credit_applied, paid_at = v.paid_at, voided_at = v.voided_at,
                given_up_at = case when v.status = 'uncollectible' then coalesce(i.given_up_at, $7) end
-           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[])
-               as v (tenant_id, id, status, paid, paid_at, voided_at)
+           from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::timestamptz[], $6::timestamptz[],
+                       $8::bigint[], $9::bigint[])
+               as v (tenant_id, id, status, paid, paid_at, voided_at, credited, credit_applied)
            where i.tenant_id = v.tenant_id and i.id = v.id""",
         *split([invoice.ref for invoice in invoices]),
         [invoice.status.value for invoice in invoices],
@@ -79,6 +111,8 @@ async def save_standing(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -
         [invoice.paid_at for invoice in invoices],
         [invoice.voided_at for invoice in invoices],
         now,
+        [invoice.credited.minor for invoice in invoices],
+        [invoice.credit_applied.minor if invoice.credit_applied else 0 for invoice in invoices],
     )
 
 
@@ -96,11 +130,17 @@ async def save_refunded(tx: Tx, refunded: Mapping[Ref, int]) -> None:
 async def billed_in_period(tx: Tx, *, subscription_id: UUID, starts_at: datetime) -> tuple[int, int] | None:
     """Return what the fee of the period that starts so was billed, and what of it has been credited (both >= 0)."""
     row = await tx.fetchrow(
-        """select coalesce(sum(amount_minor) filter (where kind in ('recurring', 'proration_charge')), 0)::bigint billed,
-                  coalesce(-sum(amount_minor) filter (where kind = 'proration_credit'), 0)::bigint credited
-           from invoicing.invoices i
-           join invoicing.lines l on l.tenant_id = i.tenant_id and l.invoice_id = i.id
-           where i.subscription_id = $1 and i.status <> 'void' and l.billed_item like $2""",
+        """with mine as (
+               select l.tenant_id, l.id, l.kind, l.amount_minor from invoicing.lines l
+               join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+               where l.subscription_id = $1 and i.status <> 'void' and l.billed_item like $2)
+           select coalesce(sum(amount_minor) filter (where kind in ('recurring', 'proration_charge')), 0)::bigint billed,
+                  (coalesce(-sum(amount_minor) filter (where kind = 'proration_credit'), 0)
+                   -- What staff's credit notes gave back is not given back again.
+                   - (select coalesce(sum(c.amount_minor), 0) from invoicing.lines c
+                      where c.kind = 'correction'
+                        and (c.tenant_id, c.credits_line_id) in (select tenant_id, id from mine)))::bigint credited
+           from mine""",
         subscription_id,
         f"sub:{subscription_id}:%:{starts_at.isoformat()}%",
     )

@@ -189,6 +189,125 @@ def overpayment_returned(
     )
 
 
+def credit_note_applied(
+    *, tenant_id: TenantId, note_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book what of a credit note makes an open invoice owe less."""
+    return _entry(
+        "credit_note_applied",
+        ("invoice", note_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.RECEIVABLE, amount.minor, note_id),
+            Posting(Account.RECEIVABLE, -amount.minor, invoice_id),
+        ],
+    )
+
+
+def credit_granted(
+    *,
+    tenant_id: TenantId,
+    credit_id: UUID,
+    invoice_id: UUID | None,
+    customer_id: CustomerId,
+    amount: Money,
+    at: datetime,
+) -> JournalEntry:
+    """Book what is owed to a customer as credit: a credit note's amount, or else a present, which costs us.
+
+    Below zero it is what an invoice came to and was too little to collect: the customer owes it from here on, and the
+    invoice no more.
+    """
+    source = Account.RECEIVABLE if invoice_id else Account.WRITE_OFFS
+    return _entry(
+        "credit_granted",
+        ("credit", credit_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(source, amount.minor, invoice_id),
+            Posting(Account.CUSTOMER_CREDIT, -amount.minor, customer_id),
+        ],
+    )
+
+
+def credit_used(
+    *, tenant_id: TenantId, use_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book customer credit that pays an invoice."""
+    return _entry(
+        "credit_used",
+        ("credit_use", use_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.CUSTOMER_CREDIT, amount.minor, customer_id),
+            Posting(Account.RECEIVABLE, -amount.minor, invoice_id),
+        ],
+    )
+
+
+def credit_returned(
+    *, tenant_id: TenantId, use_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book the reverse of `credit_used`: the invoice is void."""
+    return _entry(
+        "credit_returned",
+        ("credit_use", use_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.RECEIVABLE, amount.minor, invoice_id),
+            Posting(Account.CUSTOMER_CREDIT, -amount.minor, customer_id),
+        ],
+    )
+
+
+def credit_paid_out(
+    *, tenant_id: TenantId, use_id: UUID, refund_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book customer credit that a refund pays out: what the refund takes from the bank is no loss then."""
+    return _entry(
+        "credit_paid_out",
+        ("credit_use", use_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.CUSTOMER_CREDIT, amount.minor, customer_id),
+            Posting(Account.REFUNDS, -amount.minor, refund_id),
+        ],
+    )
+
+
+def credit_pay_out_failed(
+    *, tenant_id: TenantId, use_id: UUID, refund_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book the reverse of `credit_paid_out`: the refund did not go through, and the customer has its credit again."""
+    return _entry(
+        "credit_pay_out_failed",
+        ("credit_use", use_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.REFUNDS, amount.minor, refund_id),
+            Posting(Account.CUSTOMER_CREDIT, -amount.minor, customer_id),
+        ],
+    )
+
+
 def invoice_given_up(
     *, tenant_id: TenantId, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:

@@ -1,0 +1,97 @@
+"""Discounts: taken in order of application, each shared out over its lines pro rata to what is left of them.
+
+See docs/design/discounts.md for worked tables. What is taken is worked out on the sum of the lines, rounded half-up once,
+and shared out so that the shares add up to it and no line goes below zero.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from guilder.domain.invoicing.model import Discount, Draft, NewLine
+from guilder.kernel.money import Money, total
+
+HUNDRED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one discount took off each line, in order, in the prices' own terms: with tax where they contain it."""
+
+    discount: Discount
+    before: tuple[Money, ...]
+    shares: tuple[Money, ...]
+
+    @property
+    def amount(self) -> Money:
+        return total(list(self.shares), self.shares[0].currency)
+
+
+@dataclass(frozen=True, slots=True)
+class Discounted:
+    """What is left of each line, and who took what; a discount that took nothing is not named."""
+
+    left: tuple[Money, ...]
+    taken: tuple[Taken, ...]
+
+
+def apply(draft: Draft, discounts: Sequence[Discount]) -> Discounted:
+    """Take the discounts off a draft's lines, in the order given."""
+    left = tuple(line.amount for line in draft.lines)
+    taken: list[Taken] = []
+    for discount in discounts:
+        fits = [_fits(discount, draft, line) and each.minor > 0 for line, each in zip(draft.lines, left, strict=True)]
+        weights = [each.minor if fit else 0 for each, fit in zip(left, fits, strict=True)]
+        off = _off(discount, sum(weights))
+        if off <= 0:
+            continue
+        names = [line.billed_item for line in draft.lines]
+        shares = tuple(
+            replace(each, minor=share) for each, share in zip(left, shared(off, weights, names), strict=True)
+        )
+        taken.append(Taken(discount, left, shares))
+        left = tuple(each - share for each, share in zip(left, shares, strict=True))
+    return Discounted(left, tuple(taken))
+
+
+def shared(amount: int, weights: Sequence[int], names: Sequence[str]) -> list[int]:
+    """Share an amount out by weight; the parts add up to it, and none is more than its weight where the whole is not.
+
+    By largest remainder, ties by name: so in whatever order the lines stand, each gets the same.
+    """
+    whole = sum(weights)
+    assert amount >= 0, amount
+    assert whole > 0, weights
+    parts = [amount * weight // whole for weight in weights]
+    rest = amount - sum(parts)
+    by_remainder = sorted(range(len(weights)), key=lambda n: (-(amount * weights[n] % whole), -weights[n], names[n], n))
+    for n in by_remainder[:rest]:
+        parts[n] += 1
+    return parts
+
+
+def used(discount: Discount) -> Discount:
+    """Count one invoice."""
+    if discount.periods_left is None:
+        return discount
+    return replace(discount, periods_left=discount.periods_left - 1)
+
+
+def is_live(discount: Discount) -> bool:
+    return discount.ended_at is None and discount.periods_left != 0
+
+
+def _fits(discount: Discount, draft: Draft, line: NewLine) -> bool:
+    if not line.is_discountable or (discount.amount is not None and discount.amount.currency != draft.currency):
+        return False
+    subscription_id: UUID | None = line.subscription_id or draft.subscription_id
+    if discount.subscription_id is not None and discount.subscription_id != subscription_id:
+        return False
+    return not discount.plan_ids or (line.plan_id or draft.plan_id) in discount.plan_ids
+
+
+def _off(discount: Discount, eligible: int) -> int:
+    if discount.percent is not None:
+        return min(Money(eligible, "XXX").times_half_up(discount.percent / HUNDRED).minor, eligible)
+    assert discount.amount is not None, discount
+    return min(discount.amount.minor, eligible)

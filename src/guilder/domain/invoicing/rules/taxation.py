@@ -1,0 +1,64 @@
+"""Which tax a line is taxed with: by whom it is sold to, where, and what it is (see docs/design/tax.md)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from guilder.domain.catalog.model import TaxRate
+from guilder.domain.catalog.rules.taxes import rate_for
+from guilder.domain.customers.model import Customer
+from guilder.domain.customers.rules import vat_ids
+from guilder.domain.identity.model import Issuer
+from guilder.domain.invoicing.model import AppliedRate, Invoice, Line, NewLine
+
+STANDARD, REVERSE_CHARGE, EXEMPT, NONE = "standard", "reverse_charge", "exempt", "none"
+REVERSE_CHARGE_NOTE = "Reverse charge: the recipient is liable for the tax."
+UNTAXED = AppliedRate(name="", percent=Decimal(0), code=NONE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    """Who sells to whom, and when: what the tax of every line of a draft depends on."""
+
+    seller: Issuer
+    buyer: Customer
+    rates: Sequence[TaxRate]
+    issued_on: date
+
+
+def rate_of(line: NewLine, sale: Sale) -> AppliedRate:
+    """Return what a line is taxed with; what it credits decides, where it credits something."""
+    if line.taxed_as is not None:
+        return line.taxed_as
+    if sale.buyer.is_tax_exempt:
+        return AppliedRate(
+            name="Exempt",
+            percent=Decimal(0),
+            legal_note=sale.buyer.tax_exempt_reason or "Exempt from tax.",
+            code=EXEMPT,
+        )
+    if is_reverse_charged(sale.seller, sale.buyer):
+        return AppliedRate(
+            name="Reverse charge", percent=Decimal(0), legal_note=REVERSE_CHARGE_NOTE, code=REVERSE_CHARGE
+        )
+    # Where the buyer's country is not known, it is taken for the seller's: no tax is forgotten that way.
+    at = sale.buyer.address if sale.buyer.address.country else sale.seller.address
+    rate = rate_for(sale.rates, country=at.country, region=at.region, category=line.tax_category, on=sale.issued_on)
+    if rate is None:
+        return UNTAXED
+    return AppliedRate(name=rate.name, percent=rate.percent, legal_note=rate.legal_note)
+
+
+def is_reverse_charged(seller: Issuer, buyer: Customer) -> bool:
+    """Say whether the buyer owes the tax: it has a valid VAT id of another member state of the EU than the seller's."""
+    state = vat_ids.member_state_of(buyer.vat_id)
+    return state is not None and vat_ids.is_member_state(seller.address.country) and state != seller.address.country
+
+
+def as_taxed(invoice: Invoice, line: Line) -> AppliedRate:
+    """Return the rate that a final line was taxed with, for what credits it."""
+    for tax in invoice.taxes:
+        if tax.percent == line.tax_percent and (line.tax_code in (tax.code, NONE)):
+            return AppliedRate(name=tax.name, percent=tax.percent, legal_note=tax.legal_note, code=tax.code)
+    return AppliedRate(name="", percent=line.tax_percent, code=line.tax_code)

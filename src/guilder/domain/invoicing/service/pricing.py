@@ -1,0 +1,287 @@
+"""From drafts to invoices: discounts taken, tax chosen and worked out, terms and parties filled in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from guilder.domain.catalog import service as catalog
+from guilder.domain.catalog.model import TaxRate
+from guilder.domain.customers import service as customers
+from guilder.domain.customers.model import Customer
+from guilder.domain.identity import service as identity
+from guilder.domain.identity.model import Issuer
+from guilder.domain.invoicing import store
+from guilder.domain.invoicing.model import (
+    AppliedRate,
+    Discount,
+    Draft,
+    Invoice,
+    InvoiceKind,
+    Line,
+    NewLine,
+    Party,
+    Status,
+)
+from guilder.domain.invoicing.rules import discounting, taxation, totals
+from guilder.kernel import ids
+from guilder.kernel.errors import NotFound
+from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.money import Money, total, zero
+from guilder.platform.db.tx import Tx
+
+LINES_MAX = 10_000
+
+
+class UnknownIssuer(NotFound):
+    """There is no such issuer."""
+
+    code = "unknown_issuer"
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A draft that became an invoice, with what is only known here."""
+
+    draft: Draft
+    invoice: Invoice
+    issuer: Issuer
+    recognize_at: tuple[datetime | None, ...]  # of each line: when what is deferred of it is earned
+    taken: tuple[tuple[Discount, Money], ...]  # net
+
+
+@dataclass(frozen=True, slots=True)
+class _Ground:
+    """What drafts are priced by. Discounts are used up from one draft to the next."""
+
+    issuers: Mapping[Ref, Issuer]
+    default_issuers: Mapping[TenantId, Issuer]
+    rates: Mapping[TenantId, tuple[TaxRate, ...]]
+    buyers: Mapping[Ref, Customer]
+    discounts: dict[Ref, list[Discount]]
+
+    def issuer_of(self, draft: Draft) -> Issuer:
+        if draft.issuer_id is None:
+            return self.default_issuers[draft.tenant_id]
+        found = self.issuers.get(Ref(draft.tenant_id, draft.issuer_id))
+        if found is None:
+            raise UnknownIssuer(field="issuer_id")
+        return found
+
+    def take(self, draft: Draft) -> discounting.Discounted:
+        """Take the customer's discounts off a draft, and count it with those that took something."""
+        customer = Ref(draft.tenant_id, draft.customer_id)
+        own = self.discounts.get(customer, [])
+        live = [each for each in own if discounting.is_live(each)] if draft.takes_discounts else []
+        discounted = discounting.apply(draft, live)
+        counted = {each.discount.id: discounting.used(each.discount) for each in discounted.taken}
+        self.discounts[customer] = [counted.get(each.id, each) for each in own]
+        return discounted
+
+
+async def price(tx: Tx, drafts: Sequence[Draft], *, now: datetime) -> list[Made]:
+    """Work out what drafts come to, in order. The discounts that they take are locked, and used up in that order."""
+    tenant_ids = sorted({draft.tenant_id for draft in drafts})
+    known = await identity.issuers(tx, tenant_ids=tenant_ids)
+    buyer_refs = sorted({Ref(draft.tenant_id, draft.customer_id) for draft in drafts})
+    ground = _Ground(
+        issuers=known,
+        default_issuers={each.tenant_id: each for each in known.values() if each.is_default},
+        rates=await catalog.tax_rates(tx, tenant_ids=tenant_ids),
+        buyers=await customers.get(tx, refs=buyer_refs),
+        discounts={},
+    )
+    for discount in await store.discounts.lock_live(tx, buyer_refs):
+        ground.discounts.setdefault(Ref(discount.tenant_id, discount.customer_id), []).append(discount)
+    return [_made(draft, ground, now=now) for draft in drafts]
+
+
+def _made(draft: Draft, ground: _Ground, *, now: datetime) -> Made:
+    assert 0 < len(draft.lines) <= LINES_MAX, len(draft.lines)
+    issuer, buyer = ground.issuer_of(draft), ground.buyers[Ref(draft.tenant_id, draft.customer_id)]
+    issued_on = draft.issued_at.astimezone(ZoneInfo(buyer.time_zone)).date()
+    sale = taxation.Sale(seller=issuer, buyer=buyer, rates=ground.rates.get(draft.tenant_id, ()), issued_on=issued_on)
+    discounted = ground.take(draft)
+    rates = [taxation.rate_of(line, sale) for line in draft.lines]
+    taxed = totals.of(
+        [
+            totals.Taxable(left, rate, is_inclusive=line.is_tax_inclusive, tax=line.tax)
+            for line, left, rate in zip(draft.lines, discounted.left, rates, strict=True)
+        ],
+        currency=draft.currency,
+    )
+    off = [_net_off(draft, rates, each) for each in discounted.taken]
+    lines = tuple(_lines(draft, taxed, rates, discounted, off, now=now))
+    return Made(
+        draft=draft,
+        invoice=_invoice(draft, issuer, buyer, taxed, lines, issued_on=issued_on, now=now),
+        issuer=issuer,
+        recognize_at=tuple(_recognized_at(line, draft.issued_at) for line in draft.lines),
+        taken=tuple(
+            (each.discount, total(list(shares), draft.currency))
+            for each, shares in zip(discounted.taken, off, strict=True)
+        ),
+    )
+
+
+def _net_off(draft: Draft, rates: Sequence[AppliedRate], taken: discounting.Taken) -> list[Money]:
+    """Return what a discount took off each line, net: of a price that contains its tax, the tax went with it."""
+    return [
+        Money(share.minor - totals.tax_within(share.minor, rate.percent), share.currency)
+        if line.is_tax_inclusive
+        else share
+        for line, rate, share in zip(draft.lines, rates, taken.shares, strict=True)
+    ]
+
+
+def _invoice(
+    draft: Draft,
+    issuer: Issuer,
+    buyer: Customer,
+    taxed: totals.Taxed,
+    lines: tuple[Line, ...],
+    *,
+    issued_on: date,
+    now: datetime,
+) -> Invoice:
+    is_taxed = any(line.tax_code != taxation.NONE for line in lines)
+    discount = total([line.discount for line in lines if line.discount], draft.currency)
+    return Invoice(
+        tenant_id=draft.tenant_id,
+        id=ids.new(now),
+        customer_id=draft.customer_id,
+        number=None,
+        status=Status.DRAFT,
+        currency=draft.currency,
+        subtotal=taxed.subtotal,
+        tax=taxed.tax,
+        total=taxed.total,
+        paid=zero(draft.currency),
+        credited=zero(draft.currency),
+        refunded=zero(draft.currency),
+        lines=lines,
+        taxes=taxed.taxes if is_taxed else (),
+        seller=_seller(issuer),
+        buyer=_buyer(buyer),
+        language=buyer.language,
+        time_zone=buyer.time_zone,
+        issued_at=draft.issued_at,
+        issued_on=issued_on,
+        due_at=draft.issued_at + timedelta(days=_net_days(draft, buyer, issuer)),
+        created_at=now,
+        subscription_id=draft.subscription_id,
+        order_id=draft.order_id,
+        kind=InvoiceKind.CREDIT_NOTE if taxed.total.minor < 0 else InvoiceKind.INVOICE,
+        issuer_id=issuer.id,
+        discount=discount if discount.minor else None,
+        is_sent=draft.is_sent,
+        corrects_invoice_id=draft.corrects_invoice_id,
+        memo=draft.memo,
+        metadata=draft.metadata,
+    )
+
+
+def _net_days(draft: Draft, buyer: Customer, issuer: Issuer) -> int:
+    for said in (draft.net_days, buyer.net_days):
+        if said is not None:
+            return said
+    return issuer.terms_days
+
+
+def _lines(
+    draft: Draft,
+    taxed: totals.Taxed,
+    rates: Sequence[AppliedRate],
+    discounted: discounting.Discounted,
+    off: Sequence[Sequence[Money]],
+    *,
+    now: datetime,
+) -> list[Line]:
+    made = []
+    for n, line in enumerate(draft.lines):
+        discount = total([shares[n] for shares in off], draft.currency)
+        made.append(
+            Line(
+                id=ids.new(now),
+                number=n + 1,
+                kind=line.kind,
+                description=line.description,
+                quantity=Decimal(line.quantity),
+                unit_amount=line.unit_amount,
+                amount=taxed.nets[n],
+                tax_percent=rates[n].percent,
+                tax=taxed.line_taxes[n],
+                period=line.period,
+                subscription_id=line.subscription_id,
+                product_id=line.product_id,
+                explanation=_explained(line, rates[n], taxed.line_taxes[n], discounted, n),
+                discount=discount if discount.minor else None,
+                charge=line.charge,
+                credits_line_id=line.credits_line_id,
+                billed_item=line.billed_item,
+                tax_code=rates[n].code,
+            )
+        )
+    return made
+
+
+def _explained(
+    line: NewLine, rate: AppliedRate, tax: Money, discounted: discounting.Discounted, n: int
+) -> dict[str, object]:
+    """Add to a line's own reasons what was taken off it, and how it was taxed."""
+    taxed: dict[str, object] = {"percent": f"{rate.percent:f}", "amount": tax.minor}
+    if rate.code not in (taxation.STANDARD, taxation.NONE):
+        taxed["code"] = rate.code
+    if line.is_tax_inclusive:
+        taxed |= {"is_inclusive": True, "gross": discounted.left[n].minor}
+    explanation: dict[str, object] = {**line.explanation, "tax": taxed}
+    taken = [
+        {
+            "code": each.discount.code,
+            "name": each.discount.name,
+            **({"percent": f"{each.discount.percent:f}"} if each.discount.percent is not None else {}),
+            **({"amount": each.discount.amount.minor} if each.discount.amount is not None else {}),
+            "off_the_invoice": each.amount.minor,
+            "before": each.before[n].minor,
+            "off_this_line": each.shares[n].minor,
+        }
+        for each in discounted.taken
+        if each.shares[n].minor
+    ]
+    return {**explanation, "discounts": taken} if taken else explanation
+
+
+def _recognized_at(line: NewLine, issued_at: datetime) -> datetime | None:
+    """Return when what is billed in advance is earned; None where it is earned already."""
+    if line.period is None:
+        assert not line.is_deferred, line
+        return None
+    is_deferred = line.period.ends_at > issued_at if line.is_deferred is None else line.is_deferred
+    return line.period.ends_at if is_deferred else None
+
+
+def _seller(issuer: Issuer) -> Party:
+    return Party(
+        name=issuer.legal_name,
+        address=issuer.address,
+        vat_id=issuer.vat_id,
+        email=issuer.email,
+        registration=issuer.registration,
+    )
+
+
+def _buyer(customer: Customer) -> Party:
+    return Party(name=customer.name, address=customer.address, vat_id=customer.vat_id, email=customer.email)
+
+
+def periods_left(made: Sequence[Made]) -> dict[Ref, int | None]:
+    """Return how often each discount is left that these took from, after the last of them."""
+    # Each noted the discount as it found it, so the last one's says what is left.
+    return {discount.ref: discounting.used(discount).periods_left for each in made for discount, _ in each.taken}
+
+
+def issuer_key(invoice: Invoice) -> tuple[TenantId, UUID]:
+    assert invoice.issuer_id is not None
+    return invoice.tenant_id, invoice.issuer_id

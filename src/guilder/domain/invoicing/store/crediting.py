@@ -1,0 +1,152 @@
+"""Customer credit, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.invoicing.model import Credit
+from guilder.domain.invoicing.store.rows import split
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.money import Money
+from guilder.platform.db.tx import Row, Tx
+
+
+@dataclass(frozen=True, slots=True)
+class CreditUse:
+    """What of a credit paid an invoice, or was paid out by a refund."""
+
+    tenant_id: TenantId
+    id: UUID
+    credit_id: UUID
+    customer_id: CustomerId
+    amount: Money
+    invoice_id: UUID | None = None
+    refund_id: UUID | None = None
+
+
+async def lock_left(tx: Tx, customers: Sequence[tuple[TenantId, CustomerId, str]]) -> list[Credit]:
+    """Lock what is left of the credit of (tenant, customer, currency), the oldest first."""
+    rows = await tx.fetch(
+        """select * from invoicing.credits
+           where (tenant_id, customer_id, currency) in (select * from unnest($1::uuid[], $2::uuid[], $3::text[]))
+             and left_minor <> 0
+           order by tenant_id, customer_id, currency, number for no key update""",
+        [each[0] for each in customers],
+        [each[1] for each in customers],
+        [each[2] for each in customers],
+    )
+    return [_credit(row) for row in rows]
+
+
+async def listing(tx: Tx, *, customer_id: CustomerId) -> list[Credit]:
+    rows = await tx.fetch(
+        "select * from invoicing.credits where tenant_id = $1 and customer_id = $2 order by number",
+        tx.tenant_id,
+        customer_id,
+    )
+    return [_credit(row) for row in rows]
+
+
+async def insert(tx: Tx, held: Sequence[Credit]) -> None:
+    """Write new credits, in the order in which they will be used."""
+    if not held:
+        return
+    await tx.execute(
+        """insert into invoicing.credits (tenant_id, id, customer_id, currency, amount_minor, left_minor, granted_at,
+                                          reason, source_invoice_id)
+           select tenant_id, id, customer_id, currency, amount, "left", granted_at, reason, source
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::bigint[], $7::timestamptz[],
+                       $8::text[], $9::uuid[]) with ordinality
+               as v (tenant_id, id, customer_id, currency, amount, "left", granted_at, reason, source, number)
+           order by number""",
+        *split([each.ref for each in held]),
+        [each.customer_id for each in held],
+        [each.amount.currency for each in held],
+        [each.amount.minor for each in held],
+        [each.left.minor for each in held],
+        [each.granted_at for each in held],
+        [each.reason for each in held],
+        [each.source_invoice_id for each in held],
+    )
+
+
+async def save_left(tx: Tx, held: Sequence[Credit]) -> None:
+    if not held:
+        return
+    await tx.execute(
+        """update invoicing.credits c set left_minor = v.left
+           from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as v (tenant_id, id, "left")
+           where c.tenant_id = v.tenant_id and c.id = v.id""",
+        *split([each.ref for each in held]),
+        [each.left.minor for each in held],
+    )
+
+
+async def insert_uses(tx: Tx, uses: Sequence[CreditUse], *, now: datetime) -> None:
+    if not uses:
+        return
+    await tx.execute(
+        """insert into invoicing.credit_uses (tenant_id, id, credit_id, invoice_id, refund_id, amount_minor, currency,
+                                              used_at)
+           select *, $8::timestamptz from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[],
+                                                 $6::bigint[], $7::text[])""",
+        [each.tenant_id for each in uses],
+        [each.id for each in uses],
+        [each.credit_id for each in uses],
+        [each.invoice_id for each in uses],
+        [each.refund_id for each in uses],
+        [each.amount.minor for each in uses],
+        [each.amount.currency for each in uses],
+        now,
+    )
+
+
+async def return_uses(
+    tx: Tx, *, invoices: Sequence[Ref] = (), refunds: Sequence[Ref] = (), at: datetime
+) -> list[CreditUse]:
+    """Give back what these invoices, or these refunds, took of credits; return what that was."""
+    rows = await tx.fetch(
+        """with returned as (
+               update invoicing.credit_uses u set returned_at = $5
+               where ((u.tenant_id, u.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+                      or (u.tenant_id, u.refund_id) in (select * from unnest($3::uuid[], $4::uuid[])))
+                 and u.returned_at is null
+               returning u.*),
+           summed as (select tenant_id, credit_id, sum(amount_minor)::bigint as amount from returned group by 1, 2),
+           given as (
+               update invoicing.credits c set left_minor = c.left_minor + s.amount
+               from summed s where c.tenant_id = s.tenant_id and c.id = s.credit_id
+               returning c.tenant_id, c.id, c.customer_id)
+           select r.*, g.customer_id from returned r
+           join given g on g.tenant_id = r.tenant_id and g.id = r.credit_id order by r.tenant_id, r.id""",
+        *split(invoices),
+        *split(refunds),
+        at,
+    )
+    return [
+        CreditUse(
+            tenant_id=TenantId(row["tenant_id"]),
+            id=row["id"],
+            credit_id=row["credit_id"],
+            customer_id=CustomerId(row["customer_id"]),
+            amount=Money(row["amount_minor"], row["currency"]),
+            invoice_id=row["invoice_id"],
+            refund_id=row["refund_id"],
+        )
+        for row in rows
+    ]
+
+
+def _credit(row: Row) -> Credit:
+    currency = row["currency"]
+    return Credit(
+        tenant_id=TenantId(row["tenant_id"]),
+        id=row["id"],
+        customer_id=CustomerId(row["customer_id"]),
+        amount=Money(row["amount_minor"], currency),
+        left=Money(row["left_minor"], currency),
+        granted_at=row["granted_at"],
+        reason=row["reason"],
+        source_invoice_id=row["source_invoice_id"],
+    )

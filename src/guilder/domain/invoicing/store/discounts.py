@@ -1,0 +1,143 @@
+"""Discounts that were redeemed, and the invoices that they took something off."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.invoicing.model import Discount
+from guilder.domain.invoicing.store.rows import split
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.money import Money
+from guilder.platform.db.tx import Row, Tx
+
+_LIVE = "d.ended_at is null and (d.periods_left is null or d.periods_left > 0)"
+
+
+async def lock_live(tx: Tx, customers: Sequence[Ref]) -> list[Discount]:
+    """Lock what these customers have, in the order in which it is applied."""
+    rows = await tx.fetch(
+        f"""select d.* from invoicing.discounts d
+            where (d.tenant_id, d.customer_id) in (select * from unnest($1::uuid[], $2::uuid[])) and {_LIVE}
+            order by d.tenant_id, d.customer_id, d.number for no key update""",
+        *split(customers),
+    )
+    return [_discount(row) for row in rows]
+
+
+async def insert(tx: Tx, discount: Discount) -> Discount:
+    row = await tx.fetchrow(
+        """insert into invoicing.discounts (tenant_id, id, customer_id, subscription_id, promo_code_id, code, name,
+               percent, amount_minor, currency, periods_left, plan_ids, redeemed_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning *""",
+        discount.tenant_id,
+        discount.id,
+        discount.customer_id,
+        discount.subscription_id,
+        discount.promo_code_id,
+        discount.code,
+        discount.name,
+        discount.percent,
+        discount.amount.minor if discount.amount else None,
+        discount.amount.currency if discount.amount else None,
+        discount.periods_left,
+        list(discount.plan_ids),
+        discount.redeemed_at,
+    )
+    assert row is not None
+    return _discount(row)
+
+
+async def redeemed_count(tx: Tx, *, promo_code_id: UUID, customer_id: CustomerId) -> int:
+    """Count how often a customer has redeemed a code; the code is locked, so that it stays so."""
+    count: int = await tx.fetchval(
+        "select count(*) from invoicing.discounts where tenant_id = $1 and promo_code_id = $2 and customer_id = $3",
+        tx.tenant_id,
+        promo_code_id,
+        customer_id,
+    )
+    return count
+
+
+async def listing(tx: Tx, *, customer_id: CustomerId) -> list[Discount]:
+    rows = await tx.fetch(
+        "select * from invoicing.discounts where tenant_id = $1 and customer_id = $2 order by number",
+        tx.tenant_id,
+        customer_id,
+    )
+    return [_discount(row) for row in rows]
+
+
+async def lock(tx: Tx, ref: Ref) -> Discount | None:
+    row = await tx.fetchrow(
+        "select * from invoicing.discounts where tenant_id = $1 and id = $2 for no key update", *ref
+    )
+    return _discount(row) if row else None
+
+
+async def end(tx: Tx, ref: Ref, *, at: datetime) -> None:
+    await tx.execute(
+        """update invoicing.discounts set ended_at = $3 where tenant_id = $1 and id = $2 and ended_at is null""",
+        *ref,
+        at,
+    )
+
+
+async def record_uses(
+    tx: Tx, uses: Sequence[tuple[Ref, UUID, Money]], *, periods_left: Mapping[Ref, int | None], now: datetime
+) -> None:
+    """Write what (discount, invoice, amount) came to, and how often each discount is left."""
+    if not uses:
+        return
+    await tx.execute(
+        """insert into invoicing.discount_uses (tenant_id, discount_id, invoice_id, amount_minor, currency, used_at)
+           select tenant_id, discount_id, invoice_id, amount, currency, $6
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[])
+               as v (tenant_id, discount_id, invoice_id, amount, currency)""",
+        *split([ref for ref, _, _ in uses]),
+        [invoice_id for _, invoice_id, _ in uses],
+        [amount.minor for _, _, amount in uses],
+        [amount.currency for _, _, amount in uses],
+        now,
+    )
+    counted = sorted(ref for ref, left in periods_left.items() if left is not None)
+    await tx.execute(
+        """update invoicing.discounts d set periods_left = v.left
+           from unnest($1::uuid[], $2::uuid[], $3::int[]) as v (tenant_id, id, "left")
+           where d.tenant_id = v.tenant_id and d.id = v.id""",
+        *split(counted),
+        [periods_left[ref] for ref in counted],
+    )
+
+
+async def return_uses(tx: Tx, invoices: Sequence[Ref], *, at: datetime) -> None:
+    """What these invoices took of discounts was not taken after all."""
+    await tx.execute(
+        """with returned as (
+               update invoicing.discount_uses set returned_at = $3
+               where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and returned_at is null
+               returning tenant_id, discount_id),
+           counted as (select tenant_id, discount_id, count(*)::int as times from returned group by 1, 2)
+           update invoicing.discounts d set periods_left = d.periods_left + c.times
+           from counted c where d.tenant_id = c.tenant_id and d.id = c.discount_id and d.periods_left is not null""",
+        *split(invoices),
+        at,
+    )
+
+
+def _discount(row: Row) -> Discount:
+    return Discount(
+        tenant_id=TenantId(row["tenant_id"]),
+        id=row["id"],
+        customer_id=CustomerId(row["customer_id"]),
+        subscription_id=row["subscription_id"],
+        promo_code_id=row["promo_code_id"],
+        code=row["code"],
+        name=row["name"],
+        percent=row["percent"],
+        amount=Money(row["amount_minor"], row["currency"]) if row["currency"] else None,
+        periods_left=row["periods_left"],
+        plan_ids=tuple(row["plan_ids"]),
+        redeemed_at=row["redeemed_at"],
+        number=row["number"],
+        ended_at=row["ended_at"],
+    )
