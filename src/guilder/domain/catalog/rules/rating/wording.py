@@ -37,7 +37,7 @@ def major(minor: Fraction | Decimal, currency: str) -> str:
 
 
 def _free(step: Step, currency: str, unit: str) -> str:
-    return f"{exact_text(step.units)} {unit} free"
+    return f"{_counted(step.units, unit)} free"
 
 
 def _flat(step: Step, currency: str, unit: str) -> str:
@@ -45,21 +45,21 @@ def _flat(step: Step, currency: str, unit: str) -> str:
 
 
 def _units(step: Step, currency: str, unit: str) -> str:
-    return _times(step, currency, f"{exact_text(step.units)} {unit}")
+    return _times(step, currency, _counted(step.units, unit))
 
 
 def _packages(step: Step, currency: str, unit: str) -> str:
-    return _times(step, currency, f"{exact_text(step.units)} whole package{'' if step.units == 1 else 's'}")
+    return _times(step, currency, _counted(step.units, "whole packages"))
 
 
 def _events(step: Step, currency: str, unit: str) -> str:
-    return _times(step, currency, f"{exact_text(step.units)} event{'' if step.units == 1 else 's'}")
+    return _times(step, currency, _counted(step.units, "events"))
 
 
 def _tier(step: Step, currency: str, unit: str) -> str:
     reach = _reach(step, lambda bound: exact_text(Fraction(bound)))
     flat = f" and {major(step.flat_amount, currency)} for the tier" if step.flat_amount else ""
-    each = f"{exact_text(step.units)} {unit} ({reach}) at {major(step.unit_amount, currency)}"
+    each = f"{_counted(step.units, unit)} ({reach}) at {major(step.unit_amount, currency)}"
     return f"{each}{flat} = {major(step.subtotal, currency)}"
 
 
@@ -81,7 +81,11 @@ def _carried(step: Step, currency: str, unit: str) -> str:
 
 def _cell(step: Step, currency: str, unit: str) -> str:
     where = ", ".join(f"{name} {value}" for name, value in step.values) or "others"
-    return _times(step, currency, f"{exact_text(step.units)} {unit} ({where})")
+    return _times(step, currency, f"{_counted(step.units, unit)} ({where})")
+
+
+def _counted(units: Fraction, unit: str) -> str:
+    return f"{exact_text(units)} {unit.removesuffix('s') if units == 1 else unit}"
 
 
 def _times(step: Step, currency: str, what: str) -> str:
