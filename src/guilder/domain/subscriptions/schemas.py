@@ -4,8 +4,18 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from guilder.domain.catalog.model import (
+    Alignment,
+    AnchorRule,
+    Basis,
+    Billing,
+    Collection,
+    PaidTime,
+    TrialEnd,
+    Unused,
+)
 from guilder.domain.subscriptions.model import Status, Subscription, Terms
-from guilder.kernel.period import Unit
+from guilder.kernel.period import Period, Unit
 from guilder.platform.http.fields import IdOf, Out
 
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
@@ -25,7 +35,43 @@ class PendingChangeOut(Out):
     takes_effect_at: datetime
 
 
+class PeriodOut(Out):
+    starts_at: datetime
+    ends_at: datetime
+
+
+class PauseOut(Out):
+    """A pause, or the plan of one: then `paused_at` is null, and it begins when the current period ends."""
+
+    paused_at: datetime | None
+    resumes_at: datetime | None
+
+
+class UsageIntervalOut(Out):
+    interval: Unit
+    interval_count: int
+
+
+class AgreedBillingOut(Out):
+    """How it is billed, as its plan had it when it was agreed to."""
+
+    alignment: Alignment
+    billing_day: int | None
+    in_arrears: bool
+    basis: Basis
+    interval_change: AnchorRule
+    trial_end: TrialEnd
+    paused_time: PaidTime
+    unused_on_cancel: Unused
+    usage_interval: UsageIntervalOut | None
+    grace_days: int
+    collection: Collection
+    net_days: int | None
+
+
 class SubscriptionOut(Out):
+    """A subscription. `full_period` is there where the current period is a stub: the full one that holds it."""
+
     id: SubscriptionRef
     organization_id: str
     customer_id: CustomerRef
@@ -47,6 +93,13 @@ class SubscriptionOut(Out):
     canceled_at: datetime | None
     ended_at: datetime | None
     payment_method_id: MethodRef | None
+    starts_at: datetime | None
+    full_period: PeriodOut | None
+    cancel_at: datetime | None
+    pause: PauseOut | None
+    add_on_to: SubscriptionRef | None
+    net_days: int | None
+    billing: AgreedBillingOut
     pending_change: PendingChangeOut | None
     time_zone: str
     metadata: dict[str, str]
@@ -77,6 +130,13 @@ def to_wire(subscription: Subscription) -> SubscriptionOut:
         canceled_at=subscription.canceled_at,
         ended_at=subscription.ended_at,
         payment_method_id=subscription.payment_method_id,
+        starts_at=subscription.starts_at,
+        full_period=_period(subscription.full_period),
+        cancel_at=subscription.cancel_at,
+        pause=_pause(subscription),
+        add_on_to=subscription.parent_id,
+        net_days=subscription.terms_days,
+        billing=_billing(terms.billing),
         pending_change=_pending(subscription, subscription.pending_terms),
         time_zone=subscription.time_zone,
         metadata=dict(subscription.metadata),
@@ -93,5 +153,33 @@ def _pending(subscription: Subscription, terms: Terms | None) -> PendingChangeOu
         billing_cycle=terms.billing_cycle,
         quantity=terms.quantity,
         unit_amount=terms.unit_amount.minor,
-        takes_effect_at=subscription.current_period.ends_at,
+        takes_effect_at=subscription.pending_at or subscription.current_period.ends_at,
+    )
+
+
+def _period(period: Period | None) -> PeriodOut | None:
+    return PeriodOut(starts_at=period.starts_at, ends_at=period.ends_at) if period else None
+
+
+def _pause(subscription: Subscription) -> PauseOut | None:
+    if not subscription.pause_at_period_end and subscription.status is not Status.PAUSED:
+        return None
+    return PauseOut(paused_at=subscription.paused_at, resumes_at=subscription.resume_at)
+
+
+def _billing(billing: Billing) -> AgreedBillingOut:
+    every = billing.usage_interval
+    return AgreedBillingOut(
+        alignment=billing.alignment,
+        billing_day=billing.billing_day,
+        in_arrears=billing.in_arrears,
+        basis=billing.basis,
+        interval_change=billing.interval_change,
+        trial_end=billing.trial_end,
+        paused_time=billing.paused_time,
+        unused_on_cancel=billing.unused_on_cancel,
+        usage_interval=None if every is None else UsageIntervalOut(interval=every.unit, interval_count=every.count),
+        grace_days=billing.grace_days,
+        collection=billing.collection,
+        net_days=billing.net_days,
     )

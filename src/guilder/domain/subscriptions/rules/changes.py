@@ -48,9 +48,12 @@ def _within(before: Subscription, changed: Subscription, *, at: datetime) -> Eff
 
 
 def begin_interval(subscription: Subscription, *, at: datetime) -> Subscription:
-    """Begin a period of another length at `at`, by the rule of the terms that are now in force."""
+    """Begin a period of another length at `at`, by the rule of the terms that are now in force.
+
+    Where they keep to dates of the calendar, it is a stub up to the next such date, whatever the rule.
+    """
     terms, zone = subscription.terms, ZoneInfo(subscription.time_zone)
-    if terms.billing.interval_change is AnchorRule.RESET:
+    if terms.billing.interval_change is AnchorRule.RESET or grid.is_aligned(terms.billing, terms.interval):
         return periods.restart(subscription, at=at)
     return periods.enter(subscription, grid.place(subscription.anchor_at, zone, terms.interval, at))
 

@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from guilder.domain.catalog.model import PaidTime
-from guilder.domain.subscriptions.model import Segment, Subscription
+from guilder.domain.subscriptions.model import Segment, Status, Subscription
 from guilder.domain.subscriptions.rules import grid, periods, segments
 from guilder.domain.subscriptions.rules.grid import Place
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
 from guilder.kernel import lifecycle
 from guilder.kernel.period import Period
+
+_PAID = frozenset({Status.ACTIVE, Status.PAST_DUE})
 
 
 def keeps_paid_time(subscription: Subscription) -> bool:
@@ -43,6 +45,15 @@ def time_left(subscription: Subscription) -> timedelta:
     if not keeps_paid_time(subscription):
         return timedelta(0)
     return max(subscription.current_period.ends_at - subscription.paused_at, timedelta(0))
+
+
+def cuts_off(subscription: Subscription, *, at: datetime) -> bool:
+    """Say whether stopping at `at` takes away paid time. Of one that is paused, it is the time that was kept for it."""
+    if subscription.terms.billing.in_arrears:
+        return False
+    if subscription.status is Status.PAUSED:
+        return bool(time_left(subscription))
+    return subscription.status in _PAID and subscription.current_period.holds(at)
 
 
 def resume(subscription: Subscription, *, at: datetime) -> tuple[Subscription, bool]:

@@ -164,7 +164,7 @@ def _paused(subscription: Subscription, *, step: Step, at: datetime) -> Rolled:
         at=at,
         period=None,
         terms=after.terms,
-        before=subscription if at < subscription.current_period.ends_at else None,
+        before=subscription if pauses.cuts_off(subscription, at=at) else None,
         segments=closed,
     )
 
@@ -181,14 +181,13 @@ def _went_on(after: Subscription, *, at: datetime) -> Rolled:
 def _ended(subscription: Subscription, *, step: Step, at: datetime) -> Rolled:
     after = periods.end(subscription, step=step, at=at)
     closed = close_at_end(subscription, at=at)
-    is_within = subscription.current_period.holds(at)
     return Rolled(
         subscription=after,
         turn=Turn.ENDED,
         at=at,
         period=None,
         terms=after.terms,
-        before=subscription if is_within else None,
+        before=subscription if pauses.cuts_off(subscription, at=at) else None,
         segments=closed,
     )
 

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from guilder.domain.subscriptions import store
 from guilder.domain.subscriptions.events import SubscriptionCancelScheduled, SubscriptionRenewalResumed
-from guilder.domain.subscriptions.model import Changed, Status, Subscription, Turn
-from guilder.domain.subscriptions.rules import periods, rolling
+from guilder.domain.subscriptions.model import Changed, Subscription, Turn
+from guilder.domain.subscriptions.rules import pauses, periods, rolling
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, ROLLING, Step, allows
 from guilder.domain.subscriptions.rules.rolling import ParentTurn
 from guilder.domain.subscriptions.service.following import follow
@@ -17,8 +17,6 @@ from guilder.kernel import lifecycle
 from guilder.kernel.ids import Ref
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
-
-PAID = frozenset({Status.ACTIVE, Status.PAST_DUE})
 
 
 async def cancel(
@@ -37,9 +35,12 @@ async def cancel(
     if at is not None:
         lifecycle.take(MOVES, before.status, Step.SCHEDULE)
         check_future(at, now=now, field="at")
-        return await _opt_out(tx, before, replace(before, cancel_at=at), ends_at=at, now=now)
+        return await _opt_out(
+            tx, before, replace(before, cancel_at=at, cancel_at_period_end=False), ends_at=at, now=now
+        )
     if at_period_end and before.status in ROLLING:
-        leaving = replace(before, cancel_at_period_end=True, pending_terms=None, pending_at=None)
+        planned = replace(before, pending_terms=None, pending_at=None, pause_at_period_end=False, resume_at=None)
+        leaving = replace(planned, cancel_at_period_end=True, cancel_at=None)
         return await _opt_out(tx, before, leaving, ends_at=leaving.current_period.ends_at, now=now)
     [done] = await _end(tx, [before], canceled_at=now, now=now)
     return done
@@ -81,7 +82,7 @@ async def _end(
             before=s,
             after=periods.end(replace(s, canceled_at=canceled_at or s.canceled_at), step=Step.CANCEL, at=now),
             segments=rolling.close_at_end(s, at=now),
-            gives_back=s.status in PAID and s.current_period.ends_at > now,
+            gives_back=pauses.cuts_off(s, at=now),
         )
         for s in running
     ]

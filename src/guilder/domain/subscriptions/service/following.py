@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from guilder.domain.subscriptions import store
-from guilder.domain.subscriptions.model import Changed, Rolled, Status, Subscription, Turn
+from guilder.domain.subscriptions.model import Changed, Rolled, Subscription, Turn
 from guilder.domain.subscriptions.rules import pauses, rolling
 from guilder.domain.subscriptions.rules.rolling import ParentTurn
 from guilder.domain.subscriptions.service import telling
@@ -37,12 +37,12 @@ async def follow(tx: Tx, parents: Mapping[Ref, ParentTurn], *, now: datetime) ->
 
 
 def _changed(before: Subscription, rolled: Rolled) -> Changed:
-    is_paid = before.status in (Status.ACTIVE, Status.PAST_DUE) and before.current_period.ends_at > rolled.at
     is_kept = rolled.turn is Turn.PAUSED and pauses.keeps_paid_time(before)
+    is_cut_off = rolled.turn is not Turn.RESUMED and pauses.cuts_off(before, at=rolled.at)
     return Changed(
         before=before,
         after=rolled.subscription,
         segments=rolled.segments,
         began_period=rolled.turn is Turn.RESUMED and not pauses.time_left(before),
-        gives_back=rolled.turn in (Turn.PAUSED, Turn.ENDED) and is_paid and not is_kept,
+        gives_back=is_cut_off and not is_kept,
     )

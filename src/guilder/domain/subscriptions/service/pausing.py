@@ -55,7 +55,7 @@ async def pause(
         before=before,
         after=after,
         segments=closed,
-        gives_back=not pauses.keeps_paid_time(before),
+        gives_back=pauses.cuts_off(before, at=now) and not pauses.keeps_paid_time(before),
         add_ons=followed.get(ref, ()),
     )
 
