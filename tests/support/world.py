@@ -87,6 +87,38 @@ class World:
             {"organization_id": organization_id, "plan_id": plan, "billing_cycle": "monthly", **over},
         )
 
+    async def subscriber(self, organization_id: str = "acme", plan: str = "pro", **over: Any) -> Any:
+        """A customer whose card is good, subscribed."""
+        about = {name: over.pop(name) for name in ("time_zone", "address", "vat_id", "language") if name in over}
+        await self.customer(organization_id, **about)
+        card = await self.card(organization_id, "pm_card_ok")
+        return await self.subscribe(organization_id, plan, payment_method_id=card["id"], **over)
+
+    async def change(self, subscription: Any, **wish: Any) -> Any:
+        return await self.put(f"/api/subscriptions/{subscription['id']}", wish)
+
+    async def subscription(self, subscription: Any) -> Any:
+        return await self.get(f"/api/subscriptions/{subscription['id']}")
+
+    async def meter(self, code: str = "calls", aggregation: str = "sum", **over: Any) -> Any:
+        return await self.post("/api/meters", {"code": code, "name": code, "aggregation": aggregation, **over})
+
+    async def use(
+        self, event_id: str, value: int | str = 1, *, by: str = "acme", meter: str = "calls", **over: Any
+    ) -> Any:
+        """Send one reading; `timestamp` says when it is dated, if not now."""
+        body = {"event_id": event_id, "organization_id": by, "meter": meter, "value": value, **over}
+        return await self.post("/api/usage", body)
+
+    async def tax(self, percent: str = "21", name: str = "VAT") -> Any:
+        return await self.put("/api/tax-rates/default", {"name": name, "percent": percent})
+
+    async def invoices(self, organization_id: str = "acme") -> list[Any]:
+        """Return a customer's invoices and credit notes, oldest first."""
+        customer = await self.get(f"/api/customers/{organization_id}")
+        found: list[Any] = await self.get("/api/invoices", customer_id=customer["id"], limit=200)
+        return sorted(found, key=lambda each: (each["issued_at"], each["created_at"], each["id"]))
+
     async def card(self, organization_id: str, token: str) -> Any:
         """Save a card by one of the provider's test tokens, and wait until it was validated."""
         asked = await self.post(f"/api/customers/{organization_id}/payment-methods", {"token": token})
