@@ -62,9 +62,9 @@ async def get_invoice(session: Session, invoice_id: str) -> Envelope[InvoiceOut]
 
 @router.get("/invoices/{invoice_id}/explain", permission=READ)
 async def explain_invoice(session: Session, invoice_id: str) -> Envelope[ExplanationOut]:
-    """Say of every line why it is what it is."""
+    """Say of every line why it is what it is, and of the invoice how its lines become what is to be paid."""
     found = await service.one(session.tx, invoice=invoice_id, customer_id=session.customer_filter)
-    return ok(explained(found))
+    return ok(explained(service.explained(found)))
 
 
 @router.get("/invoices/{invoice_id}/pdf", permission=READ, status_code=302, response_class=RedirectResponse)

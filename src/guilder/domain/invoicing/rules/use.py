@@ -363,6 +363,8 @@ def _why(rule: str, stretch: Stretch, use: Use, billed: Billed | None, amount: M
         }
     if billed and not billed.amount.is_zero:
         said |= {"billed_before": billed.amount.minor, "billed_on": billed.invoice_number}
+    if billed and amount.minor < 0 and billed.kept != 1:
+        said["kept"] = [billed.kept.numerator, billed.kept.denominator]
     return said | {"sentence": _sentence(use, billed, amount)}
 
 

@@ -234,6 +234,8 @@ def _explained(
     taxed: dict[str, object] = {"percent": f"{rate.percent:f}", "amount": tax.minor}
     if rate.code not in (taxation.STANDARD, taxation.NONE):
         taxed["code"] = rate.code
+    if line.tax is not None:
+        taxed["is_known"] = True  # a part of a tax that was worked out before
     if line.is_tax_inclusive:
         taxed |= {"is_inclusive": True, "gross": discounted.left[n].minor}
     explanation: dict[str, object] = {**line.explanation, "tax": taxed}

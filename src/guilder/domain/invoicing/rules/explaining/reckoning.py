@@ -1,0 +1,107 @@
+"""Working an amount out again from what its line says of itself, and from nothing else.
+
+One entry a rule: whoever bills by a rule that is not here has not said why, and a test says so.
+"""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+
+from guilder.domain.invoicing.model import Line
+from guilder.domain.invoicing.rules.explaining.reading import Said, discounts_of, gross_of, rule_of
+from guilder.kernel.money import Money, round_half_up
+
+
+def price_of(line: Line) -> Money:
+    """Return the price before discounts: as its rule works it out, or, of a rule that is not known, as it was billed."""
+    work = RULES.get(rule_of(line))
+    if work is None:
+        return _billed_price(line)
+    return Money(work(line.explanation), line.amount.currency)
+
+
+def reckon(line: Line) -> Money:
+    """Work the line's net amount out again: the price, less its discounts, less the tax that it contains."""
+    left = price_of(line)
+    for each in discounts_of(line):
+        left = left - each.amount
+    # The tax within is rounded once for all prices of its rate; the line's part of that is what it was given.
+    return left if gross_of(line) is None else left - line.tax
+
+
+def _billed_price(line: Line) -> Money:
+    left = gross_of(line) or line.amount
+    for each in discounts_of(line):
+        left = left + each.amount
+    return left
+
+
+def walked(steps: Sequence[Said]) -> Fraction:
+    """Add up the steps of a walk, each worked out from its own numbers."""
+    return sum((step_amount(step) for step in steps), start=Fraction(0))
+
+
+def step_amount(step: Said) -> Fraction:
+    """Return what a step comes to: units at their price, or so much per cent of them, and the flat fee."""
+    if step["kind"] == "free":
+        return Fraction(0)
+    units, flat = Fraction(step["units"]), Fraction(step.get("flat_amount", 0))
+    if step["kind"] == "flat":
+        return flat
+    if step["kind"] == "carried":
+        return units
+    if "percent" in step:
+        return units * Fraction(step["percent"]) / 100 + flat
+    return units * Fraction(step.get("unit_amount", 0)) + flat
+
+
+def _fee(said: Said) -> int:
+    full = round_half_up(walked(said["steps"])) if said.get("steps") else said["unit_amount"] * said["quantity"]
+    return round_half_up(full * _share(said))
+
+
+def _once(said: Said) -> int:
+    return int(said["unit_amount"] * Fraction(said.get("quantity", 1)))
+
+
+def _credit(said: Said) -> int:
+    # Capped at what was left of the line that is given back a part of.
+    unused = round_half_up(said["full_amount"] * _share(said))
+    left: int = said.get("left", unused)
+    return -max(min(unused, left), 0)
+
+
+def _charge(said: Said) -> int:
+    return round_half_up(said["full_amount"] * _share(said))
+
+
+def _use(said: Said) -> int:
+    rated = round_half_up(walked(said["steps"]))
+    if said.get("cap") is not None:
+        rated = min(rated, said["cap"])
+    difference = rated - said.get("billed_before", 0)
+    # What is given back is given back at what it was billed for, after its discounts.
+    return round_half_up(difference * (Fraction(*said["kept"]) if "kept" in said else 1))
+
+
+def _commitment(said: Said) -> int:
+    parts = zip(said["commitment"], said["share"], strict=True)
+    least = sum(round_half_up(whole * Fraction(*share)) for whole, share in parts)
+    missing = max(least - said["fees"] - said["use"], 0)
+    return int(missing - said["billed_before"])
+
+
+def _share(said: Said) -> Fraction:
+    return Fraction(*said["share"]) if "share" in said else Fraction(1)
+
+
+RULES: dict[str, Callable[[Said], int]] = {
+    "flat_fee_in_advance": _fee,
+    "flat_fee_in_arrears": _fee,
+    "one_off": _once,
+    "proration_credit": _credit,
+    "proration_charge": _charge,
+    "proration_reinstated": _charge,
+    "use_in_arrears": _use,
+    "late_use": _use,
+    "minimum_commitment": _commitment,
+}
