@@ -22,7 +22,15 @@ ANSWERS_KEPT = timedelta(hours=96)
 
 JOBS = (
     Job(name="invoicing.bill_due", find="subscriptions.due", run=invoicing.bill_due),
+    Job(name="invoicing.bill_segments_due", find="subscriptions.segments_due", run=invoicing.bill_segments_due),
+    Job(
+        name="invoicing.expire_prepaid_due",
+        find="invoicing.prepaid_due",
+        run=invoicing.expire_prepaid_due,
+        every_s=30,
+    ),
     Job(name="invoicing.tell_overdue", find="invoicing.overdue_due", run=invoicing.tell_overdue, every_s=30),
+    Job(name="invoicing.tell_due_soon", find="invoicing.due_soon_due", run=invoicing.tell_due_soon, every_s=30),
     Job(name="dunning.retry", find="dunning.retries_due", run=dunning.retry),
     Job(name="dunning.remind", find="dunning.reminders_due", run=dunning.remind, every_s=5),
     Job(name="dunning.block", find="dunning.blocks_due", run=dunning.block, every_s=5),

@@ -13,6 +13,16 @@ async def bill_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     return await service.bill_due(tx, refs=refs, now=now)
 
 
+async def bill_segments_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """Bill these stretches of use, and fees in arrears, that nothing else is billed with."""
+    return await service.bill_segments_due(tx, refs=refs, now=now)
+
+
+async def expire_prepaid_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """End these prepaid credits, which have expired."""
+    return await service.expire_prepaid_due(tx, refs=refs, now=now)
+
+
 async def tell_overdue(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     """Announce that these invoices are overdue."""
     return await service.tell_overdue(tx, refs=refs, now=now)

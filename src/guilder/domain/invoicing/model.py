@@ -153,6 +153,9 @@ class PrepaidGrant:
     expires_at: datetime | None
     is_paid: bool  # bought, so that it is owed as service; a gift is not
     name: str = ""
+    invoice_id: UUID | None = None  # that it was bought with
+    ended_at: datetime | None = None  # expired, or taken back
+    is_usable: bool = True  # not over, and paid for where it was bought
 
     @property
     def ref(self) -> Ref:

@@ -1,6 +1,13 @@
 """Invoicing's verbs."""
 
-from guilder.domain.invoicing.service.billing import bill_due, bill_periods, billed_for_period
+from guilder.domain.invoicing.service.arrears import Due, bill_segments
+from guilder.domain.invoicing.service.billing import (
+    bill_closed,
+    bill_due,
+    bill_periods,
+    bill_segments_due,
+    billed_for_period,
+)
 from guilder.domain.invoicing.service.documents import (
     DOCUMENT,
     Described,
@@ -10,7 +17,13 @@ from guilder.domain.invoicing.service.documents import (
     document_stored,
     request_documents,
 )
+from guilder.domain.invoicing.service.explaining import explained
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_billed, finalize
+from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
+from guilder.domain.invoicing.service.prepaid import expire_due as expire_prepaid_due
+from guilder.domain.invoicing.service.prepaid import grant as grant_prepaid
+from guilder.domain.invoicing.service.prepaid import listing as prepaid_grants
+from guilder.domain.invoicing.service.prepaid import void as void_prepaid
 from guilder.domain.invoicing.service.pricing import UnknownIssuer
 from guilder.domain.invoicing.service.reading import get, listing, lock, one
 from guilder.domain.invoicing.service.standing import (
@@ -30,22 +43,33 @@ __all__ = [
     "AlreadyBilled",
     "Described",
     "DocumentNotReady",
+    "Due",
+    "ExpiryIsPast",
     "InvoiceIsPaid",
     "IsCreditNote",
+    "PrepaidIsOver",
+    "PrepaidIsUnpaid",
     "UnknownIssuer",
     "are_billed",
+    "bill_closed",
     "bill_due",
     "bill_periods",
+    "bill_segments",
+    "bill_segments_due",
     "billed_for_period",
     "describe",
     "document_path",
     "document_stored",
+    "explained",
+    "expire_prepaid_due",
     "finalize",
     "get",
     "give_up",
+    "grant_prepaid",
     "listing",
     "lock",
     "one",
+    "prepaid_grants",
     "recognize_due",
     "record_refunds",
     "request_documents",
@@ -53,4 +77,5 @@ __all__ = [
     "tell_due_soon",
     "tell_overdue",
     "void",
+    "void_prepaid",
 ]

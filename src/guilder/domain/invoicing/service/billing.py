@@ -1,36 +1,78 @@
-"""Billing what the clock brought: periods that begin."""
+"""Billing what the clock brought: periods that begin, what is over, what changed or ended on its date."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from guilder.domain.catalog.model import TrialEnd, Unused
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Draft, Invoice
-from guilder.domain.invoicing.rules import drafts
+from guilder.domain.invoicing.model import Draft, Invoice, NewLine
+from guilder.domain.invoicing.rules import drafts, happenings
+from guilder.domain.invoicing.rules.happenings import Happening
+from guilder.domain.invoicing.service import changing, prepaid
+from guilder.domain.invoicing.service.arrears import Due, bill_segments
 from guilder.domain.invoicing.service.finalizing import finalize
+from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.model import Subscription
+from guilder.domain.subscriptions.model import Changed, Rolled, Segment, Status, Subscription, Terms, Turn
+from guilder.domain.subscriptions.rules import pauses
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from guilder.platform.db.tx import Tx
 
 
 async def bill_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
-    """Roll what is due and bill every period that began with it, each dated by when it fell due; return how many steps.
+    """Roll what is due and bill all that came of it, each dated by when it fell due; return how many steps.
 
     A run that comes late makes the invoices that runs on time would have made.
     """
-    rolled = await subscriptions.roll_due(tx, refs=refs, now=now)
-    made = [drafts.next_period(turn) for turn in rolled if turn.period is not None]
-    # Numbers follow the dates, as far as one batch goes.
-    await _finalize_new(tx, sorted(made, key=lambda draft: draft.issued_at), now=now)
+    found = await subscriptions.get(tx, refs=sorted(set(refs)))
+    rolled = await subscriptions.roll_due(
+        tx, refs=refs, without_method=await _without_method(tx, list(found.values()), now=now), now=now
+    )
+    # Where somebody else is at a subscription, what it brings is theirs to bill.
+    rolled_refs = {turn.subscription.ref for turn in rolled}
+    theirs = {ref for ref, each in found.items() if _is_due(each, now=now)} - rolled_refs
+    current = {ref: each for ref, each in found.items() if ref not in theirs} | {
+        turn.subscription.ref: turn.subscription for turn in rolled
+    }
+    closed = [each for each in await _closed(tx, sorted(current), now=now) if each.due_at <= now]
+    for wave in happenings.waves(happenings.put_together(rolled, closed, current)):
+        await _bill(tx, wave, now=now)
     return len(rolled)
 
 
+async def bill_segments_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
+    """Bill segments that are due without anything else: after their grace period, or of what has ended.
+
+    What their subscriptions bring comes first, so that one instant is one invoice whichever job gets to it.
+    """
+    due = await subscriptions.segments_to_bill(tx, refs=refs, now=now)
+    await bill_due(tx, refs=sorted({Ref(each.tenant_id, each.subscription_id) for each in due}), now=now)
+    return len(due)
+
+
+async def bill_closed(tx: Tx, *, closed: Sequence[Subscription], now: datetime) -> list[Invoice]:
+    """Bill what is closed and due of subscriptions that were rolled, such as those that have just ended."""
+    current = {each.ref: each for each in closed}
+    due = [each for each in await _closed(tx, sorted(current), now=now) if each.due_at <= now]
+    made = []
+    for wave in happenings.waves(happenings.put_together([], due, current)):
+        made += await _bill(tx, wave, now=now)
+    return made
+
+
 async def bill_periods(tx: Tx, *, begun: Sequence[Subscription], issued_at: datetime, now: datetime) -> list[Invoice]:
-    """Bill the current period of subscriptions that began one otherwise than by rolling: a recovery, a new interval."""
-    made = [drafts.first_period(each, order_id=None, issued_at=issued_at) for each in begun]
-    return await _finalize_new(tx, made, now=now)
+    """Bill the current period of subscriptions that began one otherwise than by rolling: a recovery, a new interval.
+
+    A fee in arrears is billed when the period is over.
+    """
+    made = [
+        drafts.first_period(each, order_id=None, issued_at=issued_at)
+        for each in begun
+        if not each.terms.billing.in_arrears
+    ]
+    return await finalize_new(tx, made, now=now)
 
 
 async def billed_for_period(tx: Tx, *, subscription: Subscription) -> tuple[Money, Money]:
@@ -44,8 +86,103 @@ async def billed_for_period(tx: Tx, *, subscription: Subscription) -> tuple[Mone
     return Money(billed, currency), Money(max(billed - credited, 0), currency)
 
 
-async def _finalize_new(tx: Tx, made: Sequence[Draft], *, now: datetime) -> list[Invoice]:
+async def finalize_new(tx: Tx, made: Sequence[Draft], *, now: datetime) -> list[Invoice]:
+    """Make drafts owed without what is billed already, and let prepaid credits pay for use first."""
     items = [(draft.tenant_id, line.billed_item) for draft in made for line in draft.lines]
     taken = await store.are_billed(tx, items)
-    fresh = [draft for draft in made if not any((draft.tenant_id, line.billed_item) in taken for line in draft.lines)]
-    return await finalize(tx, drafts=fresh, via=Via.EITHER, now=now)
+    fresh = [
+        drafts.without(draft, frozenset(item for tenant_id, item in taken if tenant_id == draft.tenant_id))
+        for draft in made
+    ]
+    paid = await prepaid.draw(tx, made=[draft for draft in fresh if draft.lines])
+    final = await finalize(tx, drafts=[each.draft for each in paid], via=Via.EITHER, now=now)
+    await prepaid.record(tx, drawn=paid, invoices=final, now=now)
+    return final
+
+
+async def _bill(tx: Tx, wave: Sequence[Happening], *, now: datetime) -> list[Invoice]:
+    dues = [Due(subscription=each.subscription, at=each.at, segments=each.segments) for each in wave]
+    arrears = await bill_segments(tx, dues=dues, now=now)
+    prorated = await _prorated(tx, wave)
+    made = [
+        drafts.of_lines(each.subscription, lines, issued_at=each.at, terms=_terms(each))
+        for each, over in zip(wave, arrears, strict=True)
+        if (lines := [*prorated.get((each.at, each.ref), []), *_fees(each), *over])
+    ]
+    return await finalize_new(tx, made, now=now)
+
+
+def _fees(happening: Happening) -> list[NewLine]:
+    return [
+        drafts.fee_line(turn.subscription, turn.terms, turn.period)
+        for turn in happening.turns
+        if turn.period is not None
+    ]
+
+
+def _terms(happening: Happening) -> Terms:
+    return happening.turns[-1].terms if happening.turns else happening.subscription.terms
+
+
+async def _prorated(tx: Tx, wave: Sequence[Happening]) -> Mapping[tuple[datetime, Ref], list[NewLine]]:
+    """Return what changes and ends within a period give back and charge, by when and whose they are."""
+    found: dict[tuple[datetime, Ref], list[NewLine]] = {}
+    turns = [turn for each in wave for turn in each.turns if turn.before is not None]
+    for at in sorted({turn.at for turn in turns}):
+        changed = [turn for turn in turns if turn.at == at and turn.turn is Turn.CHANGED]
+        cut = [turn for turn in turns if turn.at == at and _gives_back(turn)]
+        lines = await changing.change_lines(
+            tx, changed=[_change(turn) for turn in changed], cause=[_cause(turn) for turn in changed], at=at
+        )
+        unused = await changing.unused_lines(tx, changed=[_change(turn) for turn in cut], at=at)
+        for turn, own in [*zip(changed, lines, strict=True), *zip(cut, unused, strict=True)]:
+            found.setdefault((at, turn.subscription.ref), []).extend(own)
+    return found
+
+
+def _change(turn: Rolled) -> Changed:
+    assert turn.before is not None, turn
+    return Changed(before=turn.before, after=turn.subscription, segments=turn.segments)
+
+
+def _cause(turn: Rolled) -> str:
+    """Name a planned change by its date: it happens once, whoever gets to it."""
+    return f"planned:{turn.at.isoformat()}"
+
+
+def _gives_back(turn: Rolled) -> bool:
+    if turn.before is None:
+        return False
+    if turn.turn is Turn.PAUSED:
+        return not pauses.keeps_paid_time(turn.before)
+    return turn.turn is Turn.ENDED and turn.before.terms.billing.unused_on_cancel is not Unused.NOTHING
+
+
+def _is_due(subscription: Subscription, *, now: datetime) -> bool:
+    return subscription.next_due_at is not None and subscription.next_due_at <= now
+
+
+async def _closed(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Segment]:
+    if not refs:
+        return []
+    waiting = await subscriptions.open_segments(tx, subscriptions=refs)
+    if not waiting:
+        return []
+    return await subscriptions.segments_to_bill(tx, refs=[each.ref for each in waiting], now=now)
+
+
+async def _without_method(tx: Tx, found: Sequence[Subscription], *, now: datetime) -> list[Ref]:
+    """Return those whose trial ends, and would end otherwise for want of a payment method."""
+    ending = [
+        each
+        for each in found
+        if each.status is Status.TRIALING
+        and _is_due(each, now=now)
+        and each.payment_method_id is None
+        and (each.pending_terms or each.terms).billing.trial_end is not TrialEnd.INVOICE
+    ]
+    if not ending:
+        return []
+    customers = {each.ref: Ref(each.tenant_id, each.customer_id) for each in ending}
+    have = await payments.default_methods(tx, refs=sorted(set(customers.values())))
+    return [ref for ref, customer in customers.items() if customer not in have]

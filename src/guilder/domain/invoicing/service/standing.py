@@ -8,6 +8,7 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.events import InvoiceDueSoon, InvoiceGivenUp, InvoiceOverdue, InvoiceVoided
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
+from guilder.domain.invoicing.service import prepaid
 from guilder.domain.invoicing.service.finalizing import paid_event, subscriptions_of
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
@@ -92,6 +93,7 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     await store.stop_recognition(tx, open_refs)
     await store.free_items(tx, open_refs)
     await store.discounts.return_uses(tx, open_refs, at=now)
+    await prepaid.invoices_voided(tx, refs=open_refs, now=now)
     returned = await store.crediting.return_uses(tx, invoices=open_refs, at=now)
     await ledger.post(tx, entries=[_credit_returned(use, at=now) for use in returned])
     voided = [replace(invoice, credit_applied=None) for invoice in voided]

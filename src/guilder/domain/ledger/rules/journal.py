@@ -207,6 +207,21 @@ def credit_note_applied(
     )
 
 
+def credit_note_of_refund(
+    *, tenant_id: TenantId, note_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book the document of what a refund gave back: it is no loss any more, but was never owed."""
+    return _entry(
+        "credit_note_of_refund",
+        ("invoice", note_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[Posting(Account.RECEIVABLE, amount.minor, note_id), Posting(Account.REFUNDS, -amount.minor)],
+    )
+
+
 def credit_granted(
     *,
     tenant_id: TenantId,
@@ -340,5 +355,77 @@ def written_off_after_all_paid(
         postings=[
             Posting(Account.RECEIVABLE, amount.minor, invoice_id),
             Posting(Account.WRITE_OFFS, -amount.minor),
+        ],
+    )
+
+
+def prepaid_bought(
+    *, tenant_id: TenantId, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book prepaid credits that are sold as owed: the invoice that sold them counted them as earned."""
+    return _entry(
+        "prepaid_bought",
+        ("prepaid_grant", grant_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.REVENUE, amount.minor),
+            Posting(Account.DEFERRED_REVENUE, -amount.minor, grant_id),
+        ],
+    )
+
+
+def prepaid_drawn(
+    *, tenant_id: TenantId, use_id: UUID, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book what use drew of prepaid credits that were bought as earned."""
+    return _entry(
+        "prepaid_drawn",
+        ("prepaid_use", use_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.DEFERRED_REVENUE, amount.minor, grant_id),
+            Posting(Account.REVENUE, -amount.minor),
+        ],
+    )
+
+
+def prepaid_returned(
+    *, tenant_id: TenantId, use_id: UUID, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book the reverse of `prepaid_drawn`: the invoice that drew it is void."""
+    return _entry(
+        "prepaid_returned",
+        ("prepaid_use", use_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.REVENUE, amount.minor),
+            Posting(Account.DEFERRED_REVENUE, -amount.minor, grant_id),
+        ],
+    )
+
+
+def prepaid_ended(
+    *, tenant_id: TenantId, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book as earned what nobody will draw any more of prepaid credits that were bought."""
+    return _entry(
+        "prepaid_ended",
+        ("prepaid_grant", grant_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.DEFERRED_REVENUE, amount.minor, grant_id),
+            Posting(Account.REVENUE, -amount.minor),
         ],
     )

@@ -1,0 +1,135 @@
+"""Prepaid credits: which of them pay for which use, and what they leave to be paid.
+
+They pay for use before discounts are taken: what they pay for is not discounted, since nobody pays it in money now. So a
+line of which they pay a part becomes two. What they pay is taken off before tax, by a line of its own for each grant.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.invoicing.model import Draft, LineKind, NewLine, PrepaidGrant
+from guilder.kernel.money import Money
+
+PAYS_FOR = frozenset({LineKind.USAGE, LineKind.USAGE_ADJUSTMENT})
+_FOREVER = "9999"
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """So much was taken of a grant, by the line that bills this."""
+
+    grant: PrepaidGrant
+    amount: Money
+    billed_item: str
+
+
+def in_order(grants: Iterable[PrepaidGrant]) -> list[PrepaidGrant]:
+    """Return grants in the order in which they are drawn: by priority, then those that expire first, then the oldest."""
+    return sorted(
+        grants,
+        key=lambda each: (
+            each.priority,
+            each.expires_at.isoformat() if each.expires_at else _FOREVER,
+            each.granted_at,
+            each.id,
+        ),
+    )
+
+
+def is_good(grant: PrepaidGrant, *, at: datetime) -> bool:
+    """Say whether a grant could pay for what fell due at an instant: it was there, and had not expired."""
+    return grant.left.minor > 0 and grant.granted_at <= at and (grant.expires_at is None or grant.expires_at > at)
+
+
+def wants(draft: Draft) -> bool:
+    """Say whether a draft has something that prepaid credits pay for."""
+    return any(_is_paid_for(line) for line in draft.lines)
+
+
+def apply(draft: Draft, grants: Sequence[PrepaidGrant]) -> tuple[Draft, list[Draw]]:
+    """Let grants, in their order, pay for the use on a draft. Those of another currency or date are left alone."""
+    good = {each.id: each for each in in_order(grants) if each.left.currency == draft.currency}
+    left = {each.id: each.left for each in good.values() if is_good(each, at=draft.issued_at)}
+    lines: list[NewLine] = []
+    taken: dict[tuple[UUID, str, bool], list[tuple[NewLine, Money]]] = {}
+    for line in draft.lines:
+        covered = _cover(line, left) if _is_paid_for(line) else {}
+        for grant_id, amount in covered.items():
+            taken.setdefault((grant_id, line.tax_category, line.is_tax_inclusive), []).append((line, amount))
+        lines += _split(line, sum(amount.minor for amount in covered.values()))
+    draws = [
+        (_line(good[grant_id], parts), Draw(good[grant_id], _sum(parts), _item(good[grant_id], parts)))
+        for (grant_id, _, _), parts in taken.items()
+    ]
+    return replace(draft, lines=(*lines, *(line for line, _ in draws))), [draw for _, draw in draws]
+
+
+def _is_paid_for(line: NewLine) -> bool:
+    return line.kind in PAYS_FOR and line.amount.minor > 0
+
+
+def _cover(line: NewLine, left: dict[UUID, Money]) -> Mapping[UUID, Money]:
+    """Take from what is left, in order, until the line is covered."""
+    open_minor, covered = line.amount.minor, {}
+    for grant_id in list(left):
+        part = min(left[grant_id].minor, open_minor)
+        if part > 0:
+            covered[grant_id] = replace(line.amount, minor=part)
+            left[grant_id] = replace(line.amount, minor=left[grant_id].minor - part)
+            open_minor -= part
+    return covered
+
+
+def _split(line: NewLine, covered_minor: int) -> list[NewLine]:
+    if not covered_minor:
+        return [line]
+    if covered_minor == line.amount.minor:
+        return [replace(line, is_discountable=False)]
+    covered = replace(
+        line,
+        amount=replace(line.amount, minor=covered_minor),
+        description=f"{line.description}, paid for by prepaid credits",
+        unit_amount=None,
+        quantity=1,
+        is_discountable=False,
+        billed_item=f"{line.billed_item}:prepaid",
+    )
+    rest = replace(line, amount=replace(line.amount, minor=line.amount.minor - covered_minor), unit_amount=None)
+    return [rest, covered]
+
+
+def _sum(parts: Sequence[tuple[NewLine, Money]]) -> Money:
+    return sum((amount for _, amount in parts[1:]), start=parts[0][1])
+
+
+def _item(grant: PrepaidGrant, parts: Sequence[tuple[NewLine, Money]]) -> str:
+    return f"prepaid:{grant.id}:{parts[0][0].billed_item}"
+
+
+def _line(grant: PrepaidGrant, parts: Sequence[tuple[NewLine, Money]]) -> NewLine:
+    first, amount = parts[0][0], _sum(parts)
+    after = replace(grant.left, minor=grant.left.minor - amount.minor)
+    return NewLine(
+        kind=LineKind.PREPAID,
+        description=grant.name or "Prepaid credits",
+        amount=-amount,
+        quantity=1,
+        subscription_id=first.subscription_id,
+        tax_category=first.tax_category,
+        is_tax_inclusive=first.is_tax_inclusive,
+        is_discountable=False,
+        billed_item=_item(grant, parts),
+        explanation={
+            "rule": "prepaid_credits",
+            "grant": str(grant.id),
+            "priority": grant.priority,
+            "expires_at": grant.expires_at.isoformat() if grant.expires_at else None,
+            "left_before": grant.left.minor,
+            "amount": -amount.minor,
+            "pays_for": [{"billed_item": line.billed_item, "amount": part.minor} for line, part in parts],
+            "sentence": f"{amount} of use is paid for by prepaid credits, of which {grant.left} was left before and "
+            f"{after} is left now.",
+        },
+    )
