@@ -25,8 +25,20 @@ async def list_tax_rates(session: Session, page: PageParams) -> ListEnvelope[Tax
 @router.post("/tax-rates", permission=WRITE, status_code=201)
 async def create_tax_rate(session: Session, body: TaxRateIn) -> Envelope[TaxRateOut]:
     """Say what is owed on what is sold where. The rate that says most applies, and the default where none fits."""
-    said = {**body.model_dump(), "country": body.country or ""}
-    return ok(tax_rate_to_wire(await service.create_tax_rate(session.tx, **said, now=session.now)))
+    rate = await service.create_tax_rate(
+        session.tx,
+        name=body.name,
+        percent=body.percent,
+        country=body.country or "",
+        region=body.region,
+        category=body.category,
+        is_default=body.is_default,
+        legal_note=body.legal_note,
+        valid_from=body.valid_from,
+        valid_until=body.valid_until,
+        now=session.now,
+    )
+    return ok(tax_rate_to_wire(rate))
 
 
 @router.put("/tax-rates/default", permission=WRITE)

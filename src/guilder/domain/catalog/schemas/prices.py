@@ -35,7 +35,9 @@ class TierIn(In):
     percent: Exact = ZERO
 
     def to_model(self) -> Tier:
-        return Tier(**self.model_dump())
+        return Tier(
+            up_to=self.up_to, unit_amount=self.unit_amount, flat_amount=self.flat_amount, percent=self.percent
+        )
 
 
 class CellIn(In):
