@@ -21,7 +21,8 @@ def number(text: str) -> Decimal | None:
 
 def fits(value: Decimal) -> bool:
     """Say whether a value has at most 18 digits before the point and 12 after it."""
-    return value.is_finite() and abs(value) < VALUE_END and rounded(Fraction(value)) == value
+    # `abs` would round to Python's own context before it is compared.
+    return value.is_finite() and value.copy_abs() < VALUE_END and rounded(Fraction(value)) == value
 
 
 def total(values: Iterable[Decimal]) -> Decimal:

@@ -8,6 +8,9 @@ from guilder.domain.usage.store import closing
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
+# Each takes a place in PostgreSQL's table of locks, which has 6,400 by default, for everybody.
+CLOSINGS_MAX = 1_000
+
 
 async def close(tx: Tx, *, closings: Sequence[Closing]) -> None:
     """Make use before `until` late from here on; a watermark never moves back.
@@ -15,6 +18,7 @@ async def close(tx: Tx, *, closings: Sequence[Closing]) -> None:
     It waits for whoever is counting a reading of these customers, and holds up whoever comes, until this transaction
     ends: totals and `late_since` that are asked for after it, in this transaction, have seen everything.
     """
+    assert len(closings) <= CLOSINGS_MAX, len(closings)
     until: dict[Ref, datetime] = {}
     for each in closings:
         until[each.customer_ref] = max(each.until, until.get(each.customer_ref, each.until))
