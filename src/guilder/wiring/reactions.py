@@ -19,7 +19,13 @@ from guilder.domain.gateways import handlers as gateways
 from guilder.domain.gateways.events import GatewayAnswered, GatewayRequested, NoticeReceived
 from guilder.domain.identity.events import TenantCreated
 from guilder.domain.invoicing import handlers as invoicing
-from guilder.domain.invoicing.events import InvoiceFinalized, InvoiceOverdue, InvoicePaid, InvoiceVoided
+from guilder.domain.invoicing.events import (
+    CreditNoteIssued,
+    InvoiceFinalized,
+    InvoiceOverdue,
+    InvoicePaid,
+    InvoiceVoided,
+)
 from guilder.domain.notifications import handlers as notifications
 from guilder.domain.notifications.events import NotificationRequested
 from guilder.domain.orders import handlers as orders
@@ -31,6 +37,7 @@ from guilder.domain.payments.events import (
     PaymentMethodAdded,
     PaymentRequested,
     PaymentSucceeded,
+    RefundFailed,
     RefundSucceeded,
 )
 from guilder.domain.subscriptions.events import (
@@ -61,6 +68,8 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("usage", UsageCorrected, usage.on_usage_changed),
     Reaction("invoicing", PaymentSucceeded, invoicing.on_payment_succeeded, _MONEY),
     Reaction("invoicing", RefundSucceeded, invoicing.on_refund_succeeded),
+    Reaction("invoicing", RefundFailed, invoicing.on_refund_failed),
+    Reaction("invoicing", CreditNoteIssued, invoicing.on_credit_note),
     Reaction("invoicing", InvoiceFinalized, invoicing.on_invoice_changed),
     Reaction("invoicing", InvoicePaid, invoicing.on_invoice_changed),
     Reaction("invoicing", InvoiceVoided, invoicing.on_invoice_changed),

@@ -46,7 +46,7 @@ async def test_events_carry_no_personal_data(database, tenant):
         await customers.update(tx, customer_id=made.id, changes=CustomerChanges(email="a@b.example"), now=NOW)
         told = [codec.encode(each.event).decode() for each in tx.outbox]
     assert len(told) == 2
-    for secret in ("Ada", "lovelace", "b.example", "London", "GB123456789"):
+    for secret in ("Ada", "lovelace", "b.example", "London", "GB980780684"):
         assert secret not in "".join(told)
 
 
@@ -65,7 +65,7 @@ async def test_no_table_holds_personal_data_in_plain(database, database_urls, te
         )
         # bytea prints as hex: look for the bytes as well as for the words.
     assert made.organization_id in whole
-    for secret in ("Ada", "lovelace", "+44 20", "+31 20", "London", "GB123456789"):
+    for secret in ("Ada", "lovelace", "+44 20", "+31 20", "London", "GB980780684"):
         assert secret not in whole
         assert secret.encode().hex() not in whole
 

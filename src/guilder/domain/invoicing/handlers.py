@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from guilder.domain.invoicing import service
-from guilder.domain.invoicing.events import InvoiceEvent
+from guilder.domain.invoicing.events import CreditNoteIssued, InvoiceEvent
 from guilder.domain.invoicing.model import Settled
-from guilder.domain.payments.events import PaymentSucceeded, RefundSucceeded
+from guilder.domain.payments.events import PaymentSucceeded, RefundFailed, RefundSucceeded
 from guilder.kernel.event import Message
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -28,6 +28,23 @@ async def on_payment_succeeded(tx: Tx, messages: Sequence[Message[PaymentSucceed
 async def on_refund_succeeded(tx: Tx, messages: Sequence[Message[RefundSucceeded]], *, now: datetime) -> None:
     refs = sorted({Ref(message.event.tenant_id, message.event.invoice_id) for message in messages})
     await service.record_refunds(tx, refs=refs, now=now)
+
+
+async def on_refund_failed(tx: Tx, messages: Sequence[Message[RefundFailed]], *, now: datetime) -> None:
+    """Give the credit back that the refund should have paid out."""
+    refs = sorted({Ref(message.event.tenant_id, message.event.refund_id) for message in messages})
+    await service.take_back_pay_outs(tx, refunds=refs, now=now)
+
+
+async def on_credit_note(tx: Tx, messages: Sequence[Message[CreditNoteIssued]], *, now: datetime) -> None:
+    """Have its document made, and that of the invoice anew which owes less by it."""
+    named = {
+        Ref(message.event.tenant_id, each)
+        for message in messages
+        for each in (message.event.invoice_id, message.event.corrects_invoice_id)
+        if each is not None
+    }
+    await service.request_documents(tx, refs=sorted(named), now=now)
 
 
 async def on_invoice_changed(tx: Tx, messages: Sequence[Message[InvoiceEvent]], *, now: datetime) -> None:

@@ -1,0 +1,201 @@
+"""Credit notes by staff: an open invoice owes less, a paid one gives credit or a refund."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from guilder.domain.customers import service as customers
+from guilder.domain.invoicing import store
+from guilder.domain.invoicing.model import Credit, Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.rules import correcting
+from guilder.domain.invoicing.rules.correcting import Back, BadCreditAmount, CreditTooLarge
+from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
+from guilder.domain.invoicing.service import crediting
+from guilder.domain.invoicing.service.finalizing import (
+    finalize,
+    note_event,
+    paid_event,
+    payable_of,
+    subscriptions_of,
+)
+from guilder.domain.invoicing.service.standing import InvoiceIsPaid
+from guilder.domain.ledger import service as ledger
+from guilder.domain.ledger.rules import journal
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Status as PaymentStatus
+from guilder.domain.payments.model import Via
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel import ids, lifecycle
+from guilder.kernel.errors import Conflict, NotFound
+from guilder.kernel.ids import Ref
+from guilder.kernel.money import Money
+from guilder.kernel.page import PageQuery
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+PAYMENTS_MAX = 100
+_FINAL = {PaymentStatus.SUCCEEDED, PaymentStatus.DECLINED, PaymentStatus.CANCELED}
+
+
+class NotCreditable(Conflict):
+    """Only an invoice that is open or paid can be credited."""
+
+    code = "invoice_not_creditable"
+
+
+class PaymentInFlight(Conflict):
+    """A payment of the old amount is on its way: wait for it, then credit what was paid."""
+
+    code = "payment_in_flight"
+
+
+class GiveBack(StrEnum):
+    """What becomes of what a credit note gives back of money that came in."""
+
+    NONE = "none"  # a refund gave it back before; the note is its document
+    CREDIT = "credit"
+    REFUND = "refund"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """What is to be credited: lines (net), an amount with its tax, or nothing said: all that is left."""
+
+    reason: str
+    lines: tuple[tuple[UUID, int | None], ...] = ()
+    amount_minor: int | None = None
+    give_back: GiveBack = GiveBack.CREDIT
+
+
+async def credit_note(tx: Tx, *, invoice_id: UUID, correction: Correction, now: datetime) -> Invoice:
+    """Take back what was billed, all or a part, with a credit note; return it.
+
+    An open invoice owes less first: what is in flight for the old amount is cancelled, and the rest collected anew.
+    What is more than was still owed becomes customer credit, or is refunded.
+
+    :raises NotFound, NoSuchLine: no such invoice or line
+    :raises NotCreditable: it is void, given up, or a credit note itself
+    :raises CreditTooLarge: it is more than is left of a line or of the invoice
+    :raises BadCreditAmount: it is nothing, or lines and an amount are both said
+    :raises PaymentInFlight: a provider may be charging the old amount at this moment
+    :raises NothingRefundable: a refund is wished for, and the invoice's payments cannot take it back
+    """
+    invoice = await _locked(tx, invoice_id)
+    back = await _back(tx, invoice, correction)
+    draft = correcting.draft_of(invoice, back, cause=ids.new(now), reason=correction.reason, now=now)
+    [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
+    applied = min(-note.total.minor, invoice.due.minor) if invoice.status is Status.OPEN else 0
+    if applied:
+        await _owe_less(tx, invoice, note, replace(note.total, minor=applied), now=now)
+    rest = -note.total.minor - applied
+    is_granted = rest > 0 and correction.give_back is not GiveBack.NONE
+    if rest:
+        await _give_back(tx, invoice, note, replace(note.total, minor=rest), correction, now=now)
+    outbox.announce(tx, [note_event(note, credited_minor=rest if is_granted else 0)], now=now)
+    return note
+
+
+async def creditable(tx: Tx, *, invoices: Sequence[Invoice]) -> dict[UUID, Money]:
+    """Return, by line, what is left of these invoices to be credited, net."""
+    credited = await store.credited(tx, [invoice.ref for invoice in invoices])
+    return {
+        left.line.id: replace(left.line.amount, minor=left.net)
+        for invoice in invoices
+        for left in correcting.left_of(invoice, credited)
+    }
+
+
+async def _locked(tx: Tx, invoice_id: UUID) -> Invoice:
+    ref = Ref(tx.tenant_id, invoice_id)
+    seen = await store.get(tx, [ref])
+    if not seen:
+        raise NotFound("there is no such invoice")
+    # The customer first, as a change of its subscriptions does, which credits the same lines.
+    await customers.lock(tx, refs=[Ref(ref.tenant_id, seen[0].customer_id)])
+    [invoice] = await store.lock(tx, [ref])
+    if invoice.kind is InvoiceKind.CREDIT_NOTE or invoice.status not in (Status.OPEN, Status.PAID):
+        raise NotCreditable
+    return invoice
+
+
+async def _back(tx: Tx, invoice: Invoice, correction: Correction) -> list[Back]:
+    left = correcting.left_of(invoice, await store.credited(tx, [invoice.ref]))
+    if correction.lines and correction.amount_minor is not None:
+        raise BadCreditAmount("say either lines or an amount", field="amount")
+    if correction.lines:
+        back = correcting.of_lines(left, correction.lines)
+    elif correction.amount_minor is not None:
+        back = correcting.of_amount(left, correction.amount_minor)
+    else:
+        back = correcting.whole(left)
+    total = sum(each.net + each.tax for each in back)
+    noted = await store.noted(tx, invoice.ref)
+    if total <= 0 or total > invoice.total.minor - noted:
+        raise CreditTooLarge(f"{Money(max(invoice.total.minor - noted, 0), invoice.currency)} is left of the invoice")
+    return back
+
+
+async def _owe_less(tx: Tx, invoice: Invoice, note: Invoice, applied: Money, *, now: datetime) -> None:
+    less = replace(invoice, credited=invoice.credited + applied)
+    await ledger.post(
+        tx,
+        entries=[
+            journal.credit_note_applied(
+                tenant_id=note.tenant_id,
+                note_id=note.id,
+                invoice_id=invoice.id,
+                customer_id=note.customer_id,
+                amount=applied,
+                at=now,
+            )
+        ],
+    )
+    payment = (await payments.current(tx, invoices=[invoice.ref])).get(invoice.ref)
+    is_in_flight = payment is not None and payment.status not in _FINAL
+    if is_in_flight and payment is not None and payment.is_asked and less.due.minor:
+        raise PaymentInFlight
+    await payments.cancel(tx, invoices=[invoice.ref], now=now)
+    # Asked when what was in flight is locked: money may have come in that has not been counted here yet.
+    came_in = (await payments.succeeded_totals(tx, invoices=[invoice.ref])).get(invoice.ref)
+    if came_in is not None and came_in != invoice.paid:
+        raise InvoiceIsPaid("it was paid at this moment: try again, and what was paid is credited")
+    if less.due.minor:
+        await store.save_standing(tx, [less], now=now)
+        if is_in_flight and payment is not None:
+            again = payable_of(less, via=payment.via, payment_method_id=payment.payment_method_id)
+            await payments.collect(tx, payables=[again], now=now)
+        return
+    paid = replace(less, status=lifecycle.take(MOVES, less.status, Step.SETTLE), paid_at=now)
+    await store.save_standing(tx, [paid], now=now)
+    await subscriptions.activate(tx, refs=subscriptions_of([paid]), now=now)
+    outbox.announce(tx, [paid_event(paid)], now=now)
+
+
+async def _give_back(
+    tx: Tx, invoice: Invoice, note: Invoice, rest: Money, correction: Correction, *, now: datetime
+) -> None:
+    if correction.give_back is GiveBack.NONE:
+        if rest.minor > invoice.refunded.minor:
+            raise CreditTooLarge(f"only {invoice.refunded} of the invoice was refunded", field="refund")
+        booked = journal.credit_note_of_refund(
+            tenant_id=note.tenant_id, note_id=note.id, customer_id=note.customer_id, amount=rest, at=now
+        )
+        await ledger.post(tx, entries=[booked])
+        return
+    credit = Credit(
+        tenant_id=note.tenant_id,
+        id=ids.new(now),
+        customer_id=note.customer_id,
+        amount=rest,
+        left=rest,
+        granted_at=now,
+        reason="credit_note",
+        source_invoice_id=note.id,
+    )
+    await crediting.book_grant(tx, credit, now=now)
+    if correction.give_back is GiveBack.REFUND:
+        query = PageQuery(limit=PAYMENTS_MAX, after=None)
+        paid = await payments.history(tx, query=query, invoice_id=invoice.id, status=PaymentStatus.SUCCEEDED)
+        await crediting.pay_out(tx, [credit], rest, paid.items, reason=correction.reason, now=now)
