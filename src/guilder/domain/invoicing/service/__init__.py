@@ -8,6 +8,27 @@ from guilder.domain.invoicing.service.billing import (
     bill_segments_due,
     billed_for_period,
 )
+from guilder.domain.invoicing.service.by_hand import ByHand, MixedCurrencies, make_invoice
+from guilder.domain.invoicing.service.consolidating import consolidated
+from guilder.domain.invoicing.service.correcting import (
+    Correction,
+    GiveBack,
+    NotCreditable,
+    PaymentInFlight,
+    credit_note,
+    creditable,
+)
+from guilder.domain.invoicing.service.crediting import (
+    NotEnoughCredit,
+    NothingRefundable,
+    NotPositive,
+    credit_balance,
+    credits_of,
+    grant_credit,
+    pay_out_credit,
+    take_back_pay_outs,
+)
+from guilder.domain.invoicing.service.discounts import discounts, end_discount, redeem
 from guilder.domain.invoicing.service.documents import (
     DOCUMENT,
     Described,
@@ -78,4 +99,25 @@ __all__ = [
     "tell_overdue",
     "void",
     "void_prepaid",
+    "ByHand",
+    "MixedCurrencies",
+    "make_invoice",
+    "consolidated",
+    "Correction",
+    "GiveBack",
+    "NotCreditable",
+    "PaymentInFlight",
+    "credit_note",
+    "creditable",
+    "NotEnoughCredit",
+    "NothingRefundable",
+    "NotPositive",
+    "credit_balance",
+    "credits_of",
+    "grant_credit",
+    "pay_out_credit",
+    "take_back_pay_outs",
+    "discounts",
+    "end_discount",
+    "redeem",
 ]

@@ -10,6 +10,7 @@ from guilder.domain.invoicing.rules import drafts, happenings
 from guilder.domain.invoicing.rules.happenings import Happening
 from guilder.domain.invoicing.service import changing, prepaid
 from guilder.domain.invoicing.service.arrears import Due, bill_segments
+from guilder.domain.invoicing.service.consolidating import consolidated
 from guilder.domain.invoicing.service.finalizing import finalize
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Via
@@ -94,7 +95,8 @@ async def finalize_new(tx: Tx, made: Sequence[Draft], *, now: datetime) -> list[
         drafts.without(draft, frozenset(item for tenant_id, item in taken if tenant_id == draft.tenant_id))
         for draft in made
     ]
-    paid = await prepaid.draw(tx, made=[draft for draft in fresh if draft.lines])
+    shared = await consolidated(tx, drafts=[draft for draft in fresh if draft.lines])
+    paid = await prepaid.draw(tx, made=shared)
     final = await finalize(tx, drafts=[each.draft for each in paid], via=Via.EITHER, now=now)
     await prepaid.record(tx, drawn=paid, invoices=final, now=now)
     return final

@@ -11,8 +11,8 @@ from guilder.platform.db.tx import Tx
 
 
 async def consolidated(tx: Tx, *, drafts: Sequence[Draft]) -> list[Draft]:
-    """Return these drafts, with those put together that share an invoice; nothing is read where there is but one."""
-    if len(drafts) < 2:
+    """Return these drafts, with those put together that share an invoice."""
+    if not drafts:
         return list(drafts)
     issuers = await identity.issuers(tx, tenant_ids=sorted({draft.tenant_id for draft in drafts}))
     if not any(issuer.consolidates for issuer in issuers.values()):

@@ -147,6 +147,31 @@ async def billed_in_period(tx: Tx, *, subscription_id: UUID, starts_at: datetime
     return (row["billed"], row["credited"]) if row and row["billed"] else None
 
 
+async def credited(tx: Tx, refs: Sequence[Ref]) -> dict[UUID, tuple[int, int]]:
+    """Return, by line of these invoices, (net, tax) of what credits it: negative, as it stands on the credits."""
+    rows = await tx.fetch(
+        """select c.credits_line_id, sum(c.amount_minor)::bigint as net, sum(c.tax_minor)::bigint as tax
+           from invoicing.lines c
+           join invoicing.invoices i on i.tenant_id = c.tenant_id and i.id = c.invoice_id and i.status <> 'void'
+           where (c.tenant_id, c.credits_line_id) in (
+               select l.tenant_id, l.id from invoicing.lines l
+               where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])))
+           group by c.credits_line_id""",
+        *split(refs),
+    )
+    return {row["credits_line_id"]: (row["net"], row["tax"]) for row in rows}
+
+
+async def noted(tx: Tx, ref: Ref) -> int:
+    """Return what the credit notes of an invoice come to."""
+    came_to: int = await tx.fetchval(
+        """select coalesce(-sum(total_minor), 0)::bigint from invoicing.invoices
+           where tenant_id = $1 and corrects_invoice_id = $2 and kind = 'credit_note' and status <> 'void'""",
+        *ref,
+    )
+    return came_to
+
+
 async def save_document(tx: Tx, documents: Sequence[tuple[Ref, str, Status]]) -> None:
     await tx.execute(
         """update invoicing.invoices i set document_path = v.path, document_status = v.status
