@@ -5,7 +5,7 @@ from typing import Any
 from guilder.domain.catalog.model import Plan
 from guilder.domain.customers.model import Customer
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.model import NewSubscription, Subscription, Terms
+from guilder.domain.subscriptions.model import NewSubscription, Status, Subscription, Terms
 from guilder.platform.db.tx import Tx
 from tests.support.builders.identity import NOW
 
@@ -37,6 +37,6 @@ async def a_subscription(tx: Tx, customer: Customer, plan: Plan, **over: Any) ->
         "time_zone": customer.time_zone,
     }
     [made] = await subscriptions.create(tx, orders=[NewSubscription(**{**said, **over})], now=now)
-    if is_active:
+    if is_active and made.status is Status.PROCESSING:
         [made] = await subscriptions.activate(tx, refs=[made.ref], now=now)
     return made
