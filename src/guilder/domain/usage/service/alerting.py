@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -123,7 +124,9 @@ async def _judge(
         if reading.quantity >= stretch.alert.threshold
     ]
     # Of an alert that tells once, the earliest month is the one.
-    first = {(stretch.alert.id, stretch.slot): (stretch, quantity) for stretch, quantity in reversed(full)}
+    first: dict[tuple[UUID, datetime], tuple[Stretch, Decimal]] = {}
+    for stretch, quantity in full:
+        first.setdefault((stretch.alert.id, stretch.slot), (stretch, quantity))
     new = await alert_rows.reach(tx, list(first.values()), now=now)
     told = [
         UsageAlertReached(
