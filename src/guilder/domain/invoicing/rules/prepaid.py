@@ -63,7 +63,10 @@ def apply(draft: Draft, grants: Sequence[PrepaidGrant]) -> tuple[Draft, list[Dra
         (_line(good[grant_id], parts), Draw(good[grant_id], _sum(parts), _item(good[grant_id], parts)))
         for (grant_id, _, _), parts in taken.items()
     ]
-    return replace(draft, lines=(*lines, *(line for line, _ in draws))), [draw for _, draw in draws]
+    # Beside the use that they pay for, before what else is billed with it.
+    after = max((n for n, line in enumerate(lines, start=1) if _is_paid_for(line)), default=len(lines))
+    with_draws = (*lines[:after], *(line for line, _ in draws), *lines[after:])
+    return replace(draft, lines=with_draws), [draw for _, draw in draws]
 
 
 def _is_paid_for(line: NewLine) -> bool:
@@ -116,10 +119,12 @@ def _line(grant: PrepaidGrant, parts: Sequence[tuple[NewLine, Money]]) -> NewLin
         description=grant.name or "Prepaid credits",
         amount=-amount,
         quantity=1,
+        period=first.period,
         subscription_id=first.subscription_id,
         tax_category=first.tax_category,
         is_tax_inclusive=first.is_tax_inclusive,
         is_discountable=False,
+        is_deferred=False,
         billed_item=_item(grant, parts),
         explanation={
             "rule": "prepaid_credits",

@@ -109,7 +109,7 @@ async def _bill(tx: Tx, wave: Sequence[Happening], *, now: datetime) -> list[Inv
     made = [
         drafts.of_lines(each.subscription, lines, issued_at=each.at, terms=_terms(each))
         for each, over in zip(wave, arrears, strict=True)
-        if (lines := [*prorated.get((each.at, each.ref), []), *_fees(each), *over])
+        if (lines := [*over, *prorated.get((each.at, each.ref), []), *_fees(each)])
     ]
     return await finalize_new(tx, made, now=now)
 
