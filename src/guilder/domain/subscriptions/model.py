@@ -184,3 +184,25 @@ class Changed:
     began_period: bool = False  # a period began with it, which nobody has billed yet
     gives_back: bool = False  # paid time was cut off, and is not there again later: what to do with it is the caller's
     add_ons: tuple["Changed", ...] = ()  # what happened to its add-ons with it, at the same instant
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What a subscription was from `at` on, as far as billing goes: one row of its history, in the order of `number`."""
+
+    tenant_id: TenantId
+    subscription_id: UUID
+    number: int
+    status: Status
+    terms: Terms
+    anchor_at: datetime
+    period_number: int
+    current_period: Period
+    full_period: Period | None
+    trial_ends_at: datetime | None
+    fee_from: datetime | None
+    usage_from: datetime | None
+    paused_at: datetime | None
+    ended_at: datetime | None
+    at: datetime
+    is_first_known: bool = False  # the history began with it: what was before is not known

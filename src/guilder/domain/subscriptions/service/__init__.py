@@ -23,12 +23,15 @@ from guilder.domain.subscriptions.service.reading import (
     StillDue,
     add_ons,
     get,
+    hold,
     listing,
     lock,
     of_customer,
+    of_customers,
     of_organization,
     one,
 )
+from guilder.domain.subscriptions.service.remembering import history, some
 from guilder.domain.subscriptions.service.reminding import remind_of_trials
 from guilder.domain.subscriptions.service.rolling import roll_due
 from guilder.domain.subscriptions.service.standing import (
@@ -54,6 +57,8 @@ __all__ = [
     "end",
     "extend_trial",
     "get",
+    "hold",
+    "history",
     "keep",
     "listing",
     "lock",
@@ -61,6 +66,7 @@ __all__ = [
     "mark_past_due",
     "move_billing_day",
     "of_customer",
+    "of_customers",
     "of_organization",
     "one",
     "open_segments",
@@ -73,6 +79,7 @@ __all__ = [
     "saw_late",
     "segments_to_bill",
     "set_payment_method",
+    "some",
     "suspend",
     "use_methods",
 ]

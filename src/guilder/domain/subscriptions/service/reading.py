@@ -49,6 +49,16 @@ async def lock(tx: Tx, *, ref: Ref) -> Subscription:
     return found[0]
 
 
+async def hold(tx: Tx, *, refs: Sequence[Ref]) -> list[Subscription]:
+    """Return those of these subscriptions that there are, held until the transaction ends."""
+    return await store.lock(tx, refs)
+
+
+async def of_customers(tx: Tx, *, customers: Sequence[Ref]) -> list[Subscription]:
+    """Return the subscriptions of these customers, ended ones too."""
+    return await store.of_customers(tx, customers) if customers else []
+
+
 async def of_customer(tx: Tx, *, customer_id: CustomerId) -> list[Subscription]:
     return await store.of_customer(tx, customer_id)
 

@@ -60,6 +60,8 @@ def _shared(turns: Sequence[Rolled]) -> tuple[ParentTurn, ...]:
 
 
 async def _save(tx: Tx, steps: Steps, *, now: datetime) -> None:
+    # A late run passes through states that are never saved, and were real all the same.
+    await store.passed(tx, [turn.subscription for _, _, turns in steps for turn in turns[:-1]])
     await store.save(tx, [after for _, after, turns in steps if turns])
     await store.insert_segments(tx, [each for _, _, turns in steps for turn in turns for each in turn.segments])
     begun = [after for before, after, _ in steps if before.status is Status.SCHEDULED]

@@ -1,5 +1,6 @@
 """The SQL of subscriptions."""
 
+from guilder.domain.subscriptions.store.history import history, passed, some
 from guilder.domain.subscriptions.store.segments import (
     claim_segments,
     insert_segments,
@@ -18,6 +19,7 @@ from guilder.domain.subscriptions.store.subscriptions import (
     lock,
     lock_add_ons,
     of_customer,
+    of_customers,
     of_organization,
     plan_trial_reminders,
     save,
@@ -30,6 +32,7 @@ __all__ = [
     "claim_trial_reminders",
     "due_among",
     "get",
+    "history",
     "insert",
     "insert_segments",
     "listing",
@@ -37,9 +40,12 @@ __all__ = [
     "lock_add_ons",
     "mark_billed",
     "of_customer",
+    "of_customers",
     "of_organization",
+    "passed",
     "plan_trial_reminders",
     "save",
     "save_late_seen",
     "segments_of",
+    "some",
 ]

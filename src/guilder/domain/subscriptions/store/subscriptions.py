@@ -142,6 +142,15 @@ async def of_customer(tx: Tx, customer_id: CustomerId) -> list[Subscription]:
     return [_from_row(row) for row in rows]
 
 
+async def of_customers(tx: Tx, customers: Sequence[Ref]) -> list[Subscription]:
+    rows = await tx.fetch(
+        f"""{_SELECT} where (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+            order by tenant_id, id""",
+        *_split(customers),
+    )
+    return [_from_row(row) for row in rows]
+
+
 async def of_organization(tx: Tx, organization_id: str) -> list[Subscription]:
     rows = await tx.fetch(f"{_SELECT} where organization_id = $1 order by id desc limit 1000", organization_id)
     return [_from_row(row) for row in rows]
