@@ -63,6 +63,13 @@ SEEDS: list[tuple[str, str]] = [
         "I10b",
         f"update invoicing.lines set recognized_at = {_NOW} where recognize_at is not null and recognized_at is null",
     ),
+    (
+        "I10c",  # credit that nobody granted
+        """insert into invoicing.credits (tenant_id, id, customer_id, currency, amount_minor, left_minor, granted_at, reason)
+            select tenant_id, gen_random_uuid(), id, 'EUR', 500, 500, created_at, 'out of thin air'
+            from customers.customers limit 1""",
+    ),
+    ("I10c", f"update invoicing.invoices set credit_applied_minor = 1 where id = {_LIVE}"),
     ("I11", f"update invoicing.lines set amount_minor = amount_minor + 1 where invoice_id = {_LIVE}"),
     ("I11", f"update invoicing.invoices set tax_minor = tax_minor + 1 where id = {_LIVE}"),
     ("I12", f"update invoicing.lines set currency = 'USD' where invoice_id = {_LIVE}"),

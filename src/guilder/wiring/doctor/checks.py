@@ -35,6 +35,7 @@ CHECKS: tuple[Check, ...] = (
     _always("I09b", "every movement of money is booked, and nothing else"),
     _always("I10", "an invoice's receivable is what is left to pay of it"),
     _always("I10b", "what is deferred is what is yet to be earned"),
+    _always("I10c", "what is left of customers' credit is what the books owe them"),
     _always("I11", "totals are the sums of their lines"),
     _always("I12", "an invoice is in one currency throughout"),
     _always("I13", "nothing is billed twice"),

@@ -22,7 +22,7 @@ from guilder.domain.invoicing.service.finalizing import (
 )
 from guilder.domain.invoicing.service.standing import InvoiceIsPaid
 from guilder.domain.ledger import service as ledger
-from guilder.domain.ledger.rules import journal
+from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.model import Via
@@ -142,7 +142,7 @@ async def _owe_less(tx: Tx, invoice: Invoice, note: Invoice, applied: Money, *, 
     await ledger.post(
         tx,
         entries=[
-            journal.credit_note_applied(
+            credit_journal.credit_note_applied(
                 tenant_id=note.tenant_id,
                 note_id=note.id,
                 invoice_id=invoice.id,
@@ -179,7 +179,7 @@ async def _give_back(
     if correction.give_back is GiveBack.NONE:
         if rest.minor > invoice.refunded.minor:
             raise CreditTooLarge(f"only {invoice.refunded} of the invoice was refunded", field="refund")
-        booked = journal.credit_note_of_refund(
+        booked = credit_journal.credit_note_of_refund(
             tenant_id=note.tenant_id, note_id=note.id, customer_id=note.customer_id, amount=rest, at=now
         )
         await ledger.post(tx, entries=[booked])

@@ -11,7 +11,7 @@ from guilder.domain.invoicing.model import Credit
 from guilder.domain.invoicing.service.finalizing import granted_event
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
-from guilder.domain.ledger.rules import journal
+from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import NewRefund, Payment, Refund
 from guilder.domain.payments.model import Status as PaymentStatus
@@ -85,7 +85,7 @@ async def book_grant(tx: Tx, credit: Credit, *, now: datetime) -> None:
     await ledger.post(
         tx,
         entries=[
-            journal.credit_granted(
+            credit_journal.credit_granted(
                 tenant_id=credit.tenant_id,
                 credit_id=credit.id,
                 invoice_id=credit.source_invoice_id,
@@ -138,14 +138,14 @@ async def pay_out(
     uses, after = _uses(held, refunds, now=now)
     await store.crediting.save_left(tx, after)
     await store.crediting.insert_uses(tx, uses, now=now)
-    await ledger.post(tx, entries=[journal.credit_paid_out(**_booked(use), at=now) for use in uses])
+    await ledger.post(tx, entries=[credit_journal.credit_paid_out(**_booked(use), at=now) for use in uses])
     return refunds
 
 
 async def take_back_pay_outs(tx: Tx, *, refunds: Sequence[Ref], now: datetime) -> None:
     """Give customers their credit again that these refunds did not pay out."""
     returned = await store.crediting.return_uses(tx, refunds=refunds, at=now)
-    await ledger.post(tx, entries=[journal.credit_pay_out_failed(**_booked(use), at=now) for use in returned])
+    await ledger.post(tx, entries=[credit_journal.credit_pay_out_failed(**_booked(use), at=now) for use in returned])
 
 
 def _uses(held: Sequence[Credit], refunds: Sequence[Refund], *, now: datetime) -> tuple[list[CreditUse], list[Credit]]:

@@ -15,6 +15,7 @@ from guilder.domain.invoicing.service.pricing import Made
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
+from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payable, Via
@@ -198,7 +199,7 @@ def _booking(each: Made) -> JournalEntry | None:
 def _credit_bookings(made: Sequence[Made], pool: _Credits) -> list[JournalEntry]:
     issued_at = {each.invoice.id: each.invoice.issued_at for each in made}
     granted = [
-        journal.credit_granted(
+        credit_journal.credit_granted(
             tenant_id=credit.tenant_id,
             credit_id=credit.id,
             invoice_id=credit.source_invoice_id,
@@ -209,7 +210,7 @@ def _credit_bookings(made: Sequence[Made], pool: _Credits) -> list[JournalEntry]
         for credit in pool.granted
     ]
     used = [
-        journal.credit_used(
+        credit_journal.credit_used(
             tenant_id=use.tenant_id,
             use_id=use.id,
             invoice_id=use.invoice_id,

@@ -13,6 +13,7 @@ from guilder.domain.invoicing.service.finalizing import paid_event, subscription
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
+from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
@@ -186,7 +187,7 @@ def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> Journa
 
 def _credit_returned(use: CreditUse, *, at: datetime) -> JournalEntry:
     assert use.invoice_id is not None
-    return journal.credit_returned(
+    return credit_journal.credit_returned(
         tenant_id=use.tenant_id,
         use_id=use.id,
         invoice_id=use.invoice_id,

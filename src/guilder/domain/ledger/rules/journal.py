@@ -12,7 +12,7 @@ from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
 
 
-def _entry(
+def entry_of(
     kind: str,
     source: tuple[str, UUID],
     *,
@@ -51,7 +51,7 @@ def invoice_finalized(
     total = earned + deferred + tax
     if earned.is_zero and deferred.is_zero and tax.is_zero:
         return None
-    return _entry(
+    return entry_of(
         "invoice_finalized",
         ("invoice", invoice_id),
         tenant_id=tenant_id,
@@ -81,7 +81,7 @@ def invoice_voided(
     total = earned + deferred + tax
     if earned.is_zero and deferred.is_zero and tax.is_zero:
         return None
-    return _entry(
+    return entry_of(
         "invoice_voided",
         ("invoice", invoice_id),
         tenant_id=tenant_id,
@@ -101,7 +101,7 @@ def revenue_recognized(
     *, tenant_id: TenantId, line_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:
     """Book a line's service as given: its period is over."""
-    return _entry(
+    return entry_of(
         "revenue_recognized",
         ("invoice_line", line_id),
         tenant_id=tenant_id,
@@ -126,7 +126,7 @@ def payment_succeeded(
     at: datetime,
 ) -> JournalEntry:
     """Book money that came in through a gateway account for an invoice."""
-    return _entry(
+    return entry_of(
         "payment_succeeded",
         ("payment", payment_id),
         tenant_id=tenant_id,
@@ -150,7 +150,7 @@ def refund_succeeded(
     at: datetime,
 ) -> JournalEntry:
     """Book money given back. The invoice stays as it is: only a credit note changes what was owed."""
-    return _entry(
+    return entry_of(
         "refund_succeeded",
         ("refund", refund_id),
         tenant_id=tenant_id,
@@ -175,7 +175,7 @@ def overpayment_returned(
     at: datetime,
 ) -> JournalEntry:
     """Book the return of a second payment of one invoice: its receivable went below zero, and comes back to it."""
-    return _entry(
+    return entry_of(
         "overpayment_returned",
         ("refund", refund_id),
         tenant_id=tenant_id,
@@ -189,145 +189,11 @@ def overpayment_returned(
     )
 
 
-def credit_note_applied(
-    *, tenant_id: TenantId, note_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
-) -> JournalEntry:
-    """Book what of a credit note makes an open invoice owe less."""
-    return _entry(
-        "credit_note_applied",
-        ("invoice", note_id),
-        tenant_id=tenant_id,
-        customer_id=customer_id,
-        currency=amount.currency,
-        at=at,
-        postings=[
-            Posting(Account.RECEIVABLE, amount.minor, note_id),
-            Posting(Account.RECEIVABLE, -amount.minor, invoice_id),
-        ],
-    )
-
-
-def credit_note_of_refund(
-    *, tenant_id: TenantId, note_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
-) -> JournalEntry:
-    """Book the document of what a refund gave back: it is no loss any more, but was never owed."""
-    return _entry(
-        "credit_note_of_refund",
-        ("invoice", note_id),
-        tenant_id=tenant_id,
-        customer_id=customer_id,
-        currency=amount.currency,
-        at=at,
-        postings=[Posting(Account.RECEIVABLE, amount.minor, note_id), Posting(Account.REFUNDS, -amount.minor)],
-    )
-
-
-def credit_granted(
-    *,
-    tenant_id: TenantId,
-    credit_id: UUID,
-    invoice_id: UUID | None,
-    customer_id: CustomerId,
-    amount: Money,
-    at: datetime,
-) -> JournalEntry:
-    """Book what is owed to a customer as credit: a credit note's amount, or else a present, which costs us.
-
-    Below zero it is what an invoice came to and was too little to collect: the customer owes it from here on, and the
-    invoice no more.
-    """
-    source = Account.RECEIVABLE if invoice_id else Account.WRITE_OFFS
-    return _entry(
-        "credit_granted",
-        ("credit", credit_id),
-        tenant_id=tenant_id,
-        customer_id=customer_id,
-        currency=amount.currency,
-        at=at,
-        postings=[
-            Posting(source, amount.minor, invoice_id),
-            Posting(Account.CUSTOMER_CREDIT, -amount.minor, customer_id),
-        ],
-    )
-
-
-def credit_used(
-    *, tenant_id: TenantId, use_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
-) -> JournalEntry:
-    """Book customer credit that pays an invoice."""
-    return _entry(
-        "credit_used",
-        ("credit_use", use_id),
-        tenant_id=tenant_id,
-        customer_id=customer_id,
-        currency=amount.currency,
-        at=at,
-        postings=[
-            Posting(Account.CUSTOMER_CREDIT, amount.minor, customer_id),
-            Posting(Account.RECEIVABLE, -amount.minor, invoice_id),
-        ],
-    )
-
-
-def credit_returned(
-    *, tenant_id: TenantId, use_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
-) -> JournalEntry:
-    """Book the reverse of `credit_used`: the invoice is void."""
-    return _entry(
-        "credit_returned",
-        ("credit_use", use_id),
-        tenant_id=tenant_id,
-        customer_id=customer_id,
-        currency=amount.currency,
-        at=at,
-        postings=[
-            Posting(Account.RECEIVABLE, amount.minor, invoice_id),
-            Posting(Account.CUSTOMER_CREDIT, -amount.minor, customer_id),
-        ],
-    )
-
-
-def credit_paid_out(
-    *, tenant_id: TenantId, use_id: UUID, refund_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
-) -> JournalEntry:
-    """Book customer credit that a refund pays out: what the refund takes from the bank is no loss then."""
-    return _entry(
-        "credit_paid_out",
-        ("credit_use", use_id),
-        tenant_id=tenant_id,
-        customer_id=customer_id,
-        currency=amount.currency,
-        at=at,
-        postings=[
-            Posting(Account.CUSTOMER_CREDIT, amount.minor, customer_id),
-            Posting(Account.REFUNDS, -amount.minor, refund_id),
-        ],
-    )
-
-
-def credit_pay_out_failed(
-    *, tenant_id: TenantId, use_id: UUID, refund_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
-) -> JournalEntry:
-    """Book the reverse of `credit_paid_out`: the refund did not go through, and the customer has its credit again."""
-    return _entry(
-        "credit_pay_out_failed",
-        ("credit_use", use_id),
-        tenant_id=tenant_id,
-        customer_id=customer_id,
-        currency=amount.currency,
-        at=at,
-        postings=[
-            Posting(Account.REFUNDS, amount.minor, refund_id),
-            Posting(Account.CUSTOMER_CREDIT, -amount.minor, customer_id),
-        ],
-    )
-
-
 def invoice_given_up(
     *, tenant_id: TenantId, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:
     """Book what is not expected to come in any more."""
-    return _entry(
+    return entry_of(
         "invoice_given_up",
         ("invoice", invoice_id),
         tenant_id=tenant_id,
@@ -345,7 +211,7 @@ def written_off_after_all_paid(
     *, tenant_id: TenantId, payment_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:
     """Take a write-off back: the money came in after all."""
-    return _entry(
+    return entry_of(
         "write_off_reversed",
         ("payment", payment_id),
         tenant_id=tenant_id,
@@ -363,7 +229,7 @@ def prepaid_bought(
     *, tenant_id: TenantId, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:
     """Book prepaid credits that are sold as owed: the invoice that sold them counted them as earned."""
-    return _entry(
+    return entry_of(
         "prepaid_bought",
         ("prepaid_grant", grant_id),
         tenant_id=tenant_id,
@@ -381,7 +247,7 @@ def prepaid_drawn(
     *, tenant_id: TenantId, use_id: UUID, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:
     """Book what use drew of prepaid credits that were bought as earned."""
-    return _entry(
+    return entry_of(
         "prepaid_drawn",
         ("prepaid_use", use_id),
         tenant_id=tenant_id,
@@ -399,7 +265,7 @@ def prepaid_returned(
     *, tenant_id: TenantId, use_id: UUID, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:
     """Book the reverse of `prepaid_drawn`: the invoice that drew it is void."""
-    return _entry(
+    return entry_of(
         "prepaid_returned",
         ("prepaid_use", use_id),
         tenant_id=tenant_id,
@@ -417,7 +283,7 @@ def prepaid_ended(
     *, tenant_id: TenantId, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:
     """Book as earned what nobody will draw any more of prepaid credits that were bought."""
-    return _entry(
+    return entry_of(
         "prepaid_ended",
         ("prepaid_grant", grant_id),
         tenant_id=tenant_id,

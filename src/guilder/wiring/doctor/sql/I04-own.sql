@@ -10,4 +10,4 @@ from (select p.tenant_id, p.invoice_id, sum(p.amount_minor - coalesce(r.given, 0
             and (r.status = 'succeeded' or (r.status = 'pending' and r.is_overpayment and r.asked_at > t.late_at))) r on true
       where p.status = 'succeeded' group by p.tenant_id, p.invoice_id) m
 join invoicing.invoices i on i.tenant_id = m.tenant_id and i.id = m.invoice_id
-where m.kept > case when i.status = 'void' then 0 else i.total_minor end
+where m.kept > case when i.status = 'void' then 0 else i.total_minor - least(i.credit_applied_minor, 0) end

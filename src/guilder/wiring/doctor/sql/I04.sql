@@ -6,4 +6,4 @@ from (select c.tenant_id, c.invoice_id, sum(c.kept) as kept
       from charge c join tenant t on t.tenant_id = c.tenant_id
       where c.at <= t.late_at group by c.tenant_id, c.invoice_id) c
 left join invoicing.invoices i on i.tenant_id = c.tenant_id and i.id = c.invoice_id
-where c.kept > case when i.status = 'void' then 0 else coalesce(i.total_minor, 0) end
+where c.kept > case when i.status = 'void' then 0 else coalesce(i.total_minor - least(i.credit_applied_minor, 0), 0) end

@@ -20,4 +20,4 @@ cross join lateral (
 where m.last_at <= t.late_at
   and (i.paid_minor < m.paid or i.refunded_minor <> m.refunded
        or (i.status in ('open', 'uncollectible') and i.total_minor > 0
-           and m.paid + i.credited_minor >= i.total_minor))
+           and m.paid + i.credited_minor + i.credit_applied_minor >= i.total_minor))

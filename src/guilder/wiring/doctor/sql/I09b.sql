@@ -12,7 +12,7 @@ with fact as (
                          when 'uncollectible' then array['invoice_finalized', 'invoice_given_up']
                          else array['invoice_finalized'] end
     from tenant t join invoicing.invoices i on i.tenant_id = t.tenant_id
-    where i.total_minor > 0 and i.status <> 'draft'
+    where i.total_minor <> 0 and i.status <> 'draft'
 ), due as (
     select f.tenant_id, f.source_type, f.source_id, k.kind from fact f cross join unnest(f.kinds) as k (kind)
 ), booked as (

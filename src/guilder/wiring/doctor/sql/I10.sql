@@ -1,4 +1,4 @@
--- Taken from the payments, not from what invoicing has heard of them: they are booked together.
+-- A credit note's has gone to an invoice or to the customer's credit. Taken from the payments, not from what invoicing has heard of them: they are booked together.
 select i.tenant_id, 'inv' as kind, i.id::text as id,
        format('its receivable is %s in the books; being %s, it should be %s', b.receivable, i.status, x.expected) as says
 from tenant t
@@ -14,6 +14,9 @@ cross join lateral (
         where r.tenant_id = p.tenant_id and r.payment_id = p.id and r.status = 'succeeded' and r.is_overpayment) r on true
     where p.tenant_id = i.tenant_id and p.invoice_id = i.id and p.status = 'succeeded') m
 cross join lateral (
-    select case when i.status in ('open', 'paid') then i.total_minor - i.credited_minor else 0 end - m.came_in
+    select case when i.kind = 'invoice' and i.status in ('open', 'paid')
+                then i.total_minor - i.credited_minor - i.credit_applied_minor
+                -- What was given up keeps what credit paid of it and credit notes took; a write-off took the rest.
+                else 0 end - m.came_in
         as expected) x
 where i.status <> 'draft' and b.receivable <> x.expected

@@ -7,4 +7,4 @@ cross join lateral (
     select count(*) as lines, coalesce(sum(l.amount_minor), 0) as net, coalesce(sum(l.tax_minor), 0) as tax
     from invoicing.lines l where l.tenant_id = i.tenant_id and l.invoice_id = i.id) l
 where (i.subtotal_minor, i.tax_minor, i.total_minor) is distinct from (l.net, l.tax, l.net + l.tax)
-   or i.total_minor < 0 or l.lines = 0
+   or (i.total_minor < 0) <> (i.kind = 'credit_note') or l.lines = 0
