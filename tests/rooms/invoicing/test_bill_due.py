@@ -11,10 +11,11 @@ from guilder.domain.catalog.model import NewPrice
 from guilder.domain.invoicing import jobs
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Status
-from guilder.domain.invoicing.rules import drafts, proration
+from guilder.domain.invoicing.rules import drafts
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Changed
 from guilder.domain.subscriptions.model import Status as Standing
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -199,24 +200,29 @@ async def test_a_recovered_subscription_is_billed_for_the_period_that_it_began(o
     assert await bills() == made
 
 
-async def test_what_was_billed_for_a_period_is_known_with_what_is_left_of_it(open_tx, subscribed, customer):
+async def test_a_change_works_from_what_is_billed_and_not_void(open_tx, subscribed, customer):
     subscription = await subscribed(amount=3_000)
     eur = lambda minor: Money(minor, "EUR")
+    middle = NOW + (subscription.current_period.ends_at - NOW) / 2
+    dearer = replace(subscription, terms=replace(subscription.terms, unit_amount=eur(5_000)))
+
+    async def lines_of(tx, cause, before=subscription, after=dearer):
+        changed = Changed(before=before, after=after)
+        [lines] = await invoicing.change_lines(tx, changed=[changed], cause=[cause], at=middle)
+        return lines
+
     async with open_tx() as tx:
-        assert await invoicing.billed_for_period(tx, subscription=subscription) == (eur(0), eur(0))
+        assert [line.amount for line in await lines_of(tx, "a")] == [eur(2_500)], "nothing is billed yet"
         fee = drafts.first_period(subscription, order_id=None, issued_at=NOW)
         [bill] = await invoicing.finalize(tx, drafts=[fee], via=Via.LINK, now=NOW)
-        assert await invoicing.billed_for_period(tx, subscription=subscription) == (eur(3_000), eur(3_000))
-        middle = NOW + (subscription.current_period.ends_at - NOW) / 2
-        dearer = replace(subscription.terms, unit_amount=eur(5_000))
-        lines = proration.lines(
-            subscription, dearer, billed=eur(3_000), left_to_credit=eur(3_000), cause="a", changed_at=middle
-        )
+        lines = await lines_of(tx, "a")
+        assert [line.amount for line in lines] == [eur(-1_500), eur(2_500)]
         change = replace(fee, lines=tuple(lines), issued_at=middle)
         [more] = await invoicing.finalize(tx, drafts=[change], via=Via.LINK, now=middle)
         assert more.total == eur(1_000)
-        assert await invoicing.billed_for_period(tx, subscription=subscription) == (eur(5_500), eur(4_000))
+        back = await lines_of(tx, "b", before=dearer, after=subscription)
+        assert [line.amount for line in back] == [eur(-2_500), eur(1_500)]
         await invoicing.void(tx, refs=[more.ref], now=middle)
-        assert await invoicing.billed_for_period(tx, subscription=subscription) == (eur(3_000), eur(3_000))
+        assert await lines_of(tx, "a") == lines
         await invoicing.void(tx, refs=[bill.ref], now=middle)
-        assert await invoicing.billed_for_period(tx, subscription=subscription) == (eur(0), eur(0))
+        assert [line.amount for line in await lines_of(tx, "a")] == [eur(2_500)]

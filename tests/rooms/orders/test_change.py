@@ -7,7 +7,7 @@ import pytest
 from guilder.domain.catalog.model import NewPrice
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
-from guilder.domain.orders.rules.change import When, WouldBeACredit
+from guilder.domain.orders.rules.change import When
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.lifecycle import IllegalStep
 from guilder.kernel.money import Money
@@ -46,6 +46,11 @@ async def change(shop, ref, **wish):
 
 async def now_of(shop, ref):
     return await shop.act(lambda tx: subscriptions.one(tx, ref=ref))
+
+
+async def bills(shop, ref):
+    found = await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), subscription_id=ref.id))
+    return found.items
 
 
 def lines(answer):
@@ -88,11 +93,17 @@ async def test_a_downgrade_waits_for_the_next_period_and_can_be_taken_back(shop)
     assert (after.terms.plan_code, after.terms.amount.minor) == (less.code, 1000)
 
 
-async def test_a_downgrade_now_is_refused(shop):
+async def test_a_downgrade_now_is_a_credit_note_and_its_amount_pays_the_next_invoice(shop):
     ref = await a_subscriber(shop)
     less = await shop.plan(amount=1000)
-    with pytest.raises(WouldBeACredit):
-        await change(shop, ref, plan=less.code, when=When.NOW)
+    await shop.advance(NOW + HALF)
+    answer = await change(shop, ref, plan=less.code, when=When.NOW)
+    assert lines(answer) == [("proration_credit", -1500), ("proration_charge", 500)]
+    assert (answer.invoice.kind, answer.invoice.total.minor, answer.invoice.due.minor) == ("credit_note", -1000, 0)
+    assert (answer.order.status, answer.subscription.terms.plan_code) == ("completed", less.code)
+    await shop.advance(datetime(2026, 5, 1, tzinfo=UTC))
+    [renewal, *_] = await bills(shop, ref)
+    assert (renewal.total.minor, renewal.credit_applied.minor, renewal.status) == (1000, 1000, "paid")
 
 
 async def test_more_seats_prorate_as_another_plan_does(shop):
@@ -153,7 +164,7 @@ async def test_the_last_wish_counts_of_several_that_wait_for_their_payment(shop)
 
 async def test_a_trial_changes_for_nothing(shop):
     ref = await a_subscriber(shop, trial_days=14)
-    better = await shop.plan(amount=9000)
+    better = await shop.plan(amount=9000, trial_days=14)
     answer = await change(shop, ref, plan=better.code)
     assert answer.invoice is None
     after = await now_of(shop, ref)

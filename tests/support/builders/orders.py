@@ -152,6 +152,8 @@ class Shop:
 
     async def subscribed(self, tx: Tx, customer: Customer, to: Plan, **over: Any) -> OrderAnswer:
         said = {"organization_id": customer.organization_id, "plan": to.code, "asked": asked(), "now": self.now}
+        if "trial_days" in over:
+            over["start"] = service.Start(trial_days=over.pop("trial_days"))
         return await service.subscribe(tx, **{**said, **over})
 
     async def pays_by_link(self, answer: OrderAnswer, outcome: Outcome | None = None) -> None:

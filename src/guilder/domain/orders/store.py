@@ -89,6 +89,17 @@ async def claim_abandoned(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list
     return [_from_row(row) for row in rows]
 
 
+async def has_bought(tx: Tx, customer_id: UUID) -> bool:
+    """Say whether a customer has bought anything at all: an order that was completed, and not for nothing."""
+    return bool(
+        await tx.fetchval(
+            """select exists (select from orders.orders
+               where customer_id = $1 and status = 'completed' and amount_due_minor > 0)""",
+            customer_id,
+        )
+    )
+
+
 async def listing(
     tx: Tx,
     query: PageQuery,

@@ -8,7 +8,7 @@ import pytest
 
 from guilder.domain.catalog.model import Limit, Plan, PlanStatus, Price
 from guilder.domain.orders.rules import change, terms
-from guilder.domain.orders.rules.change import When, WouldBeACredit
+from guilder.domain.orders.rules.change import When
 from guilder.domain.orders.rules.terms import AmountTooLarge, NoSuchPrice, QuantityTooLarge
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
@@ -105,21 +105,18 @@ def test_names_a_cycle_as_the_catalog_does(interval, name):
 
 
 @pytest.mark.parametrize(
-    ("when", "net", "at_once"),
+    ("when", "net", "is_cheaper", "at_once"),
     [
-        (None, 1, True),
-        (None, 0, True),
-        (None, -1, False),
-        (When.NOW, 1, True),
-        (When.NOW, 0, True),
-        (When.PERIOD_END, 1, False),
-        (When.PERIOD_END, -1, False),
+        (None, 1, False, True),
+        (None, 0, False, True),
+        (None, 0, True, False),  # nothing is prorated: the lower price comes with the next period
+        (None, -1, True, False),
+        (None, -1, False, False),
+        (When.NOW, 1, False, True),
+        (When.NOW, -1, True, True),
+        (When.PERIOD_END, 1, False, False),
+        (When.PERIOD_END, -1, True, False),
     ],
 )
-def test_takes_effect_now_where_something_is_to_be_paid(when, net, at_once):
-    assert change.is_at_once(when, net=Money(net, "EUR")) is at_once
-
-
-def test_gives_no_money_back_now():
-    with pytest.raises(WouldBeACredit):
-        change.is_at_once(When.NOW, net=Money(-1, "EUR"))
+def test_takes_effect_now_where_it_costs_more_and_with_the_next_period_where_less(when, net, is_cheaper, at_once):
+    assert change.is_at_once(when, net=Money(net, "EUR"), is_cheaper=is_cheaper) is at_once

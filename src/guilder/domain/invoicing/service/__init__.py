@@ -9,6 +9,7 @@ from guilder.domain.invoicing.service.billing import (
     billed_for_period,
 )
 from guilder.domain.invoicing.service.by_hand import ByHand, MixedCurrencies, make_invoice
+from guilder.domain.invoicing.service.changing import change_lines, unused_lines
 from guilder.domain.invoicing.service.consolidating import consolidated
 from guilder.domain.invoicing.service.correcting import (
     Correction,
@@ -40,12 +41,14 @@ from guilder.domain.invoicing.service.documents import (
 )
 from guilder.domain.invoicing.service.explaining import explained
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_billed, finalize
+from guilder.domain.invoicing.service.leaving import bill_cut_off
 from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
 from guilder.domain.invoicing.service.prepaid import expire_due as expire_prepaid_due
 from guilder.domain.invoicing.service.prepaid import grant as grant_prepaid
 from guilder.domain.invoicing.service.prepaid import listing as prepaid_grants
 from guilder.domain.invoicing.service.prepaid import void as void_prepaid
 from guilder.domain.invoicing.service.pricing import UnknownIssuer
+from guilder.domain.invoicing.service.progressive import Heard, bill_heard
 from guilder.domain.invoicing.service.reading import get, listing, lock, one
 from guilder.domain.invoicing.service.standing import (
     InvoiceIsPaid,
@@ -62,62 +65,67 @@ from guilder.domain.invoicing.service.standing import (
 __all__ = [
     "DOCUMENT",
     "AlreadyBilled",
+    "ByHand",
+    "Correction",
     "Described",
     "DocumentNotReady",
     "Due",
     "ExpiryIsPast",
+    "GiveBack",
+    "Heard",
     "InvoiceIsPaid",
     "IsCreditNote",
+    "MixedCurrencies",
+    "NotCreditable",
+    "NotEnoughCredit",
+    "NotPositive",
+    "NothingRefundable",
+    "PaymentInFlight",
     "PrepaidIsOver",
     "PrepaidIsUnpaid",
     "UnknownIssuer",
     "are_billed",
     "bill_closed",
+    "bill_cut_off",
     "bill_due",
+    "bill_heard",
     "bill_periods",
     "bill_segments",
     "bill_segments_due",
     "billed_for_period",
+    "change_lines",
+    "consolidated",
+    "credit_balance",
+    "credit_note",
+    "creditable",
+    "credits_of",
     "describe",
+    "discounts",
     "document_path",
     "document_stored",
-    "explained",
+    "end_discount",
     "expire_prepaid_due",
+    "explained",
     "finalize",
     "get",
     "give_up",
+    "grant_credit",
     "grant_prepaid",
     "listing",
     "lock",
+    "make_invoice",
     "one",
+    "pay_out_credit",
     "prepaid_grants",
     "recognize_due",
     "record_refunds",
+    "redeem",
     "request_documents",
     "settle",
+    "take_back_pay_outs",
     "tell_due_soon",
     "tell_overdue",
+    "unused_lines",
     "void",
     "void_prepaid",
-    "ByHand",
-    "MixedCurrencies",
-    "make_invoice",
-    "consolidated",
-    "Correction",
-    "GiveBack",
-    "NotCreditable",
-    "PaymentInFlight",
-    "credit_note",
-    "creditable",
-    "NotEnoughCredit",
-    "NothingRefundable",
-    "NotPositive",
-    "credit_balance",
-    "credits_of",
-    "grant_credit",
-    "pay_out_credit",
-    "take_back_pay_outs",
-    "discounts",
-    "end_discount",
-    "redeem",
 ]

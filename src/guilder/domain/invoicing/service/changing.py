@@ -1,20 +1,68 @@
-"""What a change within a period gives back and charges."""
+"""What a change of terms gives back and charges, and what ending or pausing gives back: lines for the caller's draft."""
 
 from collections.abc import Sequence
 from datetime import datetime
 
 from guilder.domain.invoicing.model import NewLine
-from guilder.domain.subscriptions.model import Changed
+from guilder.domain.invoicing.rules import proration
+from guilder.domain.invoicing.store import billed
+from guilder.domain.subscriptions.model import Changed, Status
+from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
+
+# In these nothing of the current period was billed, whatever its terms.
+_UNBILLED = frozenset({Status.SCHEDULED, Status.TRIALING})
 
 
 async def change_lines(
     tx: Tx, *, changed: Sequence[Changed], cause: Sequence[str], at: datetime
 ) -> list[list[NewLine]]:
-    return [[] for _ in changed]
+    """Return what changes of terms at `at` give back and charge for the rest of the period, each named by its cause.
+
+    They are worked out from what is billed in the database: what a change follows on has to be finalized before it.
+    There are none in a trial, nor where the rest is billed at these terms already; and where a change begins a new
+    period, the fee of that period is the caller's to bill.
+    """
+    standing = await _standing(tx, changed, [at] * len(changed))
+    return [
+        []
+        if each.before.status in _UNBILLED or each.after.status in _UNBILLED
+        else proration.lines(each.before, each.after, standing=standing[each.before.ref], cause=name, changed_at=at)
+        for each, name in zip(changed, cause, strict=True)
+    ]
 
 
 async def unused_lines(
     tx: Tx, *, changed: Sequence[Changed], at: datetime, is_last_day_used: bool = True
 ) -> list[list[NewLine]]:
-    return [[] for _ in changed]
+    """Return what gives the unused time back of subscriptions that ended or were paused at `at`.
+
+    Of one that was paused before, what was kept for later is unused since its pause.
+    """
+    since = [
+        each.before.paused_at if each.before.status is Status.PAUSED and each.before.paused_at else at
+        for each in changed
+    ]
+    standing = await _standing(tx, changed, since)
+    return [
+        []
+        if each.before.status in _UNBILLED
+        else proration.unused(
+            each.before,
+            standing=standing[each.before.ref],
+            cause=f"{each.after.status.value}:{at.isoformat()}",
+            at=from_then,
+            is_last_day_used=is_last_day_used,
+        )
+        for each, from_then in zip(changed, since, strict=True)
+    ]
+
+
+async def _standing(tx: Tx, changed: Sequence[Changed], at: Sequence[datetime]) -> dict[Ref, proration.Standing]:
+    asked = [
+        billed.Asked(
+            ref=each.before.ref, period=each.before.current_period, at=instant, is_kept=proration.is_kept(each.before)
+        )
+        for each, instant in zip(changed, at, strict=True)
+    ]
+    return await billed.standing(tx, asked) if asked else {}

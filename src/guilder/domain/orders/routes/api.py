@@ -75,7 +75,7 @@ async def subscribe(session: Session, body: SubscribeIn) -> Envelope[SubscribedO
         currency=body.currency,
         payment_method_id=body.payment_method_id,
         quantity=body.quantity,
-        trial_days=body.trial_days,
+        start=service.Start(trial_days=body.trial_days),
         asked=_asked(session, body.metadata),
         now=session.now,
     )
@@ -125,9 +125,14 @@ async def cancel(
 ) -> Envelope[SubscriptionOut]:
     """End a subscription: when what is paid has run out, or now. Until its end, `auto_renew: true` takes that back."""
     ended = await service.cancel(
-        session.tx, subscription_id=subscription_id, when=when, only=session.customer_filter, now=session.now
+        session.tx,
+        subscription_id=subscription_id,
+        when=when,
+        only=session.customer_filter,
+        now=session.now,
     )
-    return ok(subscription_to_wire(ended))
+    assert ended.subscription is not None
+    return ok(subscription_to_wire(ended.subscription))
 
 
 @router.post("/api/orders", permission=ORDER, status_code=201)

@@ -1,13 +1,17 @@
-"""When a change takes effect: at once if there is something to pay for it, else with the next period."""
+"""When a change takes effect, and when a subscription ends: now, when its period ends, or on a date."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
+from guilder.domain.catalog.model import Plan, TrialEnd
 from guilder.domain.invoicing.model import NewLine
-from guilder.domain.subscriptions.model import Status, Subscription, Terms
+from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
+from guilder.domain.subscriptions.rules import changes, grid
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
 from guilder.kernel import lifecycle
-from guilder.kernel.errors import Conflict
+from guilder.kernel.errors import Conflict, Invalid
 from guilder.kernel.money import Money, total
 
 
@@ -16,44 +20,86 @@ class When(StrEnum):
     PERIOD_END = "period_end"
 
 
-class WouldBeACredit(Conflict):
-    """The change would give money back; it can take effect with the next period."""
+class NowOrThen(Invalid):
+    """It is now, with the end of the period, or on a date: one of them."""
 
-    code = "change_would_credit"
+    code = "when_or_date"
 
 
-def is_at_once(when: When | None, *, net: Money) -> bool:
+class MethodNeeded(Conflict):
+    """There has to be a payment method for this first."""
+
+    code = "payment_method_needed"
+
+
+def is_at_once(when: When | None, *, net: Money, is_cheaper: bool) -> bool:
     """Say whether a change takes effect now.
 
-    Left to us, a change takes effect now if it costs something or nothing, and with the next period if it would give
-    money back. What would give money back is refused now: an invoice is never negative.
-
-    :raises WouldBeACredit: it was asked for now, and its net is negative
+    Left to us, an upgrade does, and a downgrade waits for the next period: what would give money back is one, and so is
+    a lower price where nothing is prorated. What is asked for now is done now: what it gives back becomes credit.
     """
     if when is None:
-        return net.minor >= 0
-    if when is When.NOW and net.minor < 0:
-        raise WouldBeACredit(f"it would give {-net} back now; ask for when=period_end", field="when")
+        return net.minor > 0 or (net.is_zero and not is_cheaper)
     return when is When.NOW
+
+
+def is_cheaper(subscription: Subscription, terms: Terms) -> bool:
+    """Say whether the same time costs less on these terms. In a trial no price counts yet."""
+    before = subscription.terms
+    if subscription.status is Status.TRIALING or before.interval != terms.interval:
+        return False
+    return terms.amount < before.amount
 
 
 def net_of(lines: Sequence[NewLine], currency: str) -> Money:
     return total([line.amount for line in lines], currency)
 
 
-def is_free_of_charge(subscription: Subscription) -> bool:
-    """Say whether the current period costs nothing whatever its terms: a trial."""
-    return subscription.status is Status.TRIALING
+def rehearsed(subscription: Subscription, terms: Terms, *, at: datetime, trial_ends_at: datetime | None) -> Changed:
+    """Return what a change now would make of a subscription: it is billed before it is known to take effect.
 
-
-def begins_anew(subscription: Subscription, terms: Terms) -> bool:
-    """Say whether the change begins a new period: another interval, of what is being paid for."""
-    return terms.interval != subscription.terms.interval and not is_free_of_charge(subscription)
-
-
-def check_changeable(subscription: Subscription) -> None:
-    """Let a subscription pass whose terms can be changed now: nothing may be billed for one that cannot.
-
-    :raises IllegalStep: it waits for a payment, or has ended
+    :raises IllegalStep: it waits for a payment, is behind with one, or has ended
     """
     lifecycle.take(MOVES, subscription.status, Step.CHANGE)
+    effect = changes.apply(subscription, terms, at=at, trial_ends_at=trial_ends_at)
+    return Changed(
+        before=subscription,
+        after=effect.subscription,
+        segments=effect.segments,
+        began_period=effect.began_period,
+    )
+
+
+def can_change(subscription: Subscription) -> bool:
+    return Step.CHANGE in MOVES[subscription.status]
+
+
+def new_trial_end(subscription: Subscription, plan: Plan, *, now: datetime) -> datetime | None:
+    """Return when a trial ends after a change to another plan: that plan's length after the trial's own start.
+
+    Where that is over already, or the plan has no trial, it ends with the change. None: there is no trial, or the plan
+    is the same.
+    """
+    if subscription.status is not Status.TRIALING or plan.id == subscription.terms.plan_id:
+        return None
+    zone = ZoneInfo(subscription.time_zone)
+    return max(grid.days_later(subscription.current_period.starts_at, zone, plan.trial_days), now)
+
+
+def check_trial_can_end(terms: Terms, *, has_method: bool) -> None:
+    """Let a trial end at once by a change only where that does not end the subscription as well.
+
+    :raises MethodNeeded: what the plan says of a trial that ends without a payment method would end or pause it
+    """
+    if terms.amount.is_zero or has_method or terms.billing.trial_end is TrialEnd.INVOICE:
+        return
+    raise MethodNeeded("this plan has no trial left, and needs a payment method", field="payment_method_id")
+
+
+def check_one(when: When | None, at: datetime | None, *, name: str) -> None:
+    """Let either a word or a date pass.
+
+    :raises NowOrThen: both are there
+    """
+    if when is not None and at is not None:
+        raise NowOrThen(field=name)

@@ -1,11 +1,27 @@
 """On which terms something is sold: the price that fits, how many may be had, whether there is a trial."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from uuid import UUID
 
-from guilder.domain.catalog.model import CYCLES, NewPrice, Plan, PlanContent, Price, Product
-from guilder.domain.subscriptions.model import Subscription, Terms
+from guilder.domain.catalog.model import (
+    CYCLES,
+    Alignment,
+    AnchorRule,
+    Basis,
+    Billing,
+    Collection,
+    NewPrice,
+    Plan,
+    PlanContent,
+    Price,
+    PriceModel,
+    Product,
+)
+from guilder.domain.catalog.rules import checking, rating
+from guilder.domain.catalog.rules.rating.pricing import FEE_MODELS
+from guilder.domain.subscriptions.model import ChargeOverride, Subscription, Terms
 from guilder.domain.subscriptions.rules.lifecycle import FINAL
 from guilder.kernel.errors import Invalid
 from guilder.kernel.money import Money
@@ -35,6 +51,55 @@ class AmountTooLarge(Invalid):
     code = "amount_too_large"
 
 
+class NoSuchCharge(Invalid):
+    """The plan does not charge for this."""
+
+    code = "no_such_charge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What one subscription has of its own, instead of what its plan says; None is as the plan says."""
+
+    unit_amount: int | None = None
+    model: PriceModel | None = None
+    charges: tuple[ChargeOverride, ...] = ()
+    alignment: Alignment | None = None
+    billing_day: int | None = None
+    basis: Basis | None = None
+    interval_change: AnchorRule | None = None
+    collection: Collection | None = None
+    net_days: int | None = None
+
+    def billing_of(self, billing: Billing) -> Billing:
+        """Return how a plan is billed, with what is different here."""
+        if self.alignment is not None:
+            billing = replace(billing, alignment=self.alignment, billing_day=self.billing_day)
+        elif self.billing_day is not None:
+            billing = replace(billing, alignment=Alignment.BILLING_DAY, billing_day=self.billing_day)
+        return replace(
+            billing,
+            basis=self.basis or billing.basis,
+            interval_change=self.interval_change or billing.interval_change,
+            collection=self.collection or billing.collection,
+            net_days=billing.net_days if self.net_days is None else self.net_days,
+        )
+
+
+def own_of(terms: Terms, plan: Plan) -> Own:
+    """Return what of the way these terms are billed is not the plan's: it goes along to another plan."""
+    has, said = terms.billing, plan.billing
+    is_moved = (has.alignment, has.billing_day) != (said.alignment, said.billing_day)
+    return Own(
+        alignment=has.alignment if is_moved else None,
+        billing_day=has.billing_day if is_moved else None,
+        basis=has.basis if has.basis is not said.basis else None,
+        interval_change=has.interval_change if has.interval_change is not said.interval_change else None,
+        collection=has.collection if has.collection is not said.collection else None,
+        net_days=has.net_days if has.net_days != said.net_days else None,
+    )
+
+
 def price_of(plan: Plan, *, cycle: str | None, currency: str | None) -> Price:
     """Return the price of a plan for a cycle and a currency; where they are not said, of its first price.
 
@@ -50,31 +115,76 @@ def price_of(plan: Plan, *, cycle: str | None, currency: str | None) -> Price:
     raise NoSuchPrice(f"{plan.code} is not sold {wanted} in {currency}", field="currency")
 
 
-def agreed(plan: Plan, price: Price, *, quantity: int) -> Terms:
-    """Put in terms what is agreed to.
+def agreed(plan: Plan, price: Price, *, quantity: int, own: Own | None = None) -> Terms:
+    """Put in terms what is agreed to; `own` is what of it is different from the plan.
 
     :raises QuantityTooLarge: the plan has a limit of code `quantity`, and this is above it
     :raises AmountTooLarge: the sum is more than is billed at once
+    :raises Invalid: what is its own contradicts itself or the plan; names the field
+    """
+    own = own or Own()
+    check_quantity(plan, quantity)
+    unit_amount = price.unit_amount if own.unit_amount is None else Money(own.unit_amount, price.unit_amount.currency)
+    model = own.model or (price.model if own.unit_amount is None else None)
+    billing = own.billing_of(plan.billing)
+    if billing != plan.billing:
+        checking.check_billing(billing, intervals=[price.interval])
+    return with_quantity(
+        Terms(
+            plan_id=plan.id,
+            plan_code=plan.code,
+            plan_version=plan.version,
+            plan_name=plan.name,
+            billing_cycle=price.cycle,
+            interval=price.interval,
+            unit_amount=unit_amount,
+            model=model,
+            billing=billing,
+            has_charges=bool(plan.charges),
+            overrides=_checked_overrides(plan, own),
+        ),
+        quantity,
+    )
+
+
+def check_quantity(plan: Plan, quantity: int) -> None:
+    """Let a quantity pass that the plan can be had in.
+
+    :raises QuantityTooLarge: the plan has a limit of code `quantity`, and this is above it
     """
     limit = next((each.included for each in plan.limits if each.code == QUANTITY_LIMIT), None)
     if limit is not None and quantity > limit:
         raise QuantityTooLarge(f"{plan.code} can be had {limit} times at most", field="quantity")
-    if price.unit_amount.minor * quantity > AMOUNT_MINOR_MAX:
-        raise AmountTooLarge(field="quantity")
-    return Terms(
-        plan_id=plan.id,
-        plan_code=plan.code,
-        plan_version=plan.version,
-        plan_name=plan.name,
-        billing_cycle=price.cycle,
-        interval=price.interval,
-        unit_amount=price.unit_amount,
-        quantity=quantity,
-    )
 
 
 def with_quantity(terms: Terms, quantity: int) -> Terms:
-    return replace(terms, quantity=quantity)
+    """Agree to another quantity at the same price.
+
+    :raises AmountTooLarge: the sum is more than is billed at once
+    """
+    if terms.unit_amount.minor * quantity > AMOUNT_MINOR_MAX:
+        raise AmountTooLarge(field="quantity")
+    full = _by_model(terms.model, quantity, terms.currency) if terms.model else None
+    if full is not None and full.minor > AMOUNT_MINOR_MAX:
+        raise AmountTooLarge(field="quantity")
+    return replace(terms, quantity=quantity, full_amount=full)
+
+
+def _by_model(model: PriceModel, quantity: int, currency: str) -> Money:
+    return rating.rate(model, quantity=Decimal(quantity), currency=currency).amount
+
+
+def _checked_overrides(plan: Plan, own: Own) -> tuple[ChargeOverride, ...]:
+    if own.model is not None:
+        checking.check_model(own.model, field="price_model")
+        if own.model.model not in FEE_MODELS:
+            raise Invalid("this prices use, not a recurring fee", field="price_model")
+    known = {charge.code for charge in plan.charges}
+    for number, each in enumerate(own.charges):
+        if each.charge not in known:
+            raise NoSuchCharge(f"{plan.code} has no charge {each.charge}", field=f"charges[{number}].charge")
+        checking.check_model(each.model, field=f"charges[{number}]")
+    return own.charges
 
 
 def price_of_product(product: Product, *, currency: str | None) -> Money:
@@ -109,9 +219,16 @@ def had_trial(had: Sequence[Subscription], plan_id: UUID) -> bool:
     return any(each.terms.plan_id == plan_id and each.trial_ends_at is not None for each in had)
 
 
-def live(had: Sequence[Subscription], plan_id: UUID) -> Subscription | None:
-    """Return the subscription to this plan that has not ended, if there is one."""
-    return next((each for each in had if each.terms.plan_id == plan_id and each.status not in FINAL), None)
+def live(had: Sequence[Subscription], plan_id: UUID, *, parent_id: UUID | None = None) -> Subscription | None:
+    """Return the subscription to this plan that has not ended, if there is one; of an add-on, beside this parent."""
+    return next(
+        (
+            each
+            for each in had
+            if each.terms.plan_id == plan_id and each.parent_id == parent_id and each.status not in FINAL
+        ),
+        None,
+    )
 
 
 def ad_hoc(*, name: str, amount: Money, interval: Interval) -> PlanContent:

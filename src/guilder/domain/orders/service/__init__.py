@@ -2,20 +2,25 @@
 
 from guilder.domain.orders.service.abandoning import abandon_due
 from guilder.domain.orders.service.buying import buy, pay
-from guilder.domain.orders.service.changing import Wish, auto_renew, cancel, change, use_method
+from guilder.domain.orders.service.changing import Wish, change, revoke_change, use_method
 from guilder.domain.orders.service.checkout import CannotBePaidHere, checkout, open_checkout, payment_link, read_link
+from guilder.domain.orders.service.ending import OnlyNow, auto_renew, cancel
+from guilder.domain.orders.service.pausing import extend_trial, move_billing_day, pause, resume
 from guilder.domain.orders.service.placing import Asked, MethodNotUsable
 from guilder.domain.orders.service.reading import listing, one
 from guilder.domain.orders.service.repaying import NothingToPay, repay
 from guilder.domain.orders.service.settling import canceled, paid
-from guilder.domain.orders.service.subscribing import AlreadySubscribed, subscribe
+from guilder.domain.orders.service.subscribing import AlreadySubscribed, Beside, Start, subscribe
 
 __all__ = [
     "AlreadySubscribed",
     "Asked",
+    "Beside",
     "CannotBePaidHere",
     "MethodNotUsable",
     "NothingToPay",
+    "OnlyNow",
+    "Start",
     "Wish",
     "abandon_due",
     "auto_renew",
@@ -24,14 +29,19 @@ __all__ = [
     "canceled",
     "change",
     "checkout",
+    "extend_trial",
     "listing",
+    "move_billing_day",
     "one",
     "open_checkout",
     "paid",
+    "pause",
     "pay",
     "payment_link",
     "read_link",
     "repay",
+    "resume",
+    "revoke_change",
     "subscribe",
     "use_method",
 ]

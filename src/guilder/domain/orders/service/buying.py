@@ -86,7 +86,7 @@ async def pay(
     beginning = Beginning(
         customer=payer,
         terms=rules.agreed(hidden, hidden.prices[0], quantity=1),
-        trial_days=0,
+        starts_at=now,
         payment_method_id=payment_method_id,
     )
     return await begin(tx, beginning, asked=asked, kind=kind, now=now)

@@ -19,7 +19,7 @@ from guilder.domain.payments.model import MethodStatus, Payment
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Invalid, NotFound
-from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
@@ -68,6 +68,18 @@ async def check_method(tx: Tx, *, customer_id: CustomerId, payment_method_id: UU
     usable = {each.id for each in await payments.methods(tx, customer_id=customer_id) if _is_usable(each.status)}
     if payment_method_id not in usable:
         raise MethodNotUsable(field="payment_method_id")
+
+
+async def has_method(tx: Tx, subscription: Subscription) -> bool:
+    """Say whether there is something to charge: a method of its own, or the customer's default one."""
+    if subscription.payment_method_id is not None:
+        return True
+    return await has_default_method(tx, tenant_id=subscription.tenant_id, customer_id=subscription.customer_id)
+
+
+async def has_default_method(tx: Tx, *, tenant_id: TenantId, customer_id: CustomerId) -> bool:
+    customer = Ref(tenant_id, customer_id)
+    return customer in await payments.default_methods(tx, refs=[customer])
 
 
 def _is_usable(status: MethodStatus) -> bool:

@@ -1,0 +1,183 @@
+"""What was billed for time that is not over, and what of it was given back: what a change works from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from guilder.domain.invoicing.model import AppliedRate, LineKind, TaxTotal
+from guilder.domain.invoicing.rules.proration import BilledLine, GivenBack, Sold, Standing
+from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.money import Money
+from guilder.kernel.period import Period
+from guilder.platform.db.tx import Row, Tx
+
+_EVER = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A subscription, its period, and from when on its time is asked about."""
+
+    ref: Ref
+    period: Period
+    at: datetime
+    is_kept: bool = False  # the period is what is left of one before a pause: it was billed with other dates
+
+
+async def standing(tx: Tx, asked: Sequence[Asked]) -> dict[Ref, Standing]:
+    """Return what stands billed for the time of subscriptions after an instant, in two statements for all of them.
+
+    What was voided was never billed; what was written off is not given back.
+    """
+    rows = await tx.fetch(
+        """select l.tenant_id, l.id, l.subscription_id, l.kind, l.description, l.quantity, l.unit_amount_minor,
+                  l.amount_minor, l.tax_minor, l.currency, l.tax_percent, l.tax_code, l.period_start, l.period_end, l.billed_item,
+                  l.credits_line_id, l.explanation::text as explanation, i.taxes::text as taxes, i.total_minor,
+                  i.refunded_minor
+           from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
+                as a (tenant_id, subscription_id, since, at)
+           join invoicing.lines l on l.tenant_id = a.tenant_id and l.subscription_id = a.subscription_id
+           join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+           where l.kind in ('recurring', 'proration_charge', 'proration_credit')
+             and l.period_end > a.at and l.period_start >= a.since and i.status in ('open', 'paid')
+           order by l.tenant_id, l.subscription_id, l.id""",
+        [each.ref.tenant_id for each in asked],
+        [each.ref.id for each in asked],
+        [_EVER if each.is_kept else each.period.starts_at for each in asked],
+        [_EVER if each.is_kept else each.at for each in asked],
+    )
+    billed = [row for row in rows if row["kind"] != LineKind.PRORATION_CREDIT and row["amount_minor"] > 0]
+    credited = await _credited(tx, billed)
+    sold = {_line_ref(row): _sold(row) for row in billed}
+    found: dict[Ref, Standing] = {}
+    for each in asked:
+        mine = [row for row in rows if _subscription_ref(row) == each.ref]
+        lines = [
+            _billed(row, credited.get(_line_ref(row)), given_back_from=_given_back_unnamed(row, mine))
+            for row in mine
+            if _line_ref(row) in sold
+        ]
+        found[each.ref] = Standing(
+            billed=tuple(_kept(lines, each.period.ends_at) if each.is_kept else lines),
+            given_back=tuple(_given_back(row, sold[_credits_ref(row)]) for row in mine if _credits_ref(row) in sold),
+        )
+    return found
+
+
+async def _credited(tx: Tx, billed: Sequence[Row]) -> dict[Ref, Row]:
+    """Return of lines what was credited of them, by whatever, and from when on their time was given back."""
+    rows = await tx.fetch(
+        """select l.tenant_id, l.credits_line_id, -sum(l.amount_minor)::bigint as minor, -sum(l.tax_minor)::bigint as tax_minor,
+                  min(l.period_start) filter (where l.kind = 'proration_credit') as given_back_from
+           from invoicing.lines l
+           join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+           where (l.tenant_id, l.credits_line_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+             and i.status <> 'void'
+           group by l.tenant_id, l.credits_line_id""",
+        [row["tenant_id"] for row in billed],
+        [row["id"] for row in billed],
+    )
+    return {_credits_ref(row): row for row in rows}
+
+
+def _kept(lines: Sequence[BilledLine], ends_at: datetime) -> list[BilledLine]:
+    """Return the lines of the last period that was billed, moved to where a pause has moved the end of it."""
+    last = max((line.period.ends_at for line in lines), default=ends_at)
+    return [line.moved(ends_at - last) for line in lines if line.period.ends_at == last]
+
+
+def _given_back_unnamed(row: Row, rows: Sequence[Row]) -> datetime | None:
+    """Return since when credits that do not name what they credit, as all did once, have given a line's time back."""
+    unnamed = [each for each in rows if each["kind"] == LineKind.PRORATION_CREDIT and each["credits_line_id"] is None]
+    return min((each["period_start"] for each in unnamed if each["id"] > row["id"]), default=None)
+
+
+def _billed(row: Row, credited: Row | None, *, given_back_from: datetime | None) -> BilledLine:
+    period = Period(row["period_start"], row["period_end"])
+    explanation = msgspec.json.decode(row["explanation"])
+    amount, tax = Money(row["amount_minor"], row["currency"]), Money(row["tax_minor"], row["currency"])
+    credited_minor, credited_tax_minor = (credited["minor"], credited["tax_minor"]) if credited else (0, 0)
+    given_back_from = (credited["given_back_from"] if credited else None) or given_back_from
+    return BilledLine(
+        line_id=row["id"],
+        name=_name(row, explanation),
+        sold=_sold(row),
+        amount=amount,
+        tax=tax,
+        left=_left(row, amount, credited_minor),
+        left_tax=_left(row, tax, credited_tax_minor),
+        period=period,
+        full_period=_full_period(row, explanation) or period,
+        unused_until=given_back_from or period.ends_at,
+        taxed_as=_taxed_as(row),
+    )
+
+
+def _left(row: Row, amount: Money, credited_minor: int) -> Money:
+    """Return what is left of a line: not credited, nor refunded with the invoice that it is on, to each line its share.
+
+    A refund mostly goes with a credit of the same: so it is the smaller of the two, and not what both leave together.
+    """
+    left, total, refunded = amount.minor - credited_minor, row["total_minor"], row["refunded_minor"]
+    if refunded and total > 0:
+        left = min(left, amount.minor * max(total - refunded, 0) // total)
+    return Money(max(left, 0), amount.currency)
+
+
+def _given_back(row: Row, sold: Sold) -> GivenBack:
+    explanation = msgspec.json.decode(row["explanation"])
+    return GivenBack(
+        cause=row["billed_item"].split(":", 4)[-1],
+        name=_name(row, explanation),
+        sold=sold,
+        amount=Money(row["amount_minor"], row["currency"]),
+        tax=Money(row["tax_minor"], row["currency"]),
+        period=Period(row["period_start"], row["period_end"]),
+        taxed_as=_taxed_as(row),
+    )
+
+
+def _name(row: Row, explanation: Mapping[str, Any]) -> str:
+    return str(explanation.get("plan_name") or row["description"])
+
+
+def _sold(row: Row) -> Sold:
+    said = msgspec.json.decode(row["explanation"])
+    return Sold(
+        plan=said.get("plan", ""),
+        version=said.get("plan_version", 0),
+        unit_amount=said.get("unit_amount", 0),
+        quantity=said.get("quantity", int(row["quantity"])),
+    )
+
+
+def _full_period(row: Row, explanation: Mapping[str, Any]) -> Period | None:
+    # A charge for the rest of a period used to call the full one its period.
+    is_of_old = row["kind"] == LineKind.PRORATION_CHARGE
+    said = explanation.get("full_period") or (explanation.get("period") if is_of_old else None)
+    return Period(*(datetime.fromisoformat(end) for end in said)) if said else None
+
+
+def _taxed_as(row: Row) -> AppliedRate:
+    percent, code = Decimal(row["tax_percent"]).normalize(), row["tax_code"]
+    rates = msgspec.json.decode(row["taxes"], type=tuple[TaxTotal, ...])
+    rate = next((each for each in rates if each.percent.normalize() == percent and each.code == code), None)
+    return AppliedRate(
+        name=rate.name if rate else "", percent=percent, legal_note=rate.legal_note if rate else "", code=code
+    )
+
+
+def _line_ref(row: Row) -> Ref:
+    return Ref(TenantId(row["tenant_id"]), row["id"])
+
+
+def _credits_ref(row: Row) -> Ref:
+    return Ref(TenantId(row["tenant_id"]), row["credits_line_id"])
+
+
+def _subscription_ref(row: Row) -> Ref:
+    return Ref(TenantId(row["tenant_id"]), row["subscription_id"])
