@@ -6,7 +6,9 @@ from datetime import datetime
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.events import CreditNoteIssued, InvoiceEvent
 from guilder.domain.invoicing.model import Settled
+from guilder.domain.invoicing.service import Heard
 from guilder.domain.payments.events import PaymentSucceeded, RefundFailed, RefundSucceeded
+from guilder.domain.usage.events import UsageChanged
 from guilder.kernel.event import Message
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -51,3 +53,17 @@ async def on_invoice_changed(tx: Tx, messages: Sequence[Message[InvoiceEvent]], 
     """Have the document made, or made anew: it says whether it is due, paid or void."""
     refs = sorted({Ref(message.event.tenant_id, message.event.invoice_id) for message in messages})
     await service.request_documents(tx, refs=refs, now=now)
+
+
+async def on_use_changed(tx: Tx, messages: Sequence[Message[UsageChanged]], *, now: datetime) -> None:
+    """Bill use that came to much, and what changed about the use of what has ended."""
+    heard = [
+        Heard(
+            tenant_id=message.event.tenant_id,
+            customer_id=message.event.customer_id,
+            earliest_at=message.event.earliest_at,
+            at=message.occurred_at,
+        )
+        for message in messages
+    ]
+    await service.bill_heard(tx, heard=heard, now=now)

@@ -35,7 +35,7 @@ class Found:
 
 
 async def uses(tx: Tx, *, stretches: Sequence[Stretch], until: datetime | None = None) -> list[Found]:
-    """Return what the charges of each stretch come to, in order; with `until`, of what was used before it.
+    """Return what the charges of each stretch come to, in order; with `until`, so far.
 
     A constant number of statements, however many stretches there are.
     """
@@ -105,17 +105,22 @@ async def _asked(tx: Tx, stretches: Sequence[Stretch]) -> list[list[_Asked]]:
 
 
 def _question(asked: _Asked, until: datetime | None) -> Question:
+    """Ask for all that was counted by now; a level is weighed up to `until` alone, for it is not known what follows."""
     stretch, charge, meter = asked
-    if until is None or until >= stretch.period.ends_at:
+    if not _is_cut(stretch, meter, until):
         return use.question(stretch, charge, meter)
+    assert until is not None
     assert until > stretch.period.starts_at, stretch
     return use.question(replace(stretch, period=Period(stretch.period.starts_at, until)), charge, meter)
 
 
+def _is_cut(stretch: Stretch, meter: Meter, until: datetime | None) -> bool:
+    return until is not None and until < stretch.period.ends_at and meter.aggregation is Aggregation.WEIGHTED_SUM
+
+
 def _so_far(stretch: Stretch, meter: Meter, readings: Sequence[Reading], until: datetime | None) -> Sequence[Reading]:
     """Weigh a level against the whole stretch, not against what of it is over."""
-    is_over = until is None or until >= stretch.period.ends_at
-    if is_over or until is None or meter.aggregation is not Aggregation.WEIGHTED_SUM:
+    if until is None or not _is_cut(stretch, meter, until):
         return readings
     part, whole = until - stretch.period.starts_at, stretch.period.ends_at - stretch.period.starts_at
     share = Decimal(part // _MICROSECOND) / Decimal(whole // _MICROSECOND)
