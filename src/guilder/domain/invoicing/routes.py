@@ -8,14 +8,8 @@ from starlette.responses import RedirectResponse, Response
 
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.model import Status
-from guilder.domain.invoicing.schemas import (
-    CustomerRef,
-    ExplanationOut,
-    InvoiceOut,
-    SubscriptionRef,
-    explained,
-    to_wire,
-)
+from guilder.domain.invoicing.schemas.explanations import ExplanationOut, explained
+from guilder.domain.invoicing.schemas.invoices import CustomerRef, InvoiceOut, SubscriptionRef, to_wire
 from guilder.platform.auth.permission import PUBLIC, Permission
 from guilder.platform.auth.principal import Role
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok

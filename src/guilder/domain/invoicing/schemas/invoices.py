@@ -1,0 +1,167 @@
+"""What HTTP says of invoices."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from guilder.domain.identity.model import Address
+from guilder.domain.invoicing.model import Invoice, Line, Party, Status, TaxTotal
+from guilder.kernel.ids import CustomerId
+from guilder.platform.http.fields import Exact, IdOf, Out
+
+InvoiceRef = Annotated[UUID, IdOf("inv")]
+LineRef = Annotated[UUID, IdOf("line")]
+CustomerRef = Annotated[CustomerId, IdOf("cus")]
+SubscriptionRef = Annotated[UUID, IdOf("sub")]
+OrderRef = Annotated[UUID, IdOf("ord")]
+ProductRef = Annotated[UUID, IdOf("prod")]
+
+
+class LineOut(Out):
+    id: LineRef
+    kind: str
+    description: str
+    quantity: int
+    unit_amount: int | None
+    amount: int
+    tax_percent: Exact
+    tax: int
+    period_start: datetime | None
+    period_end: datetime | None
+    subscription_id: SubscriptionRef | None
+    product_id: ProductRef | None
+
+
+class TaxOut(Out):
+    name: str
+    percent: Exact
+    net: int
+    tax: int
+    legal_note: str
+
+
+class AddressOut(Out):
+    line1: str
+    line2: str
+    city: str
+    postal_code: str
+    region: str
+    country: str
+
+
+class PartyOut(Out):
+    name: str
+    address: AddressOut
+    vat_id: str
+    registration: str
+    email: str
+
+
+class InvoiceOut(Out):
+    """An invoice. Amounts are in the currency's minor unit; `amount_due` is total less what was paid and credited."""
+
+    id: InvoiceRef
+    number: str | None
+    status: Status
+    customer_id: CustomerRef
+    subscription_id: SubscriptionRef | None
+    order_id: OrderRef | None
+    currency: str
+    subtotal: int
+    tax: int
+    total: int
+    amount_paid: int
+    amount_credited: int
+    amount_refunded: int
+    amount_due: int
+    lines: list[LineOut]
+    taxes: list[TaxOut]
+    seller: PartyOut | None
+    buyer: PartyOut | None
+    language: str
+    issued_at: datetime
+    issued_on: date
+    due_at: datetime
+    finalized_at: datetime | None
+    paid_at: datetime | None
+    voided_at: datetime | None
+    has_pdf: bool
+    metadata: dict[str, str]
+    created_at: datetime
+
+
+def to_wire(invoice: Invoice) -> InvoiceOut:
+    return InvoiceOut(
+        id=invoice.id,
+        number=invoice.number,
+        status=invoice.status,
+        customer_id=invoice.customer_id,
+        subscription_id=invoice.subscription_id,
+        order_id=invoice.order_id,
+        currency=invoice.currency,
+        subtotal=invoice.subtotal.minor,
+        tax=invoice.tax.minor,
+        total=invoice.total.minor,
+        amount_paid=invoice.paid.minor,
+        amount_credited=invoice.credited.minor,
+        amount_refunded=invoice.refunded.minor,
+        amount_due=0 if invoice.status is Status.VOID else invoice.due.minor,
+        lines=[_line(line) for line in invoice.lines],
+        taxes=[tax_to_wire(tax) for tax in invoice.taxes],
+        seller=_party(invoice.seller),
+        buyer=_party(invoice.buyer),
+        language=invoice.language,
+        issued_at=invoice.issued_at,
+        issued_on=invoice.issued_on,
+        due_at=invoice.due_at,
+        finalized_at=invoice.finalized_at,
+        paid_at=invoice.paid_at,
+        voided_at=invoice.voided_at,
+        has_pdf=invoice.has_document,
+        metadata=dict(invoice.metadata),
+        created_at=invoice.created_at,
+    )
+
+
+def _line(line: Line) -> LineOut:
+    return LineOut(
+        id=line.id,
+        kind=line.kind.value,
+        description=line.description,
+        quantity=line.quantity,
+        unit_amount=line.unit_amount.minor if line.unit_amount else None,
+        amount=line.amount.minor,
+        tax_percent=line.tax_percent,
+        tax=line.tax.minor,
+        period_start=line.period.starts_at if line.period else None,
+        period_end=line.period.ends_at if line.period else None,
+        subscription_id=line.subscription_id,
+        product_id=line.product_id,
+    )
+
+
+def tax_to_wire(tax: TaxTotal) -> TaxOut:
+    return TaxOut(name=tax.name, percent=tax.percent, net=tax.net.minor, tax=tax.tax.minor, legal_note=tax.legal_note)
+
+
+def _party(party: Party | None) -> PartyOut | None:
+    if party is None:
+        return None
+    return PartyOut(
+        name=party.name,
+        address=_address(party.address),
+        vat_id=party.vat_id,
+        registration=party.registration,
+        email=party.email,
+    )
+
+
+def _address(address: Address) -> AddressOut:
+    return AddressOut(
+        line1=address.line1,
+        line2=address.line2,
+        city=address.city,
+        postal_code=address.postal_code,
+        region=address.region,
+        country=address.country,
+    )
