@@ -14,8 +14,10 @@ from guilder.domain.subscriptions.events import (
     SubscriptionCancelScheduled,
     SubscriptionChanged,
     SubscriptionEnded,
+    SubscriptionPaused,
     SubscriptionRecovered,
     SubscriptionRenewed,
+    SubscriptionResumed,
     SubscriptionSuspended,
 )
 from tests.support.builders.catalog import a_plan, a_plan_content
@@ -106,7 +108,9 @@ async def test_another_plan_grants_other_things(ground, subscription):
         changed = await subscriptions.change(
             tx, ref=subscription.ref, terms=terms_of(other), at_period_end=False, now=NOW
         )
-    assert await follow(ground, about(SubscriptionChanged, changed, quantity=1, billing_cycle="monthly")) == ["granted"]
+    assert await follow(ground, about(SubscriptionChanged, changed.after, quantity=1, billing_cycle="monthly")) == [
+        "granted"
+    ]
     found = await ground.standing()
     assert rules.features(found) == {"api": "true"}
     assert rules.limits(found) == ()
@@ -129,13 +133,37 @@ async def test_access_is_gone_while_it_is_suspended_and_back_when_it_recovers(gr
     assert (await ground.standing()).is_eligible
 
 
+async def test_access_is_gone_while_it_is_paused_and_back_when_it_resumes(ground, subscription):
+    await follow(ground, activated(subscription))
+    async with ground.tx() as tx:
+        paused = (await subscriptions.pause(tx, ref=subscription.ref, now=NOW + DAY)).after
+    assert await follow(ground, about(SubscriptionPaused, paused, paused_at=NOW + DAY, resumes_at=None)) == ["ended"]
+    assert not (await ground.standing(now=NOW + DAY)).is_eligible
+    async with ground.tx() as tx:
+        resumed = (await subscriptions.resume(tx, ref=subscription.ref, now=NOW + 40 * DAY)).after
+    period = resumed.current_period
+    fact = about(SubscriptionResumed, resumed, period_starts_at=period.starts_at, period_ends_at=period.ends_at)
+    assert await follow(ground, fact) == ["granted"]
+    assert (await ground.standing(now=period.ends_at - DAY)).is_eligible
+
+
+async def test_what_ends_on_a_date_is_there_until_then_and_no_longer(ground, subscription):
+    await follow(ground, activated(subscription))
+    at = NOW + 10 * DAY
+    async with ground.tx() as tx:
+        leaving = (await subscriptions.cancel(tx, ref=subscription.ref, at=at, now=NOW)).after
+    await follow(ground, about(SubscriptionCancelScheduled, leaving, ends_at=at))
+    assert (await ground.standing(now=at - timedelta(seconds=1))).is_eligible
+    assert not (await ground.standing(now=at)).is_eligible
+
+
 async def test_what_is_not_renewed_ends_with_its_period_whether_a_job_runs_or_not(ground, subscription):
     await follow(ground, activated(subscription))
     end = subscription.current_period.ends_at
     assert (await ground.standing(now=end)).is_eligible, "a renewal may be a little late"
     async with ground.tx() as tx:
         opted_out = await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=NOW)
-    await follow(ground, about(SubscriptionCancelScheduled, opted_out, ends_at=end))
+    await follow(ground, about(SubscriptionCancelScheduled, opted_out.after, ends_at=end))
     assert (await ground.standing(now=end - timedelta(seconds=1))).is_eligible
     assert not (await ground.standing(now=end)).is_eligible
 
@@ -146,7 +174,7 @@ async def test_facts_heard_in_any_order_come_to_the_same(ground, subscription):
     facts = [
         activated(subscription),
         about(SubscriptionSuspended, subscription),
-        about(SubscriptionEnded, ended, status="canceled", ended_at=NOW),
+        about(SubscriptionEnded, ended.after, status="canceled", ended_at=NOW),
     ]
     for order in permutations(facts):
         for fact in order:
@@ -158,7 +186,7 @@ async def test_a_late_activation_does_not_bring_back_what_has_ended(ground, subs
     await follow(ground, activated(subscription))
     async with ground.tx() as tx:
         ended = await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=False, now=NOW)
-    assert await follow(ground, about(SubscriptionEnded, ended, status="canceled", ended_at=NOW)) == ["ended"]
+    assert await follow(ground, about(SubscriptionEnded, ended.after, status="canceled", ended_at=NOW)) == ["ended"]
     assert await follow(ground, activated(subscription)) == []
     assert not (await ground.standing()).is_eligible
 

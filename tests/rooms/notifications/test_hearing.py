@@ -163,7 +163,7 @@ async def test_only_whose_access_was_gone_hears_that_it_is_back(ground, invoice,
 
 async def test_opting_out_is_confirmed_and_the_end_that_follows_is_not_told_again(ground, subscription):
     async with ground.tx() as tx:
-        opted_out = await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=NOW)
+        opted_out = (await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=NOW)).after
     end = opted_out.current_period.ends_at
     scheduled = about(SubscriptionCancelScheduled, opted_out, ends_at=end)
     ended = about(SubscriptionEnded, opted_out, status="expired", ended_at=end)

@@ -8,10 +8,15 @@ from guilder.domain.subscriptions.model import Status, Subscription
 def of_subscription(subscription: Subscription, plan: Plan | None, before: Grant | None) -> Grant | None:
     """Return the grant as it should be now; None where there never was one and none is due.
 
-    What waits for its first payment grants nothing: a pending payment is not a paid one.
+    What waits for its date or its first payment grants nothing: a pending payment is not a paid one.
     """
-    if subscription.status is Status.PROCESSING or (before is None and subscription.ended_at is not None):
+    if subscription.status in (Status.SCHEDULED, Status.PROCESSING) or (
+        before is None and subscription.ended_at is not None
+    ):
         return None
+    period = subscription.current_period
+    ends_on_date = subscription.cancel_at is not None and subscription.cancel_at <= period.ends_at
+    is_last = subscription.cancel_at_period_end or ends_on_date
     return Grant(
         tenant_id=subscription.tenant_id,
         customer_id=subscription.customer_id,
@@ -19,12 +24,12 @@ def of_subscription(subscription: Subscription, plan: Plan | None, before: Grant
         source_id=subscription.id,
         code=subscription.terms.plan_code,
         version=subscription.terms.plan_version,
-        valid_from=before.valid_from if before else subscription.current_period.starts_at,
-        valid_until=subscription.ended_at or subscription.current_period.ends_at,
+        valid_from=before.valid_from if before else period.starts_at,
+        valid_until=subscription.ended_at or min(period.ends_at, subscription.cancel_at or period.ends_at),
         features=tuple((each.code, each.value) for each in plan.features) if plan else (),
         limits=_limits(plan) if plan else (),
-        is_renewing=subscription.ended_at is None and not subscription.cancel_at_period_end,
-        is_suspended=subscription.status is Status.SUSPENDED,
+        is_renewing=subscription.ended_at is None and not is_last,
+        is_suspended=subscription.status in (Status.SUSPENDED, Status.PAUSED),
         ended_at=subscription.ended_at,
     )
 
