@@ -34,6 +34,7 @@ RATES = [
     [
         ("NL", "", "", JUNE, 21),  # nothing else fits
         ("FR", "", "", JUNE, 21),
+        ("NL", "", "books", JUNE, 5),  # the default's country does not make it the rate of that country
         ("DE", "", "", JUNE, 19),
         ("DE", "BE", "", JUNE, 19),
         ("DE", "", "books", JUNE, 7),
