@@ -35,9 +35,7 @@ class TierIn(In):
     percent: Exact = ZERO
 
     def to_model(self) -> Tier:
-        return Tier(
-            up_to=self.up_to, unit_amount=self.unit_amount, flat_amount=self.flat_amount, percent=self.percent
-        )
+        return Tier(up_to=self.up_to, unit_amount=self.unit_amount, flat_amount=self.flat_amount, percent=self.percent)
 
 
 class CellIn(In):
