@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from datetime import timedelta
 
 import pytest
@@ -98,11 +99,10 @@ async def test_a_correction_is_late_by_what_was_said_and_by_what_is_said_now(dat
 
 async def test_billing_waits_for_who_is_counting(database, ground):
     """The reading was taken in before the bill, and its transaction ends after the bill has begun."""
-    taken, closing = asyncio.Event(), None
     until = NOW - HOUR
+    await used(database, ground.event(at=NOW))  # the watermark is there
     async with database.transaction([ground.tenant_id], actor="test") as tx:
         await usage.record(tx, events=[ground.event(at=until - HOUR)], now=NOW)
-        taken.set()
         closing = asyncio.create_task(close(database, ground, until))
         await asyncio.sleep(0.1)
         assert not closing.done()
@@ -111,6 +111,7 @@ async def test_billing_waits_for_who_is_counting(database, ground):
 
 async def test_who_comes_while_a_bill_is_made_is_late(database, ground):
     until = NOW - HOUR
+    await used(database, ground.event(at=NOW))  # the watermark is there
     async with database.transaction([ground.tenant_id], actor="test") as tx:
         await usage.close(tx, closings=[ground.closing(until)])
         coming = asyncio.create_task(used(database, ground.event(at=until - HOUR)))
@@ -130,51 +131,73 @@ async def test_two_who_count_do_not_wait_for_each_other(database, ground):
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_under_load_every_reading_is_in_a_bill_or_late_and_none_is_in_both(database, ground, seed):
-    """Eight senders and a biller that closes hour after hour: the sums of what it saw are what was sent.
+    """Eight senders and a biller that closes hour after hour: of each hour, what was counted and what was late is all.
 
     The senders leave no moment in which nobody counts: a biller that merely waited for one would wait for ever.
     """
     dice = random.Random(seed)
     start, hours = NOW - 24 * HOUR, 12
-    sent, billed, late, is_over = [], {}, [], asyncio.Event()
+    counted, sent, late, is_over = Counter(), Counter(), Counter(), asyncio.Event()
 
-    async def send(sender: int):
+    def hour_of(at):
+        return (at - start) // HOUR
+
+    async def send():
         while not is_over.is_set():
             batch = [ground.event(at=start + dice.random() * hours * HOUR) for _ in range(3)]
             async with database.transaction([ground.tenant_id], actor="test") as tx:
                 await usage.record(tx, events=batch, now=NOW)
                 await asyncio.sleep(dice.random() * 0.01)
-            sent.extend(batch)
-            if sender == 0 and dice.random() < 0.3:
-                async with database.transaction([ground.tenant_id], actor="test") as tx:
-                    await usage.cancel(tx, event_id=sent.pop().event_id, now=NOW)
-                    await asyncio.sleep(dice.random() * 0.01)
-            await asyncio.sleep(0)
+            sent.update(hour_of(each.at) for each in batch)
 
     async def bill():
         after = 0
         for hour in range(hours):
-            begins, until = start + hour * HOUR, start + (hour + 1) * HOUR
+            begins = start + hour * HOUR
             async with database.transaction([ground.tenant_id], actor="test") as tx:
-                await usage.close(tx, closings=[ground.closing(until)])
-                [billed[begins]] = await quantities(tx, [ground.question(starts_at=begins, ends_at=until)])
+                await usage.close(tx, closings=[ground.closing(begins + HOUR)])
+                [quantity] = await quantities(tx, [ground.question(starts_at=begins, ends_at=begins + HOUR)])
                 [fresh] = await usage.late_since(tx, asked=[asked(ground, after)])
-                # What came late is billed by rating its hour again: only the difference counts.
-                again = sorted({start + ((each.at - start) // HOUR) * HOUR for each in fresh} - {begins})
-                questions = [ground.question(starts_at=each, ends_at=each + HOUR) for each in again]
-                billed.update(zip(again, await quantities(tx, questions), strict=True))
-            late.extend(fresh)
-            after = late[-1].number if late else 0
+            counted[hour] = int(quantity)
+            late.update(hour_of(each.at) for each in fresh)
+            after = fresh[-1].number if fresh else after
             await asyncio.sleep(0.02)
+        return after
 
-    senders = [asyncio.create_task(send(each)) for each in range(8)]
-    await asyncio.wait_for(bill(), timeout=30)
+    senders = [asyncio.create_task(send()) for _ in range(8)]
+    after = await asyncio.wait_for(bill(), timeout=30)
     is_over.set()
     await asyncio.gather(*senders)
-    _, rest = await close(database, ground, start + hours * HOUR, after=late[-1].number)
-    async with database.transaction([ground.tenant_id], actor="test") as tx:
-        again = sorted({start + ((each.at - start) // HOUR) * HOUR for each in rest})
-        questions = [ground.question(starts_at=each, ends_at=each + HOUR) for each in again]
-        billed.update(zip(again, await quantities(tx, questions), strict=True))
     assert late, "the biller and the senders met"
-    assert sum(billed.values()) == len(sent)
+    _, rest = await close(database, ground, start + hours * HOUR, after=after)
+    late.update(hour_of(each.at) for each in rest)
+    assert counted + late == sent
+
+
+async def test_under_load_a_correction_is_in_a_bill_or_late(database, ground):
+    """Events are canceled while their hour is billed: the bill had them and it is late, or it had them no more."""
+    start, hours = NOW - 24 * HOUR, 12
+    events = [ground.event(at=start + hour * HOUR + n * HOUR / 20) for hour in range(hours) for n in range(10)]
+    await used(database, *events)
+    doomed = random.Random(1).sample(events, 80)
+    counted = Counter()
+
+    async def cancel(mine):
+        for each in mine:
+            async with database.transaction([ground.tenant_id], actor="test") as tx:
+                await usage.cancel(tx, event_id=each.event_id, now=NOW)
+                await asyncio.sleep(0.003)
+
+    canceling = [asyncio.create_task(cancel(doomed[n::4])) for n in range(4)]
+    for hour in range(hours):
+        begins = start + hour * HOUR
+        async with database.transaction([ground.tenant_id], actor="test") as tx:
+            await usage.close(tx, closings=[ground.closing(begins + HOUR)])
+            [quantity] = await quantities(tx, [ground.question(starts_at=begins, ends_at=begins + HOUR)])
+        counted[hour] = int(quantity)
+    await asyncio.gather(*canceling)
+    _, late = await close(database, ground, start + hours * HOUR)
+    taken_back = Counter((each.at - start) // HOUR for each in late)
+    left = Counter((each.at - start) // HOUR for each in events) - Counter((each.at - start) // HOUR for each in doomed)
+    assert taken_back
+    assert counted - taken_back == left
