@@ -1,0 +1,26 @@
+"""What should have been billed of a subscription, and was not: for staff, over HTTP."""
+
+from guilder.domain.invoicing import service
+from guilder.domain.invoicing.schemas.differences import DifferencesOut, to_wire
+from guilder.domain.invoicing.schemas.invoices import SubscriptionRef
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.ids import Ref
+from guilder.platform.auth.permission import Permission
+from guilder.platform.auth.principal import Role
+from guilder.platform.http.envelope import Envelope, ok
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import Session
+
+READ = Permission("invoices:read", tenant=Role.BILLING)
+DIFFERENCES_MAX = 1_000
+
+router = Router(prefix="/api", tags=["invoices"])
+
+
+@router.get("/subscriptions/{subscription_id}/differences", permission=READ)
+async def differences(session: Session, subscription_id: SubscriptionRef) -> Envelope[DifferencesOut]:
+    """Compare what should have been billed of a subscription with what was: nothing is what there should be."""
+    ref = Ref(session.tenant_id, subscription_id)
+    await subscriptions.one(session.tx, ref=ref)
+    found = await service.differences(session.tx, refs=[ref], limit=DIFFERENCES_MAX, now=session.now)
+    return ok(DifferencesOut(subscription_id=subscription_id, differences=[to_wire(each) for each in found]))
