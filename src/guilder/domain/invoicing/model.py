@@ -278,3 +278,50 @@ class Settled:
     @property
     def invoice_ref(self) -> Ref:
         return Ref(self.tenant_id, self.invoice_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeUse:
+    """What one charge, and group of readings, of a period that is not over comes to, before discounts and tax."""
+
+    charge: str
+    name: str
+    meter: str
+    group: tuple[tuple[str, str], ...]
+    quantity: Decimal
+    events: int
+    amount: Money
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurrentUse:
+    """Use since `period` began; `billed` is what of `amount` was billed before the period is over."""
+
+    subscription_id: UUID
+    period: Period
+    uses: tuple[ChargeUse, ...]
+    amount: Money
+    billed: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectedBill:
+    """What a period comes to by now, and what it would come to if use went on on a straight line; before discounts and
+    tax. What would be missing from a commitment is in neither of the uses, and in both sums."""
+
+    current: CurrentUse
+    fee: Money
+    is_fee_billed: bool  # in advance
+    missing: Money
+    projected_uses: tuple[ChargeUse, ...]
+    projected_use: Money
+    projected_missing: Money
+
+    @property
+    def so_far(self) -> Money:
+        return self.fee + self.current.amount
+
+    @property
+    def projected(self) -> Money:
+        return self.fee + self.projected_use + self.projected_missing

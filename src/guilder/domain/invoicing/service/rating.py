@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from fractions import Fraction
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Aggregation, Charge, Meter
@@ -23,6 +24,8 @@ from guilder.platform.db.tx import Tx
 _Asked = tuple[Stretch, PricedCharge, Meter]
 _FRACTION_DIGITS = Decimal("0.000000000001")
 _MICROSECOND = timedelta(microseconds=1)
+# What grows with time. A highest or last value, or a number of different ones, is taken as it is; so is a level's mean.
+_GROWING = frozenset({Aggregation.COUNT, Aggregation.SUM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,11 @@ class Found:
     uses: tuple[Use, ...]
 
 
-async def uses(tx: Tx, *, stretches: Sequence[Stretch], until: datetime | None = None) -> list[Found]:
-    """Return what the charges of each stretch come to, in order; with `until`, so far.
+async def uses(
+    tx: Tx, *, stretches: Sequence[Stretch], until: datetime | None = None, is_projected: bool = False
+) -> list[Found]:
+    """Return what the charges of each stretch come to, in order; with `until`, so far, or
+    (`is_projected`) as if use went on from there as it did until then.
 
     A constant number of statements, however many stretches there are.
     """
@@ -46,7 +52,10 @@ async def uses(tx: Tx, *, stretches: Sequence[Stretch], until: datetime | None =
     answers = iter(await usage.totals(tx, questions=questions))
     made = []
     for stretch, found in zip(stretches, asked, strict=True):
-        rated = [use.rate(stretch, charge, _so_far(stretch, meter, next(answers), until)) for _, charge, meter in found]
+        rated = [
+            use.rate(stretch, charge, _read(stretch, meter, next(answers), until, is_projected=is_projected))
+            for _, charge, meter in found
+        ]
         charges = tuple(charge.charge for _, charge, _ in found)
         made.append(Found(stretch, charges, tuple(each for part in rated for each in part)))
     return made
@@ -118,10 +127,28 @@ def _is_cut(stretch: Stretch, meter: Meter, until: datetime | None) -> bool:
     return until is not None and until < stretch.period.ends_at and meter.aggregation is Aggregation.WEIGHTED_SUM
 
 
-def _so_far(stretch: Stretch, meter: Meter, readings: Sequence[Reading], until: datetime | None) -> Sequence[Reading]:
-    """Weigh a level against the whole stretch, not against what of it is over."""
-    if until is None or not _is_cut(stretch, meter, until):
+def _read(
+    stretch: Stretch, meter: Meter, readings: Sequence[Reading], until: datetime | None, *, is_projected: bool
+) -> Sequence[Reading]:
+    """Weigh a level that was weighed up to `until` against the whole stretch; or draw a straight line to its end."""
+    if until is None or until >= stretch.period.ends_at:
         return readings
     part, whole = until - stretch.period.starts_at, stretch.period.ends_at - stretch.period.starts_at
-    share = Decimal(part // _MICROSECOND) / Decimal(whole // _MICROSECOND)
-    return [replace(each, quantity=(each.quantity * share).quantize(_FRACTION_DIGITS)) for each in readings]
+    passed = Fraction(part // _MICROSECOND, whole // _MICROSECOND)
+    if _is_cut(stretch, meter, until) and not is_projected:
+        return [replace(each, quantity=_times(each.quantity, passed)) for each in readings]
+    if not is_projected or meter.aggregation not in _GROWING:
+        return readings
+    return [
+        replace(
+            each,
+            quantity=_times(each.quantity, 1 / passed),
+            events=round(each.events / passed),
+            value=_times(each.value, 1 / passed),
+        )
+        for each in readings
+    ]
+
+
+def _times(quantity: Decimal, share: Fraction) -> Decimal:
+    return (quantity * share.numerator / share.denominator).quantize(_FRACTION_DIGITS)

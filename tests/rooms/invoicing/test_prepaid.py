@@ -1,0 +1,207 @@
+"""Prepaid credits: docs/design/prepaid.md, on a real database."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from guilder.domain.invoicing import jobs
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.model import Settled
+from guilder.kernel.money import Money
+from guilder.kernel.page import PageQuery
+from tests.rooms.invoicing.test_arrears import (  # noqa: F401
+    AUGUST,
+    JULY,
+    JUNE,
+    bill,
+    billed,
+    customer,
+    metered,
+    used,
+    utc,
+)
+from tests.support.builders.invoicing import is_paid_for
+
+
+@pytest.fixture
+def granted(open_tx, customer):  # noqa: F811
+    async def make(amount, *, at=JUNE, **over):
+        said = {"priority": 0, "expires_at": None, "name": "", "is_paid": False}
+        async with open_tx() as tx:
+            return await invoicing.grant_prepaid(
+                tx, customer_id=customer.id, amount=Money(amount, "EUR"), now=at, **{**said, **over}
+            )
+
+    return make
+
+
+@pytest.fixture
+def left(open_tx, customer):  # noqa: F811
+    """Return what is left of each grant, by name."""
+
+    async def read():
+        async with open_tx() as tx:
+            found = await invoicing.prepaid_grants(tx, query=PageQuery(limit=50, after=None), customer_id=customer.id)
+        return {each.name: each.left.minor for each in found.items}
+
+    return read
+
+
+async def test_grants_are_drawn_by_priority_and_then_by_expiry(metered, used, bill, billed, granted, left):  # noqa: F811
+    await metered(amount=0)
+    await granted(1_000, name="later", priority=2)
+    await granted(700, name="soon", priority=1, expires_at=utc("2026-07-15"))
+    await granted(600, name="sooner", priority=1, expires_at=utc("2026-07-10"))
+    await used(150, "2026-06-10")
+    await bill(JULY)
+    assert (await billed())[0][1] == [
+        ("usage", 1500, "06-01"),
+        ("prepaid", -600, "06-01"),
+        ("prepaid", -700, "06-01"),
+        ("prepaid", -200, "06-01"),
+        ("recurring", 0, "07-01"),
+    ]
+    assert await left() == {"sooner": 0, "soon": 0, "later": 800}
+
+
+async def test_credits_pay_before_tax_and_what_they_pay_for_is_not_discounted(
+    open_tx,
+    metered,
+    used,
+    bill,
+    granted,
+    vat,
+    customer,  # noqa: F811
+):
+    await metered(amount=0)
+    await granted(600)
+    await used(100, "2026-06-10")
+    await bill(JULY)
+    async with open_tx() as tx:
+        [made] = (await invoicing.listing(tx, query=PageQuery(limit=10, after=None))).items
+    assert [(line.kind.value, line.amount.minor) for line in made.lines] == [
+        ("usage", 400),
+        ("usage", 600),
+        ("prepaid", -600),
+        ("recurring", 0),
+    ]
+    assert (made.subtotal, made.tax, made.total) == (Money(400, "EUR"), Money(76, "EUR"), Money(476, "EUR"))
+
+
+async def test_what_is_granted_after_a_date_or_expired_on_it_pays_nothing_of_it(metered, used, bill, billed, granted):  # noqa: F811
+    await metered(amount=0)
+    await used(10, "2026-06-10")
+    await granted(500, expires_at=JULY)
+    await granted(500, at=JULY + timedelta(microseconds=1))
+    await bill(AUGUST)
+    assert (await billed())[0][1][0] == ("usage", 100, "06-01")
+    assert all(kind != "prepaid" for _, lines in await billed() for kind, _, _ in lines)
+
+
+async def test_what_is_bought_is_owed_as_service_until_it_is_drawn_or_expires(
+    open_tx,
+    metered,
+    used,
+    bill,
+    granted,
+    balances,
+    left,
+    vat,  # noqa: F811
+):
+    await metered(amount=0)
+    bought, sale = await granted(1_000, is_paid=True, name="pack", expires_at=utc("2026-07-20"))
+    assert (sale.total, bought.is_usable) == (Money(1_190, "EUR"), False)
+    assert await balances() == {"receivable": 1_190, "deferred_revenue": -1_000, "tax_payable": -190}
+    async with open_tx() as tx:
+        payment = await is_paid_for(tx, sale, now=utc("2026-06-02"))
+        await invoicing.settle(
+            tx,
+            settled=[
+                Settled(
+                    tenant_id=sale.tenant_id,
+                    invoice_id=sale.id,
+                    payment_id=payment.id,
+                    settled_at=utc("2026-06-02"),
+                )
+            ],
+            now=utc("2026-06-02"),
+        )
+    await used(30, "2026-06-10")
+    await bill(JULY)
+    assert await left() == {"pack": 700}
+    assert await balances() == {"cash": 1_190, "deferred_revenue": -700, "revenue": -300, "tax_payable": -190}
+    async with open_tx() as tx:
+        assert await jobs.expire_prepaid_due(tx, [bought.ref], now=utc("2026-07-20")) == 1
+        assert await jobs.expire_prepaid_due(tx, [bought.ref], now=utc("2026-07-20")) == 0
+    assert await balances() == {"cash": 1_190, "revenue": -1_000, "tax_payable": -190}
+
+
+async def test_what_is_not_paid_for_yet_pays_for_nothing(metered, used, bill, billed, granted):  # noqa: F811
+    await metered(amount=0)
+    await granted(1_000, is_paid=True)
+    await used(30, "2026-06-10")
+    await bill(JULY)
+    assert (await billed())[1][1] == [("usage", 300, "06-01"), ("recurring", 0, "07-01")]
+
+
+async def test_voiding_an_invoice_gives_back_what_it_drew_and_takes_back_what_it_sold(
+    open_tx,
+    metered,
+    used,
+    bill,
+    granted,
+    balances,
+    left,  # noqa: F811
+):
+    await metered(amount=0)
+    await granted(100, name="gift")
+    _, sale = await granted(1_000, is_paid=True, name="pack")
+    await used(30, "2026-06-10")
+    await bill(JULY)
+    assert await left() == {"gift": 0, "pack": 1_000}
+    async with open_tx() as tx:
+        made = (await invoicing.listing(tx, query=PageQuery(limit=10, after=None))).items
+        await invoicing.void(tx, refs=[each.ref for each in made], now=utc("2026-07-02"))
+    assert await left() == {"gift": 100, "pack": 1_000}
+    assert await balances() == {}
+    async with open_tx() as tx:
+        grants = await invoicing.prepaid_grants(tx, query=PageQuery(limit=9, after=None), customer_id=sale.customer_id)
+    assert {each.name: each.is_usable for each in grants.items} == {"gift": True, "pack": False}
+
+
+async def test_credits_are_never_drawn_twice_however_many_bill_at_once(
+    open_tx,
+    customer,
+    metered,
+    used,
+    granted,
+    left,  # noqa: F811
+):
+    subscriptions = [await metered(amount=0) for _ in range(5)]
+    await granted(2_500, name="all")
+    await used(100, "2026-06-10")  # 10.00 for each of five subscriptions
+
+    async def run(subscription):
+        async with open_tx() as tx:
+            await jobs.bill_due(tx, [subscription.ref], now=JULY)
+
+    await asyncio.gather(*(run(each) for each in subscriptions))
+    async with open_tx() as tx:
+        found = (await invoicing.listing(tx, query=PageQuery(limit=50, after=None))).items
+    drawn = [line.amount.minor for each in found for line in each.lines if line.kind.value == "prepaid"]
+    assert (sum(drawn), await left()) == (-2_500, {"all": 0})
+    assert sum(each.total.minor for each in found) == 2_500
+
+
+async def test_taken_back_is_drawn_no_more(open_tx, metered, used, bill, billed, granted):  # noqa: F811
+    await metered(amount=0)
+    gift, _ = await granted(500)
+    async with open_tx() as tx:
+        await invoicing.void_prepaid(tx, grant_id=gift.id, now=utc("2026-06-05"))
+    with pytest.raises(invoicing.PrepaidIsOver):
+        async with open_tx() as tx:
+            await invoicing.void_prepaid(tx, grant_id=gift.id, now=utc("2026-06-06"))
+    await used(10, "2026-06-10")
+    await bill(JULY)
+    assert (await billed())[0][1] == [("usage", 100, "06-01"), ("recurring", 0, "07-01")]
