@@ -8,6 +8,7 @@ from guilder.domain.catalog.model import Alignment, PaidTime
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status, Turn
 from guilder.kernel.lifecycle import IllegalStep
+from guilder.platform.db.tx import Tx
 from tests.support.builders.identity import NOW
 
 DAY = timedelta(days=1)
@@ -183,3 +184,31 @@ async def test_a_verb_on_the_parent_asks_for_its_add_ons_to_be_rolled_first(subs
     await subscribed(starts_at=NOW + DAY, parent_id=parent.id, is_active=False)
     with pytest.raises(subscriptions.StillDue):
         await do("cancel", ref=parent.ref, now=NOW + 2 * DAY)
+
+
+async def test_a_batch_takes_as_many_statements_as_one(subscribed, do, roll, monkeypatch):
+    sent = []
+
+    def counting(real):
+        async def count(self, sql, *values):
+            sent.append(sql)
+            return await real(self, sql, *values)
+
+        return count
+
+    for name in ("fetch", "execute"):
+        monkeypatch.setattr(Tx, name, counting(getattr(Tx, name)))
+
+    async def statements(parents):
+        family = []
+        for _ in range(parents):
+            parent = await subscribed(billing={"in_arrears": True})
+            await subscribed(billing={"in_arrears": True}, parent_id=parent.id)
+            await do("cancel", ref=parent.ref, at_period_end=True, now=NOW)
+            family.append(parent)
+        sent.clear()
+        turns = await roll(*family, now=NOW + 31 * DAY)
+        assert [turn.turn for turn in turns] == [Turn.ENDED] * 2 * parents
+        return len(sent)
+
+    assert await statements(1) == await statements(5)

@@ -150,6 +150,32 @@ def test_a_moved_billing_day_never_shortens_what_is_paid():
     assert (again.current_period.ends_at, again.full_period) == (on("2026-05-15"), None)
 
 
+# 29 March 2026 has 23 hours in Amsterdam: what begins a day after it is a stub all the same.
+SHORT_DAY, AFTER_IT = on("2026-03-28T23:00"), on("2026-03-29T22:00")
+
+
+def test_a_stub_is_one_however_short_the_day_was_that_it_misses():
+    begun = active(at=on("2026-02-27T23:00"), zone="Europe/Amsterdam")
+    until_then = replace(begun, current_period=Period(begun.current_period.starts_at, AFTER_IT))
+    again = changes.move_billing_day(until_then, alignment=Alignment.BILLING_DAY, billing_day=29)
+    rolled, _ = rolling.roll(again, now=AFTER_IT)
+    assert rolled.full_period.starts_at == SHORT_DAY
+
+
+def test_a_trial_that_ends_a_short_day_after_the_billing_day_is_followed_by_a_stub():
+    order = NewSubscription(
+        tenant_id=TenantId(TENANT),
+        customer_id=CustomerId(CUSTOMER),
+        organization_id="acme",
+        terms=terms(alignment=Alignment.BILLING_DAY, billing_day=29),
+        starts_at=START,
+        time_zone="Europe/Amsterdam",
+        trial_ends_at=AFTER_IT,
+    )
+    rolled, _ = rolling.roll(periods.begin(order, subscription_id=ID, now=START), now=AFTER_IT)
+    assert (rolled.current_period.starts_at, rolled.full_period.starts_at) == (AFTER_IT, SHORT_DAY)
+
+
 def test_a_fee_in_arrears_is_closed_with_each_period_and_each_change():
     arrears = active(terms(in_arrears=True))
     effect = changes.apply(arrears, terms(in_arrears=True, quantity=3), at=on("2026-02-10"))
