@@ -29,6 +29,7 @@ from guilder.domain.invoicing.service.crediting import (
     pay_out_credit,
     take_back_pay_outs,
 )
+from guilder.domain.invoicing.service.current import current_use, projected_bill
 from guilder.domain.invoicing.service.discounts import discounts, end_discount, redeem
 from guilder.domain.invoicing.service.documents import (
     DOCUMENT,
@@ -41,6 +42,7 @@ from guilder.domain.invoicing.service.documents import (
 )
 from guilder.domain.invoicing.service.explaining import explained
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_billed, finalize
+from guilder.domain.invoicing.service.healing import differences, heal
 from guilder.domain.invoicing.service.leaving import bill_cut_off
 from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
 from guilder.domain.invoicing.service.prepaid import expire_due as expire_prepaid_due
@@ -99,7 +101,9 @@ __all__ = [
     "credit_note",
     "creditable",
     "credits_of",
+    "current_use",
     "describe",
+    "differences",
     "discounts",
     "document_path",
     "document_stored",
@@ -111,12 +115,14 @@ __all__ = [
     "give_up",
     "grant_credit",
     "grant_prepaid",
+    "heal",
     "listing",
     "lock",
     "make_invoice",
     "one",
     "pay_out_credit",
     "prepaid_grants",
+    "projected_bill",
     "recognize_due",
     "record_refunds",
     "redeem",
