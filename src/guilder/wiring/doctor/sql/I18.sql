@@ -11,7 +11,8 @@ with move as (
     from tenant t join invoicing.states s on s.tenant_id = t.tenant_id
     union all
     select s.tenant_id, 'sub', s.subscription_id, s.id, s.from_status, s.to_status,
-           s.from_status in ('canceled', 'expired') or s.to_status in ('processing', 'trialing')
+           s.from_status in ('canceled', 'expired')
+               or (s.to_status in ('processing', 'trialing') and s.from_status <> 'scheduled')
     from tenant t join subscriptions.states s on s.tenant_id = t.tenant_id
 ), last as (
     select distinct on (m.tenant_id, m.kind, m.id) m.* from move m order by m.tenant_id, m.kind, m.id, m.number desc
