@@ -1,5 +1,6 @@
--- A hole is a time for which nobody was billed. A suspension that was repaid makes one; a period whose invoice was voided
--- was billed once. An overlap is right only where the old period's rest was credited, or was worth nothing.
+-- A hole is a time for which nobody was billed. A suspension that was repaid makes one, and so does a pause, also where it
+-- only moved the period's end; a period whose invoice was voided was billed once. An overlap is right only where the old
+-- period's rest was credited, be it when a pause began, or was worth nothing.
 with fee as (
     select l.tenant_id, l.subscription_id, l.invoice_id, l.period_start, l.period_end, l.amount_minor
     from tenant t
@@ -21,11 +22,15 @@ where (s.before_end < s.period_start
                          and v.kind = 'recurring' and v.period_end = s.period_start)
        and not exists (select from subscriptions.states w
                        where w.tenant_id = s.tenant_id and w.subscription_id = s.subscription_id
-                         and w.from_status = 'suspended' and w.at = s.period_start))
+                         and w.from_status = 'suspended' and w.at = s.period_start)
+       and not exists (select from subscriptions.states w
+                       where w.tenant_id = s.tenant_id and w.subscription_id = s.subscription_id
+                         and w.to_status = 'paused' and w.at >= s.before_start and w.at < s.period_start))
    or (s.before_end > s.period_start
        -- Half a minor unit rounds up: less than that was worth no credit.
        and 2 * s.before_minor * extract(epoch from s.before_end - s.period_start)
            >= extract(epoch from s.before_end - s.before_start)
        and not exists (select from invoicing.lines c
                        where c.tenant_id = s.tenant_id and c.subscription_id = s.subscription_id
-                         and c.kind = 'proration_credit' and c.period_start = s.period_start))
+                         and c.kind = 'proration_credit'
+                         and c.period_start between s.before_start and s.period_start))
