@@ -76,12 +76,9 @@ class Difference:
 
 
 def owed(subscription: Subscription, history: Sequence[Past], segments: Sequence[Segment]) -> list[Owed]:
-    """Return what should be billed of a subscription, in order; what comes to nothing is left out."""
+    """Return what should be billed of a subscription, in order; what comes to nothing may be billed, and need not."""
     found = [*_in_advance(subscription, history), *_in_arrears(subscription, segments)]
-    return sorted(
-        (each for each in found if each.amount is None or not each.amount.is_zero),
-        key=lambda each: (each.period.starts_at, each.due_at, each.billed_item),
-    )
+    return sorted(found, key=lambda each: (each.period.starts_at, each.due_at, each.billed_item))
 
 
 def differences(
@@ -102,7 +99,7 @@ def differences(
         if match is not None:
             left.remove(match)
             found += _compared(subscription, each, match)
-        elif each.due_at <= now:
+        elif each.due_at <= now and not each.amount.is_zero:
             found.append(_difference(Fault.MISSING, subscription, each))
     found += [_unexpected(each) for each in left if each.is_standing and _is_judged(each, history)]
     return sorted(found, key=lambda each: (each.period.starts_at, each.fault, each.billed_item))
