@@ -6,10 +6,11 @@ and shared out so that the shares add up to it and no line goes below zero.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Discount, Draft, NewLine
-from guilder.kernel.money import Money, total
+from guilder.kernel.money import Money, round_half_up, total
 
 HUNDRED = 100
 
@@ -92,6 +93,6 @@ def _fits(discount: Discount, draft: Draft, line: NewLine) -> bool:
 
 def _off(discount: Discount, eligible: int) -> int:
     if discount.percent is not None:
-        return min(Money(eligible, "XXX").times_half_up(discount.percent / HUNDRED).minor, eligible)
+        return min(round_half_up(Fraction(eligible) * Fraction(discount.percent) / HUNDRED), eligible)
     assert discount.amount is not None, discount
     return min(discount.amount.minor, eligible)

@@ -4,8 +4,10 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
+
 from guilder.domain.identity.model import Address
-from guilder.domain.invoicing.model import Invoice, Line, Party, Status, TaxTotal
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party, Status, TaxTotal
 from guilder.kernel.ids import CustomerId
 from guilder.platform.http.fields import Exact, IdOf, Out
 
@@ -13,6 +15,7 @@ InvoiceRef = Annotated[UUID, IdOf("inv")]
 LineRef = Annotated[UUID, IdOf("line")]
 CustomerRef = Annotated[CustomerId, IdOf("cus")]
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
+IssuerRef = Annotated[UUID, IdOf("iss")]
 OrderRef = Annotated[UUID, IdOf("ord")]
 ProductRef = Annotated[UUID, IdOf("prod")]
 
@@ -21,15 +24,19 @@ class LineOut(Out):
     id: LineRef
     kind: str
     description: str
-    quantity: int
+    quantity: Annotated[int | Exact, Field(description="A number, or text where it is not whole.")]
     unit_amount: int | None
-    amount: int
+    amount: Annotated[int, Field(description="Net: after discounts, before tax.")]
+    discount: int
     tax_percent: Exact
     tax: int
     period_start: datetime | None
     period_end: datetime | None
     subscription_id: SubscriptionRef | None
     product_id: ProductRef | None
+    charge: str
+    credits_line_id: LineRef | None
+    tax_code: str
 
 
 class TaxOut(Out):
@@ -38,6 +45,7 @@ class TaxOut(Out):
     net: int
     tax: int
     legal_note: str
+    code: str
 
 
 class AddressOut(Out):
@@ -58,20 +66,31 @@ class PartyOut(Out):
 
 
 class InvoiceOut(Out):
-    """An invoice. Amounts are in the currency's minor unit; `amount_due` is total less what was paid and credited."""
+    """An invoice, or a credit note, whose amounts are negative. Amounts are in the currency's minor unit.
+
+    `amount_due` is the total less what was paid, credited by credit notes, and paid by customer credit. What was applied
+    is below zero where earlier invoices that were too small to collect are collected with this one.
+    """
 
     id: InvoiceRef
+    kind: InvoiceKind
     number: str | None
     status: Status
     customer_id: CustomerRef
     subscription_id: SubscriptionRef | None
     order_id: OrderRef | None
     currency: str
+    issuer_id: IssuerRef | None
+    corrects_invoice_id: InvoiceRef | None
+    is_sent: bool
+    memo: str
+    discount: int
     subtotal: int
     tax: int
     total: int
     amount_paid: int
     amount_credited: int
+    amount_credit_applied: int
     amount_refunded: int
     amount_due: int
     lines: list[LineOut]
@@ -93,6 +112,13 @@ class InvoiceOut(Out):
 def to_wire(invoice: Invoice) -> InvoiceOut:
     return InvoiceOut(
         id=invoice.id,
+        kind=invoice.kind,
+        issuer_id=invoice.issuer_id,
+        corrects_invoice_id=invoice.corrects_invoice_id,
+        is_sent=invoice.is_sent,
+        memo=invoice.memo,
+        discount=invoice.discount.minor if invoice.discount else 0,
+        amount_credit_applied=invoice.credit_applied.minor if invoice.credit_applied else 0,
         number=invoice.number,
         status=invoice.status,
         customer_id=invoice.customer_id,
@@ -128,7 +154,11 @@ def _line(line: Line) -> LineOut:
         id=line.id,
         kind=line.kind.value,
         description=line.description,
-        quantity=line.quantity,
+        quantity=int(line.quantity) if line.quantity == int(line.quantity) else line.quantity,
+        discount=line.discount.minor if line.discount else 0,
+        charge=line.charge,
+        credits_line_id=line.credits_line_id,
+        tax_code=line.tax_code,
         unit_amount=line.unit_amount.minor if line.unit_amount else None,
         amount=line.amount.minor,
         tax_percent=line.tax_percent,
@@ -141,7 +171,14 @@ def _line(line: Line) -> LineOut:
 
 
 def tax_to_wire(tax: TaxTotal) -> TaxOut:
-    return TaxOut(name=tax.name, percent=tax.percent, net=tax.net.minor, tax=tax.tax.minor, legal_note=tax.legal_note)
+    return TaxOut(
+        name=tax.name,
+        percent=tax.percent,
+        net=tax.net.minor,
+        tax=tax.tax.minor,
+        legal_note=tax.legal_note,
+        code=tax.code,
+    )
 
 
 def _party(party: Party | None) -> PartyOut | None:

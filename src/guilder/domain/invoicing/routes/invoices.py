@@ -1,4 +1,4 @@
-"""Invoices over HTTP, and the files that signed links lead to."""
+"""Reading and voiding invoices, and the files that signed links lead to."""
 
 from datetime import timedelta
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
 from guilder.domain.invoicing import service
-from guilder.domain.invoicing.model import Status
+from guilder.domain.invoicing.model import InvoiceKind, Status
 from guilder.domain.invoicing.schemas.explanations import ExplanationOut, explained
 from guilder.domain.invoicing.schemas.invoices import CustomerRef, InvoiceOut, SubscriptionRef, to_wire
 from guilder.platform.auth.permission import PUBLIC, Permission
@@ -35,14 +35,16 @@ async def list_invoices(
     customer_id: Annotated[CustomerRef | None, Query()] = None,
     subscription_id: Annotated[SubscriptionRef | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
+    kind: Annotated[InvoiceKind | None, Query()] = None,
 ) -> ListEnvelope[InvoiceOut]:
-    """List invoices, newest first; of one customer or subscription, or in one state, if asked."""
+    """List invoices and credit notes, newest first; of one customer or subscription, state or kind, if asked."""
     found = await service.listing(
         session.tx,
         query=page,
         customer_id=session.customer_filter or customer_id,
         subscription_id=subscription_id,
         status=status,
+        kind=kind,
     )
     return listed(found, to_wire)
 
