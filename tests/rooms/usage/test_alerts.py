@@ -5,6 +5,7 @@ from decimal import Decimal
 import pytest
 
 from guilder.domain.catalog.model import Aggregation
+from guilder.domain.identity import service as identity
 from guilder.domain.usage import handlers
 from guilder.domain.usage import service as usage
 from guilder.domain.usage.events import UsageAlertReached, UsageChanged
@@ -16,6 +17,10 @@ from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.event import Message
 from guilder.kernel.page import PageQuery
+from guilder.platform.bus.consumer import Consumer
+from guilder.platform.bus.reactions import Reactions
+from guilder.platform.clock import HandClock, WallClock
+from guilder.wiring.reactions import REACTION_LIST
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import NOW
 from tests.support.builders.usage import metered
@@ -208,6 +213,18 @@ async def test_a_customer_has_only_so_many(database, ground, monkeypatch):
         await watch(database, ground)
     with pytest.raises(TooManyAlerts):
         await watch(database, ground)
+
+
+async def test_the_house_hears_of_use_by_itself(database, ground):
+    made, _ = await watch(database, ground)
+    async with database.transaction([ground.tenant_id], actor="test") as tx:
+        await usage.record(tx, events=[ground.event(at=NOW, value=Decimal(10))], now=NOW)
+    of_usage = Reactions([each for each in REACTION_LIST if each.group == "usage"])
+    await Consumer(database, of_usage, identity.Clocks(HandClock(NOW)), WallClock()).drain()
+    async with database.transaction([ground.tenant_id], actor="test") as tx:
+        [row] = await tx.fetch("select payload::text from platform.log where name = 'usage.alert.reached'")
+    assert str(made.id) in row["payload"]
+    assert '"quantity": "10"' in row["payload"]
 
 
 async def test_many_changes_take_as_many_statements_as_one(database, ground):
