@@ -12,6 +12,8 @@ from tests.support.world import World, a_world
 # What has to do with money, in the order of the log. Documents and messages are made beside it, when they are made.
 MONEY = ("subscriptions.", "invoicing.", "payments.payment.")
 BESIDE = frozenset({"invoicing.invoice.document_stored"})
+BILLED = ["payment.requested", "invoice.finalized"]  # to be collected: announced by one transaction, in this order
+PAID = ["payment.succeeded", "invoice.paid"]
 
 Row = tuple[str, int, str]  # kind, amount, period
 
