@@ -10,7 +10,7 @@ from guilder.domain.invoicing.model import Invoice
 from guilder.domain.payments.model import Payment
 from guilder.domain.subscriptions.model import Subscription, Terms
 from guilder.kernel.ids import CustomerId, Ref, TenantId
-from guilder.kernel.money import Money
+from guilder.kernel.money import Money, total
 from guilder.kernel.period import Interval
 
 
@@ -84,3 +84,18 @@ class Answer:
     @property
     def amount_due(self) -> Money | None:
         return self.invoice.due if self.invoice else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preview:
+    """What would be: invoices and credit notes in the order in which they would be made, and the subscription after."""
+
+    subscription: Subscription | None
+    invoices: tuple[Invoice, ...]
+
+    @property
+    def due(self) -> Money | None:
+        """What would have to be paid; None where nothing would be billed."""
+        if not self.invoices:
+            return None
+        return total([each.due for each in self.invoices], self.invoices[0].currency)

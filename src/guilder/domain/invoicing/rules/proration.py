@@ -292,6 +292,7 @@ def _charge_line(after: Subscription, rest: Period, *, cause: str, at: datetime)
         quantity=terms.quantity,
         period=rest,
         subscription_id=after.id,
+        plan_id=terms.plan_id,
         tax_category=terms.billing.tax_category,
         is_tax_inclusive=terms.billing.is_tax_inclusive,
         billed_item=_charge_item(after, cause, 0),

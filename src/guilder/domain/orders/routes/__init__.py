@@ -1,8 +1,12 @@
 """Orders over HTTP: the API, and the payment page."""
 
-from guilder.domain.orders.routes.api import router
 from guilder.domain.orders.routes.checkout import router as checkout_router
+from guilder.domain.orders.routes.moving import router as moving_router
+from guilder.domain.orders.routes.orders import router as orders_router
+from guilder.domain.orders.routes.subscriptions import router
 
+router.include_router(moving_router)
+router.include_router(orders_router)
 router.include_router(checkout_router)
 
 __all__ = ["router"]

@@ -4,10 +4,12 @@ from guilder.domain.orders.service.abandoning import abandon_due
 from guilder.domain.orders.service.buying import buy, pay
 from guilder.domain.orders.service.changing import Wish, change, revoke_change, use_method
 from guilder.domain.orders.service.checkout import CannotBePaidHere, checkout, open_checkout, payment_link, read_link
+from guilder.domain.orders.service.discounting import discounts, end_discount, redeem
 from guilder.domain.orders.service.ending import OnlyNow, auto_renew, cancel
 from guilder.domain.orders.service.pausing import extend_trial, move_billing_day, pause, resume
 from guilder.domain.orders.service.placing import Asked, MethodNotUsable
-from guilder.domain.orders.service.reading import listing, one
+from guilder.domain.orders.service.previewing import next_invoice, preview
+from guilder.domain.orders.service.reading import add_ons, listing, one
 from guilder.domain.orders.service.repaying import NothingToPay, repay
 from guilder.domain.orders.service.settling import canceled, paid
 from guilder.domain.orders.service.subscribing import AlreadySubscribed, Beside, Start, subscribe
@@ -23,22 +25,28 @@ __all__ = [
     "Start",
     "Wish",
     "abandon_due",
+    "add_ons",
     "auto_renew",
     "buy",
     "cancel",
     "canceled",
     "change",
     "checkout",
+    "discounts",
+    "end_discount",
     "extend_trial",
     "listing",
     "move_billing_day",
+    "next_invoice",
     "one",
     "open_checkout",
     "paid",
     "pause",
     "pay",
     "payment_link",
+    "preview",
     "read_link",
+    "redeem",
     "repay",
     "resume",
     "revoke_change",

@@ -4,6 +4,9 @@ from uuid import UUID
 
 from guilder.domain.orders import store
 from guilder.domain.orders.model import Order, OrderKind, OrderStatus
+from guilder.domain.orders.service.rolling import seen
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.page import Page, PageQuery, page_of
@@ -19,6 +22,15 @@ async def one(tx: Tx, *, order_id: UUID, customer_id: CustomerId | None = None) 
     if not found or customer_id not in (None, found[0].customer_id):
         raise NotFound("there is no such order")
     return found[0]
+
+
+async def add_ons(tx: Tx, *, subscription_id: UUID, only: CustomerId | None = None) -> list[Subscription]:
+    """Return what belongs to a subscription; what has ended too.
+
+    :raises NotFound: no such subscription, or not theirs
+    """
+    parent = await seen(tx, subscription_id=subscription_id, only=only)
+    return await subscriptions.add_ons(tx, parents=[parent.ref])
 
 
 async def listing(

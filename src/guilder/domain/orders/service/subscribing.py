@@ -17,6 +17,7 @@ from guilder.domain.orders.rules import starting
 from guilder.domain.orders.rules import terms as rules
 from guilder.domain.orders.rules.starting import AddOnGrid, PastPeriods
 from guilder.domain.orders.rules.terms import Own
+from guilder.domain.orders.service.discounting import redeemed
 from guilder.domain.orders.service.placing import (
     Asked,
     check_method,
@@ -155,7 +156,13 @@ async def begin(tx: Tx, beginning: Beginning, *, asked: Asked, kind: OrderKind, 
     order_id = ids.new(now)
     [subscription] = await subscriptions.create(tx, orders=[_new(beginning, asked)], now=now)
     if beginning.promo_code is not None:
-        await _redeem(tx, beginning, subscription, now=now)
+        await redeemed(
+            tx,
+            subscription,
+            code=beginning.promo_code,
+            is_first_purchase=beginning.is_first_purchase,
+            now=now,
+        )
     invoice = await _first_invoice(tx, subscription, order_id=order_id, now=now)
     subscription = await subscriptions.one(tx, ref=subscription.ref)
     order = new_order(
@@ -197,24 +204,6 @@ def _new(beginning: Beginning, asked: Asked) -> NewSubscription:
         parent_id=beginning.parent_id,
         metadata=asked.metadata,
     )
-
-
-async def _redeem(tx: Tx, beginning: Beginning, subscription: Subscription, *, now: datetime) -> None:
-    assert beginning.promo_code is not None
-    try:
-        await invoicing.redeem(
-            tx,
-            customer_id=subscription.customer_id,
-            subscription_id=subscription.id,
-            code=beginning.promo_code,
-            plan_id=subscription.terms.plan_id,
-            product_id=None,
-            is_first_purchase=beginning.is_first_purchase,
-            currency=subscription.terms.currency,
-            now=now,
-        )
-    except NotFound as error:
-        raise NotFound("there is no such promo code", field="promo_code") from error
 
 
 async def _first_invoice(tx: Tx, subscription: Subscription, *, order_id: UUID, now: datetime) -> Invoice | None:

@@ -1,0 +1,102 @@
+"""Orders over HTTP: what buys, charges, and pays again."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from guilder.domain.customers import service as customers
+from guilder.domain.orders import service
+from guilder.domain.orders.model import Answer, OrderKind, OrderStatus
+from guilder.domain.orders.routes.common import ORDER, READ, REPAY, asked_by, refuse_customers
+from guilder.domain.orders.schemas.fields import OrderRef, SubscriptionRef
+from guilder.domain.orders.schemas.orders import (
+    OrderIn,
+    OrderOut,
+    PlacedOut,
+    RepaidOut,
+    RepayIn,
+    order_to_wire,
+    placed_to_wire,
+    repaid_to_wire,
+)
+from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.paging import PageParams
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import RequestSession, Session
+
+router = Router(tags=["orders"])
+
+
+@router.post("/api/orders", permission=ORDER, status_code=201)
+async def place_order(session: Session, body: OrderIn) -> Envelope[PlacedOut]:
+    """Sell a product, or charge an amount: with a saved payment method if one is named, else by the link answered."""
+    return ok(placed_to_wire(await _order(session, body)))
+
+
+@router.post("/pay", permission=ORDER, status_code=201)
+async def pay(session: Session, body: OrderIn) -> Envelope[PlacedOut]:
+    """Place an order in one call: a product or an amount, once, or again and again with `recurring`."""
+    return ok(placed_to_wire(await _order(session, body)))
+
+
+@router.get("/api/orders", permission=READ)
+async def list_orders(
+    session: Session,
+    page: PageParams,
+    customer: Annotated[str | None, Query(max_length=255)] = None,
+    subscription_id: Annotated[SubscriptionRef | None, Query()] = None,
+    status: Annotated[OrderStatus | None, Query()] = None,
+    kind: Annotated[OrderKind | None, Query()] = None,
+) -> ListEnvelope[OrderOut]:
+    """List orders, newest first; of one customer (by id or organization id), subscription, status or kind, if asked."""
+    customer_id = session.customer_filter
+    if customer is not None:
+        customer_id = (await customers.find(session.tx, text=customer, only=customer_id)).id
+    found = await service.listing(
+        session.tx, query=page, customer_id=customer_id, subscription_id=subscription_id, status=status, kind=kind
+    )
+    return listed(found, order_to_wire)
+
+
+@router.get("/api/orders/{order_id}", permission=READ)
+async def get_order(session: Session, order_id: OrderRef) -> Envelope[OrderOut]:
+    return ok(order_to_wire(await service.one(session.tx, order_id=order_id, customer_id=session.customer_filter)))
+
+
+@router.post("/api/invoices/{invoice_id}/pay", permission=REPAY)
+async def repay(session: Session, invoice_id: str, body: RepayIn) -> Envelope[RepaidOut]:
+    """Pay an open invoice (by id or number) again: with the saved payment method that is named, else by the link."""
+    answer = await service.repay(
+        session.tx,
+        invoice=invoice_id,
+        payment_method_id=body.payment_method_id,
+        base_url=session.base_url,
+        only=session.customer_filter,
+        now=session.now,
+    )
+    return ok(repaid_to_wire(answer))
+
+
+async def _order(session: RequestSession, body: OrderIn) -> Answer:
+    refuse_customers(session, amount=body.amount)
+    asked = asked_by(session, body.metadata)
+    if body.product is not None:
+        return await service.buy(
+            session.tx,
+            customer=body.customer,
+            product=body.product,
+            currency=body.currency,
+            payment_method_id=body.payment_method_id,
+            asked=asked,
+            now=session.now,
+        )
+    return await service.pay(
+        session.tx,
+        customer=body.customer,
+        amount=body.to_money(),
+        description=body.description,
+        recurring=body.to_recurring(),
+        payment_method_id=body.payment_method_id,
+        asked=asked,
+        now=session.now,
+    )

@@ -1,0 +1,238 @@
+"""Subscribing, changing, pausing and ending over HTTP, and the previews of all of these."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Query
+
+from guilder.domain.catalog.model import Unused
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.orders import service
+from guilder.domain.orders.model import Answer
+from guilder.domain.orders.routes.common import SEE, SUBSCRIBE, asked_by, refuse_customers
+from guilder.domain.orders.rules.change import When
+from guilder.domain.orders.rules.starting import AddOnGrid, PastPeriods
+from guilder.domain.orders.schemas.asking import CancelIn, ChangeIn, PreviewIn, SubscribeIn
+from guilder.domain.orders.schemas.fields import SubscriptionRef
+from guilder.domain.orders.schemas.previews import PreviewOut, preview_to_wire
+from guilder.domain.orders.schemas.subscriptions import (
+    SubscribedOut,
+    SubscriptionOut,
+    subscribed_to_wire,
+    subscription_to_wire,
+)
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Status as PaymentStatus
+from guilder.domain.payments.model import Via
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Status, Subscription
+from guilder.platform.db.tx import Tx
+from guilder.platform.http.envelope import Envelope, ok
+from guilder.platform.http.fields import Instant
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import RequestSession, Session
+
+router = Router(tags=["orders"])
+
+_FAILED = frozenset({PaymentStatus.DECLINED, PaymentStatus.CANCELED})
+
+
+@router.post("/api/subscriptions", permission=SUBSCRIBE, status_code=201)
+async def subscribe(session: Session, body: SubscribeIn) -> Envelope[SubscribedOut]:
+    """Subscribe an organization to a plan.
+
+    Answers `processing` with a payment link; `scheduled`, `trialing` or `active` where nothing is to be paid now; and
+    with `Prefer: wait=N` and a saved payment method the state that is reached within N seconds.
+    """
+    answer = await _subscribe(session, body)
+    _wait(session, answer)
+    return ok(subscribed_to_wire(answer))
+
+
+@router.post("/api/subscriptions/preview", permission=SUBSCRIBE)
+async def preview_subscribing(session: Session, body: SubscribeIn) -> Envelope[PreviewOut]:
+    """Show what subscribing would bill, to the cent, and make nothing. Ids in the answer are not promised."""
+    return ok(preview_to_wire(await service.preview(session.tx, lambda: _subscribe(session, body))))
+
+
+@router.put("/api/subscriptions/{subscription_id}", permission=SUBSCRIBE)
+async def change(session: Session, subscription_id: SubscriptionRef, body: ChangeIn) -> Envelope[SubscribedOut]:
+    """Change plan, cycle or quantity, the payment method, or whether it renews.
+
+    An upgrade takes effect now, with what is left of the period prorated (by link: when that is paid); what would give
+    money back, with the next period, unless `when: now` is said: then it is a credit note, and becomes credit. Asking
+    for what it has takes a pending change back.
+    """
+    return ok(subscribed_to_wire(await _change(session, subscription_id, body)))
+
+
+@router.post("/api/subscriptions/{subscription_id}/preview", permission=SUBSCRIBE)
+async def preview_change(session: Session, subscription_id: SubscriptionRef, body: PreviewIn) -> Envelope[PreviewOut]:
+    """Show what a change, or a cancellation, would bill and give back, to the cent, and make nothing."""
+
+    async def do() -> Answer:
+        if body.cancel is not None:
+            return await _cancel(session, subscription_id, body.cancel)
+        return await _change(session, subscription_id, body)
+
+    return ok(preview_to_wire(await service.preview(session.tx, do)))
+
+
+@router.get("/api/subscriptions/{subscription_id}/next-invoice", permission=SEE)
+async def next_invoice(session: Session, subscription_id: SubscriptionRef) -> Envelope[PreviewOut]:
+    """Show what the next due date brings, as things stand now: fees, use so far, discounts, credit."""
+    shown = await service.next_invoice(
+        session.tx, subscription_id=subscription_id, only=session.customer_filter, now=session.now
+    )
+    return ok(preview_to_wire(shown))
+
+
+@router.delete("/api/subscriptions/{subscription_id}/pending-change", permission=SUBSCRIBE)
+async def revoke_change(session: Session, subscription_id: SubscriptionRef) -> Envelope[SubscriptionOut]:
+    """Take back a change that is still to come, or that waits for its payment."""
+    kept = await service.revoke_change(
+        session.tx, subscription_id=subscription_id, only=session.customer_filter, now=session.now
+    )
+    return ok(subscription_to_wire(kept))
+
+
+@router.delete("/api/subscriptions/{subscription_id}", permission=SUBSCRIBE)
+async def cancel(
+    session: Session,
+    subscription_id: SubscriptionRef,
+    when: Annotated[When | None, Query()] = None,
+    at: Annotated[Instant | None, Query()] = None,
+    unused: Annotated[Unused | None, Query()] = None,
+) -> Envelope[SubscriptionOut]:
+    """End a subscription: when what is paid has run out, now, or `at` a date. Until then `auto_renew: true` takes that
+    back. Ended now, what is paid and `unused` is lost, becomes credit, or is refunded: left out, as the plan says."""
+    answer = await _cancel(session, subscription_id, CancelIn(when=when, at=at, unused=unused))
+    assert answer.subscription is not None
+    return ok(subscription_to_wire(answer.subscription))
+
+
+async def _subscribe(session: RequestSession, body: SubscribeIn) -> Answer:
+    is_past = body.starts_at is not None and body.starts_at < session.now
+    refuse_customers(
+        session,
+        starts_at=body.starts_at if is_past else None,
+        **{name: getattr(body, name) for name in _SELLERS_TO_SAY},
+    )
+    return await service.subscribe(
+        session.tx,
+        organization_id=body.organization_id,
+        plan=body.plan_id,
+        billing_cycle=body.billing_cycle,
+        currency=body.currency,
+        payment_method_id=body.payment_method_id,
+        quantity=body.quantity,
+        start=service.Start(
+            starts_at=body.starts_at,
+            past_periods=body.past_periods or PastPeriods.BILL,
+            trial_days=body.trial_days,
+            trial_ends_at=body.trial_ends_at,
+            trial_needs_method=body.trial_needs_method,
+        ),
+        own=body.to_own(),
+        beside=service.Beside(parent_id=body.parent_id, grid=body.alignment or AddOnGrid.OWN)
+        if body.parent_id
+        else None,
+        promo_code=body.promo_code,
+        asked=asked_by(session, body.metadata),
+        now=session.now,
+    )
+
+
+_SELLERS_TO_SAY = (
+    "past_periods",
+    "trial_days",
+    "trial_ends_at",
+    "trial_needs_method",
+    "billing",
+    "unit_amount",
+    "price_model",
+    "charges",
+)
+
+
+async def _change(session: RequestSession, subscription_id: SubscriptionRef, body: ChangeIn) -> Answer:
+    only, now = session.customer_filter, session.now
+    answer: Answer | None = None
+    if body.payment_method_id is not None:
+        changed = await service.use_method(
+            session.tx,
+            subscription_id=subscription_id,
+            payment_method_id=body.payment_method_id,
+            only=only,
+            now=now,
+        )
+        answer = Answer(order=None, subscription=changed)
+    if body.changes_terms:
+        wish = service.Wish(
+            plan=body.plan_id,
+            billing_cycle=body.billing_cycle,
+            quantity=body.quantity,
+            when=body.when,
+            effective_at=body.effective_at,
+            anchor=body.anchor,
+        )
+        answer = await service.change(
+            session.tx,
+            subscription_id=subscription_id,
+            wish=wish,
+            asked=asked_by(session, body.metadata),
+            now=now,
+        )
+    if body.auto_renew is not None:
+        changed = await service.auto_renew(
+            session.tx, subscription_id=subscription_id, is_on=body.auto_renew, only=only, now=now
+        )
+        answer = _with_subscription(answer, changed)
+    assert answer is not None, "the schema refuses what says nothing"
+    return answer
+
+
+async def _cancel(session: RequestSession, subscription_id: SubscriptionRef, body: CancelIn) -> Answer:
+    refuse_customers(session, unused=body.unused)
+    return await service.cancel(
+        session.tx,
+        subscription_id=subscription_id,
+        when=body.when,
+        at=body.at,
+        unused=body.unused,
+        only=session.customer_filter,
+        now=session.now,
+    )
+
+
+def _with_subscription(answer: Answer | None, subscription: Subscription) -> Answer:
+    if answer is None:
+        return Answer(order=None, subscription=subscription)
+    return replace(answer, subscription=subscription)
+
+
+def _wait(session: RequestSession, answer: Answer) -> None:
+    """With a saved method there is something to wait for: the subscription begins, or the payment is declined."""
+    subscription, payment = answer.subscription, answer.payment
+    if subscription is None or payment is None or payment.via is not Via.SAVED:
+        return
+
+    async def look(tx: Tx, now: datetime) -> Envelope[SubscribedOut] | None:
+        current = await subscriptions.one(tx, ref=subscription.ref)
+        paid_by = await payments.get(tx, refs=[payment.ref])
+        is_declined = paid_by[payment.ref].status in _FAILED
+        if current.status is Status.PROCESSING and not is_declined:
+            return None
+        assert answer.invoice is not None, "a payment is for an invoice"
+        invoice = await invoicing.one(tx, invoice=answer.invoice.id)
+        reached = replace(
+            answer,
+            subscription=current,
+            invoice=invoice,
+            payment=paid_by[payment.ref],
+            payment_link=answer.payment_link if invoice.due.minor else None,
+        )
+        return ok(subscribed_to_wire(reached))
+
+    session.wait_for(look)

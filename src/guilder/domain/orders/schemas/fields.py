@@ -1,0 +1,26 @@
+"""The types of fields that several bodies have."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from guilder.platform.http.fields import IdOf, IdOrCode, Text
+
+SubscriptionRef = Annotated[UUID, IdOf("sub")]
+CustomerRef = Annotated[UUID, IdOf("cus")]
+OrderRef = Annotated[UUID, IdOf("ord")]
+InvoiceRef = Annotated[UUID, IdOf("inv")]
+PaymentRef = Annotated[UUID, IdOf("pay")]
+MethodRef = Annotated[UUID, IdOf("pm")]
+PlanRef = Annotated[UUID, IdOf("plan")]
+PlanName = Annotated[UUID | str, IdOrCode("plan")]
+ProductRef = Annotated[UUID, IdOf("prod")]
+ProductName = Annotated[UUID | str, IdOrCode("prod")]
+DiscountRef = Annotated[UUID, IdOf("disc")]
+PromoCodeRef = Annotated[UUID, IdOf("promo")]
+OrganizationId = Annotated[str, Text(255)]
+PromoCodeName = Annotated[str, Text(64)]
+Cycle = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9_]{1,40}$")]
+TrialDays = Annotated[int, Field(ge=0, le=3650)]
+BillingDay = Annotated[int, Field(ge=1, le=31)]

@@ -1,0 +1,151 @@
+"""What would be: invoices and credit notes that nobody has made, and discounts."""
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+
+from guilder.domain.invoicing.model import Discount, Invoice, InvoiceKind, Line, Status, TaxTotal
+from guilder.domain.orders.model import Preview
+from guilder.domain.orders.schemas.fields import DiscountRef, PlanRef, PromoCodeRef, SubscriptionRef
+from guilder.domain.orders.schemas.subscriptions import SubscriptionOut, subscription_to_wire
+from guilder.platform.http.fields import Exact, Out
+
+
+class PreviewedLineOut(Out):
+    kind: str
+    description: str
+    quantity: Annotated[int | Exact, Field(description="A number, or text where it is not whole.")]
+    unit_amount: int | None
+    amount: int
+    discount: int
+    tax_percent: Exact
+    tax: int
+    period_start: datetime | None
+    period_end: datetime | None
+    subscription_id: SubscriptionRef | None
+    charge: str | None
+    sentence: str | None
+
+
+class PreviewedTaxOut(Out):
+    name: str
+    percent: Exact
+    net: int
+    tax: int
+    legal_note: str
+
+
+class PreviewedInvoiceOut(Out):
+    """An invoice as it would be made. It has no id and no number: those are given when it is."""
+
+    kind: InvoiceKind
+    status: Status
+    currency: str
+    subtotal: int
+    discount: int
+    tax: int
+    total: int
+    credit_applied: int
+    amount_due: int
+    lines: list[PreviewedLineOut]
+    taxes: list[PreviewedTaxOut]
+    issued_at: datetime
+    due_at: datetime
+
+
+class PreviewOut(Out):
+    """What would be made, in order, what would be due at once, and the subscription as it would be."""
+
+    invoices: list[PreviewedInvoiceOut]
+    credit_notes: list[PreviewedInvoiceOut]
+    amount_due: int
+    currency: str | None
+    subscription: SubscriptionOut | None
+
+
+class DiscountOut(Out):
+    id: DiscountRef
+    promo_code_id: PromoCodeRef
+    code: str
+    name: str
+    percent: Exact | None
+    amount: int | None
+    currency: str | None
+    periods_left: int | None
+    plan_ids: list[PlanRef]
+    subscription_id: SubscriptionRef | None
+    redeemed_at: datetime
+    ended_at: datetime | None
+
+
+def preview_to_wire(preview: Preview) -> PreviewOut:
+    due = preview.due
+    notes = [each for each in preview.invoices if each.kind is InvoiceKind.CREDIT_NOTE]
+    return PreviewOut(
+        invoices=[_invoice(each) for each in preview.invoices if each.kind is InvoiceKind.INVOICE],
+        credit_notes=[_invoice(each) for each in notes],
+        amount_due=due.minor if due else 0,
+        currency=due.currency if due else None,
+        subscription=subscription_to_wire(preview.subscription) if preview.subscription else None,
+    )
+
+
+def discount_to_wire(discount: Discount) -> DiscountOut:
+    return DiscountOut(
+        id=discount.id,
+        promo_code_id=discount.promo_code_id,
+        code=discount.code,
+        name=discount.name,
+        percent=discount.percent,
+        amount=discount.amount.minor if discount.amount else None,
+        currency=discount.amount.currency if discount.amount else None,
+        periods_left=discount.periods_left,
+        plan_ids=list(discount.plan_ids),
+        subscription_id=discount.subscription_id,
+        redeemed_at=discount.redeemed_at,
+        ended_at=discount.ended_at,
+    )
+
+
+def _invoice(invoice: Invoice) -> PreviewedInvoiceOut:
+    return PreviewedInvoiceOut(
+        kind=invoice.kind,
+        status=invoice.status,
+        currency=invoice.currency,
+        subtotal=invoice.subtotal.minor,
+        discount=invoice.discount.minor if invoice.discount else 0,
+        tax=invoice.tax.minor,
+        total=invoice.total.minor,
+        credit_applied=invoice.credit_applied.minor if invoice.credit_applied else 0,
+        amount_due=invoice.due.minor,
+        lines=[_line(line) for line in invoice.lines],
+        taxes=[_tax(tax) for tax in invoice.taxes],
+        issued_at=invoice.issued_at,
+        due_at=invoice.due_at,
+    )
+
+
+def _line(line: Line) -> PreviewedLineOut:
+    sentence = line.explanation.get("sentence")
+    return PreviewedLineOut(
+        kind=line.kind.value,
+        description=line.description,
+        quantity=int(line.quantity) if line.quantity == int(line.quantity) else line.quantity,
+        unit_amount=line.unit_amount.minor if line.unit_amount else None,
+        amount=line.amount.minor,
+        discount=line.discount.minor if line.discount else 0,
+        tax_percent=line.tax_percent,
+        tax=line.tax.minor,
+        period_start=line.period.starts_at if line.period else None,
+        period_end=line.period.ends_at if line.period else None,
+        subscription_id=line.subscription_id,
+        charge=line.charge or None,
+        sentence=str(sentence) if sentence else None,
+    )
+
+
+def _tax(tax: TaxTotal) -> PreviewedTaxOut:
+    return PreviewedTaxOut(
+        name=tax.name, percent=tax.percent, net=tax.net.minor, tax=tax.tax.minor, legal_note=tax.legal_note
+    )
