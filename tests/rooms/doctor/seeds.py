@@ -102,6 +102,37 @@ SEEDS: list[tuple[str, str]] = [
             where kind = 'recurring' and subscription_id = {_SUB}""",
     ),
     (
+        "I14c",
+        f"delete from invoicing.lines where kind = 'recurring' and subscription_id = {_SUB}",
+    ),
+    (
+        "I14c",  # a renewal that nobody heard of
+        f"""insert into subscriptions.history (tenant_id, subscription_id, status, terms, anchor_at, period_number,
+                current_period_start, current_period_end, at)
+            select tenant_id, id, status, terms, anchor_at, period_number + 1, current_period_end,
+                   current_period_end + interval '1 month', current_period_end
+            from subscriptions.subscriptions where id = {_SUB}""",
+    ),
+    (
+        "I14c",  # a fee in arrears that is said to be billed
+        f"""insert into subscriptions.segments (tenant_id, id, subscription_id, customer_id, kind, period_start, period_end,
+                full_period_start, full_period_end, terms, due_at, closes_period, billed_at)
+            select tenant_id, gen_random_uuid(), id, customer_id, 'fee', current_period_end, current_period_end
+                   + interval '1 month', current_period_end, current_period_end + interval '1 month', terms,
+                   current_period_end + interval '1 month', true, {_NOW}
+            from subscriptions.subscriptions where id = {_SUB}""",
+    ),
+    (
+        "I14d",
+        f"""update invoicing.lines set amount_minor = amount_minor - 1
+            where kind = 'recurring' and subscription_id = {_SUB}""",
+    ),
+    (
+        "I14d",
+        f"""update subscriptions.history set terms = jsonb_set(terms, '{{unit_amount,minor}}', '1')
+            where subscription_id = {_SUB}""",
+    ),
+    (
         "I15",
         f"update subscriptions.subscriptions set next_due_at = {_NOW} - interval '1 hour' where id = {_SUB}",
     ),
@@ -109,6 +140,29 @@ SEEDS: list[tuple[str, str]] = [
         "I15",  # the clock would never find it
         f"""update subscriptions.subscriptions set next_due_at = null,
                 current_period_end = {_NOW} - interval '1 hour' where id = {_SUB}""",
+    ),
+    (
+        "I15c",
+        f"""insert into subscriptions.segments (tenant_id, id, subscription_id, customer_id, kind, period_start, period_end,
+                full_period_start, full_period_end, terms, due_at, closes_period)
+            select tenant_id, gen_random_uuid(), id, customer_id, 'usage', current_period_start, {_NOW} - interval '1 hour',
+                   current_period_start, current_period_end, terms, {_NOW} - interval '1 hour', true
+            from subscriptions.subscriptions where id = {_SUB}""",
+    ),
+    (
+        "I15d",
+        f"""with used as (
+                insert into subscriptions.segments (tenant_id, id, subscription_id, customer_id, kind, period_start,
+                    period_end, full_period_start, full_period_end, terms, due_at, closes_period, billed_at)
+                select tenant_id, gen_random_uuid(), id, customer_id, 'usage', current_period_start, current_period_end,
+                       current_period_start, current_period_end, terms, current_period_end, true, current_period_end
+                from subscriptions.subscriptions where id = {_SUB} returning *
+            ), late as (
+                insert into usage.late (tenant_id, customer_id, meter_id, at)
+                select tenant_id, customer_id, gen_random_uuid(), period_start + interval '1 day' from used returning *
+            )
+            insert into invoicing.use_seen (tenant_id, subscription_id, late_number)
+            select used.tenant_id, used.subscription_id, late.id from used, late""",
     ),
     ("I15b", f"update payments.payments set check_due_at = {_NOW} - interval '1 hour' where id = {_PAID}"),
     ("I15b", f"update dunning.cases set next_reminder_at = {_NOW} - interval '1 hour'"),
@@ -131,6 +185,8 @@ SEEDS: list[tuple[str, str]] = [
             select tenant_id, id, 'paid', 'open' from invoicing.invoices where id = {_LIVE}""",
     ),
     ("I18", f"update subscriptions.subscriptions set status = 'suspended' where id = {_SUB}"),
+    ("I18b", f"update subscriptions.subscriptions set status = 'past_due' where id = {_SUB}"),
+    ("I18b", f"delete from subscriptions.history where subscription_id = {_SUB}"),
     ("I19", "update platform.log set position = null where id = (select max(id) from platform.log)"),
     ("I19", "insert into platform.log_groups values ('deaf', 'invoices.%')"),
     ("I19", "insert into platform.log_cursors values ('lost', 'invoices.events', 0, 0, 99)"),
