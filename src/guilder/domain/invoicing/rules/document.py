@@ -72,6 +72,7 @@ class DocumentLine:
     unit_price: Decimal | None = None
     tax_rate: Decimal | None = None
     details: tuple[str, ...] = ()
+    discount: Money | None = None  # taken off already
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,9 @@ class InvoiceDocument:
     discounts: tuple[tuple[str, Money], ...] = ()
     net: Money | None = None
     taxes: tuple[TaxLine, ...] = ()
-    credit_applied: Money | None = None
+    credit_applied: Money | None = None  # below zero: owed from earlier invoices
+    credited: Money | None = None  # by credit notes
+    has_prices_with_tax: bool = False
     payments: tuple[PaymentMade, ...] = ()
     reference: str = ""
     corrects_number: str = ""
@@ -138,15 +141,21 @@ def to_data(document: InvoiceDocument, speaker: Speaker) -> dict[str, object]:
         "issuer": _party(document.issuer, words),
         "customer": _party(document.customer, words),
         "facts": _facts(document, speaker, words),
-        "lines": [_line(line, document.total.currency, speaker) for line in document.lines],
+        "lines": [_line(line, document.total.currency, speaker, words) for line in document.lines],
         "totals": _totals(document, speaker, words),
         "headline": _headline(document, speaker, words),
         "due": _due(document, speaker, words),
         "payments": [_payment(payment, speaker) for payment in document.payments],
-        "notes": [*([words["reverse_charge"]] if document.is_reverse_charge else []), *document.notes],
+        "notes": _notes(document, words),
         "footer": document.footer,
         "pay_url": document.pay_url if document.standing is Standing.DUE else "",
     }
+
+
+def _notes(document: InvoiceDocument, words: Mapping[str, str]) -> list[str]:
+    said = [(words["reverse_charge"], document.is_reverse_charge)]
+    said += [(words["prices_include_tax"], document.has_prices_with_tax)]
+    return [*(text for text, is_so in said if is_so), *document.notes]
 
 
 def _headline(document: InvoiceDocument, speaker: Speaker, words: Mapping[str, str]) -> dict[str, str]:
@@ -204,10 +213,11 @@ def _days(days: Days | None, speaker: Speaker) -> str:
     return speaker.day(last) if last == days.starts_on else speaker.days(days.starts_on, last)
 
 
-def _line(line: DocumentLine, currency: str, speaker: Speaker) -> dict[str, object]:
+def _line(line: DocumentLine, currency: str, speaker: Speaker, words: Mapping[str, str]) -> dict[str, object]:
+    off = f"{words['discount']}: {speaker.money(-line.discount)}" if line.discount else ""
     return {
         "description": line.description,
-        "details": [each for each in (_days(line.period, speaker), *line.details) if each],
+        "details": [each for each in (_days(line.period, speaker), *line.details, off) if each],
         "quantity": "" if line.quantity is None else speaker.number(line.quantity),
         "unit_price": "" if line.unit_price is None else speaker.price(line.unit_price, currency),
         "tax": "" if line.tax_rate is None else speaker.percent(line.tax_rate),
@@ -228,7 +238,9 @@ def _totals(document: InvoiceDocument, speaker: Speaker, words: Mapping[str, str
         )
         for tax in document.taxes
     ]
-    after = [(words["credit_applied"], document.credit_applied)]
+    is_carried = document.credit_applied is not None and document.credit_applied.minor < 0
+    after = [(words["carried_forward" if is_carried else "credit_applied"], document.credit_applied)]
+    after += [(words["credit_note"], document.credited)]
     after += [(words["amount_paid"], payment.amount) for payment in document.payments]
     return [
         *({"label": label, "amount": amount, "is_total": False} for label, amount in plain),

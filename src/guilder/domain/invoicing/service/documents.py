@@ -1,6 +1,6 @@
 """The document that an invoice is sent as: asked for, described, kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,8 +10,9 @@ from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Address, Issuer
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.events import InvoiceDocumentStored
-from guilder.domain.invoicing.model import Invoice, Line, Party, Status
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party, Status, TaxTotal
 from guilder.domain.invoicing.rules import document as printed
+from guilder.domain.invoicing.rules.taxation import REVERSE_CHARGE, STANDARD
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment
 from guilder.domain.payments.model import Status as PaymentStatus
@@ -64,10 +65,15 @@ async def request_documents(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> No
 async def describe(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Described]:
     """Return what the documents of these invoices say, as they stand."""
     found = await store.get(tx, refs)
-    issuers = await identity.issuer(tx, tenant_ids=sorted({invoice.tenant_id for invoice in found}))
+    issuers = await identity.issuers(tx, tenant_ids=sorted({invoice.tenant_id for invoice in found}))
+    corrected = [Ref(each.tenant_id, each.corrects_invoice_id) for each in found if each.corrects_invoice_id]
+    numbers = {each.ref: each.number or "" for each in await store.get(tx, corrected)} if corrected else {}
     last = await payments.current(tx, invoices=[invoice.ref for invoice in found])
     return {
-        invoice.ref: Described(invoice, _document(invoice, issuers[invoice.tenant_id], last.get(invoice.ref)))
+        invoice.ref: Described(
+            invoice,
+            _document(invoice, _issuer_of(invoice, issuers), last.get(invoice.ref), _corrects(invoice, numbers)),
+        )
         for invoice in found
         if invoice.number is not None
     }
@@ -95,28 +101,66 @@ async def document_path(tx: Tx, *, invoice: Invoice) -> str:
     return path
 
 
-def _document(invoice: Invoice, issuer: Issuer, payment: Payment | None) -> printed.InvoiceDocument:
+def _issuer_of(invoice: Invoice, issuers: Mapping[Ref, Issuer]) -> Issuer:
+    assert invoice.issuer_id is not None, "whatever is final has an issuer"
+    return issuers[Ref(invoice.tenant_id, invoice.issuer_id)]
+
+
+def _corrects(invoice: Invoice, numbers: Mapping[Ref, str]) -> str:
+    if invoice.corrects_invoice_id is None:
+        return ""
+    return numbers[Ref(invoice.tenant_id, invoice.corrects_invoice_id)]
+
+
+def _document(
+    invoice: Invoice, issuer: Issuer, payment: Payment | None, corrects_number: str
+) -> printed.InvoiceDocument:
     assert invoice.number is not None
     zone = ZoneInfo(invoice.time_zone)
+    is_note = invoice.kind is InvoiceKind.CREDIT_NOTE
+    discount = invoice.discount or zero(invoice.currency)
     paid = payment if payment is not None and payment.status is PaymentStatus.SUCCEEDED else None
     return printed.InvoiceDocument(
-        kind=printed.Kind.INVOICE,
-        standing=_STANDING[invoice.status],
+        kind=printed.Kind(invoice.kind),
+        # A credit note is neither due nor paid.
+        standing=printed.Standing.DUE if is_note else _STANDING[invoice.status],
         number=invoice.number,
         issued_on=invoice.issued_on,
-        due_on=invoice.due_at.astimezone(zone).date(),
+        due_on=None if is_note else invoice.due_at.astimezone(zone).date(),
         issuer=_party(invoice.seller),
         customer=_party(invoice.buyer),
         lines=tuple(_line(line, zone, is_taxed=bool(invoice.taxes)) for line in invoice.lines),
-        subtotal=invoice.subtotal,
+        subtotal=invoice.subtotal + discount,
+        discounts=(("", discount),) if discount.minor else (),
+        net=invoice.subtotal,
         total=invoice.total,
         amount_due=zero(invoice.currency) if invoice.status is Status.VOID else invoice.due,
-        taxes=tuple(printed.TaxLine(tax.name, tax.percent / HUNDRED, tax.net, tax.tax) for tax in invoice.taxes),
+        taxes=tuple(_tax(tax) for tax in invoice.taxes),
+        credit_applied=invoice.credit_applied,
+        credited=invoice.credited,
         payments=(_payment(paid, invoice, zone),) if paid and invoice.paid.minor else (),
-        notes=tuple(tax.legal_note for tax in invoice.taxes if tax.legal_note),
+        notes=_notes(invoice),
+        corrects_number=corrects_number,
+        is_reverse_charge=any(tax.code == REVERSE_CHARGE for tax in invoice.taxes),
+        has_prices_with_tax=any(_has_tax_in_price(line) for line in invoice.lines),
         footer=issuer.footer,
         logo_svg=issuer.logo_svg,
     )
+
+
+def _tax(tax: TaxTotal) -> printed.TaxLine:
+    # What is not taxed is explained by its note, in the reader's language.
+    return printed.TaxLine(tax.name if tax.code == STANDARD else "", tax.percent / HUNDRED, tax.net, tax.tax)
+
+
+def _notes(invoice: Invoice) -> tuple[str, ...]:
+    legal = [tax.legal_note for tax in invoice.taxes if tax.legal_note and tax.code != REVERSE_CHARGE]
+    return tuple(dict.fromkeys([*([invoice.memo] if invoice.memo else []), *legal]))
+
+
+def _has_tax_in_price(line: Line) -> bool:
+    taxed = line.explanation.get("tax")
+    return isinstance(taxed, dict) and bool(taxed.get("is_inclusive"))
 
 
 def _payment(paid: Payment, invoice: Invoice, zone: ZoneInfo) -> printed.PaymentMade:
@@ -151,6 +195,7 @@ def _line(line: Line, zone: ZoneInfo, *, is_taxed: bool) -> printed.DocumentLine
         quantity=Decimal(line.quantity),
         unit_price=price,
         tax_rate=line.tax_percent / HUNDRED if is_taxed else None,
+        discount=line.discount,
     )
 
 
