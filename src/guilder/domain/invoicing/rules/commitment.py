@@ -88,6 +88,7 @@ def line(
         explanation={
             "rule": "minimum_commitment",
             "plan": terms.plan_code,
+            "plan_name": terms.plan_name,
             "plan_version": terms.plan_version,
             "period": [period.starts_at.isoformat(), period.ends_at.isoformat()],
             "commitment": [committed(part.terms).minor for part in parts],

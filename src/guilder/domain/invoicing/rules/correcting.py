@@ -155,6 +155,8 @@ def _line(invoice: Invoice, back: Back, *, cause: UUID, reason: str, now: dateti
             "rule": "correction",
             "corrects": invoice.number,
             "line": line.number,
+            "amount": amount.minor,
+            "description": line.description,
             "billed": line.amount.minor,
             "billed_tax": line.tax.minor,
             "reason": reason,

@@ -100,7 +100,13 @@ def _split(line: NewLine, covered_minor: int) -> list[NewLine]:
         billed_item=f"{line.billed_item}:prepaid",
     )
     rest = replace(line, amount=replace(line.amount, minor=line.amount.minor - covered_minor), unit_amount=None)
-    return [rest, covered]
+    return [_part_of(line, rest), _part_of(line, covered)]
+
+
+def _part_of(line: NewLine, part: NewLine) -> NewLine:
+    """Say of a part of a line what the whole of it comes to, which is what the rest of its reasons lead to."""
+    split = {"of": line.amount.minor, "part": part.amount.minor}
+    return replace(part, explanation={**part.explanation, "split": split})
 
 
 def _sum(parts: Sequence[tuple[NewLine, Money]]) -> Money:

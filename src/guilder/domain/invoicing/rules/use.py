@@ -341,6 +341,7 @@ def _why(rule: str, stretch: Stretch, use: Use, billed: Billed | None, amount: M
         "plan": stretch.terms.plan_code,
         "plan_version": stretch.terms.plan_version,
         "charge": use.charge.code,
+        "name": use.charge.name,
         "meter": use.charge.meter,
         "group": dict(use.group),
         "period": [stretch.period.starts_at.isoformat(), stretch.period.ends_at.isoformat()],

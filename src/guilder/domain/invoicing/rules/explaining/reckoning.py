@@ -4,7 +4,9 @@ One entry a rule: whoever bills by a rule that is not here has not said why, and
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
+from typing import cast
 
 from guilder.domain.invoicing.model import Line
 from guilder.domain.invoicing.rules.explaining.reading import Said, discounts_of, gross_of, rule_of
@@ -16,7 +18,11 @@ def price_of(line: Line) -> Money:
     work = RULES.get(rule_of(line))
     if work is None:
         return _billed_price(line)
-    return Money(work(line.explanation), line.amount.currency)
+    said = line.explanation
+    price = Money(work(said), line.amount.currency)
+    # Of a line that prepaid credits paid in part, each of the two parts is a line: they add up to what was worked out.
+    split = cast("Said", said.get("split") or {})
+    return replace(price, minor=split["part"]) if split and split["of"] == price.minor else price
 
 
 def reckon(line: Line) -> Money:
@@ -59,8 +65,18 @@ def _fee(said: Said) -> int:
     return round_half_up(full * _share(said))
 
 
-def _once(said: Said) -> int:
-    return int(said["unit_amount"] * Fraction(said.get("quantity", 1)))
+def _times(said: Said) -> int:
+    return round_half_up(said["unit_amount"] * Fraction(said.get("quantity", 1)))
+
+
+def _named(said: Said) -> int:
+    """Return an amount that somebody decided on: there is nothing to work out."""
+    amount: int = said["amount"]
+    return amount
+
+
+def _drawn(said: Said) -> int:
+    return -sum(int(part["amount"]) for part in said["pays_for"])
 
 
 def _credit(said: Said) -> int:
@@ -97,7 +113,11 @@ def _share(said: Said) -> Fraction:
 RULES: dict[str, Callable[[Said], int]] = {
     "flat_fee_in_advance": _fee,
     "flat_fee_in_arrears": _fee,
-    "one_off": _once,
+    "one_off": _times,
+    "by_hand": _times,
+    "prepaid_credits_bought": _named,
+    "prepaid_credits": _drawn,
+    "correction": _named,
     "proration_credit": _credit,
     "proration_charge": _charge,
     "proration_reinstated": _charge,

@@ -45,7 +45,10 @@ class Telling:
 
     @property
     def name(self) -> str:
-        return str(self.said.get("plan_name") or self.line.description)
+        said = self.said
+        values = ", ".join(f"{key} {value or '-'}" for key, value in dict(said.get("group") or {}).items())
+        name = str(said.get("plan_name") or said.get("name") or self.line.description)
+        return f"{name} ({values})" if values else name
 
     def money(self, minor: int) -> str:
         return self.speaker.money(Money(minor, self.line.amount.currency))
@@ -127,12 +130,20 @@ def _fee_price(telling: Telling) -> str:
 
 
 def _once(telling: Telling) -> list[str]:
+    return [telling.say("once", name=telling.name, price=_times(telling))]
+
+
+def _by_hand(telling: Telling) -> list[str]:
+    return [telling.say("plain", name=telling.name, amount=_times(telling))]
+
+
+def _times(telling: Telling) -> str:
     said, quantity = telling.said, telling.said.get("quantity", 1)
     price = telling.money(price_of(telling.line).minor)
-    if Fraction(quantity) != 1:
-        each = telling.exact(Fraction(said["unit_amount"]))
-        price = telling.say("fee_each", quantity=telling.number(quantity), each=each, amount=price)
-    return [telling.say("once", name=telling.name, price=price)]
+    if Fraction(quantity) == 1:
+        return price
+    each = telling.exact(Fraction(said["unit_amount"]))
+    return telling.say("fee_each", quantity=telling.number(quantity), each=each, amount=price)
 
 
 def _credit(telling: Telling) -> list[str]:
@@ -177,10 +188,9 @@ def _use(telling: Telling) -> list[str]:
     steps: Sequence[Said] = said["steps"]
     exact = walked(steps)
     rated = round_half_up(exact)
-    name = str(said.get("name") or telling.name)
-    words = [telling.say("use", name=name, days=days, walk=_walk(telling))]
+    words = [telling.say("use", name=telling.name, days=days, walk=_walk(telling))]
     if not steps:
-        words = [telling.say("use_none", name=name, days=days)]
+        words = [telling.say("use_none", name=telling.name, days=days)]
     if exact != rated:
         words.append(telling.say("rounded", exact=telling.exact(exact), amount=telling.money(rated)))
     elif len(steps) > 1:
@@ -189,6 +199,8 @@ def _use(telling: Telling) -> list[str]:
         words.append(telling.say("at_most", cap=telling.money(said["cap"])))
         rated = said["cap"]
     words += _before(telling, rated)
+    if "split" in said:
+        words.append(telling.say("split", part=telling.money(said["split"]["part"])))
     return [*words, telling.say("late")] if said["rule"] == "late_use" else words
 
 
@@ -219,6 +231,18 @@ def _commitment(telling: Telling) -> list[str]:
         missing=telling.money(missing),
     )
     return [words, *_before(telling, missing)]
+
+
+def _prepaid(telling: Telling) -> list[str]:
+    return [telling.say("prepaid", name=telling.name, amount=telling.money(-price_of(telling.line).minor))]
+
+
+def _correction(telling: Telling) -> list[str]:
+    said, back = telling.said, -price_of(telling.line).minor
+    billed = telling.money(said["billed"])
+    number = str(said["corrects"])
+    words = telling.say("correction", name=telling.name, invoice=number, billed=billed, amount=telling.money(back))
+    return [words, telling.say("reason", reason=str(said["reason"]))] if said.get("reason") else [words]
 
 
 def _walk(telling: Telling) -> str:
@@ -279,6 +303,10 @@ SENTENCES: dict[str, Callable[[Telling], list[str]]] = {
     "flat_fee_in_advance": _fee,
     "flat_fee_in_arrears": _fee,
     "one_off": _once,
+    "by_hand": _by_hand,
+    "prepaid_credits_bought": _once,
+    "prepaid_credits": _prepaid,
+    "correction": _correction,
     "proration_credit": _credit,
     "proration_charge": _charge,
     "proration_reinstated": _reinstated,
