@@ -1,0 +1,236 @@
+"""Ending and pausing: what becomes of time that is paid and not used, and of use that is not billed."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from guilder.domain.catalog.model import Alignment, Basis, Billing, Collection, PaidTime, Unused
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.orders import service as orders
+from guilder.domain.orders.rules.change import NowOrThen, When
+from guilder.domain.payments import service as payments
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.lifecycle import IllegalStep
+from guilder.kernel.page import PageQuery
+from tests.support.builders.orders import BASE_URL, a_shop, asked, days
+
+NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
+HALF = days(15)
+MAY = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+async def shop(database):
+    return await a_shop(database, now=NOW, time_zone="UTC")
+
+
+async def a_subscriber(shop, *, amount=3000, **billing):
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer)
+    plan = await shop.plan(amount=amount, billing=Billing(**billing))
+    return (await shop.subscribe(customer, plan, payment_method_id=card.id)).subscription
+
+
+async def cancel(shop, subscription, **how):
+    answer = await shop.act(
+        lambda tx: orders.cancel(tx, subscription_id=subscription.id, **{"when": When.NOW, **how}, now=shop.now)
+    )
+    await shop.drain()
+    return answer
+
+
+async def pause(shop, subscription, **how):
+    return await shop.act(
+        lambda tx: orders.pause(tx, subscription_id=subscription.id, **{"when": When.NOW, **how}, now=shop.now)
+    )
+
+
+async def resume(shop, subscription, **how):
+    return await shop.act(
+        lambda tx: orders.resume(tx, subscription_id=subscription.id, base_url=BASE_URL, **how, now=shop.now)
+    )
+
+
+async def now_of(shop, subscription):
+    return await shop.act(lambda tx: subscriptions.one(tx, ref=subscription.ref))
+
+
+async def bills(shop, subscription):
+    query = PageQuery(limit=50)
+    found = await shop.act(lambda tx: invoicing.listing(tx, query=query, subscription_id=subscription.id))
+    return [each.total.minor for each in reversed(found.items)]
+
+
+async def credit_of(shop, subscription):
+    held = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=subscription.customer_id))
+    return held["EUR"].minor if "EUR" in held else 0
+
+
+@pytest.mark.parametrize(
+    ("basis", "unused", "back"),
+    [
+        (Basis.SECOND, Unused.NOTHING, None),
+        (Basis.SECOND, Unused.CREDIT, -1450),  # 14.5 of 30 days
+        (Basis.DAY, Unused.CREDIT, -1400),  # the day on which it ends was used
+        (Basis.NONE, Unused.CREDIT, None),
+    ],
+)
+async def test_what_is_unused_becomes_what_its_plan_says(shop, basis, unused, back):
+    subscription = await a_subscriber(shop, basis=basis, unused_on_cancel=unused)
+    await shop.advance(datetime(2026, 4, 16, 12, tzinfo=UTC))
+    answer = await cancel(shop, subscription)
+    assert answer.subscription.status == "canceled"
+    assert (answer.invoice.total.minor if answer.invoice else None) == back
+    assert await credit_of(shop, subscription) == -(back or 0)
+
+
+async def test_staff_may_say_otherwise_and_refund_what_there_are_payments_of(shop):
+    subscription = await a_subscriber(shop)
+    await shop.advance(NOW + HALF)
+    answer = await cancel(shop, subscription, unused=Unused.REFUND)
+    assert answer.invoice.total.minor == -1500
+    refunds = await shop.act(lambda tx: payments.refunds(tx, query=PageQuery(), customer_id=subscription.customer_id))
+    assert [each.amount.minor for each in refunds.items] == [1500]
+    assert await credit_of(shop, subscription) == 0
+
+
+async def test_what_cannot_be_refunded_stays_credit(shop):
+    # Sent with terms, and not paid yet: there is no payment to give back.
+    subscription = await a_subscriber(shop, collection=Collection.SEND, net_days=30)
+    await shop.advance(NOW + HALF)
+    answer = await cancel(shop, subscription, unused=Unused.REFUND)
+    assert answer.invoice.total.minor == -1500
+    assert await credit_of(shop, subscription) == 1500
+
+
+async def test_on_a_date_it_ends_then_and_can_be_kept_until_then(shop):
+    subscription = await a_subscriber(shop, unused_on_cancel=Unused.CREDIT)
+    at = NOW + HALF
+    answer = await cancel(shop, subscription, when=None, at=at)
+    assert (answer.subscription.status, answer.subscription.cancel_at) == ("active", at)
+    await shop.act(lambda tx: orders.auto_renew(tx, subscription_id=subscription.id, is_on=True, now=shop.now))
+    assert (await now_of(shop, subscription)).cancel_at is None
+    await cancel(shop, subscription, when=None, at=at)
+    await shop.advance(at)
+    assert (await now_of(shop, subscription)).status == "canceled"
+    assert await bills(shop, subscription) == [3000, -1500]
+
+
+@pytest.mark.parametrize(
+    ("how", "refusal"),
+    [
+        ({"when": When.NOW, "at": MAY}, NowOrThen),
+        ({"when": None, "unused": Unused.CREDIT}, orders.OnlyNow),
+        ({"when": When.PERIOD_END, "unused": Unused.REFUND}, orders.OnlyNow),
+        ({"when": None, "at": NOW - days(1)}, subscriptions.DateIsPast),
+    ],
+)
+async def test_what_contradicts_itself_is_refused(shop, how, refusal):
+    subscription = await a_subscriber(shop)
+    with pytest.raises(refusal):
+        await cancel(shop, subscription, **how)
+
+
+async def test_a_fee_in_arrears_is_billed_at_once_up_to_the_end(shop):
+    subscription = await a_subscriber(shop, in_arrears=True)
+    await shop.advance(NOW + HALF)
+    answer = await cancel(shop, subscription)
+    assert answer.invoice.total.minor == 1500
+    assert await bills(shop, subscription) == [1500]
+
+
+async def test_paid_time_is_kept_over_a_pause_and_a_change_after_it_works_from_it(shop):
+    subscription = await a_subscriber(shop)
+    await shop.advance(NOW + days(10))
+    assert (await pause(shop, subscription)).invoice is None
+    await shop.advance(MAY + days(5))
+    assert await bills(shop, subscription) == [3000], "time paused is not charged"
+    answer = await resume(shop, subscription)
+    assert (answer.invoice, answer.subscription.status) == (None, "active")
+    assert answer.subscription.current_period.ends_at == MAY + days(25), "20 days were left"
+    better = await shop.plan(amount=6000)
+    await shop.advance(MAY + days(15))
+    changed = await shop.act(
+        lambda tx: orders.change(
+            tx, subscription_id=subscription.id, wish=orders.Wish(plan=better.code), asked=asked(), now=shop.now
+        )
+    )
+    assert [line.amount.minor for line in changed.invoice.lines] == [-1000, 2000]
+    again = await shop.plan(amount=9000)
+    changed = await shop.act(
+        lambda tx: orders.change(
+            tx, subscription_id=subscription.id, wish=orders.Wish(plan=again.code), asked=asked(), now=shop.now
+        )
+    )
+    assert [line.amount.minor for line in changed.invoice.lines] == [-2000, 3000], "nothing is given back twice"
+
+
+async def test_time_kept_is_given_back_when_it_ends_in_the_pause(shop):
+    subscription = await a_subscriber(shop, unused_on_cancel=Unused.CREDIT)
+    await shop.advance(NOW + days(10))
+    await pause(shop, subscription)
+    await shop.advance(MAY + days(5))
+    answer = await cancel(shop, subscription)
+    assert (answer.subscription.status, answer.invoice.total.minor) == ("canceled", -2000)
+
+
+@pytest.mark.parametrize("billing", [{"paused_time": PaidTime.CREDIT}, {"alignment": Alignment.CALENDAR}])
+async def test_or_it_is_given_back_and_a_new_period_begins(shop, billing):
+    subscription = await a_subscriber(shop, **billing)
+    await shop.advance(NOW + HALF)
+    answer = await pause(shop, subscription, resume_at=None)
+    assert (answer.subscription.status, answer.invoice.total.minor) == ("paused", -1500)
+    await shop.advance(MAY)
+    answer = await resume(shop, subscription)
+    assert (answer.subscription.status, answer.invoice.total.minor) == ("active", 3000)
+    assert answer.invoice.credit_applied.minor == 1500
+
+
+async def test_what_is_resumed_on_a_date_is_billed_by_the_clock(shop):
+    subscription = await a_subscriber(shop, paused_time=PaidTime.CREDIT)
+    await shop.advance(NOW + HALF)
+    await pause(shop, subscription)
+    await resume(shop, subscription, at=MAY + days(2))
+    await shop.advance(MAY + days(2))
+    assert (await now_of(shop, subscription)).status == "active"
+    assert await bills(shop, subscription) == [3000, -1500, 3000]
+
+
+async def test_a_pause_at_the_periods_end_can_be_taken_back(shop):
+    subscription = await a_subscriber(shop)
+    planned = await pause(shop, subscription, when=When.PERIOD_END)
+    assert planned.subscription.pause_at_period_end
+    assert not (await resume(shop, subscription)).subscription.pause_at_period_end
+    await pause(shop, subscription, when=When.PERIOD_END)
+    await shop.advance(MAY + days(9))
+    assert (await now_of(shop, subscription)).status == "paused"
+    assert await bills(shop, subscription) == [3000]
+    with pytest.raises(IllegalStep):
+        await pause(shop, subscription)
+
+
+async def test_another_billing_day_never_shortens_what_is_paid(shop):
+    subscription = await a_subscriber(shop)
+    moved = await shop.act(
+        lambda tx: orders.move_billing_day(
+            tx,
+            subscription_id=subscription.id,
+            alignment=Alignment.BILLING_DAY,
+            billing_day=16,
+            now=shop.now,
+        )
+    )
+    assert moved.current_period.ends_at == MAY
+    await shop.advance(MAY + days(15))
+    # From 1 to 16 May: 15 of the 30 days from 16 April on.
+    assert await bills(shop, subscription) == [3000, 1500, 3000]
+
+
+async def test_a_longer_trial_ends_later(shop):
+    customer = await shop.customer(time_zone="UTC")
+    subscription = (await shop.subscribe(customer, await shop.plan(trial_days=7))).subscription
+    until = NOW + days(20)
+    await shop.act(lambda tx: orders.extend_trial(tx, subscription_id=subscription.id, until=until, now=shop.now))
+    await shop.advance(until - days(1))
+    assert (await now_of(shop, subscription)).status == "trialing"
+    assert await bills(shop, subscription) == []
