@@ -1,14 +1,15 @@
 """The tables in docs/design are worked out again: what they say is what is done."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from guilder.domain.invoicing.model import AppliedRate
-from guilder.domain.invoicing.rules import totals
+from guilder.domain.invoicing.model import AppliedRate, Credit
+from guilder.domain.invoicing.rules import crediting, totals
 from guilder.kernel.money import Money
 from tests.unit.invoicing.rules.test_proration import JUNE, Books, amounts, terms
 
@@ -48,3 +49,40 @@ def test_tax_by_rate(row):
     assert [each.minor for each in worked.line_taxes] == taxes
     assert worked.tax.minor == int(row[3])
     assert sum(totals.tax_of(net, percent) for net in nets) == int(row[4])
+
+
+@pytest.mark.parametrize("row", table("tax.md", "gross of the lines"), ids=lambda row: " ".join(row[:2]))
+def test_prices_that_contain_their_tax(row):
+    gross, nets, taxes = ([int(each) for each in row[n].split(",")] for n in (0, 2, 3))
+    rate = AppliedRate(name="VAT", percent=Decimal(row[1]))
+    priced = [totals.Taxable(eur(each), rate, is_inclusive=True) for each in gross]
+    worked = totals.of(priced, currency="EUR")
+    assert [each.minor for each in worked.nets] == nets
+    assert [each.minor for each in worked.line_taxes] == taxes
+    assert worked.tax.minor == int(row[4])
+
+
+@pytest.mark.parametrize("row", table("credit.md", "credit"), ids=lambda row: " ".join(row[:2]))
+def test_what_credit_pays(row):
+    held = [a_credit(int(each)) for each in row[0].split(",")]
+    drawn = crediting.draw(held, eur(int(row[1])))
+    after = {credit.id: credit for credit, _ in drawn}
+    taken = sum(amount.minor for _, amount in drawn)
+    assert (taken, int(row[1]) - taken) == (int(row[2]), int(row[3]))
+    assert [after.get(each.id, each).left.minor for each in held] == [int(each) for each in row[4].split(",")]
+
+
+def eur(minor):
+    return Money(minor, "EUR")
+
+
+def a_credit(minor):
+    return Credit(
+        tenant_id=uuid4(),
+        id=uuid4(),
+        customer_id=uuid4(),
+        amount=eur(minor),
+        left=eur(minor),
+        granted_at=datetime(2026, 1, 1, tzinfo=UTC),
+        reason="",
+    )
