@@ -193,7 +193,5 @@ async def test_an_add_on_is_had_beside_something_counts_with_it_and_ends_with_it
     assert [total for _, total in await bills(shop, answer)] == [500, 1000]
     listed = await shop.act(lambda tx: orders.add_ons(tx, subscription_id=base.subscription.id))
     assert [each.id for each in listed] == [answer.subscription.id]
-    await shop.act(
-        lambda tx: orders.cancel(tx, subscription_id=base.subscription.id, when=When.NOW, now=shop.now)
-    )
+    await shop.act(lambda tx: orders.cancel(tx, subscription_id=base.subscription.id, when=When.NOW, now=shop.now))
     assert (await now_of(shop, answer)).status == "canceled"
