@@ -1,14 +1,17 @@
 """Changing what is subscribed to."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 
-from guilder.domain.catalog.model import NewPrice
+from guilder.domain.catalog import service as catalog
+from guilder.domain.catalog.model import AnchorRule, Billing, Duration, NewPrice, NewPromoCode, TrialEnd
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
-from guilder.domain.orders.rules.change import When
+from guilder.domain.orders.rules.change import MethodNeeded, NowOrThen, When
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.service import DateIsPast
 from guilder.kernel.lifecycle import IllegalStep
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -169,6 +172,104 @@ async def test_a_trial_changes_for_nothing(shop):
     assert answer.invoice is None
     after = await now_of(shop, ref)
     assert (after.status, after.terms.amount.minor) == ("trialing", 9000)
+
+
+async def test_a_trial_takes_the_new_plans_length_from_its_own_start(shop):
+    ref = await a_subscriber(shop, trial_days=14)
+    await shop.advance(NOW + days(5))
+    longer, shorter = await shop.plan(amount=6000, trial_days=30), await shop.plan(amount=9000, trial_days=6)
+    assert (await change(shop, ref, plan=longer.code)).subscription.trial_ends_at == NOW + days(30)
+    assert (await change(shop, ref, plan=shorter.code)).subscription.trial_ends_at == NOW + days(6)
+    without = await shop.plan(amount=12000)
+    answer = await change(shop, ref, plan=without.code)
+    assert (answer.subscription.status, lines(answer)) == ("active", [("recurring", 12000)])
+    assert answer.subscription.current_period.starts_at == shop.now
+
+
+async def test_a_trial_that_would_end_it_for_want_of_a_method_is_not_ended_by_a_change(shop):
+    ref = await a_subscriber(shop, trial_days=14, with_card=False, amount=0)
+    ends = await shop.plan(amount=9000, billing=Billing(trial_end=TrialEnd.CANCEL))
+    with pytest.raises(MethodNeeded):
+        await change(shop, ref, plan=ends.code)
+    assert (await now_of(shop, ref)).status == "trialing"
+
+
+async def test_on_a_date_it_changes_then_and_is_prorated_from_then(shop):
+    ref = await a_subscriber(shop)
+    better = await shop.plan(amount=9000)
+    at = NOW + HALF
+    answer = await change(shop, ref, plan=better.code, effective_at=at)
+    assert (answer.order, answer.subscription.pending_at) == (None, at)
+    await shop.advance(at - days(1))
+    assert (await now_of(shop, ref)).terms.amount.minor == 3000
+    await shop.advance(at)
+    assert (await now_of(shop, ref)).terms.plan_code == better.code
+    [made, _] = await bills(shop, ref)
+    assert [line.amount.minor for line in made.lines] == [-1500, 4500]
+    assert made.issued_at == at
+
+
+@pytest.mark.parametrize(
+    ("wish", "refusal"),
+    [
+        ({"effective_at": NOW - days(1)}, DateIsPast),
+        ({"effective_at": NOW + days(1), "when": When.NOW}, NowOrThen),
+    ],
+)
+async def test_a_date_that_is_past_or_one_word_too_many_is_refused(shop, wish, refusal):
+    ref = await a_subscriber(shop)
+    with pytest.raises(refusal):
+        await change(shop, ref, quantity=2, **wish)
+
+
+async def test_a_pending_change_is_revoked_and_so_is_one_that_waits_for_its_payment(shop):
+    ref = await a_subscriber(shop)
+    less = await shop.plan(amount=1000)
+    await change(shop, ref, plan=less.code)
+
+    async def revoke(ref):
+        return await shop.act(lambda tx: orders.revoke_change(tx, subscription_id=ref.id, now=shop.now))
+
+    assert (await revoke(ref)).pending_terms is None
+    free = await a_subscriber(shop, amount=0, with_card=False)
+    answer = await change(shop, free, plan=(await shop.plan(amount=3000)).code)
+    await revoke(free)
+    invoice = await shop.act(lambda tx: invoicing.one(tx, invoice=answer.invoice.id))
+    assert invoice.status == "void"
+
+
+@pytest.mark.parametrize("anchor", [AnchorRule.KEEP, None])
+async def test_another_interval_may_keep_the_old_date(shop, anchor):
+    rule = AnchorRule.RESET if anchor else AnchorRule.KEEP
+    prices = tuple(
+        NewPrice(interval=Interval(unit), unit_amount=Money(minor, "EUR"), cycle=cycle)
+        for unit, minor, cycle in ((Unit.MONTH, 3000, "monthly"), (Unit.YEAR, 36500, "yearly"))
+    )
+    ref = await a_subscriber(shop, prices=prices, billing=Billing(interval_change=rule))
+    await shop.advance(NOW + HALF)
+    answer = await change(shop, ref, billing_cycle="yearly", anchor=anchor)
+    # 350 of the 365 days up to 1 April 2027.
+    assert lines(answer) == [("proration_credit", -1500), ("recurring", 35000)]
+    assert (await now_of(shop, ref)).current_period.ends_at == datetime(2027, 4, 1, tzinfo=UTC)
+
+
+async def test_a_discount_is_given_back_with_what_it_was_taken_off_and_an_undone_change_costs_nothing(shop):
+    promo = NewPromoCode(code="HALF", name="Half", percent=Decimal(50), duration=Duration.ONCE)
+    await shop.act(lambda tx: catalog.create_promo_code(tx, promo=promo, now=shop.now))
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer)
+    plan = await shop.plan(amount=3000, billing=Billing(is_tax_inclusive=True))
+    rate = {"name": "VAT", "percent": Decimal(21), "country": "", "legal_note": ""}
+    await shop.act(lambda tx: catalog.set_default_tax_rate(tx, **rate, now=shop.now))
+    first = await shop.subscribe(customer, plan, payment_method_id=card.id, promo_code="HALF")
+    assert first.invoice.total.minor == 1500
+    ref = first.subscription.ref
+    better = await shop.plan(amount=9000, billing=Billing(is_tax_inclusive=True))
+    await shop.advance(NOW + days(11))
+    forth = await change(shop, ref, plan=better.code)
+    back = await change(shop, ref, plan=plan.code, when=When.NOW)
+    assert forth.invoice.total + back.invoice.total == Money(0, "EUR")
+    assert forth.invoice.tax + back.invoice.tax == Money(0, "EUR")
 
 
 async def test_what_waits_for_its_first_payment_cannot_be_changed_and_is_not_billed_for_it(shop):

@@ -25,6 +25,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
 
 
@@ -127,9 +128,7 @@ async def _now(tx: Tx, subscription: Subscription, wanted: _Change, *, asked: As
     if not waits:
         subscription = await _take_effect(tx, subscription, wanted, now=now)
     if wanted.trial_ends_at == now:
-        # The trial ended with the change: its first period is billed in the same breath.
-        await invoicing.bill_due(tx, refs=[subscription.ref], now=now)
-        subscription = await subscriptions.one(tx, ref=subscription.ref)
+        subscription, invoice = await _trial_over(tx, subscription, now=now)
     order = new_order(
         Ref(subscription.tenant_id, wanted.order_id),
         customer_id=subscription.customer_id,
@@ -148,6 +147,13 @@ async def _now(tx: Tx, subscription: Subscription, wanted: _Change, *, asked: As
         abandon_at=min(now + ABANDON_AFTER, subscription.current_period.ends_at) if waits else None,
         now=now,
     )
+
+
+async def _trial_over(tx: Tx, subscription: Subscription, *, now: datetime) -> tuple[Subscription, Invoice | None]:
+    """Begin and bill the first period, in the same breath: the trial ended with the change."""
+    await invoicing.bill_due(tx, refs=[subscription.ref], now=now)
+    brought = await invoicing.listing(tx, query=PageQuery(limit=1), subscription_id=subscription.id)
+    return await subscriptions.one(tx, ref=subscription.ref), next(iter(brought.items), None)
 
 
 async def _take_effect(tx: Tx, subscription: Subscription, wanted: _Change, *, now: datetime) -> Subscription:

@@ -106,6 +106,8 @@ async def move_billing_day(
     :raises NoSuchBillingDay: a day of the month, for what is billed by days or weeks
     """
     before = await rolled(tx, subscription_id=subscription_id, only=only, now=now)
+    # What waits for its payment was agreed with the old day.
+    await take_back_unpaid(tx, before, now=now)
     changed = await subscriptions.move_billing_day(
         tx, ref=before.ref, alignment=alignment, billing_day=billing_day, now=now
     )

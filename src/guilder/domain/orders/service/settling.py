@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import store
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.rules.lifecycle import MOVES, Step
@@ -29,11 +30,11 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
     ]
     await store.save(tx, done)
     for order in done:
-        await _take_effect(tx, order)
+        await _take_effect(tx, order, now=now)
     outbox.announce(tx, [completed_event(order) for order in done], now=now)
 
 
-async def _take_effect(tx: Tx, order: Order) -> None:
+async def _take_effect(tx: Tx, order: Order, *, now: datetime) -> None:
     """Put in force what waited for this payment, dated by when it was asked for: that is what its lines were made for."""
     if order.pending_terms is None or order.subscription_id is None:
         return
@@ -43,13 +44,15 @@ async def _take_effect(tx: Tx, order: Order) -> None:
         return  # it ended or fell behind meanwhile; what was paid stands on the invoice, and staff can refund it
     # A payment that comes in after the period has ended buys the terms from the next one on.
     is_too_late = not subscription.current_period.holds(asked_at)
-    await subscriptions.change(
+    changed = await subscriptions.change(
         tx,
         ref=subscription.ref,
         terms=order.pending_terms,
         at_period_end=is_too_late,
         now=max(asked_at, subscription.current_period.starts_at),
     )
+    if changed.segments:
+        await invoicing.bill_closed(tx, closed=[changed.after], now=now)
 
 
 async def canceled(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
