@@ -111,7 +111,7 @@ def share_of(line: Line) -> Share | None:
         return None
     used = cast("tuple[int, int]", said["share"])
     basis = str(said.get("basis", "second"))
-    unit = str(said.get("unit", "microsecond" if basis == "second" else "part"))
+    unit = str(said.get("unit", "period" if Fraction(*used) == 1 else "part"))
     measured = _measured(said)
     if measured is not None and Fraction(*measured[:2]) == Fraction(*used):
         *_, unit = measured
@@ -124,7 +124,7 @@ def _measured(said: Said) -> tuple[int, int, str] | None:
     part, covered = said.get("part") or said.get("unused"), said.get("covered")
     if not part:
         return None
-    if covered is None:
+    if covered is None or covered["numerator"] == covered["denominator"]:
         return part["numerator"], part["denominator"], part["unit"]
     if part["denominator"] != covered["denominator"] or not covered["numerator"]:
         return None

@@ -188,7 +188,9 @@ def _use(telling: Telling) -> list[str]:
     steps: Sequence[Said] = said["steps"]
     exact = walked(steps)
     rated = round_half_up(exact)
-    words = [telling.say("use", name=telling.name, days=days, walk=_walk(telling))]
+    words = [
+        telling.say("use", name=telling.name, days=days, quantity=telling.number(said["quantity"]), walk=_walk(telling))
+    ]
     if not steps:
         words = [telling.say("use_none", name=telling.name, days=days)]
     if exact != rated:
@@ -246,18 +248,20 @@ def _correction(telling: Telling) -> list[str]:
 
 
 def _walk(telling: Telling) -> str:
-    return "; ".join(_step(telling, step) for step in telling.said["steps"])
+    steps: Sequence[Said] = telling.said["steps"]
+    # Of a percentage it is value that is free, and not units.
+    is_value = any("percent" in step for step in steps)
+    return "; ".join(_step(telling, step, is_value=is_value and step["kind"] != "events") for step in steps)
 
 
-def _step(telling: Telling, step: Said) -> str:
+def _step(telling: Telling, step: Said, *, is_value: bool) -> str:
     kind, flat = str(step["kind"]), step.get("flat_amount")
-    is_percent = "percent" in step
     phrase = f"step_{kind}_flat" if flat and kind in ("tier", "percent_tier") else f"step_{kind}"
     where: Mapping[str, object] = step.get("values") or {}
     return telling.say(
         phrase,
-        units="" if is_percent else telling.number(step["units"]),
-        value=telling.exact(Fraction(step["units"])) if is_percent else "",
+        units=telling.exact(Fraction(step["units"])) if is_value else telling.number(step["units"]),
+        value=telling.exact(Fraction(step["units"])) if is_value else "",
         each=telling.exact(Fraction(step.get("unit_amount", 0))),
         percent=telling.percent(step.get("percent", 0)),
         flat=telling.exact(Fraction(flat or 0)),
