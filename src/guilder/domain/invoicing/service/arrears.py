@@ -165,7 +165,8 @@ async def _make_up(tx: Tx, bills: Sequence[_Bill], again: Sequence[tuple[_Bill, 
     owners = {each.segment.ref: bill for bill in bills for each in closing if each.segment in bill.due.segments}
     changed = [commitments.Changed(subscription=bill.due.subscription, segment=each) for bill, each in again]
     ratings = [rated for bill in bills for rated in bill.ratings]
-    for made in await commitments.make_up(tx, closing=closing, changed=changed, ratings=ratings):
+    being_billed = [each for bill in bills for each in bill.due.segments if each.kind is SegmentKind.USAGE]
+    for made in await commitments.make_up(tx, closing=closing, changed=changed, segments=being_billed, ratings=ratings):
         bill = owners.get(made.segment.ref) or first[Ref(made.segment.tenant_id, made.segment.subscription_id)]
         bill.ratings.append(made.rating)
         if made.line is not None:

@@ -78,13 +78,18 @@ def has_commitment(segments: Iterable[Segment]) -> bool:
 
 
 async def make_up(
-    tx: Tx, *, closing: Sequence[Closing], changed: Sequence[Changed], ratings: Sequence[Rating]
+    tx: Tx,
+    *,
+    closing: Sequence[Closing],
+    changed: Sequence[Changed],
+    segments: Sequence[Segment],
+    ratings: Sequence[Rating],
 ) -> list[MadeUp]:
     """Work out what is missing from the periods that close, and anew for those that a change was billed in.
 
-    `ratings` is what is being billed of use in this transaction, and not written down yet.
+    `segments` and `ratings` are the stretches of use that are being billed in this transaction, and what they come to.
     """
-    wholes = [whole for whole in await _wholes(tx, closing, changed) if whole.is_committed]
+    wholes = [whole for whole in await _wholes(tx, closing, changed, segments) if whole.is_committed]
     if not wholes:
         return []
     names = {(each.tenant_id, each.subscription_id, each.period.starts_at) for whole in wholes for each in whole.chain}
@@ -123,7 +128,9 @@ def _made_up(whole: _Whole, counted: Counted, times: Sequence[Once]) -> MadeUp |
     return MadeUp(segment=whole.last, rating=rating, line=line)
 
 
-async def _wholes(tx: Tx, closing: Sequence[Closing], changed: Sequence[Changed]) -> list[_Whole]:
+async def _wholes(
+    tx: Tx, closing: Sequence[Closing], changed: Sequence[Changed], segments: Sequence[Segment]
+) -> list[_Whole]:
     about: list[Closing | Changed] = [*closing, *changed]
     if not about:
         return []
@@ -135,7 +142,7 @@ async def _wholes(tx: Tx, closing: Sequence[Closing], changed: Sequence[Changed]
         since=min(since.values()),
     )
     of: dict[Ref, dict[Ref, Segment]] = {}
-    for segment in [*billed, *(each.segment for each in about)]:
+    for segment in [*billed, *segments, *(each.segment for each in about)]:
         of.setdefault(Ref(segment.tenant_id, segment.subscription_id), {})[segment.ref] = segment
     fees = {each.segment.ref: each.fees for each in closing}
     wholes: dict[Ref, _Whole] = {}
