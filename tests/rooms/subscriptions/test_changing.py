@@ -30,11 +30,13 @@ async def test_a_change_on_a_date_is_visible_revocable_and_takes_effect_then(sub
     await do("change", ref=made.ref, terms=dearer(made), at=at, now=NOW + DAY)
     [turn] = await roll(made, now=at)
     assert (turn.turn, turn.at, turn.before.terms, turn.terms) == (Turn.CHANGED, at, made.terms, dearer(made))
+    await do("revoke_change", ref=made.ref, now=at)
     assert (await heard())[2:] == [
         "subscription.change_scheduled",
+        "subscription.change_revoked",
         "subscription.change_scheduled",
         "subscription.changed",
-    ]
+    ], "taking back what is not pending is no news"
 
 
 async def test_the_last_wish_is_the_one_that_counts(subscribed, do):

@@ -67,6 +67,13 @@ class SubscriptionChangeScheduled(SubscriptionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionChangeRevoked(SubscriptionEvent):
+    """What was to change is not going to: its terms stay as they are."""
+
+    name: ClassVar = "subscriptions.subscription.change_revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionCancelScheduled(SubscriptionEvent):
     """Its owner opted out of renewal: it runs to the end of the paid period."""
 

@@ -5,7 +5,11 @@ from datetime import datetime
 
 from guilder.domain.catalog.model import Alignment
 from guilder.domain.subscriptions import store
-from guilder.domain.subscriptions.events import SubscriptionChangeScheduled, SubscriptionTrialExtended
+from guilder.domain.subscriptions.events import (
+    SubscriptionChangeRevoked,
+    SubscriptionChangeScheduled,
+    SubscriptionTrialExtended,
+)
 from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
 from guilder.domain.subscriptions.rules import changes, grid, periods
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
@@ -79,7 +83,11 @@ async def _plan(tx: Tx, before: Subscription, terms: Terms, *, at: datetime | No
 async def revoke_change(tx: Tx, *, ref: Ref, now: datetime) -> Subscription:
     """Take a pending change back. Without one, nothing happens."""
     subscription = await current(tx, ref=ref, now=now)
-    return await _replanned(tx, replace(subscription, pending_terms=None, pending_at=None))
+    if subscription.pending_terms is None:
+        return subscription
+    kept = await _replanned(tx, replace(subscription, pending_terms=None, pending_at=None))
+    outbox.announce(tx, [event(SubscriptionChangeRevoked, kept)], now=now)
+    return kept
 
 
 async def extend_trial(tx: Tx, *, ref: Ref, until: datetime, now: datetime) -> Subscription:
