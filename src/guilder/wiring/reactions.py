@@ -21,6 +21,7 @@ from guilder.domain.identity.events import TenantCreated
 from guilder.domain.invoicing import handlers as invoicing
 from guilder.domain.invoicing.events import (
     CreditNoteIssued,
+    InvoiceDueSoon,
     InvoiceFinalized,
     InvoiceOverdue,
     InvoicePaid,
@@ -44,6 +45,7 @@ from guilder.domain.subscriptions.events import (
     SubscriptionActivated,
     SubscriptionCancelScheduled,
     SubscriptionChanged,
+    SubscriptionChangeScheduled,
     SubscriptionEnded,
     SubscriptionPaused,
     SubscriptionRecovered,
@@ -55,7 +57,7 @@ from guilder.domain.subscriptions.events import (
     TrialEnding,
 )
 from guilder.domain.usage import handlers as usage
-from guilder.domain.usage.events import UsageCorrected, UsageRecorded
+from guilder.domain.usage.events import UsageAlertReached, UsageCorrected, UsageRecorded
 from guilder.platform.bus.reactions import AfterDeath, Reaction, Reactions
 
 # What moves money stays parked for its customer when it is given up: nothing may overtake it.
@@ -102,8 +104,17 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("entitlements", AccessToBlock, entitlements.on_access_to_block),
     Reaction("entitlements", CaseRecovered, entitlements.on_case_over),
     Reaction("entitlements", CaseClosed, entitlements.on_case_over),
+    Reaction("notifications", InvoiceFinalized, notifications.on_invoice_finalized),
     Reaction("notifications", InvoicePaid, notifications.on_invoice_paid),
+    Reaction("notifications", InvoiceDueSoon, notifications.on_invoice_due_soon),
+    Reaction("notifications", InvoiceOverdue, notifications.on_invoice_overdue),
+    Reaction("notifications", CreditNoteIssued, notifications.on_credit_note_issued),
+    Reaction("notifications", UsageAlertReached, notifications.on_usage_alert_reached),
     Reaction("notifications", SubscriptionActivated, notifications.on_subscription_activated),
+    Reaction("notifications", SubscriptionPaused, notifications.on_subscription_paused),
+    Reaction("notifications", SubscriptionResumed, notifications.on_subscription_resumed),
+    Reaction("notifications", SubscriptionTrialExtended, notifications.on_trial_extended),
+    Reaction("notifications", SubscriptionChangeScheduled, notifications.on_subscription_change_scheduled),
     Reaction("notifications", SubscriptionCancelScheduled, notifications.on_subscription_cancel_scheduled),
     Reaction("notifications", SubscriptionEnded, notifications.on_subscription_ended),
     Reaction("notifications", TrialEnding, notifications.on_trial_ending),

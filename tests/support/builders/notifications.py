@@ -18,9 +18,16 @@ LATER = NOW + timedelta(days=1)
 
 
 async def an_open_invoice(
-    tx: Tx, customer: Customer, subscription: Subscription | None = None, *, amount: int = 3000, now: datetime = NOW
+    tx: Tx,
+    customer: Customer,
+    subscription: Subscription | None = None,
+    *,
+    amount: int = 3000,
+    now: datetime = NOW,
+    **over: Any,
 ) -> Invoice:
-    """Bill a customer by payment link: for a subscription's period, or for something that is bought once."""
+    """Bill a customer by payment link: for a subscription's period, or for something that is bought once. `over` is said
+    of the draft."""
     item = ids.new(now)
     line = NewLine(
         kind=LineKind.RECURRING if subscription else LineKind.CHARGE,
@@ -37,6 +44,7 @@ async def an_open_invoice(
         lines=(line,),
         issued_at=now,
         subscription_id=subscription.id if subscription else None,
+        **over,
     )
     [made] = await invoicing.finalize(tx, drafts=[draft], via=Via.LINK, now=now)
     return made

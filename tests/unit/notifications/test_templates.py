@@ -24,6 +24,21 @@ FIELDS = [
     "price",
     "trial_ends_on",
     "expires_on",
+    "due_on",
+    "total",
+    "note_number",
+    "taken_off",
+    "credited",
+    "meter_name",
+    "quantity",
+    "threshold",
+    "since",
+    "paused_on",
+    "resumes_on",
+    "new_plan_name",
+    "new_quantity",
+    "new_price",
+    "changes_on",
 ]
 DATA = {name: f"[{name}]" for name in FIELDS} | {name: f"https://pay.example/{name}?a=1&b=2" for name in LINKS}
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -35,16 +36,32 @@ class Kind(StrEnum):
     SUBSCRIPTION_CANCELLED = "subscription_cancelled"
     TRIAL_ENDING = "trial_ending"
     REFUND_SUCCEEDED = "refund_succeeded"
+    INVOICE_SENT = "invoice_sent"
+    INVOICE_DUE_SOON = "invoice_due_soon"
+    INVOICE_OVERDUE = "invoice_overdue"
+    CREDIT_NOTE_ISSUED = "credit_note_issued"
+    USAGE_ALERT = "usage_alert"
+    SUBSCRIPTION_PAUSED = "subscription_paused"
+    SUBSCRIPTION_RESUMED = "subscription_resumed"
+    TRIAL_EXTENDED = "trial_extended"
+    CHANGE_PLANNED = "change_planned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What a message is about, by ids and values. `at` is the instant that its kind speaks of: a retry, an end."""
+    """What a message is about, by ids and values. `at` is the instant that its kind speaks of: a retry, an end; `since`
+    is when something began: a pause, the window of an alert."""
 
     invoice_id: UUID | None = None
     subscription_id: UUID | None = None
     amount: Money | None = None
     at: datetime | None = None
+    since: datetime | None = None
+    corrects_invoice_id: UUID | None = None  # of a credit note
+    credited: Money | None = None  # what of `amount` became customer credit
+    meter: str = ""  # its code
+    quantity: Decimal | None = None
+    threshold: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

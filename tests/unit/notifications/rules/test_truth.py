@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from uuid import UUID
@@ -8,12 +9,27 @@ from guilder.domain.invoicing.model import Status
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.rules import causes
 from guilder.domain.notifications.rules.truth import ASKS_FOR_MONEY, why_no_longer
+from guilder.domain.subscriptions.model import Terms
+from guilder.kernel.money import Money
+from guilder.kernel.period import Interval, Unit
 from tests.support.builders.identity import NOW
 
 CASE = UUID(int=7)
+TERMS = Terms(
+    plan_id=UUID(int=9),
+    plan_code="pro",
+    plan_version=1,
+    plan_name="Pro",
+    billing_cycle="monthly",
+    interval=Interval(Unit.MONTH),
+    unit_amount=Money(3000, "EUR"),
+)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+OF_INVOICES = [kind for kind in Kind if kind is not Kind.CHANGE_PLANNED]
+
+
+@pytest.mark.parametrize("kind", OF_INVOICES)
 @pytest.mark.parametrize(
     ("status", "is_owed"),
     [
@@ -25,12 +41,21 @@ CASE = UUID(int=7)
     ],
 )
 def test_money_is_asked_for_only_while_it_is_owed(kind, status, is_owed):
-    said = why_no_longer(kind, SimpleNamespace(status=status))
+    said = why_no_longer(kind, SimpleNamespace(status=status), None)
     assert bool(said) == (kind in ASKS_FOR_MONEY and not is_owed)
 
 
 def test_money_is_never_asked_for_without_an_invoice():
-    assert [kind for kind in Kind if why_no_longer(kind, None)] == [each for each in Kind if each in ASKS_FOR_MONEY]
+    assert [kind for kind in OF_INVOICES if why_no_longer(kind, None, None)] == [
+        each for each in Kind if each in ASKS_FOR_MONEY
+    ]
+
+
+@pytest.mark.parametrize(("pending", "is_planned"), [(object(), True), (None, False)])
+def test_a_change_is_announced_only_while_it_is_planned(pending, is_planned):
+    said = why_no_longer(Kind.CHANGE_PLANNED, None, SimpleNamespace(pending_terms=pending))
+    assert (said == "") == is_planned
+    assert why_no_longer(Kind.CHANGE_PLANNED, None, None)
 
 
 def test_causes_are_the_same_when_heard_again_and_differ_where_they_are_others():
@@ -42,6 +67,15 @@ def test_causes_are_the_same_when_heard_again_and_differ_where_they_are_others()
         causes.end(CASE, NOW),
         causes.end(CASE, NOW + timedelta(days=1)),
         causes.retry(UUID(int=8), 0),
+        causes.pause(CASE, NOW),
+        causes.resumption(CASE, NOW, NOW + timedelta(days=1)),
+        causes.resumption(CASE, NOW, NOW + timedelta(days=2)),
+        causes.trial_extended(CASE, NOW),
+        causes.alert(CASE, NOW),
+        causes.change(CASE, TERMS, NOW),
+        causes.change(CASE, TERMS, NOW + timedelta(days=1)),
+        causes.change(CASE, replace(TERMS, quantity=2), NOW),
+        causes.change(CASE, replace(TERMS, unit_amount=Money(900, "EUR")), NOW),
     ]
     assert len(set(made)) == len(made)
     assert causes.retry(CASE, 1) == made[1]

@@ -142,7 +142,7 @@ def _rendered(matter: Matter) -> Rendered:
 def _why_not(notification: Notification, matter: Matter | None) -> str:
     if matter is None:
         return "the customer was erased"
-    return why_no_longer(notification.kind, matter.invoice)
+    return why_no_longer(notification.kind, matter.invoice, matter.subscription)
 
 
 def _refused(matter: Matter, error: Exception) -> Delivery:

@@ -1,12 +1,15 @@
 """What a message says, in its reader's language and time zone: strings for the templates, as the reader shall see them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from guilder.domain.identity.model import Address, Issuer
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.performers.gathering import Matter
+from guilder.kernel.money import Money
 from guilder.platform.outside.templating import Brand
 from guilder.platform.words import Speech
 
@@ -53,7 +56,12 @@ def _reminder(matter: Matter) -> Data:
 
 
 def _apology(matter: Matter) -> Data:
-    data = {**_money(matter), "plan_name": _plan_name(matter), "update_url": matter.link}
+    data = {
+        **_money(matter),
+        "plan_name": _plan_name(matter),
+        "due_on": _day(matter, matter.invoice.due_at) if matter.invoice and matter.invoice.is_sent else "",
+        "update_url": matter.link,
+    }
     return {name: value for name, value in data.items() if name != "method"}
 
 
@@ -82,6 +90,72 @@ def _refunded(matter: Matter) -> Data:
     return _money(matter)
 
 
+def _owed(matter: Matter) -> Data:
+    """Say what is to be paid of an invoice with terms; its total too, where credit has paid a part of that."""
+    invoice = matter.invoice
+    assert invoice is not None, matter.notification.ref
+    return {
+        "amount": _say(matter, invoice.due),
+        "total": _say(matter, invoice.total) if invoice.total != invoice.due else "",
+        "due_on": _day(matter, invoice.due_at),
+        "invoice_number": invoice.number or "",
+        "invoice_url": matter.link,
+    }
+
+
+def _credited(matter: Matter) -> Data:
+    about = matter.notification.about
+    assert about.amount is not None, matter.notification.ref
+    credited = about.credited or replace(about.amount, minor=0)
+    taken_off = about.amount - credited
+    return {
+        "amount": _say(matter, about.amount),
+        "note_number": (matter.invoice.number or "") if matter.invoice else "",
+        "invoice_number": (matter.corrected.number or "") if matter.corrected else "",
+        "taken_off": _say(matter, taken_off) if taken_off.minor > 0 and matter.corrected else "",
+        "credited": _say(matter, credited) if credited.minor > 0 else "",
+    }
+
+
+def _alert(matter: Matter) -> Data:
+    about, speech = matter.notification.about, Speech(matter.reader.language)
+    assert about.quantity is not None, matter.notification.ref
+    assert about.threshold is not None, matter.notification.ref
+    return {
+        "meter_name": matter.meter.name if matter.meter else about.meter,
+        "quantity": speech.number(about.quantity),
+        "threshold": speech.number(about.threshold),
+        "since": _since(matter),
+    }
+
+
+def _paused(matter: Matter) -> Data:
+    return {"plan_name": _plan_name(matter), "paused_on": _since(matter), "resumes_on": _at(matter)}
+
+
+def _resumed(matter: Matter) -> Data:
+    return {"plan_name": _plan_name(matter), "period_ends_on": _period_end(matter)}
+
+
+def _trial_extended(matter: Matter) -> Data:
+    return {"plan_name": _plan_name(matter), "trial_ends_on": _at(matter), "price": _price(matter)}
+
+
+def _change(matter: Matter) -> Data:
+    subscription = matter.subscription
+    assert subscription is not None, matter.notification.ref
+    assert subscription.pending_terms is not None, matter.notification.ref
+    terms = subscription.pending_terms
+    quantity = Speech(matter.reader.language).number(Decimal(terms.quantity))
+    return {
+        "plan_name": subscription.terms.plan_name,
+        "new_plan_name": terms.plan_name,
+        "new_price": _say(matter, terms.amount),
+        "new_quantity": quantity if terms.quantity != subscription.terms.quantity else "",
+        "changes_on": _at(matter),
+    }
+
+
 _SAID: dict[Kind, Callable[[Matter], Data]] = {
     Kind.PAYMENT_SUCCEEDED: _paid,
     Kind.PAYMENT_FAILED: _failed,
@@ -93,6 +167,15 @@ _SAID: dict[Kind, Callable[[Matter], Data]] = {
     Kind.SUBSCRIPTION_CANCELLED: _cancelled,
     Kind.TRIAL_ENDING: _trial,
     Kind.REFUND_SUCCEEDED: _refunded,
+    Kind.INVOICE_SENT: _owed,
+    Kind.INVOICE_DUE_SOON: _owed,
+    Kind.INVOICE_OVERDUE: _owed,
+    Kind.CREDIT_NOTE_ISSUED: _credited,
+    Kind.USAGE_ALERT: _alert,
+    Kind.SUBSCRIPTION_PAUSED: _paused,
+    Kind.SUBSCRIPTION_RESUMED: _resumed,
+    Kind.TRIAL_EXTENDED: _trial_extended,
+    Kind.CHANGE_PLANNED: _change,
 }
 assert set(_SAID) == set(Kind)
 
@@ -101,7 +184,7 @@ def _money(matter: Matter) -> Data:
     invoice = matter.invoice
     amount = matter.notification.about.amount or (invoice.due if invoice else None)
     return {
-        "amount": Speech(matter.reader.language).money(amount) if amount else "",
+        "amount": _say(matter, amount) if amount else "",
         "invoice_number": (invoice.number or "") if invoice else "",
         "method": _method(matter),
     }
@@ -122,7 +205,7 @@ def _price(matter: Matter) -> str:
     subscription = matter.subscription
     if subscription is None or subscription.terms.amount.is_zero:
         return ""
-    return Speech(matter.reader.language).money(subscription.terms.amount)
+    return _say(matter, subscription.terms.amount)
 
 
 def _period_end(matter: Matter) -> str:
@@ -136,6 +219,15 @@ def _period_end(matter: Matter) -> str:
 def _at(matter: Matter) -> str:
     at = matter.notification.about.at
     return _day(matter, at) if at else ""
+
+
+def _since(matter: Matter) -> str:
+    since = matter.notification.about.since
+    return _day(matter, since) if since else ""
+
+
+def _say(matter: Matter, amount: Money) -> str:
+    return Speech(matter.reader.language).money(amount)
 
 
 def _day(matter: Matter, at: datetime) -> str:

@@ -3,13 +3,27 @@
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.notifications.model import Kind
+from guilder.domain.subscriptions.model import Subscription
 
-ASKS_FOR_MONEY = frozenset({Kind.PAYMENT_FAILED, Kind.PAYMENT_ACTION_REQUIRED, Kind.PAYMENT_REMINDER, Kind.APOLOGY})
+ASKS_FOR_MONEY = frozenset(
+    {
+        Kind.PAYMENT_FAILED,
+        Kind.PAYMENT_ACTION_REQUIRED,
+        Kind.PAYMENT_REMINDER,
+        Kind.APOLOGY,
+        Kind.INVOICE_SENT,
+        Kind.INVOICE_DUE_SOON,
+        Kind.INVOICE_OVERDUE,
+    }
+)
 _OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
 
 
-def why_no_longer(kind: Kind, invoice: Invoice | None) -> str:
+def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscription | None) -> str:
     """Return why this need not be said any more; empty where it still has to be."""
+    if kind is Kind.CHANGE_PLANNED:
+        is_planned = subscription is not None and subscription.pending_terms is not None
+        return "" if is_planned else "no change is planned any more"
     if kind not in ASKS_FOR_MONEY:
         return ""
     if invoice is None:
