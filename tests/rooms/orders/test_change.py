@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from guilder.domain.catalog import service as catalog
-from guilder.domain.catalog.model import AnchorRule, Billing, Duration, NewPrice, NewPromoCode, TrialEnd
+from guilder.domain.catalog.model import AnchorRule, Billing, Duration, NewPrice, NewPromoCode, TrialEnd, Unused
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import MethodNeeded, NowOrThen, When
@@ -153,6 +153,22 @@ async def test_an_upgrade_by_link_that_nobody_pays_leaves_everything_as_it_was(s
     assert (await now_of(shop, ref)).terms.amount.minor == 0
     invoice = await shop.act(lambda tx: invoicing.one(tx, invoice=answer.invoice.id))
     assert invoice.status == "void"
+
+
+async def test_what_nobody_has_paid_for_is_given_up_before_what_is_planned_works_from_it(shop):
+    ref = await a_subscriber(shop, amount=3000, with_card=False, billing=Billing(unused_on_cancel=Unused.CREDIT))
+    ends_at = NOW + HALF
+    await shop.act(lambda tx: orders.cancel(tx, subscription_id=ref.id, at=ends_at, now=shop.now))
+    await shop.advance(ends_at - days(2))
+    answer = await change(shop, ref, plan=(await shop.plan(amount=9000)).code)
+    assert answer.payment_link
+    await shop.advance(ends_at)
+    assert (await now_of(shop, ref)).status == "canceled"
+    assert [(each.status, each.total.minor) for each in await bills(shop, ref)] == [
+        ("paid", -1500),
+        ("void", 3400),
+        ("paid", 3000),
+    ]
 
 
 async def test_the_last_wish_counts_of_several_that_wait_for_their_payment(shop):

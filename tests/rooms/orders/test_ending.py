@@ -6,6 +6,7 @@ import pytest
 
 from guilder.domain.catalog.model import Alignment, Basis, Billing, Collection, PaidTime, Unused
 from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing import store
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import NowOrThen, When
 from guilder.domain.payments import service as payments
@@ -101,6 +102,16 @@ async def test_what_cannot_be_refunded_stays_credit(shop):
     answer = await cancel(shop, subscription, unused=Unused.REFUND)
     assert answer.invoice.total.minor == -1500
     assert await credit_of(shop, subscription) == 1500
+
+
+@pytest.mark.parametrize(("refunded", "back"), [(0, -1500), (1000, -1500), (2400, -600), (3000, None)])
+async def test_what_was_refunded_already_is_not_given_back_again(shop, refunded, back):
+    subscription = await a_subscriber(shop, unused_on_cancel=Unused.CREDIT)
+    [bill] = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery()))).items
+    await shop.act(lambda tx: store.save_refunded(tx, {bill.ref: refunded}))
+    await shop.advance(NOW + HALF)
+    answer = await cancel(shop, subscription)
+    assert (answer.invoice.total.minor if answer.invoice else None) == back
 
 
 async def test_on_a_date_it_ends_then_and_can_be_kept_until_then(shop):

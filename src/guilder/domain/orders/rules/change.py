@@ -1,7 +1,7 @@
 """When a change takes effect, and when a subscription ends: now, when its period ends, or on a date."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -13,6 +13,8 @@ from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Conflict, Invalid
 from guilder.kernel.money import Money, total
+
+_MOMENT = timedelta(minutes=1)
 
 
 class When(StrEnum):
@@ -94,6 +96,17 @@ def check_trial_can_end(terms: Terms, *, has_method: bool) -> None:
     if terms.amount.is_zero or has_method or terms.billing.trial_end is TrialEnd.INVOICE:
         return
     raise MethodNeeded("this plan has no trial left, and needs a payment method", field="payment_method_id")
+
+
+def payable_until(subscription: Subscription, *, now: datetime, at_most: timedelta) -> datetime:
+    """Return until when a change that waits for its payment can be paid.
+
+    Given up before anything else that is planned within the period takes place: that works from what is billed, and
+    what nobody has paid for was not in force.
+    """
+    planned = [subscription.cancel_at, subscription.pending_at if subscription.pending_terms else None]
+    before = [at - _MOMENT for at in planned if at is not None]
+    return max(now, min([now + at_most, subscription.current_period.ends_at, *before]))
 
 
 def check_one(when: When | None, at: datetime | None, *, name: str) -> None:

@@ -144,7 +144,7 @@ async def _now(tx: Tx, subscription: Subscription, wanted: _Change, *, asked: As
         subscription=subscription,
         base_url=asked.base_url,
         # What was worked out for this period cannot be paid for in another.
-        abandon_at=min(now + ABANDON_AFTER, subscription.current_period.ends_at) if waits else None,
+        abandon_at=rules.payable_until(subscription, now=now, at_most=ABANDON_AFTER) if waits else None,
         now=now,
     )
 
