@@ -6,7 +6,6 @@ from guilder.domain.invoicing.service.billing import (
     bill_due,
     bill_periods,
     bill_segments_due,
-    billed_for_period,
 )
 from guilder.domain.invoicing.service.by_hand import ByHand, MixedCurrencies, make_invoice
 from guilder.domain.invoicing.service.changing import change_lines, unused_lines
@@ -94,7 +93,6 @@ __all__ = [
     "bill_periods",
     "bill_segments",
     "bill_segments_due",
-    "billed_for_period",
     "change_lines",
     "consolidated",
     "credit_balance",

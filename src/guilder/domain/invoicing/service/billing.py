@@ -18,7 +18,6 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed, Rolled, Segment, Status, Subscription, Terms, Turn
 from guilder.domain.subscriptions.rules import pauses
 from guilder.kernel.ids import Ref
-from guilder.kernel.money import Money
 from guilder.platform.db.tx import Tx
 
 
@@ -74,17 +73,6 @@ async def bill_periods(tx: Tx, *, begun: Sequence[Subscription], issued_at: date
         if not each.terms.billing.in_arrears
     ]
     return await finalize_new(tx, made, now=now)
-
-
-async def billed_for_period(tx: Tx, *, subscription: Subscription) -> tuple[Money, Money]:
-    """Return what the current period was billed, and what of that is left uncredited; both net, and both nothing
-    where it was not billed (a trial, a free plan)."""
-    currency = subscription.terms.unit_amount.currency
-    found = await store.billed_in_period(
-        tx, subscription_id=subscription.id, starts_at=subscription.current_period.starts_at
-    )
-    billed, credited = found or (0, 0)
-    return Money(billed, currency), Money(max(billed - credited, 0), currency)
 
 
 async def finalize_new(tx: Tx, made: Sequence[Draft], *, now: datetime) -> list[Invoice]:

@@ -20,7 +20,6 @@ from guilder.domain.invoicing.store.rows import (
     Head,
 )
 from guilder.domain.invoicing.store.standing import (
-    billed_in_period,
     by_number,
     claim_due_soon,
     claim_overdue,
@@ -41,7 +40,6 @@ __all__ = [
     "FinalTouch",
     "Head",
     "are_billed",
-    "billed_in_period",
     "by_number",
     "claim_due_soon",
     "claim_items",

@@ -127,26 +127,6 @@ async def save_refunded(tx: Tx, refunded: Mapping[Ref, int]) -> None:
     )
 
 
-async def billed_in_period(tx: Tx, *, subscription_id: UUID, starts_at: datetime) -> tuple[int, int] | None:
-    """Return what the fee of the period that starts so was billed, and what of it has been credited (both >= 0)."""
-    row = await tx.fetchrow(
-        """with mine as (
-               select l.tenant_id, l.id, l.kind, l.amount_minor from invoicing.lines l
-               join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
-               where l.subscription_id = $1 and i.status <> 'void' and l.billed_item like $2)
-           select coalesce(sum(amount_minor) filter (where kind in ('recurring', 'proration_charge')), 0)::bigint billed,
-                  (coalesce(-sum(amount_minor) filter (where kind = 'proration_credit'), 0)
-                   -- What staff's credit notes gave back is not given back again.
-                   - (select coalesce(sum(c.amount_minor), 0) from invoicing.lines c
-                      where c.kind = 'correction'
-                        and (c.tenant_id, c.credits_line_id) in (select tenant_id, id from mine)))::bigint credited
-           from mine""",
-        subscription_id,
-        f"sub:{subscription_id}:%:{starts_at.isoformat()}%",
-    )
-    return (row["billed"], row["credited"]) if row and row["billed"] else None
-
-
 async def credited(tx: Tx, refs: Sequence[Ref]) -> dict[UUID, tuple[int, int]]:
     """Return, by line of these invoices, (net, tax) of what credits it: negative, as it stands on the credits."""
     rows = await tx.fetch(
