@@ -204,7 +204,7 @@ PLANS = st.builds(
     Billing,
     alignment=st.sampled_from([Alignment.ANNIVERSARY, Alignment.CALENDAR]),
     basis=st.sampled_from(list(Basis)),
-    in_arrears=st.booleans(),
+    in_arrears=st.sampled_from([False, False, True]),
     paused_time=st.sampled_from(list(PaidTime)),
     interval_change=st.sampled_from(list(AnchorRule)),
     unused_on_cancel=st.sampled_from([Unused.NOTHING, Unused.CREDIT]),
@@ -224,12 +224,54 @@ HISTORIES = {
     "billing": PLANS,
     "other": PLANS,
     "trial_days": st.sampled_from([0, 0, 14]),
-    "steps": st.lists(STEPS, min_size=1, max_size=7),
+    "steps": st.lists(STEPS, min_size=3, max_size=7),
 }
 MODEST = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
 
-@settings(max_examples=25, **MODEST)
+A_FULL_LIFE = [
+    ("wait", 10),
+    ("change", "other"),
+    ("wait", 5),
+    ("change", "seats"),
+    ("pause", When.NOW),
+    ("wait", 20),
+    ("resume", 0),
+    ("late", 45),
+    ("change", "yearly"),
+    ("pause_until", 7),
+    ("skip", 400),
+    ("plan", "other"),
+    ("pause", When.PERIOD_END),
+    ("wait", 50),
+    ("cancel", When.NOW),
+]
+
+
+@pytest.mark.parametrize(
+    ("alignment", "paused_time", "in_arrears", "basis"),
+    [
+        (Alignment.ANNIVERSARY, PaidTime.KEEP, False, Basis.SECOND),
+        (Alignment.ANNIVERSARY, PaidTime.CREDIT, False, Basis.DAY),
+        (Alignment.ANNIVERSARY, PaidTime.KEEP, True, Basis.DAY_30),
+        (Alignment.CALENDAR, PaidTime.KEEP, False, Basis.DAY_30),
+        (Alignment.CALENDAR, PaidTime.CREDIT, True, Basis.SECOND),
+        (Alignment.ANNIVERSARY, PaidTime.CREDIT, False, Basis.NONE),
+        (Alignment.ANNIVERSARY, PaidTime.KEEP, False, Basis.DIFFERENCE),
+    ],
+)
+async def test_a_full_life_leaves_no_difference(database, alignment, paused_time, in_arrears, basis):
+    billing = Billing(
+        alignment=alignment,
+        paused_time=paused_time,
+        in_arrears=in_arrears,
+        basis=basis,
+        unused_on_cancel=Unused.CREDIT,
+    )
+    await lived(database, billing, billing, 0, A_FULL_LIFE)
+
+
+@settings(max_examples=15, **MODEST)
 @given(**HISTORIES)
 async def test_no_history_leaves_a_difference(database, billing, other, trial_days, steps):
     await lived(database, billing, other, trial_days, steps)

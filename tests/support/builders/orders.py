@@ -50,6 +50,7 @@ REACTIONS: dict[type[Event], list[Callable[..., Awaitable[None]]]] = {
 # In the order of the timetable: what falls due at one instant is billed first.
 JOBS = (
     ("subscriptions.due", invoicing_jobs.bill_due),
+    ("subscriptions.segments_due", invoicing_jobs.bill_segments_due),
     ("dunning.retries_due", dunning_jobs.retry),
     ("dunning.reminders_due", dunning_jobs.remind),
     ("dunning.blocks_due", dunning_jobs.block),
