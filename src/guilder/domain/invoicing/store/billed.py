@@ -50,22 +50,27 @@ async def standing(tx: Tx, asked: Sequence[Asked]) -> dict[Ref, Standing]:
         [_EVER if each.is_kept else each.period.starts_at for each in asked],
         [_EVER if each.is_kept else each.at for each in asked],
     )
-    billed = [row for row in rows if row["kind"] != LineKind.PRORATION_CREDIT and row["amount_minor"] > 0]
-    credited = await _credited(tx, billed)
+    credited = await _credited(tx, [row for row in rows if _is_billed(row)])
+    found: dict[Ref, list[Row]] = {each.ref: [] for each in asked}
+    for row in rows:
+        found[_subscription_ref(row)].append(row)
+    return {each.ref: _of(each, found[each.ref], credited) for each in asked}
+
+
+def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row]) -> Standing:
+    billed = [row for row in rows if _is_billed(row)]
     sold = {_line_ref(row): _sold(row) for row in billed}
-    found: dict[Ref, Standing] = {}
-    for each in asked:
-        mine = [row for row in rows if _subscription_ref(row) == each.ref]
-        lines = [
-            _billed(row, credited.get(_line_ref(row)), given_back_from=_given_back_unnamed(row, mine))
-            for row in mine
-            if _line_ref(row) in sold
-        ]
-        found[each.ref] = Standing(
-            billed=tuple(_kept(lines, each.period.ends_at) if each.is_kept else lines),
-            given_back=tuple(_given_back(row, sold[_credits_ref(row)]) for row in mine if _credits_ref(row) in sold),
-        )
-    return found
+    lines = [
+        _billed(row, credited.get(_line_ref(row)), given_back_from=_given_back_unnamed(row, rows)) for row in billed
+    ]
+    return Standing(
+        billed=tuple(_kept(lines, asked.period.ends_at) if asked.is_kept else lines),
+        given_back=tuple(_given_back(row, sold[_credits_ref(row)]) for row in rows if _credits_ref(row) in sold),
+    )
+
+
+def _is_billed(row: Row) -> bool:
+    return bool(row["kind"] != LineKind.PRORATION_CREDIT and row["amount_minor"] > 0)
 
 
 async def _credited(tx: Tx, billed: Sequence[Row]) -> dict[Ref, Row]:
