@@ -18,6 +18,7 @@ class DunningEvent(Event):
     customer_id: CustomerId
     invoice_id: UUID
     subscription_id: UUID | None
+    subscription_ids: tuple[UUID, ...] = ()  # every one that the invoice bills; a shared invoice is of none alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

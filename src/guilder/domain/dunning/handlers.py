@@ -30,9 +30,10 @@ async def on_payment_failed(tx: Tx, messages: Sequence[Message[PaymentFailed]], 
 
 
 async def on_invoice_overdue(tx: Tx, messages: Sequence[Message[InvoiceOverdue]], *, now: datetime) -> None:
-    """A renewal that waits for its customer's link, and whose day has passed, is behind like one whose card failed."""
-    renewals = [each for each in events_of(messages) if each.subscription_id and each.order_id is None]
-    await service.unpaid(tx, invoices={Ref(each.tenant_id, each.invoice_id): each.due_at for each in renewals}, now=now)
+    """A renewal that waits for its customer's link, and whose day has passed, is behind like one whose card failed; and
+    so is whatever was sent with payment terms."""
+    overdue = {Ref(each.tenant_id, each.invoice_id): each.due_at for each in events_of(messages)}
+    await service.unpaid(tx, invoices=overdue, now=now)
 
 
 async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, now: datetime) -> None:

@@ -22,7 +22,7 @@ class FinalAction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A tenant's rules. Days count from the first failure."""
+    """A tenant's rules. Days count from the first failure; of what was sent with terms, from its due date."""
 
     tenant_id: TenantId
     retry_days: tuple[int, ...] = (1, 3, 7)
@@ -35,7 +35,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A payment that failed, as its own facts have it."""
+    """A payment that failed, or did not come, as its own facts have it."""
 
     tenant_id: TenantId
     payment_id: UUID
@@ -45,6 +45,7 @@ class Failure:
     is_hard: bool
     failed_at: datetime
     attempt: int = 1  # which one of its invoice it was
+    is_overdue: bool = False  # nobody was charged: the day has passed by which its customer was to pay
 
     @property
     def invoice_ref(self) -> Ref:
@@ -66,10 +67,12 @@ class Case:
     opened_at: datetime
     next_retry_at: datetime | None = None
     next_reminder_at: datetime | None = None
-    block_at: datetime | None = None
+    block_at: datetime | None = None  # exhausted: when its grace is over; sent and open: when its time is up
     reminders_sent: int = 0
     is_blocking: bool = False
     closed_at: datetime | None = None
+    is_sent: bool = False  # with payment terms: no card is tried for it
+    subscription_ids: tuple[UUID, ...] = ()  # all that its invoice bills; a shared invoice is of none alone
 
     @property
     def ref(self) -> Ref:
@@ -80,5 +83,5 @@ class Case:
         return Ref(self.tenant_id, self.invoice_id)
 
     @property
-    def subscription_ref(self) -> Ref | None:
-        return Ref(self.tenant_id, self.subscription_id) if self.subscription_id else None
+    def subscription_refs(self) -> tuple[Ref, ...]:
+        return tuple(Ref(self.tenant_id, each) for each in self.subscription_ids)

@@ -22,6 +22,8 @@ class CaseOut(Out):
     customer_id: CustomerRef
     invoice_id: InvoiceRef
     subscription_id: SubscriptionRef | None
+    subscription_ids: list[SubscriptionRef]
+    is_sent: bool
     retries_made: int
     first_failed_at: datetime
     last_failed_at: datetime
@@ -73,6 +75,8 @@ def case_to_wire(case: Case) -> CaseOut:
         customer_id=case.customer_id,
         invoice_id=case.invoice_id,
         subscription_id=case.subscription_id,
+        subscription_ids=list(case.subscription_ids),
+        is_sent=case.is_sent,
         retries_made=case.retries_made,
         first_failed_at=case.first_failed_at,
         last_failed_at=case.last_failed_at,

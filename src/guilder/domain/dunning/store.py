@@ -28,6 +28,8 @@ _FIXED: dict[str, str] = {
     "customer_id": "uuid",
     "invoice_id": "uuid",
     "subscription_id": "uuid",
+    "subscription_ids": "text",  # as text: an array of arrays would have to be a rectangle
+    "is_sent": "boolean",
     "first_failed_at": "timestamptz",
     "opened_at": "timestamptz",
 }
@@ -41,7 +43,8 @@ def _values(columns: dict[str, str]) -> str:
 
 
 _INSERT = (
-    f"insert into dunning.cases ({', '.join(_ALL)}) select {', '.join(f'v.{column}' for column in _ALL)} "
+    f"insert into dunning.cases ({', '.join(_ALL)}) "
+    f"select {', '.join('v.subscription_ids::uuid[]' if each == 'subscription_ids' else f'v.{each}' for each in _ALL)} "
     f"from {_values(_ALL)}"
 )
 _UPDATE = (
@@ -140,8 +143,12 @@ async def lock_live_of(tx: Tx, customers: Sequence[Ref]) -> list[Case]:
 async def subscriptions_behind(tx: Tx, subscriptions: Sequence[Ref]) -> set[Ref]:
     """Return those of these subscriptions that still have a case which is not ended."""
     rows = await tx.fetch(
-        f"""select distinct tenant_id, subscription_id from dunning.cases
-            where (tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[])) and {_LIVE}""",
+        f"""select tenant_id, subscription_id from dunning.cases
+             where (tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[])) and {_LIVE}
+            union
+            select c.tenant_id, v.subscription_id from unnest($1::uuid[], $2::uuid[]) as v (tenant_id, subscription_id)
+              join dunning.cases c on c.tenant_id = v.tenant_id and c.subscription_ids @> array[v.subscription_id]
+             where c.{_LIVE}""",
         *_split(subscriptions),
     )
     return {Ref(TenantId(row["tenant_id"]), row["subscription_id"]) for row in rows}
@@ -175,6 +182,8 @@ def _columns(cases: Sequence[Case], columns: dict[str, str]) -> list[list[Any]]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return f"{{{','.join(str(each) for each in value)}}}"
     return value.value if isinstance(value, Status) else value
 
 
@@ -197,7 +206,14 @@ def _case(row: Row) -> Case:
         reminders_sent=row["reminders_sent"],
         is_blocking=row["is_blocking"],
         closed_at=row["closed_at"],
+        is_sent=row["is_sent"],
+        subscription_ids=_concerned(row),
     )
+
+
+def _concerned(row: Row) -> tuple[UUID, ...]:
+    own = {row["subscription_id"]} if row["subscription_id"] else set()
+    return tuple(sorted(own | set(row["subscription_ids"])))
 
 
 def _policy(row: Row) -> Policy:

@@ -16,10 +16,16 @@ def opened(
     *,
     case_id: UUID,
     subscription_id: UUID | None,
+    subscription_ids: tuple[UUID, ...] = (),
     is_first_payment: bool,
+    is_sent: bool = False,
     now: datetime,
 ) -> Case:
-    """Open a case with its first failure. One that waits for its first payment has no access yet that could be blocked."""
+    """Open a case with its first failure. One that waits for its first payment has no access yet that could be blocked.
+
+    What was sent with terms is not tried: its time is up when the last try of another would have been.
+    """
+    concerned = subscription_ids or ((subscription_id,) if subscription_id else ())
     case = Case(
         tenant_id=failure.tenant_id,
         id=case_id,
@@ -33,9 +39,15 @@ def opened(
         last_decline_code=failure.decline_code,
         opened_at=now,
         next_reminder_at=schedule.next_reminder(policy, first_failed_at=failure.failed_at, after=failure.failed_at),
+        is_sent=is_sent,
+        subscription_ids=concerned,
     )
-    blocks = policy.blocks_at_first_failure and subscription_id is not None and not is_first_payment
-    return moved_on(replace(case, is_blocking=blocks), failure, policy)
+    blocks = policy.blocks_at_first_failure and bool(concerned) and not is_first_payment
+    case = replace(case, is_blocking=blocks)
+    if not is_sent:
+        return moved_on(case, failure, policy)
+    # Without a subscription there is nothing that could end: it is reminded of, and stays owed.
+    return replace(case, block_at=schedule.time_is_up_at(policy, due_at=failure.failed_at) if concerned else None)
 
 
 def moved_on(case: Case, failure: Failure, policy: Policy) -> Case:
@@ -54,6 +66,14 @@ def moved_on(case: Case, failure: Failure, policy: Policy) -> Case:
         last_decline_code=failure.decline_code if is_latest else case.last_decline_code,
         next_retry_at=next_retry_at if status is Status.OPEN else None,
     )
+
+
+def time_is_up(case: Case) -> Case:
+    """End the waiting for what was sent: dated by when its time was up, whenever that is noticed."""
+    assert case.is_sent, case.ref
+    assert case.block_at is not None, case.ref
+    status = lifecycle.take(MOVES, case.status, Step.EXHAUST)
+    return replace(case, status=status, last_failed_at=max(case.last_failed_at, case.block_at), block_at=None)
 
 
 def tried(case: Case) -> Case:

@@ -36,6 +36,11 @@ def next_reminder(policy: Policy, *, first_failed_at: datetime, after: datetime)
     return first_failed_at + every * number if number <= policy.reminders_max else None
 
 
+def time_is_up_at(policy: Policy, *, due_at: datetime) -> datetime:
+    """Return until when what was sent with terms is waited for: as long as others are tried."""
+    return due_at + timedelta(days=max(policy.retry_days, default=0))
+
+
 def block_at(policy: Policy, *, exhausted_at: datetime) -> datetime:
     return exhausted_at + timedelta(days=policy.grace_days)
 

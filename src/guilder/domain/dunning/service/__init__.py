@@ -6,6 +6,7 @@ from guilder.domain.dunning.service.failing import failed, unpaid
 from guilder.domain.dunning.service.managing import (
     CaseIsEnded,
     NoMethodToCharge,
+    SentToBePaid,
     give_up,
     listing,
     one,
@@ -19,6 +20,7 @@ __all__ = [
     "CaseIsEnded",
     "NoMethodToCharge",
     "PaymentUnderWay",
+    "SentToBePaid",
     "block_due",
     "failed",
     "give_up",

@@ -80,7 +80,10 @@ async def remind_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
 
 
 async def block_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
-    """Suspend and block what has had its grace."""
+    """Suspend and block what has had its grace; end the waiting for what was sent and has had its time."""
     due = await store.claim_due(tx, refs, column="block_at", now=now)
-    await suspend(tx, due, now=now)
+    await suspend(tx, [case for case in due if case.status is Status.EXHAUSTED], now=now)
+    waited = [progress.time_is_up(case) for case in due if case.status is Status.OPEN]
+    await store.save(tx, waited)
+    await exhaust(tx, waited, now=now)
     return len(due)

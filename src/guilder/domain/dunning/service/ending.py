@@ -43,9 +43,9 @@ async def _recover(tx: Tx, ended: Sequence[Case], *, now: datetime) -> None:
     One with another invoice still unpaid stays behind until that is settled too.
     """
     behind = await store.subscriptions_behind(tx, subscription_refs(ended))
-    free = [case for case in ended if case.subscription_ref not in behind]
-    for at in sorted({case.closed_at for case in free if case.closed_at}):
+    for at in sorted({case.closed_at for case in ended if case.closed_at}):
         # Dated by the payment: however late this is heard, the new period begins when it was paid for.
-        refs = subscription_refs([case for case in free if case.closed_at == at])
+        concerned = subscription_refs([case for case in ended if case.closed_at == at])
+        refs = [ref for ref in concerned if ref not in behind]
         begun = await subscriptions.recover(tx, refs=refs, now=at)
         await invoicing.bill_periods(tx, begun=begun, issued_at=at, now=now)

@@ -22,7 +22,8 @@ async def exhaust(tx: Tx, cases: Sequence[Case], *, now: datetime) -> None:
 
     A subscription that never began expires and its invoice is void: nothing is owed for it. One that runs is canceled
     and its invoice written off, or it is suspended and access blocked until it is repaid, as the policy says. What was
-    bought once stays owed.
+    bought once stays owed. Of several that share an invoice, all go the way of those that run. One whose beginning is
+    still to come is left alone, and one that is paused stays so.
     """
     if not cases:
         return
@@ -32,12 +33,13 @@ async def exhaust(tx: Tx, cases: Sequence[Case], *, now: datetime) -> None:
     outbox.announce(tx, apologies, now=now)
     never_begun, to_cancel, to_block = [], [], []
     for case in cases:
-        subject = subjects.get(case.subscription_ref) if case.subscription_ref else None
-        if subject is None:
+        begun = [subjects[ref] for ref in case.subscription_refs if ref in subjects]
+        begun = [each for each in begun if each.status is not SubscriptionStatus.SCHEDULED]
+        if not begun:
             continue
-        if subject.status is SubscriptionStatus.PROCESSING:
+        if all(each.status is SubscriptionStatus.PROCESSING for each in begun):
             never_begun.append(case)
-        elif _cancels(policies[case.tenant_id], subject):
+        elif _cancels(policies[case.tenant_id], begun):
             to_cancel.append(case)
         else:
             to_block.append(progress.to_block(case, policies[case.tenant_id]))
@@ -47,13 +49,16 @@ async def exhaust(tx: Tx, cases: Sequence[Case], *, now: datetime) -> None:
     await suspend(tx, [case for case in to_block if case.block_at is None or case.block_at <= now], now=now)
 
 
-def _cancels(policy: Policy, subject: Subscription) -> bool:
-    return policy.final_action is FinalAction.CANCEL and subject.status is not SubscriptionStatus.SUSPENDED
+def _cancels(policy: Policy, subjects: Sequence[Subscription]) -> bool:
+    is_running = any(each.status is not SubscriptionStatus.SUSPENDED for each in subjects)
+    return policy.final_action is FinalAction.CANCEL and is_running
 
 
 async def _end(tx: Tx, never_begun: Sequence[Case], to_cancel: Sequence[Case], *, now: datetime) -> None:
     both = [*never_begun, *to_cancel]
-    await subscriptions.end(tx, refs=subscription_refs(both), now=now)
+    found = await subscriptions.get(tx, refs=subscription_refs(both))
+    to_end = [ref for ref, each in found.items() if each.status is not SubscriptionStatus.SCHEDULED]
+    await subscriptions.end(tx, refs=to_end, now=now)
     await invoicing.void(tx, refs=[case.invoice_ref for case in never_begun], now=now)
     await invoicing.give_up(tx, refs=[case.invoice_ref for case in to_cancel], now=now)
     await close(tx, both, now=now)

@@ -11,9 +11,9 @@ from guilder.domain.dunning.rules import progress
 from guilder.domain.dunning.rules.lifecycle import FINAL
 from guilder.domain.dunning.service.exhausting import exhaust
 from guilder.domain.dunning.service.telling import event, policies_of, subscription_refs
+from guilder.domain.dunning.service.trying import is_owed
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
-from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment, Via
 from guilder.domain.payments.model import Status as PaymentStatus
@@ -39,7 +39,7 @@ async def failed(tx: Tx, *, failures: Sequence[Failure], now: datetime) -> None:
     before = {case.invoice_ref: case for case in await store.lock_by_invoice(tx, _invoices(counting))}
     # Held, after the cases as everywhere: what is paid in this moment opens no case that nobody would ever end.
     invoices = await invoicing.lock(tx, refs=_invoices(counting))
-    counting = [each for each in counting if _is_owed(invoices.get(each.invoice_ref))]
+    counting = [each for each in counting if _is_behind(each, invoices.get(each.invoice_ref))]
     if not counting:
         return
     after, counted = await _moved_on(tx, counting, before, invoices, now=now)
@@ -58,8 +58,13 @@ async def failed(tx: Tx, *, failures: Sequence[Failure], now: datetime) -> None:
 
 
 async def unpaid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> None:
-    """Open a case for these invoices (with their due dates) where nobody can be charged: only the customer's link stands."""
-    current = await payments.current(tx, invoices=sorted(invoices))
+    """Open a case for these invoices (with their due dates) where nobody can be charged: only the customer's link stands.
+
+    These are renewals without a method, and whatever was sent with payment terms.
+    """
+    found = await invoicing.get(tx, refs=sorted(invoices))
+    concerned = [ref for ref, each in found.items() if each.is_sent or (each.subscription_ids and not each.order_id)]
+    current = await payments.current(tx, invoices=sorted(concerned))
     waiting = [
         Failure(
             tenant_id=ref.tenant_id,
@@ -69,6 +74,7 @@ async def unpaid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> 
             decline_code=NO_METHOD,
             is_hard=False,
             failed_at=invoices[ref],
+            is_overdue=True,
         )
         for ref, payment in current.items()
         if payment.via is Via.LINK and payment.status not in _MAY_COME_IN
@@ -90,8 +96,12 @@ def _counts(failure: Failure, payment: Payment) -> bool:
     return payment.via is not Via.LINK or failure.decline_code == NO_METHOD
 
 
-def _is_owed(invoice: Invoice | None) -> bool:
-    return invoice is not None and invoice.status in (InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE)
+def _is_behind(failure: Failure, invoice: Invoice | None) -> bool:
+    """Say whether this failure leaves something owed that should be there. What was sent is owed by its date: a card that
+    its customer tried before, and that was declined, says nothing."""
+    if invoice is None or not is_owed(invoice):
+        return False
+    return failure.is_overdue or not invoice.is_sent
 
 
 def _is_offer(failure: Failure, invoice: Invoice, *, is_first_payment: bool) -> bool:
@@ -123,19 +133,21 @@ async def _moved_on(
         if case is not None and case.status in FINAL:
             continue
         if case is None:
-            subscription_id = invoices[ref].subscription_id
-            is_first = subscription_id is not None and Ref(ref.tenant_id, subscription_id) in waiting
+            concerned = invoices[ref].subscription_ids
+            is_first = bool(concerned) and all(Ref(ref.tenant_id, each) in waiting for each in concerned)
             if _is_offer(failure, invoices[ref], is_first_payment=is_first):
                 continue
             case = progress.opened(
                 failure,
                 policy,
                 case_id=ids.new(now),
-                subscription_id=subscription_id,
+                subscription_id=invoices[ref].subscription_id,
+                subscription_ids=concerned,
                 is_first_payment=is_first,
+                is_sent=invoices[ref].is_sent,
                 now=now,
             )
-        else:
+        elif not case.is_sent:
             case = progress.moved_on(case, failure, policy)
         after[ref] = case
         counted.append((failure, case.id))
@@ -143,7 +155,7 @@ async def _moved_on(
 
 
 async def _waiting_for_first_payment(tx: Tx, invoices: Sequence[Invoice]) -> set[Ref]:
-    refs = sorted({Ref(each.tenant_id, each.subscription_id) for each in invoices if each.subscription_id})
+    refs = sorted({Ref(each.tenant_id, one) for each in invoices for one in each.subscription_ids})
     found = await subscriptions.get(tx, refs=refs)
     return {ref for ref, each in found.items() if each.status is SubscriptionStatus.PROCESSING}
 

@@ -26,6 +26,12 @@ class CaseIsEnded(Conflict):
     code = "case_ended"
 
 
+class SentToBePaid(Conflict):
+    """This was sent with payment terms, and no card is charged for it; it can be paid by link."""
+
+    code = "sent_to_be_paid"
+
+
 class NoMethodToCharge(Conflict):
     """The customer has no saved payment method; it can be paid by link."""
 
@@ -64,10 +70,13 @@ async def retry_now(tx: Tx, *, case_id: UUID, now: datetime) -> Case:
     """Try again by hand, at once. It uses up none of the planned tries.
 
     :raises CaseIsEnded: there is nothing to collect any more
+    :raises SentToBePaid: no card was ever to be charged for it
     :raises PaymentUnderWay: a payment is under way
     :raises NoMethodToCharge: there is no saved method
     """
     case = await _live(tx, case_id)
+    if case.is_sent:
+        raise SentToBePaid
     outcomes = await collect(tx, [case], methods={}, now=now)
     if case.ref not in outcomes:
         raise PaymentUnderWay
@@ -85,9 +94,8 @@ async def give_up(tx: Tx, *, case_id: UUID, now: datetime) -> Case:
     :raises CaseIsEnded: it has ended already
     """
     case = await _live(tx, case_id)
-    subscription = case.subscription_ref
-    found = await subscriptions.get(tx, refs=[subscription]) if subscription else {}
-    is_begun = not any(each.status is SubscriptionStatus.PROCESSING for each in found.values())
+    found = await subscriptions.get(tx, refs=subscription_refs([case]))
+    is_begun = not found or any(each.status is not SubscriptionStatus.PROCESSING for each in found.values())
     await subscriptions.end(tx, refs=subscription_refs([case]), now=now)
     if is_begun:
         await invoicing.give_up(tx, refs=[case.invoice_ref], now=now)

@@ -19,6 +19,7 @@ def event(kind: Callable[..., E], case: Case, **more: Any) -> E:
         customer_id=case.customer_id,
         invoice_id=case.invoice_id,
         subscription_id=case.subscription_id,
+        subscription_ids=case.subscription_ids,
         **more,
     )
 
@@ -31,4 +32,4 @@ async def policies_of(tx: Tx, tenant_ids: Iterable[TenantId]) -> dict[TenantId, 
 
 
 def subscription_refs(cases: Sequence[Case]) -> list[Ref]:
-    return sorted({case.subscription_ref for case in cases if case.subscription_ref})
+    return sorted({ref for case in cases for ref in case.subscription_refs})

@@ -33,12 +33,12 @@ class PaymentUnderWay(Conflict):
 async def method_added(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> None:
     """Try what these customers (by ref) are behind with at once, with the method that each has added.
 
-    It uses up none of the planned tries.
+    It uses up none of the planned tries. For what was sent with payment terms no card is tried.
     """
-    cases = await store.lock_live_of(tx, sorted(methods))
+    cases = [case for case in await store.lock_live_of(tx, sorted(methods)) if not case.is_sent]
     with_method = {case.ref: methods[Ref(case.tenant_id, case.customer_id)] for case in cases}
     named = await _usual_methods(tx, cases)
-    replaced = {ref: with_method[case.ref] for case in cases if case.ref in named and (ref := case.subscription_ref)}
+    replaced = {ref: with_method[case.ref] for case in cases if case.ref in named for ref in case.subscription_refs}
     # Whoever brings another card while the old one fails means it for what comes, too.
     await subscriptions.use_methods(tx, methods=replaced, now=now)
     await collect(tx, cases, methods=with_method, now=now)
@@ -68,10 +68,10 @@ async def collect(
 
 
 async def _usual_methods(tx: Tx, cases: Sequence[Case]) -> dict[Ref, UUID]:
-    """Return the method that each subscription names for itself; the customer's default serves all others."""
+    """Return the method that a case's subscription names for itself; the customer's default serves all others."""
     found = await subscriptions.get(tx, refs=subscription_refs(cases))
     methods = {ref: each.payment_method_id for ref, each in found.items() if each.payment_method_id}
-    return {case.ref: methods[ref] for case in cases if (ref := case.subscription_ref) and ref in methods}
+    return {case.ref: methods[ref] for case in cases for ref in case.subscription_refs if ref in methods}
 
 
 def is_owed(invoice: Invoice) -> bool:
