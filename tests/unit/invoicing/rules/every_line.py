@@ -189,6 +189,7 @@ def invoiced(lines, *, discounts=(), rates=(), **buyer):
         rates={ISSUER.tenant_id: tuple(rates)},
         buyers={Ref(BUYER.tenant_id, BUYER.id): replace(BUYER, **buyer)},
         discounts={Ref(BUYER.tenant_id, BUYER.id): list(discounts)},
+        taken_off={},
     )
     return pricing._made(a_draft(lines), ground, now=AT).invoice
 

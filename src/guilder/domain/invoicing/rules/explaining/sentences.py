@@ -77,8 +77,6 @@ class Telling:
         return self.speaker.days(first, max(first, after - timedelta(days=1)))
 
     def share(self, share: Share) -> str:
-        if share.fraction == 1:
-            return self.say("share_all")
         if share.unit in ("day", "day_30"):
             counted = {"numerator": str(share.numerator), "denominator": str(share.denominator)}
             return self.say(f"share_{share.unit}", **counted)
@@ -103,10 +101,12 @@ def _unknown(telling: Telling) -> str:
 
 
 def _fee(telling: Telling) -> list[str]:
-    said = telling.said
-    words = [telling.say("fee", name=telling.name, days=telling.days(telling.line.period), price=_fee_price(telling))]
+    said, price = telling.said, _fee_price(telling)
     share, full = share_of(telling.line), full_period_of(telling.line)
-    if share is not None and full is not None and share.fraction != 1:
+    is_part = share is not None and share.fraction != 1
+    price = telling.say("for_full", price=price) if is_part else price
+    words = [telling.say("fee", name=telling.name, days=telling.days(telling.line.period), price=price)]
+    if share is not None and full is not None and is_part:
         amount = telling.money(price_of(telling.line).minor)
         words.append(telling.say("part", share=telling.share(share), full_days=telling.days(full), amount=amount))
     is_advance = said["rule"] == "flat_fee_in_advance"
@@ -151,7 +151,7 @@ def _credit(telling: Telling) -> list[str]:
     assert share is not None, telling.line
     back = -price_of(telling.line).minor
     words = telling.say(
-        "credit",
+        "credit_all" if share.fraction == 1 else "credit",
         name=telling.name,
         day=telling.day(said["changed_at"]),
         share=telling.share(share),
@@ -167,7 +167,7 @@ def _charge(telling: Telling) -> list[str]:
     assert share is not None, telling.line
     return [
         telling.say(
-            "charge",
+            "charge_all" if share.fraction == 1 else "charge",
             name=telling.name,
             day=telling.day(said["changed_at"]),
             share=telling.share(share),
