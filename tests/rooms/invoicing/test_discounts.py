@@ -11,7 +11,7 @@ from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Duration, NewPromoCode
 from guilder.domain.catalog.rules.promotions import PromoUsedUp, PromoUsedUpByCustomer
 from guilder.domain.invoicing import service as invoicing
-from guilder.domain.invoicing.model import Status
+from guilder.domain.invoicing.model import LineKind, Status
 from guilder.domain.payments.model import Via
 from guilder.kernel.errors import NotFound
 from guilder.kernel.money import Money
@@ -144,3 +144,26 @@ async def test_drafts_that_take_no_discount_take_none(open_tx, customer, redeeme
         made = await an_invoice(tx, customer, 1_000, takes_discounts=False)
         undiscountable = await an_invoice(tx, customer, lines=(a_line(1_000, is_discountable=False),))
     assert (made.total.minor, undiscountable.total.minor) == (1_000, 1_000)
+
+
+async def test_a_change_takes_what_its_period_took_and_neither_it_nor_its_void_counts(open_tx, customer, redeemed):
+    await redeemed("ONCE", duration=Duration.ONCE)
+
+    def change_of(line, n):
+        return (
+            a_line(-450, kind=LineKind.PRORATION_CREDIT, is_discountable=False, credits_line_id=line.id),
+            a_line(1_000 * n, kind=LineKind.PRORATION_CHARGE, explanation={"share": [1, 2]}),
+        )
+
+    async with open_tx() as tx:
+        first = await an_invoice(tx, customer, 1_000)
+        changed = await an_invoice(tx, customer, lines=change_of(first.lines[0], 2))
+        again = await an_invoice(tx, customer, lines=change_of(changed.lines[1], 3))
+        later = await an_invoice(tx, customer, 1_000)
+        [spent] = await invoicing.discounts(tx, customer_id=customer.id)
+        await invoicing.void(tx, refs=[again.ref], now=LATER)
+        [still_spent] = await invoicing.discounts(tx, customer_id=customer.id)
+        await invoicing.void(tx, refs=[first.ref], now=LATER)
+        [freed] = await invoicing.discounts(tx, customer_id=customer.id)
+    assert [each.total.minor for each in (first, changed, again, later)] == [900, 1_350, 2_250, 1_000]
+    assert (spent.periods_left, still_spent.periods_left, freed.periods_left) == (0, 0, 1)

@@ -113,3 +113,55 @@ def test_discounts_and_tax_leave_no_line_negative_and_add_up(lines, stack, chanc
         assert not line.is_inclusive or net + tax == line.amount
     chance.shuffle(priced)
     assert totals.of(priced, currency="EUR").taxes == worked.taxes
+
+
+# Half of a period is given back, and charged for again at another price.
+CHANGE = (
+    NewLine(
+        kind=LineKind.PRORATION_CREDIT,
+        description="",
+        amount=Money(-1_200, "EUR"),
+        is_discountable=False,
+        subscription_id=ID,
+        credits_line_id=UUID(int=7),
+        billed_item="credit",
+    ),
+    NewLine(
+        kind=LineKind.PRORATION_CHARGE,
+        description="",
+        amount=Money(2_500, "EUR"),
+        subscription_id=ID,
+        billed_item="charge",
+        explanation={"share": [1, 2]},
+    ),
+)
+FEE = replace(CHANGE[1], kind=LineKind.RECURRING, amount=Money(3_000, "EUR"), billed_item="fee", explanation={})
+
+
+@pytest.mark.parametrize(
+    ("discount", "is_carried", "taken", "is_counted"),
+    [
+        (a_discount(percent=20, periods_left=2), True, 500, False),
+        (a_discount(percent=20, periods_left=0), True, 500, False),  # its last period takes it to the end
+        (a_discount(percent=20, periods_left=0, ended_at=NOW), True, 0, False),
+        (a_discount(percent=20, periods_left=0), False, 0, False),
+        (a_discount(percent=20, periods_left=2), False, 500, True),  # redeemed within the period
+        (a_discount(amount=600), True, 300, False),  # 6.00 off a whole period is 3.00 off half of one
+        (a_discount(amount=600, periods_left=1), False, 300, True),
+        (a_discount(amount=9_000), True, 2_500, False),
+    ],
+)
+def test_the_rest_of_a_period_takes_what_the_period_took_and_uses_no_period_up(discount, is_carried, taken, is_counted):
+    carried = {ID: {discount.id}} if is_carried else {}
+    done = discounting.apply(a_draft(lines=CHANGE), [discount], carried)
+    assert [each.minor for each in done.left] == [-1_200, 2_500 - taken]
+    assert [each.is_counted for each in done.taken] == [is_counted] * bool(taken)
+
+
+def test_a_new_period_beside_the_rest_of_another_uses_one_up():
+    other = replace(FEE, subscription_id=UUID(int=2))
+    done = discounting.apply(a_draft(lines=(*CHANGE, other)), [a_discount(percent=20, periods_left=1)], {ID: {ID}})
+    assert [each.minor for each in done.left] == [-1_200, 2_000, 2_400]
+    assert [each.is_counted for each in done.taken] == [True]
+    spent = discounting.apply(a_draft(lines=(*CHANGE, other)), [a_discount(percent=20, periods_left=0)], {ID: {ID}})
+    assert [each.minor for each in spent.left] == [-1_200, 2_000, 3_000]

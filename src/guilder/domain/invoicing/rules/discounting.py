@@ -2,17 +2,24 @@
 
 See docs/design/discounts.md for worked tables. What is taken is worked out on the sum of the lines, rounded half-up once,
 and shared out so that the shares add up to it and no line goes below zero.
+
+What a change charges for the rest of a period belongs to that period: it takes the discounts that the period took, also
+those whose last period it is, and uses none of their periods up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Discount, Draft, NewLine
+from guilder.domain.invoicing.model import Discount, Draft, LineKind, NewLine
 from guilder.kernel.money import Money, round_half_up, total
 
 HUNDRED = 100
+
+# By subscription: the discounts that were taken off what a draft gives back of its period.
+Carried = Mapping[UUID | None, AbstractSet[UUID]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,7 @@ class Taken:
     discount: Discount
     before: tuple[Money, ...]
     shares: tuple[Money, ...]
+    is_counted: bool = True  # it uses up one of the discount's periods
 
     @property
     def amount(self) -> Money:
@@ -36,21 +44,26 @@ class Discounted:
     taken: tuple[Taken, ...]
 
 
-def apply(draft: Draft, discounts: Sequence[Discount]) -> Discounted:
+def apply(draft: Draft, discounts: Sequence[Discount], carried: Carried | None = None) -> Discounted:
     """Take the discounts off a draft's lines, in the order given."""
     left = tuple(line.amount for line in draft.lines)
     taken: list[Taken] = []
     for discount in discounts:
-        fits = [_fits(discount, draft, line) and each.minor > 0 for line, each in zip(draft.lines, left, strict=True)]
+        goes_on = [_goes_on(discount, line, carried or {}) for line in draft.lines]
+        fits = [
+            (is_live(discount) or again) and _fits(discount, draft, line) and each.minor > 0
+            for line, each, again in zip(draft.lines, left, goes_on, strict=True)
+        ]
         weights = [each.minor if fit else 0 for each, fit in zip(left, fits, strict=True)]
-        off = _off(discount, sum(weights))
+        off = _off(discount, [line for line, fit in zip(draft.lines, fits, strict=True) if fit], sum(weights))
         if off <= 0:
             continue
         names = [line.billed_item for line in draft.lines]
         shares = tuple(
             replace(each, minor=share) for each, share in zip(left, shared(off, weights, names), strict=True)
         )
-        taken.append(Taken(discount, left, shares))
+        is_counted = any(share.minor and not again for share, again in zip(shares, goes_on, strict=True))
+        taken.append(Taken(discount, left, shares, is_counted))
         left = tuple(each - share for each, share in zip(left, shares, strict=True))
     return Discounted(left, tuple(taken))
 
@@ -72,7 +85,7 @@ def shared(amount: int, weights: Sequence[int], names: Sequence[str]) -> list[in
 
 
 def used(discount: Discount) -> Discount:
-    """Count one invoice."""
+    """Count one period."""
     if discount.periods_left is None:
         return discount
     return replace(discount, periods_left=discount.periods_left - 1)
@@ -91,8 +104,21 @@ def _fits(discount: Discount, draft: Draft, line: NewLine) -> bool:
     return not discount.plan_ids or (line.plan_id or draft.plan_id) in discount.plan_ids
 
 
-def _off(discount: Discount, eligible: int) -> int:
+def _goes_on(discount: Discount, line: NewLine, carried: Carried) -> bool:
+    """Say whether a line charges for the rest of a period that took this discount."""
+    is_rest = line.kind is LineKind.PRORATION_CHARGE and discount.ended_at is None
+    return is_rest and discount.id in carried.get(line.subscription_id, frozenset())
+
+
+def _off(discount: Discount, lines: Sequence[NewLine], eligible: int) -> int:
     if discount.percent is not None:
         return min(round_half_up(Fraction(eligible) * Fraction(discount.percent) / HUNDRED), eligible)
     assert discount.amount is not None, discount
-    return min(discount.amount.minor, eligible)
+    share = max((_share(line) for line in lines), default=Fraction(1))
+    return min(round_half_up(discount.amount.minor * share), eligible)
+
+
+def _share(line: NewLine) -> Fraction:
+    """Return which part of a period a line is for. An amount is off a whole one: of its rest, as much as is left of it."""
+    share = line.explanation.get("share") if line.kind is LineKind.PRORATION_CHARGE else None
+    return Fraction(*share) if isinstance(share, list) else Fraction(1)

@@ -151,7 +151,11 @@ def _with_credit(invoice: Invoice, minor: int) -> Invoice:
 
 
 async def _record_uses(tx: Tx, made: Sequence[Made], pool: _Credits, *, now: datetime) -> None:
-    taken = [(discount.ref, each.invoice.id, amount) for each in made for discount, amount in each.taken]
+    taken = [
+        (discount.ref, each.invoice.id, amount, is_counted)
+        for each in made
+        for discount, amount, is_counted in each.taken
+    ]
     await store.discounts.record_uses(tx, taken, periods_left=pricing.periods_left(made), now=now)
     left, granted = pool.now_left, {each.ref for each in pool.granted}
     await store.crediting.insert(tx, [left[each.ref] for each in pool.granted])

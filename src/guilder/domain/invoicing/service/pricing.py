@@ -49,7 +49,7 @@ class Made:
     invoice: Invoice
     issuer: Issuer
     recognize_at: tuple[datetime | None, ...]  # of each line: when what is deferred of it is earned
-    taken: tuple[tuple[Discount, Money], ...]  # net
+    taken: tuple[tuple[Discount, Money, bool], ...]  # net; and whether it uses up one of the discount's periods
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class _Ground:
     rates: Mapping[TenantId, tuple[TaxRate, ...]]
     buyers: Mapping[Ref, Customer]
     discounts: dict[Ref, list[Discount]]
+    taken_off: Mapping[Ref, frozenset[UUID]]  # of the lines that drafts give back something of
 
     def issuer_of(self, draft: Draft) -> Issuer:
         if draft.issuer_id is None:
@@ -74,11 +75,18 @@ class _Ground:
         """Take the customer's discounts off a draft, and count it with those that took something."""
         customer = Ref(draft.tenant_id, draft.customer_id)
         own = self.discounts.get(customer, [])
-        live = [each for each in own if discounting.is_live(each)] if draft.takes_discounts else []
-        discounted = discounting.apply(draft, live)
-        counted = {each.discount.id: discounting.used(each.discount) for each in discounted.taken}
+        discounted = discounting.apply(draft, own if draft.takes_discounts else [], self._carried(draft))
+        counted = {each.discount.id: discounting.used(each.discount) for each in discounted.taken if each.is_counted}
         self.discounts[customer] = [counted.get(each.id, each) for each in own]
         return discounted
+
+    def _carried(self, draft: Draft) -> dict[UUID | None, frozenset[UUID]]:
+        carried: dict[UUID | None, frozenset[UUID]] = {}
+        for line in draft.lines:
+            if line.credits_line_id is not None:
+                taken = self.taken_off.get(Ref(draft.tenant_id, line.credits_line_id), frozenset())
+                carried[line.subscription_id] = carried.get(line.subscription_id, frozenset()) | taken
+        return carried
 
 
 async def price(tx: Tx, drafts: Sequence[Draft], *, now: datetime) -> list[Made]:
@@ -86,14 +94,20 @@ async def price(tx: Tx, drafts: Sequence[Draft], *, now: datetime) -> list[Made]
     tenant_ids = sorted({draft.tenant_id for draft in drafts})
     known = await identity.issuers(tx, tenant_ids=tenant_ids)
     buyer_refs = sorted({Ref(draft.tenant_id, draft.customer_id) for draft in drafts})
+    credited = {
+        Ref(draft.tenant_id, line.credits_line_id) for draft in drafts for line in draft.lines if line.credits_line_id
+    }
+    taken_off = await store.discounts.taken_off(tx, sorted(credited))
     ground = _Ground(
         issuers=known,
         default_issuers={each.tenant_id: each for each in known.values() if each.is_default},
         rates=await catalog.tax_rates(tx, tenant_ids=tenant_ids),
         buyers=await customers.get(tx, refs=buyer_refs),
         discounts={},
+        taken_off=taken_off,
     )
-    for discount in await store.discounts.lock_live(tx, buyer_refs):
+    carried = sorted({Ref(line.tenant_id, each) for line, taken in taken_off.items() for each in taken})
+    for discount in await store.discounts.lock_live(tx, buyer_refs, also=carried):
         ground.discounts.setdefault(Ref(discount.tenant_id, discount.customer_id), []).append(discount)
     return [_made(draft, ground, now=now) for draft in drafts]
 
@@ -120,7 +134,7 @@ def _made(draft: Draft, ground: _Ground, *, now: datetime) -> Made:
         issuer=issuer,
         recognize_at=tuple(_recognized_at(line, draft.issued_at) for line in draft.lines),
         taken=tuple(
-            (each.discount, total(list(shares), draft.currency))
+            (each.discount, total(list(shares), draft.currency), each.is_counted)
             for each, shares in zip(discounted.taken, off, strict=True)
         ),
     )
@@ -281,7 +295,12 @@ def _buyer(customer: Customer) -> Party:
 def periods_left(made: Sequence[Made]) -> dict[Ref, int | None]:
     """Return how often each discount is left that these took from, after the last of them."""
     # Each noted the discount as it found it, so the last one's says what is left.
-    return {discount.ref: discounting.used(discount).periods_left for each in made for discount, _ in each.taken}
+    return {
+        discount.ref: discounting.used(discount).periods_left
+        for each in made
+        for discount, _, is_counted in each.taken
+        if is_counted
+    }
 
 
 def issuer_key(invoice: Invoice) -> tuple[TenantId, UUID]:

@@ -13,15 +13,33 @@ from guilder.platform.db.tx import Row, Tx
 _LIVE = "d.ended_at is null and (d.periods_left is null or d.periods_left > 0)"
 
 
-async def lock_live(tx: Tx, customers: Sequence[Ref]) -> list[Discount]:
-    """Lock what these customers have, in the order in which it is applied."""
+async def lock_live(tx: Tx, customers: Sequence[Ref], *, also: Sequence[Ref] = ()) -> list[Discount]:
+    """Lock what these customers have, in the order in which it is applied; of what is used up, what is named."""
     rows = await tx.fetch(
         f"""select d.* from invoicing.discounts d
-            where (d.tenant_id, d.customer_id) in (select * from unnest($1::uuid[], $2::uuid[])) and {_LIVE}
+            where (d.tenant_id, d.customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+                and ({_LIVE} or (d.tenant_id, d.id) in (select * from unnest($3::uuid[], $4::uuid[])))
             order by d.tenant_id, d.customer_id, d.number for no key update""",
         *split(customers),
+        *split(also),
     )
     return [_discount(row) for row in rows]
+
+
+async def taken_off(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, frozenset[UUID]]:
+    """Return the discounts that the invoices of these lines took."""
+    if not lines:
+        return {}
+    rows = await tx.fetch(
+        """select l.tenant_id, l.id, array_agg(u.discount_id) as discounts
+           from invoicing.lines l
+           join invoicing.discount_uses u
+               on u.tenant_id = l.tenant_id and u.invoice_id = l.invoice_id and u.returned_at is null
+           where (l.tenant_id, l.id) in (select * from unnest($1::uuid[], $2::uuid[]))
+           group by l.tenant_id, l.id""",
+        *split(lines),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["id"]): frozenset(row["discounts"]) for row in rows}
 
 
 async def insert(tx: Tx, discount: Discount) -> Discount:
@@ -83,20 +101,22 @@ async def end(tx: Tx, ref: Ref, *, at: datetime) -> None:
 
 
 async def record_uses(
-    tx: Tx, uses: Sequence[tuple[Ref, UUID, Money]], *, periods_left: Mapping[Ref, int | None], now: datetime
+    tx: Tx, uses: Sequence[tuple[Ref, UUID, Money, bool]], *, periods_left: Mapping[Ref, int | None], now: datetime
 ) -> None:
-    """Write what (discount, invoice, amount) came to, and how often each discount is left."""
+    """Write what (discount, invoice, amount, is counted) came to, and how many periods each discount has left."""
     if not uses:
         return
     await tx.execute(
-        """insert into invoicing.discount_uses (tenant_id, discount_id, invoice_id, amount_minor, currency, used_at)
-           select tenant_id, discount_id, invoice_id, amount, currency, $6
-           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[])
-               as v (tenant_id, discount_id, invoice_id, amount, currency)""",
-        *split([ref for ref, _, _ in uses]),
-        [invoice_id for _, invoice_id, _ in uses],
-        [amount.minor for _, _, amount in uses],
-        [amount.currency for _, _, amount in uses],
+        """insert into invoicing.discount_uses
+               (tenant_id, discount_id, invoice_id, amount_minor, currency, is_counted, used_at)
+           select tenant_id, discount_id, invoice_id, amount, currency, is_counted, $7
+           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::boolean[])
+               as v (tenant_id, discount_id, invoice_id, amount, currency, is_counted)""",
+        *split([ref for ref, *_ in uses]),
+        [invoice_id for _, invoice_id, _, _ in uses],
+        [amount.minor for _, _, amount, _ in uses],
+        [amount.currency for _, _, amount, _ in uses],
+        [is_counted for *_, is_counted in uses],
         now,
     )
     counted = sorted(ref for ref, left in periods_left.items() if left is not None)
@@ -115,8 +135,9 @@ async def return_uses(tx: Tx, invoices: Sequence[Ref], *, at: datetime) -> None:
         """with returned as (
                update invoicing.discount_uses set returned_at = $3
                where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and returned_at is null
-               returning tenant_id, discount_id),
-           counted as (select tenant_id, discount_id, count(*)::int as times from returned group by 1, 2)
+               returning tenant_id, discount_id, is_counted),
+           counted as (select tenant_id, discount_id, count(*)::int as times
+                       from returned where is_counted group by 1, 2)
            update invoicing.discounts d set periods_left = d.periods_left + c.times
            from counted c where d.tenant_id = c.tenant_id and d.id = c.discount_id and d.periods_left is not null""",
         *split(invoices),
