@@ -89,8 +89,8 @@ async def test_2_a_downgrade_waits_for_the_period_end_and_can_be_taken_back_unti
         ]
         assert await told(world) == [
             "subscription.change_scheduled",
-            "subscription.renewed",
             "subscription.changed",
+            "subscription.renewed",
             *BILLED,
             *PAID,
         ]
