@@ -107,7 +107,7 @@ async def test_what_is_bought_is_owed_as_service_until_it_is_drawn_or_expires(
     granted,
     balances,
     left,
-    vat,  # noqa: F811
+    vat,
 ):
     await metered(amount=0)
     bought, sale = await granted(1_000, is_paid=True, name="pack", expires_at=utc("2026-07-20"))
@@ -152,7 +152,7 @@ async def test_voiding_an_invoice_gives_back_what_it_drew_and_takes_back_what_it
     bill,
     granted,
     balances,
-    left,  # noqa: F811
+    left,
 ):
     await metered(amount=0)
     await granted(100, name="gift")
@@ -176,7 +176,7 @@ async def test_credits_are_never_drawn_twice_however_many_bill_at_once(
     metered,
     used,
     granted,
-    left,  # noqa: F811
+    left,
 ):
     subscriptions = [await metered(amount=0) for _ in range(5)]
     await granted(2_500, name="all")
