@@ -60,11 +60,11 @@ def a_subscription(on, *, period=JUNE, full=None, zone="UTC"):
 class Books:
     """What has been billed to one subscription: the lines that a database would hold."""
 
-    def __init__(self, first, *, fee=None, period=JUNE, full=None, zone="UTC"):
+    def __init__(self, first, *, fee=None, is_discounted=False, period=JUNE, full=None, zone="UTC"):
         self.subscription = a_subscription(first, period=period, full=full, zone=zone)
         fee = first.amount.minor if fee is None else fee
         self.lines, self.backs, self.number = [], [], 0
-        if fee:
+        if fee or is_discounted:
             self._bill(first, eur(fee), period, VAT)
 
     def change(self, to, at, *, cause=None, discount=Fraction(0)):
@@ -310,6 +310,13 @@ def test_undoing_a_change_takes_back_what_it_gave_discount_and_tax_rate_and_all(
     assert net(forth) + net(back) == 0
     charge = back[-1]
     assert (charge.amount.minor, charge.is_discountable, charge.taxed_as.percent) == (1_305, False, 7)
+
+
+def test_what_a_discount_took_off_whole_is_not_charged_anew_when_a_change_is_undone():
+    books = Books(terms(3_000), fee=0, is_discounted=True)
+    forth = books.change(terms(6_000, name="Scale"), at("2026-06-16 00:00"))
+    assert amounts(forth) == {"credit": 0, "charge": 3_000}
+    assert amounts(books.change(terms(3_000), at("2026-06-16 00:00"))) == {"credit": -3_000}
 
 
 def test_where_the_rest_is_billed_at_these_terms_already_there_is_nothing_to_change():

@@ -138,7 +138,7 @@ def lines(
     ]
     if goes_on and not kept and not after.terms.billing.in_arrears:
         made += _for_the_rest(after, standing, cause=cause, at=changed_at)
-    return [line for line in made if not line.amount.is_zero]
+    return _worth_saying(made)
 
 
 def unused(
@@ -157,6 +157,18 @@ def unused(
     )
     made = [credit_line(before, each, measured_by, cause=cause, at=at) for each in standing.billed]
     return [line for line in made if not line.amount.is_zero]
+
+
+def _worth_saying(made: Sequence[NewLine]) -> list[NewLine]:
+    """Leave out what comes to nothing. But where something is charged, a credit of nothing says that time was given
+    back: undone, the change takes back just that, and not what the time would cost anew."""
+    if all(line.amount.is_zero for line in made):
+        return []
+    return [line for line in made if not line.amount.is_zero or _gives_time_back(line)]
+
+
+def _gives_time_back(line: NewLine) -> bool:
+    return line.credits_line_id is not None and line.explanation["share"] != [0, 1]
 
 
 def begins_anew(before: Subscription, after: Subscription) -> bool:

@@ -35,7 +35,7 @@ async def standing(tx: Tx, asked: Sequence[Asked]) -> dict[Ref, Standing]:
     """
     rows = await tx.fetch(
         """select l.tenant_id, l.id, l.subscription_id, l.kind, l.description, l.quantity, l.unit_amount_minor,
-                  l.amount_minor, l.tax_minor, l.currency, l.tax_percent, l.tax_code, l.period_start, l.period_end, l.billed_item,
+                  l.amount_minor, l.discount_minor, l.tax_minor, l.currency, l.tax_percent, l.tax_code, l.period_start, l.period_end, l.billed_item,
                   l.credits_line_id, l.explanation::text as explanation, i.taxes::text as taxes, i.total_minor,
                   i.refunded_minor
            from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
@@ -70,7 +70,9 @@ def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row]) -> Stand
 
 
 def _is_billed(row: Row) -> bool:
-    return bool(row["kind"] != LineKind.PRORATION_CREDIT and row["amount_minor"] > 0)
+    # What a discount took off whole was billed all the same; what is free was not.
+    is_priced = row["amount_minor"] > 0 or row["discount_minor"] > 0
+    return row["kind"] != LineKind.PRORATION_CREDIT and bool(is_priced)
 
 
 async def _credited(tx: Tx, billed: Sequence[Row]) -> dict[Ref, Row]:
