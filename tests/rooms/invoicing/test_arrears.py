@@ -3,23 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-import pytest
-
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Alignment, Billing
-from guilder.domain.customers.model import Customer
-from guilder.domain.invoicing import jobs
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import LineKind
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.usage import service as usage
 from guilder.domain.usage.model import Amendment
-from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from guilder.kernel.period import Interval, Unit
-from tests.support.builders.customers import a_customer
-from tests.support.builders.metered import a_charge, a_metered, a_metered_plan, graduated, per_unit, uses
+from tests.support.builders.metered import a_charge, graduated, per_unit
 
 
 def utc(text):
@@ -27,68 +21,6 @@ def utc(text):
 
 
 JUNE, JULY, AUGUST, SEPTEMBER = (utc(f"2026-{month:02}-01") for month in (6, 7, 8, 9))
-
-
-@pytest.fixture
-async def customer(open_tx) -> Customer:
-    async with open_tx() as tx:
-        return await a_customer(tx, time_zone="UTC")
-
-
-@pytest.fixture
-def metered(open_tx, customer):
-    """Subscribe the customer on 1 June to a plan of 10.00 a month that charges for calls."""
-
-    async def make(*charges, **over):
-        async with open_tx() as tx:
-            plan = await a_metered_plan(
-                tx, *charges, amount=over.pop("amount", 1_000), billing=over.pop("billing", Billing())
-            )
-            start = over.pop("start", JUNE)
-            return await a_metered(tx, customer, plan, starts_at=start, now=start, **over)
-
-    return make
-
-
-@pytest.fixture
-def used(open_tx, customer):
-    async def make(value, at, **over):
-        async with open_tx() as tx:
-            return await uses(tx, customer, value, at=utc(at), **over)
-
-    return make
-
-
-@pytest.fixture
-def bill(open_tx, tenant):
-    """Do what the clock asks up to an instant: subscriptions first, then segments."""
-
-    async def run(now):
-        for find, job in (("subscriptions.due", jobs.bill_due), ("subscriptions.segments_due", jobs.bill_segments_due)):
-            async with open_tx() as tx:
-                rows = await tx.fetch(f"select tenant_id, id from {find}($1, $2, 500)", tenant, now)
-                await job(tx, [Ref(*row) for row in rows], now=now)
-
-    return run
-
-
-@pytest.fixture
-def billed(open_tx):
-    """Return (date, [(kind, amount, first day)]) of each invoice, in order."""
-
-    async def read():
-        async with open_tx() as tx:
-            found = (await invoicing.listing(tx, query=PageQuery(limit=200, after=None))).items
-        return [
-            (str(each.issued_on), [(line.kind.value, line.amount.minor, _day(line)) for line in each.lines])
-            for each in sorted(found, key=lambda each: (each.issued_at, each.number))
-        ]
-
-    return read
-
-
-def _day(line):
-    return line.period.starts_at.strftime("%m-%d") if line.period else ""
 
 
 async def test_use_is_billed_when_its_period_is_over_with_the_next_fee(metered, used, bill, billed):
@@ -210,7 +142,7 @@ async def test_what_has_ended_is_billed_up_to_its_end(open_tx, metered, used, bi
     assert await billed() == [("2026-07-01", [("recurring", 1000, "06-01"), ("usage", 70, "06-01")])]
 
 
-async def test_a_negative_adjustment_gives_back_what_was_paid_and_no_more(open_tx, customer, metered, used, bill, vat):
+async def test_a_negative_adjustment_gives_back_what_was_paid_and_no_more(open_tx, somebody, metered, used, bill, vat):
     await metered()
     reading = await used(100, "2026-06-10")
     await bill(JULY)

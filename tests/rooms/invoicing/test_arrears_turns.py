@@ -13,17 +13,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
-from tests.rooms.invoicing.test_arrears import (  # noqa: F401
-    AUGUST,
-    JULY,
-    JUNE,
-    bill,
-    billed,
-    customer,
-    metered,
-    used,
-    utc,
-)
+from tests.rooms.invoicing.test_arrears import AUGUST, JULY, JUNE, utc
 from tests.support.builders.metered import a_metered, a_metered_plan
 from tests.support.builders.subscriptions import terms_of
 
@@ -41,14 +31,14 @@ def standing(open_tx):
 
 async def test_what_was_scheduled_is_billed_when_it_starts_and_waits_for_its_payment(
     open_tx,
-    customer,
+    somebody,
     bill,
     billed,
-    standing,  # noqa: F811
+    standing,
 ):
     async with open_tx() as tx:
         plan = await a_metered_plan(tx, amount=1_000)
-        made = await a_metered(tx, customer, plan, starts_at=JULY, now=JUNE, is_active=False)
+        made = await a_metered(tx, somebody, plan, starts_at=JULY, now=JUNE, is_active=False)
     await bill(JULY - timedelta(microseconds=1))
     assert await billed() == []
     await bill(JULY)
@@ -66,19 +56,19 @@ async def test_what_was_scheduled_is_billed_when_it_starts_and_waits_for_its_pay
 )
 async def test_a_trial_without_a_method_ends_as_its_plan_says(
     open_tx,
-    customer,
+    somebody,
     bill,
     billed,
     standing,
     choice,
     status,
-    bills,  # noqa: F811
+    bills,
 ):
     async with open_tx() as tx:
         plan = await a_metered_plan(tx, amount=1_000)
         made = await a_metered(
             tx,
-            customer,
+            somebody,
             plan,
             billing=Billing(trial_end=choice),
             starts_at=JUNE,
@@ -92,11 +82,11 @@ async def test_a_trial_without_a_method_ends_as_its_plan_says(
 
 async def test_a_planned_change_rates_each_part_on_its_own_terms_with_its_part_of_the_commitment(
     open_tx,
-    customer,
+    somebody,
     metered,
     used,
     bill,
-    billed,  # noqa: F811
+    billed,
 ):
     """30.00 and then 60.00 a month; 100.00 and then 200.00 committed: half of each in June."""
     first = replace(WHOLE, commitments=(Money(10_000, "EUR"),))
@@ -131,7 +121,7 @@ async def test_an_end_on_a_date_bills_the_use_and_gives_back_what_was_paid(
     metered,
     used,
     bill,
-    billed,  # noqa: F811
+    billed,
 ):
     subscription = await metered(amount=3_000, billing=replace(WHOLE, unused_on_cancel=Unused.CREDIT))
     async with open_tx() as tx:
@@ -150,14 +140,14 @@ async def test_an_end_on_a_date_bills_the_use_and_gives_back_what_was_paid(
 
 async def test_a_level_that_is_weighed_is_billed_for_as_long_as_it_stood_and_late_changes_reach_on(
     open_tx,
-    customer,
+    somebody,
     used,
     bill,
-    billed,  # noqa: F811
+    billed,
 ):
     async with open_tx() as tx:
         plan = await a_metered_plan(tx, amount=0, aggregation=Aggregation.WEIGHTED_SUM)
-        await a_metered(tx, customer, plan, starts_at=JUNE, now=JUNE)
+        await a_metered(tx, somebody, plan, starts_at=JUNE, now=JUNE)
     await used(10, "2026-06-16")
     await bill(JULY)
     await bill(AUGUST)
@@ -174,10 +164,10 @@ async def test_a_level_that_is_weighed_is_billed_for_as_long_as_it_stood_and_lat
     ]
 
 
-async def test_a_batch_sends_as_many_statements_as_one_does(open_tx, customer, used, counted):  # noqa: F811
+async def test_a_batch_sends_as_many_statements_as_one_does(open_tx, somebody, used, counted):
     async with open_tx() as tx:
         plan = await a_metered_plan(tx, amount=1_000, billing=Billing(commitments=(Money(9_000, "EUR"),)))
-        made = [await a_metered(tx, customer, plan, starts_at=JUNE, now=JUNE) for _ in range(6)]
+        made = [await a_metered(tx, somebody, plan, starts_at=JUNE, now=JUNE) for _ in range(6)]
     await used(10, "2026-06-10")
     sent = []
     for some in (made[:1], made[1:2], made[2:]):
@@ -188,7 +178,7 @@ async def test_a_batch_sends_as_many_statements_as_one_does(open_tx, customer, u
     assert sent[1] == sent[2]  # the first one begins the series of numbers
 
 
-async def test_a_segment_that_somebody_else_is_at_is_left_to_them(open_tx, metered, used, bill, billed):  # noqa: F811
+async def test_a_segment_that_somebody_else_is_at_is_left_to_them(open_tx, metered, used, bill, billed):
     subscription = await metered(billing=Billing(grace_days=1))
     await used(7, "2026-06-10")
     await bill(JULY)
@@ -203,7 +193,7 @@ async def test_a_segment_that_somebody_else_is_at_is_left_to_them(open_tx, meter
     assert Ref(segment.tenant_id, segment.subscription_id) == subscription.ref
 
 
-async def test_the_quantity_on_a_line_is_exact(open_tx, metered, used, bill):  # noqa: F811
+async def test_the_quantity_on_a_line_is_exact(open_tx, metered, used, bill):
     await metered()
     await used("0.125", "2026-06-10")
     await used("1.5", "2026-06-11")

@@ -10,45 +10,35 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Settled
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
-from tests.rooms.invoicing.test_arrears import (  # noqa: F401
-    AUGUST,
-    JULY,
-    JUNE,
-    bill,
-    billed,
-    customer,
-    metered,
-    used,
-    utc,
-)
+from tests.rooms.invoicing.test_arrears import AUGUST, JULY, JUNE, utc
 from tests.support.builders.invoicing import is_paid_for
 
 
 @pytest.fixture
-def granted(open_tx, customer):  # noqa: F811
+def granted(open_tx, somebody):
     async def make(amount, *, at=JUNE, **over):
         said = {"priority": 0, "expires_at": None, "name": "", "is_paid": False}
         async with open_tx() as tx:
             return await invoicing.grant_prepaid(
-                tx, customer_id=customer.id, amount=Money(amount, "EUR"), now=at, **{**said, **over}
+                tx, customer_id=somebody.id, amount=Money(amount, "EUR"), now=at, **{**said, **over}
             )
 
     return make
 
 
 @pytest.fixture
-def left(open_tx, customer):  # noqa: F811
+def left(open_tx, somebody):
     """Return what is left of each grant, by name."""
 
     async def read():
         async with open_tx() as tx:
-            found = await invoicing.prepaid_grants(tx, query=PageQuery(limit=50, after=None), customer_id=customer.id)
+            found = await invoicing.prepaid_grants(tx, query=PageQuery(limit=50, after=None), customer_id=somebody.id)
         return {each.name: each.left.minor for each in found.items}
 
     return read
 
 
-async def test_grants_are_drawn_by_priority_and_then_by_expiry(metered, used, bill, billed, granted, left):  # noqa: F811
+async def test_grants_are_drawn_by_priority_and_then_by_expiry(metered, used, bill, billed, granted, left):
     await metered(amount=0)
     await granted(1_000, name="later", priority=2)
     await granted(700, name="soon", priority=1, expires_at=utc("2026-07-15"))
@@ -72,7 +62,7 @@ async def test_credits_pay_before_tax_and_what_they_pay_for_is_not_discounted(
     bill,
     granted,
     vat,
-    customer,  # noqa: F811
+    somebody,
 ):
     await metered(amount=0)
     await granted(600)
@@ -89,7 +79,7 @@ async def test_credits_pay_before_tax_and_what_they_pay_for_is_not_discounted(
     assert (made.subtotal, made.tax, made.total) == (Money(400, "EUR"), Money(76, "EUR"), Money(476, "EUR"))
 
 
-async def test_what_is_granted_after_a_date_or_expired_on_it_pays_nothing_of_it(metered, used, bill, billed, granted):  # noqa: F811
+async def test_what_is_granted_after_a_date_or_expired_on_it_pays_nothing_of_it(metered, used, bill, billed, granted):
     await metered(amount=0)
     await used(10, "2026-06-10")
     await granted(500, expires_at=JULY)
@@ -137,7 +127,7 @@ async def test_what_is_bought_is_owed_as_service_until_it_is_drawn_or_expires(
     assert await balances() == {"cash": 1_190, "revenue": -1_000, "tax_payable": -190}
 
 
-async def test_what_is_not_paid_for_yet_pays_for_nothing(metered, used, bill, billed, granted):  # noqa: F811
+async def test_what_is_not_paid_for_yet_pays_for_nothing(metered, used, bill, billed, granted):
     await metered(amount=0)
     await granted(1_000, is_paid=True)
     await used(30, "2026-06-10")
@@ -172,7 +162,7 @@ async def test_voiding_an_invoice_gives_back_what_it_drew_and_takes_back_what_it
 
 async def test_credits_are_never_drawn_twice_however_many_bill_at_once(
     open_tx,
-    customer,
+    somebody,
     metered,
     used,
     granted,
@@ -194,7 +184,7 @@ async def test_credits_are_never_drawn_twice_however_many_bill_at_once(
     assert sum(each.total.minor for each in found) == 2_500
 
 
-async def test_taken_back_is_drawn_no_more(open_tx, metered, used, bill, billed, granted):  # noqa: F811
+async def test_taken_back_is_drawn_no_more(open_tx, metered, used, bill, billed, granted):
     await metered(amount=0)
     gift, _ = await granted(500)
     async with open_tx() as tx:

@@ -9,29 +9,20 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.usage import service as usage
 from guilder.kernel.money import Money
-from tests.rooms.invoicing.test_arrears import (  # noqa: F401
-    AUGUST,
-    JULY,
-    bill,
-    billed,
-    customer,
-    metered,
-    used,
-    utc,
-)
+from tests.rooms.invoicing.test_arrears import AUGUST, JULY, utc
 
 HASTY = Billing(progressive=(Money(10_000, "EUR"), Money(20_000, "EUR")))
 
 
 @pytest.fixture
-def heard(open_tx, customer):  # noqa: F811
+def heard(open_tx, somebody):
     """Have invoicing hear of use that was counted at an instant."""
 
     async def hear(at, *, earliest=None):
         async with open_tx() as tx:
             news = invoicing.Heard(
-                tenant_id=customer.tenant_id,
-                customer_id=customer.id,
+                tenant_id=somebody.tenant_id,
+                customer_id=somebody.id,
                 earliest_at=utc(earliest or at),
                 at=utc(at),
             )
@@ -40,7 +31,7 @@ def heard(open_tx, customer):  # noqa: F811
     return hear
 
 
-async def test_crossing_a_threshold_bills_the_use_so_far_and_the_period_the_rest(metered, used, heard, bill, billed):  # noqa: F811
+async def test_crossing_a_threshold_bills_the_use_so_far_and_the_period_the_rest(metered, used, heard, bill, billed):
     await metered(billing=HASTY, amount=0)
     await used(600, "2026-06-10")
     assert await heard("2026-06-10") == []
@@ -57,7 +48,7 @@ async def test_crossing_a_threshold_bills_the_use_so_far_and_the_period_the_rest
     assert made.lines[0].explanation["total"] == 11_000
 
 
-async def test_two_thresholds_at_once_are_one_invoice(metered, used, heard, billed):  # noqa: F811
+async def test_two_thresholds_at_once_are_one_invoice(metered, used, heard, billed):
     await metered(billing=HASTY, amount=0)
     await used(2_500, "2026-06-10")
     await heard("2026-06-10")
@@ -66,7 +57,7 @@ async def test_two_thresholds_at_once_are_one_invoice(metered, used, heard, bill
     assert await billed() == [("2026-06-10", [("usage", 25_000, "06-01")])]
 
 
-async def test_a_threshold_is_billed_once_however_many_hear_of_it_at_once(metered, used, heard, billed):  # noqa: F811
+async def test_a_threshold_is_billed_once_however_many_hear_of_it_at_once(metered, used, heard, billed):
     await metered(billing=HASTY, amount=0)
     await used(1_100, "2026-06-10")
     made = await asyncio.gather(*(heard("2026-06-10") for _ in range(6)))
@@ -74,7 +65,7 @@ async def test_a_threshold_is_billed_once_however_many_hear_of_it_at_once(metere
     assert await billed() == [("2026-06-10", [("usage", 11_000, "06-01")])]
 
 
-async def test_less_use_than_was_billed_is_given_back_with_the_period(open_tx, metered, used, heard, bill, billed, vat):  # noqa: F811
+async def test_less_use_than_was_billed_is_given_back_with_the_period(open_tx, metered, used, heard, bill, billed, vat):
     await metered(billing=HASTY, amount=0)
     reading = await used(1_100, "2026-06-10")
     await heard("2026-06-10")
@@ -91,7 +82,7 @@ async def test_less_use_than_was_billed_is_given_back_with_the_period(open_tx, m
         ]
 
 
-async def test_what_was_billed_early_and_voided_is_billed_with_the_period(open_tx, metered, used, heard, bill, billed):  # noqa: F811
+async def test_what_was_billed_early_and_voided_is_billed_with_the_period(open_tx, metered, used, heard, bill, billed):
     await metered(billing=HASTY, amount=0)
     await used(1_100, "2026-06-10")
     [made] = await heard("2026-06-10")
@@ -101,7 +92,7 @@ async def test_what_was_billed_early_and_voided_is_billed_with_the_period(open_t
     assert (await billed())[1] == ("2026-07-01", [("usage", 11_000, "06-01"), ("recurring", 0, "07-01")])
 
 
-async def test_late_use_of_what_has_ended_is_billed_when_it_is_heard_of(open_tx, metered, used, heard, bill, billed):  # noqa: F811
+async def test_late_use_of_what_has_ended_is_billed_when_it_is_heard_of(open_tx, metered, used, heard, bill, billed):
     subscription = await metered()
     async with open_tx() as tx:
         await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=utc("2026-06-12"))
