@@ -188,6 +188,19 @@ async def test_trials_pauses_suspensions_and_what_is_free_owe_nothing(shop):
     assert len(await lines(shop, trial)) == 3
 
 
+@pytest.mark.parametrize("alignment", [Alignment.ANNIVERSARY, Alignment.CALENDAR])
+async def test_what_is_given_back_at_its_very_start_is_billed_anew_when_it_goes_on(shop, alignment):
+    billing = Billing(paused_time=PaidTime.CREDIT, alignment=alignment)
+    ref = await subscribed(shop, await shop.plan(billing=billing))
+    for _ in range(2):
+        await shop.act(lambda tx: orders.pause(tx, subscription_id=ref.id, when=When.NOW, now=shop.now))
+        await shop.act(lambda tx: orders.resume(tx, subscription_id=ref.id, base_url=BASE_URL, now=shop.now))
+        await shop.drain()
+        assert await differences(shop) == []
+    amounts = [line[1] for line in await lines(shop, ref)]
+    assert sorted(amounts) == [-3_000, -3_000, 3_000, 3_000, 3_000]
+
+
 async def test_what_is_billed_in_arrears_is_owed_when_it_is_over(shop):
     ref = await subscribed(shop, await shop.plan(billing=Billing(in_arrears=True)))
     assert await differences(shop) == []

@@ -103,6 +103,13 @@ def of_lines(
     )
 
 
+def caused(draft: Draft, cause: str) -> Draft:
+    """Tell what a draft bills from what has the same name but for its cause."""
+    if not cause:
+        return draft
+    return replace(draft, lines=tuple(replace(line, billed_item=f"{line.billed_item}:{cause}") for line in draft.lines))
+
+
 def without(draft: Draft, taken: frozenset[str]) -> Draft:
     """Leave out what is billed already."""
     return replace(draft, lines=tuple(line for line in draft.lines if line.billed_item not in taken))

@@ -111,7 +111,10 @@ def began(before: Past | None, past: Past) -> bool:
         return False
     if before is None or before.status is Status.SCHEDULED:
         return True
-    return past.current_period != before.current_period and not _was_kept(before)
+    if before.status is Status.PAUSED:
+        # Also where it is the same one: paused and resumed at its very start, it was given back and begins anew.
+        return not _was_kept(before)
+    return past.current_period != before.current_period
 
 
 def price(terms: Terms, period: Period, full: Period | None, zone: ZoneInfo) -> Money:

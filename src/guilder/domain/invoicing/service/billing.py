@@ -62,13 +62,16 @@ async def bill_closed(tx: Tx, *, closed: Sequence[Subscription], now: datetime) 
     return made
 
 
-async def bill_periods(tx: Tx, *, begun: Sequence[Subscription], issued_at: datetime, now: datetime) -> list[Invoice]:
+async def bill_periods(
+    tx: Tx, *, begun: Sequence[Subscription], issued_at: datetime, cause: str = "", now: datetime
+) -> list[Invoice]:
     """Bill the current period of subscriptions that began one otherwise than by rolling: a recovery, a new interval.
 
-    A fee in arrears is billed when the period is over.
+    `cause` tells it from a period that began at the same instant, and was billed and given back. A fee in arrears is
+    billed when the period is over.
     """
     made = [
-        drafts.first_period(each, order_id=None, issued_at=issued_at)
+        drafts.caused(drafts.first_period(each, order_id=None, issued_at=issued_at), cause)
         for each in begun
         if not each.terms.billing.in_arrears
     ]

@@ -13,6 +13,7 @@ from guilder.domain.orders.service.placing import current_payment, link_to_pay
 from guilder.domain.orders.service.rolling import rolled, take_back_unpaid
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed, Subscription
+from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId
 from guilder.platform.db.tx import Tx
 
@@ -115,5 +116,9 @@ async def move_billing_day(
 
 
 async def _bill_begun(tx: Tx, resumed: Sequence[Changed], *, now: datetime) -> list[Invoice]:
-    begun = [each.after for each in resumed if each.began_period]
-    return await invoicing.bill_periods(tx, begun=begun, issued_at=now, now=now)
+    """Bill what begins with this. One that is resumed at the very start of a period that was given back begins it anew."""
+    begun = [each for each in resumed if each.began_period]
+    anew = [each.after for each in begun if each.after.current_period.starts_at == each.before.current_period.starts_at]
+    fresh = [each.after for each in begun if each.after not in anew]
+    made = await invoicing.bill_periods(tx, begun=fresh, issued_at=now, now=now)
+    return made + await invoicing.bill_periods(tx, begun=anew, issued_at=now, cause=str(ids.new(now)), now=now)
