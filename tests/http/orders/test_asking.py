@@ -97,6 +97,7 @@ async def test_a_customers_user_uses_a_code_it_was_given_but_gives_itself_nothin
         ("POST", f"{path}/discounts", {"code": "TENTH"}),
         ("DELETE", f"{path}/discounts/{discount['id']}", None),
         ("POST", f"{path}/extend-trial", {"until": until}),
+        ("PUT", path, {"plan_version": "latest"}),
         ("DELETE", f"{path}?when=now&unused=refund", None),
         ("POST", f"{path}/preview", {"cancel": {"when": "now", "unused": "credit"}}),
     ):

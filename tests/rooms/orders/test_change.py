@@ -16,6 +16,7 @@ from guilder.kernel.lifecycle import IllegalStep
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from guilder.kernel.period import Interval, Unit
+from tests.support.builders.catalog import a_plan_content
 from tests.support.builders.orders import a_shop, asked, days
 
 NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
@@ -325,3 +326,20 @@ async def test_what_waits_for_its_first_payment_cannot_be_opted_out_of_and_stay_
     with pytest.raises(IllegalStep):
         await shop.act(lambda tx: orders.auto_renew(tx, subscription_id=ref.id, is_on=False, now=shop.now))
     assert (await now_of(shop, ref)).status == "processing"
+
+
+async def test_a_subscription_stays_on_its_version_until_it_is_moved_to_the_newest_one(shop):
+    ref = await a_subscriber(shop)
+    plan_id = (await now_of(shop, ref)).terms.plan_id
+    content = a_plan_content(amount=6000)
+    await shop.act(lambda tx: catalog.new_version(tx, plan_id=plan_id, content=content, now=shop.now))
+    await shop.advance(NOW + HALF)
+    stays = await change(shop, ref, quantity=2)
+    assert (stays.subscription.terms.plan_version, stays.subscription.terms.unit_amount.minor) == (1, 3000)
+
+    moved = await change(shop, ref, to_newest_version=True)
+
+    assert lines(moved) == [("proration_credit", -3000), ("proration_charge", 6000)]
+    assert (moved.subscription.terms.plan_version, moved.subscription.terms.quantity) == (2, 2)
+    again = await change(shop, ref, to_newest_version=True)
+    assert again.order is None, "it is on the newest version already"

@@ -157,6 +157,7 @@ _SELLERS_TO_SAY = (
 
 
 async def _change(session: RequestSession, subscription_id: SubscriptionRef, body: ChangeIn) -> Answer:
+    refuse_customers(session, plan_version=body.plan_version)
     only, now = session.customer_filter, session.now
     answer: Answer | None = None
     if body.payment_method_id is not None:
@@ -176,6 +177,7 @@ async def _change(session: RequestSession, subscription_id: SubscriptionRef, bod
             when=body.when,
             effective_at=body.effective_at,
             anchor=body.anchor,
+            to_newest_version=body.plan_version is not None,
         )
         answer = await service.change(
             session.tx,

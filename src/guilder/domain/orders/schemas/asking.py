@@ -1,7 +1,7 @@
 """What is asked for of subscriptions."""
 
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -158,9 +158,12 @@ class ChangeIn(In):
 
     `when`: `now` or `period_end`, or `effective_at` a date; left out, an upgrade is now and a downgrade with the next
     period. `anchor`: what becomes of the billing date where the cycle changes: `reset` it, or `keep` it with a stub.
+    A subscription stays on the version of its plan that it was made with until `plan_version` is said to be `latest`,
+    which is for the tenant's own to say.
     """
 
     plan_id: PlanName | None = None
+    plan_version: Literal["latest"] | None = None
     billing_cycle: Cycle | None = None
     quantity: Quantity | None = None
     when: When | None = None
@@ -178,7 +181,8 @@ class ChangeIn(In):
 
     @property
     def changes_terms(self) -> bool:
-        return any(each is not None for each in (self.plan_id, self.billing_cycle, self.quantity))
+        said = (self.plan_id, self.plan_version, self.billing_cycle, self.quantity)
+        return any(each is not None for each in said)
 
 
 class CancelIn(In):

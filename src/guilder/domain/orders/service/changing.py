@@ -39,6 +39,7 @@ class Wish:
     when: When | None = None
     effective_at: datetime | None = None
     anchor: AnchorRule | None = None  # what becomes of it with another interval; None: as the plan says
+    to_newest_version: bool = False  # of its plan: what new customers get
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,21 +176,22 @@ def _waits(invoice: Invoice | None, payment: Payment | None) -> bool:
 async def _wished(tx: Tx, subscription: Subscription, wish: Wish) -> tuple[Terms, Plan]:
     """Work out the terms that are wished for, and the plan that they are of.
 
-    The same plan stays in the version, and for the same interval at the price, that was agreed to. What of the way it
-    is billed was agreed for this subscription goes along to another plan; its price does not.
+    The same plan stays in the version, and for the same interval at the price, that was agreed to, unless it is to be
+    moved to the newest one. What of the way it is billed was agreed for this subscription goes along to another plan or
+    version; its price does not.
     """
     old = subscription.terms
     cycle = wish.billing_cycle or old.billing_cycle
     quantity = old.quantity if wish.quantity is None else wish.quantity
     current = await _agreed_version(tx, subscription)
     plan = await catalog.plan(tx, plan=wish.plan or old.plan_id)
-    if plan.id == old.plan_id:
+    if plan.id == old.plan_id and not (wish.to_newest_version and plan.version > old.plan_version):
         plan = current
         if cycle == old.billing_cycle:
             if quantity != old.quantity:
                 term_rules.check_quantity(plan, quantity)
             return term_rules.with_quantity(old, quantity), plan
-    elif plan.status is PlanStatus.ARCHIVED:
+    elif plan.id != old.plan_id and plan.status is PlanStatus.ARCHIVED:
         raise catalog.PlanIsArchived(field="plan_id")
     price = term_rules.price_of(plan, cycle=cycle, currency=old.currency)
     own = replace(term_rules.own_of(old, current), charges=old.overrides if plan.id == old.plan_id else ())
