@@ -1,6 +1,7 @@
 """The API as the demo uses it. Everything here may be asked twice, and does a thing once."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -16,10 +17,11 @@ class DemoStuck(Exception):
 
 
 class Api:
-    """One tenant's view of the API, served in this process."""
+    """One tenant's view of the API, served in this process. `start` is when its story begins."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, start: datetime) -> None:
         self._client = client
+        self.start = start
 
     async def find(self, path: str, **query: str) -> Any:
         """Return what is there, or None."""
@@ -48,7 +50,7 @@ class Api:
             await asyncio.sleep(LOOK_EVERY_S)
         raise DemoStuck(f"the card of {who} was not validated")
 
-    async def subscribe(self, who: str, plan: str, cycle: str) -> None:
+    async def subscribe(self, who: str, plan: str, cycle: str, *, code: str | None = None) -> None:
         if await self.find(f"/api/subscriptions/{who}") is not None:
             return
         body = {
@@ -57,7 +59,7 @@ class Api:
             "billing_cycle": cycle,
             "payment_method_id": await self._pays(who),
         }
-        await self.post("/api/subscriptions", body)
+        await self.post("/api/subscriptions", {**body, "promo_code": code} if code else body)
 
     async def buy(self, who: str, product: str) -> None:
         if not await self.find("/api/orders", customer=who):
@@ -67,6 +69,45 @@ class Api:
         subscription = await self.find(f"/api/subscriptions/{who}")
         if not subscription["cancel_at_period_end"]:
             _data(await self._client.delete(f"/api/subscriptions/{subscription['id']}"))
+
+    async def take_seats(self, who: str, quantity: int) -> None:
+        subscription = await self.find(f"/api/subscriptions/{who}")
+        if subscription["quantity"] != quantity:
+            await self.put(f"/api/subscriptions/{subscription['id']}", {"quantity": quantity, "when": "now"})
+
+    async def pause(self, who: str) -> None:
+        subscription = await self.find(f"/api/subscriptions/{who}")
+        if subscription["status"] == "active":
+            await self.post(f"/api/subscriptions/{subscription['id']}/pause", {})
+
+    async def resume(self, who: str) -> None:
+        subscription = await self.find(f"/api/subscriptions/{who}")
+        if subscription["status"] == "paused":
+            await self.post(f"/api/subscriptions/{subscription['id']}/resume", {})
+
+    async def use(self, events: list[dict[str, Any]]) -> None:
+        """Send readings: each is counted once by its id."""
+        await self.post("/api/usage", {"events": events})
+
+    async def invoice(self, who: str, body: dict[str, Any]) -> None:
+        """Make an invoice by hand; its memo says whether it was made before."""
+        mine = await self._invoices(who)
+        if not any(each["memo"] == body["memo"] for each in mine):
+            await self.post("/api/invoices", {**body, "customer_id": await self._id_of(who)})
+
+    async def credit(self, who: str, amount: int, reason: str) -> None:
+        """Credit a part of what was paid last."""
+        if not await self._invoices(who, kind="credit_note"):
+            [paid, *_] = [each for each in await self._invoices(who, status="paid") if each["total"] >= amount]
+            await self.post(f"/api/invoices/{paid['id']}/credit-notes", {"amount": amount, "reason": reason})
+
+    async def _invoices(self, who: str, **query: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = await self.find("/api/invoices", customer_id=await self._id_of(who), **query)
+        return found
+
+    async def _id_of(self, who: str) -> str:
+        found: str = (await self.find(f"/api/customers/{who}"))["id"]
+        return found
 
     async def advance(self, to: str) -> None:
         """Move the clock, and wait until the sandbox is at rest."""

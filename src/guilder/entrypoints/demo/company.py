@@ -69,6 +69,50 @@ PLANS: list[dict[str, Any]] = [
     },
 ]
 
+METERS: list[dict[str, Any]] = [
+    {"code": "api_calls", "name": "API calls", "aggregation": "sum"},
+    {"code": "storage", "name": "Storage (GB)", "aggregation": "max"},
+]
+
+# A base fee in advance; use in arrears, some of it for fractions of a cent.
+CLOUD: dict[str, Any] = {
+    "code": "cloud",
+    "name": "Cloud",
+    "description": "Our interfaces for other people's programs: a base fee, and what is used.",
+    "prices": [{"billing_cycle": "monthly", "amount": 4_900, "currency": "EUR"}],
+    "features": [{"code": "api", "name": "API"}],
+    "charges": [
+        {
+            "code": "api_calls",
+            "name": "API calls",
+            "meter": "api_calls",
+            "prices": [
+                {
+                    "currency": "EUR",
+                    "model": "graduated",
+                    "tiers": [
+                        {"up_to": "10000", "unit_amount": "0"},
+                        {"up_to": "50000", "unit_amount": "0.08"},
+                        {"up_to": "100000", "unit_amount": "0.05"},
+                        {"up_to": None, "unit_amount": "0.025"},
+                    ],
+                }
+            ],
+        },
+        {
+            "code": "storage",
+            "name": "Storage, packages of 100 GB",
+            "meter": "storage",
+            "prices": [{"currency": "EUR", "model": "package", "unit_amount": "450", "package_size": "100"}],
+        },
+    ],
+}
+PLANS.append(CLOUD)
+
+PROMO_CODES: list[dict[str, Any]] = [
+    {"code": "WELCOME20", "name": "Welcome: 20 % off", "percent": "20", "duration": "periods", "periods": 3},
+]
+
 PRODUCTS: list[dict[str, Any]] = [
     {
         "code": "film-dikes",
@@ -114,5 +158,13 @@ CUSTOMERS: list[dict[str, Any]] = [
         "America/New_York",
         ("88 Orchard Street", "10002", "New York", "US"),
         kind="person",
+    ),
+    _customer(
+        "lumen",
+        "Lumen Robotics Oy",
+        "en",
+        "Europe/Helsinki",
+        ("Mannerheimintie 12", "00100", "Helsinki", "FI"),
+        vat_id="FI20774740",
     ),
 ]

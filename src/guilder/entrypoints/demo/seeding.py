@@ -35,8 +35,8 @@ async def _tell(house: House, console: Console, sandbox: Tenant) -> None:
             # Revoked, or of another database: the next start makes a new one.
             forget_key(house.settings)
             raise DemoStuck("the API key that was kept is not valid any more, and was thrown away")
-        api = Api(client)
         start = beginning(sandbox.created_at)
+        api = Api(client, start)
         # Whoever was interrupted may have left it on its way.
         if _instant(await api.standing_clock()) == start:
             await _open_shop(api, console)
@@ -47,10 +47,14 @@ async def _open_shop(api: Api, console: Console) -> None:
     _say(console, "The demo company opens its shop")
     await api.put("/api/tenant/issuer", company.ISSUER)
     await api.put("/api/tax-rates/default", company.TAX)
+    for meter in company.METERS:
+        await api.ensure("/api/meters", meter["code"], meter)
     for plan in company.PLANS:
         await api.ensure("/api/plans", plan["code"], plan)
     for product in company.PRODUCTS:
         await api.ensure("/api/products", product["code"], product)
+    for promo in company.PROMO_CODES:
+        await api.ensure("/api/promo-codes", promo["code"], promo)
     for customer in company.CUSTOMERS:
         await api.ensure("/api/customers", customer["organization_id"], customer)
 
