@@ -1,10 +1,13 @@
 """What is owed and what is billed are the same at all times; what is missing is billed once, and nothing else is touched."""
 
+from decimal import Decimal
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guilder.domain.catalog.model import Alignment, AnchorRule, Basis, Billing, NewPrice, PaidTime, Unused
+from guilder.domain.catalog import service as catalog
+from guilder.domain.catalog.model import Alignment, AnchorRule, Basis, Billing, Duration, NewPrice, PaidTime, Unused
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.rules.expected import Fault
 from guilder.domain.orders import service as orders
@@ -15,6 +18,7 @@ from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from guilder.kernel.period import Interval, Unit
+from tests.support.builders.catalog import a_promo_code
 from tests.support.builders.orders import BASE_URL, Shop, a_shop, asked, days, says_no, says_yes
 from tests.support.database import connected
 
@@ -221,6 +225,7 @@ PLANS = st.builds(
     paused_time=st.sampled_from(list(PaidTime)),
     interval_change=st.sampled_from(list(AnchorRule)),
     unused_on_cancel=st.sampled_from([Unused.NOTHING, Unused.CREDIT]),
+    is_tax_inclusive=st.booleans(),
 )
 STEPS = st.one_of(
     st.tuples(st.just("wait"), st.integers(1, 50)),
@@ -280,6 +285,7 @@ async def test_a_full_life_leaves_no_difference(database, alignment, paused_time
         in_arrears=in_arrears,
         basis=basis,
         unused_on_cancel=Unused.CREDIT,
+        is_tax_inclusive=basis is Basis.DAY,
     )
     await lived(database, billing, billing, 0, A_FULL_LIFE)
 
@@ -301,7 +307,12 @@ async def test_no_history_of_many_leaves_a_difference(database, billing, other, 
 async def lived(database, billing, other, trial_days, steps):
     """Let a subscription live through this, and look at it after each step; what was skipped is healed, once."""
     shop = await a_shop(database)
-    ref = await subscribed(shop, await shop.plan(code="one", billing=billing, prices=PRICES, trial_days=trial_days))
+    vat = {"name": "VAT", "percent": Decimal(19), "country": "DE", "legal_note": ""}
+    await shop.act(lambda tx: catalog.set_default_tax_rate(tx, now=shop.now, **vat))
+    off = {"percent": Decimal("12.5"), "duration": Duration.FOREVER}
+    code = await shop.act(lambda tx: a_promo_code(tx, now=shop.now, **off))
+    plan = await shop.plan(code="one", billing=billing, prices=PRICES, trial_days=trial_days)
+    ref = await subscribed(shop, plan, promo_code=code.code)
     await shop.plan(code="two", billing=other, prices=DEARER)
     for name, how in steps:
         # Two things at the very start of one period are beside the point here.
