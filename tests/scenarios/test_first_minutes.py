@@ -4,6 +4,7 @@ Only where the server is differs (a free port). The browser is played by httpx: 
 to open, and pays with the card that the reader is told to use.
 """
 
+import asyncio
 import json
 import os
 import re
@@ -13,11 +14,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from guilder.entrypoints.demo import story
+from guilder.entrypoints.demo.client import Api
 from tests.support.processes import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -177,6 +181,8 @@ def test_every_command_of_the_readme_does_what_it_says(running, shell):
     assert running.key in said, "the key can be copied from the terminal"
     assert "not complete" not in said, said
     history_is_told(running)
+    what_is_used_is_billed(running)
+    asked_again_it_is_done_once(running)
 
     blocks = BLOCK.findall(README)
     assert len(blocks) == 11
@@ -227,7 +233,7 @@ def history_is_told(running: Running) -> None:
     """The demo's customers have come to be in different states, by real payments."""
     states = {
         who: running.data(f"/api/subscriptions/{who}")["status"]
-        for who in ("aurora", "brasserie", "kestrel", "nordlys", "sakura", "maple")
+        for who in ("aurora", "brasserie", "kestrel", "nordlys", "sakura", "maple", "lumen")
     }
     assert states == {
         "aurora": "active",
@@ -236,10 +242,64 @@ def history_is_told(running: Running) -> None:
         "nordlys": "past_due",
         "sakura": "expired",
         "maple": "trialing",
+        "lumen": "active",
     }
     assert running.data("/api/entitlements/maple/content/film-dikes")["allowed"]
     mode = (running.folder / ".data" / "demo-key").stat().st_mode
     assert mode & 0o077 == 0, "the key is for the owner of the folder alone"
+
+
+def what_is_used_is_billed(running: Running) -> None:
+    """Use, tiers, a promo code, reverse charge, seats, a pause, a credit note and an invoice with terms can be looked at."""
+    bills = running.data("/api/invoices?limit=100")
+    whose = {each["id"]: each["organization_id"] for each in running.data("/api/customers?limit=100")}
+    mine = [each for each in bills if whose[each["customer_id"]] == "lumen"]
+    assert len(mine) == 3
+    for bill in mine:
+        assert (bill["tax"], {line["tax_code"] for line in bill["lines"]}) == (0, {"reverse_charge"}), bill
+        before = bill["subtotal"] + bill["discount"]
+        assert abs(bill["discount"] * 5 - before) <= len(bill["lines"]) * 5, "20 % off"
+    assert [bill["discount"] for bill in mine][-1] == 980
+    kinds = {line["kind"] for bill in mine for line in bill["lines"]}
+    assert {"recurring", "usage"} <= kinds
+    calls = max(
+        float(line["quantity"]) for bill in mine for line in bill["lines"] if line["description"] == "API calls"
+    )
+    assert calls > 50_000, "the third tier is reached"
+    assert running.data("/api/subscriptions/kestrel")["quantity"] == 3
+    assert {"proration_credit", "proration_charge"} <= {line["kind"] for bill in bills for line in bill["lines"]}
+    [note] = [each for each in bills if each["kind"] == "credit_note"]
+    assert (whose[note["customer_id"]], note["total"]) == ("aurora", -500)
+    [sent] = [each for each in bills if each["is_sent"]]
+    assert (whose[sent["customer_id"]], sent["status"], sent["amount_due"]) == ("kestrel", "open", 145_200)
+    told = {each["kind"] for each in running.data("/api/notifications?limit=100")}
+    assert {"invoice_sent", "credit_note_issued", "subscription_paused", "subscription_resumed"} <= told
+
+
+def asked_again_it_is_done_once(running: Running) -> None:
+    """What the demo was interrupted in is asked for anew: nothing of it happens twice."""
+
+    def made() -> list[object]:
+        paths = ("/api/invoices?limit=100", "/api/subscriptions?limit=100", "/api/orders?limit=100")
+        used = running.data("/api/usage/current?organization_id=lumen")
+        return [*(len(running.data(path)) for path in paths), used, running.data("/api/promo-codes/WELCOME20")]
+
+    async def again() -> None:
+        headers = {"Authorization": f"Bearer {running.key}"}
+        url = f"http://localhost:{running.port}"
+        async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False, timeout=30) as client:
+            clock = (await client.get("/api/clock")).json()["data"]["now"]
+            api = Api(client, datetime.fromisoformat(clock) - timedelta(days=story.DAYS))
+            await api.subscribe("lumen", "cloud", "monthly", code="WELCOME20")
+            await api.use(story.readings("lumen", api.start, 70, 82))
+            await api.take_seats("kestrel", 3)
+            await api.credit("aurora", 500, "Reports were down on Tuesday")
+            await api.invoice("kestrel", story.WORKSHOP)
+            await api.resume("brasserie")
+
+    before = made()
+    asyncio.run(again())
+    assert made() == before
 
 
 def stops_and_continues(running: Running) -> None:
