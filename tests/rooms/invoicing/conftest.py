@@ -137,6 +137,9 @@ def billed(open_tx):
     async def read():
         async with open_tx() as tx:
             found = (await invoicing.listing(tx, query=PageQuery(limit=200, after=None))).items
+        for each in found:
+            # Whatever was billed: its amount follows from its own explanation.
+            assert [line for line in invoicing.explained(each).lines if not line.is_reproduced] == []
         return [
             (str(each.issued_on), [(line.kind.value, line.amount.minor, _day(line)) for line in each.lines])
             for each in sorted(found, key=lambda each: (each.issued_at, each.number))
