@@ -1,6 +1,6 @@
 """Subscriptions: who has which plan, and when its periods run.
 
-Owns: subscriptions, their terms, their periods, the state each is in and the log of its states; the segments of time
+Owns: subscriptions, their terms, their periods, the state each is in and its history; the segments of time
 that are billed when they are over.
 Announces: SubscriptionCreated, Activated, Renewed, Changed, ChangeScheduled, ChangeRevoked, CancelScheduled,
 RenewalResumed, PastDue, Suspended, Recovered, PauseScheduled, Paused, Resumed, Ended; TrialEnding,
