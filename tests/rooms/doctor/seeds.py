@@ -142,6 +142,16 @@ SEEDS: list[tuple[str, str]] = [
                 current_period_end = {_NOW} - interval '1 hour' where id = {_SUB}""",
     ),
     (
+        "I15",  # it was to begin
+        f"""update subscriptions.subscriptions set status = 'scheduled', next_due_at = {_NOW} - interval '1 hour'
+                where id = {_SUB}""",
+    ),
+    (
+        "I15",  # it was to be resumed, and the clock would never find it
+        f"""update subscriptions.subscriptions set status = 'paused', paused_at = current_period_start, next_due_at = null,
+                resume_at = {_NOW} - interval '1 hour' where id = {_SUB}""",
+    ),
+    (
         "I15c",
         f"""insert into subscriptions.segments (tenant_id, id, subscription_id, customer_id, kind, period_start, period_end,
                 full_period_start, full_period_end, terms, due_at, closes_period)
@@ -222,6 +232,8 @@ SEEDS: list[tuple[str, str]] = [
         f"update entitlements.grants set valid_until = valid_until + interval '1 day' where source_id = {_SUB}",
     ),
     ("I23", f"update subscriptions.subscriptions set status = 'processing' where id = {_SUB}"),
+    ("I23", f"update subscriptions.subscriptions set status = 'paused' where id = {_SUB}"),
+    ("I23", f"update subscriptions.subscriptions set cancel_at = current_period_start where id = {_SUB}"),
     ("I23", "update entitlements.grants set ended_at = null where ended_at is not null"),
     ("I23", "update entitlements.grants set is_suspended = false where is_suspended"),
     ("I23b", "delete from entitlements.grants where kind = 'product'"),
