@@ -110,7 +110,7 @@ async def test_17_a_bill_is_sent_and_reminded_of_and_overdue_and_staff_can_bill_
         await world.advance(to="2026-07-01T00:00:00Z")
         assert await told(world) == ["subscription.renewed", "invoice.finalized"], "due is not overdue"
         await world.advance(to="2026-07-01T01:00:00Z")
-        assert await told(world) == ["invoice.overdue"]
+        assert await told(world) == ["invoice.overdue", "subscription.past_due"]
         assert (await world.subscription(subscription))["status"] in {"active", "past_due"}
 
         hours = {"description": "Workshop", "quantity": "3", "unit_amount": 5000}

@@ -76,3 +76,31 @@ async def test_5_a_pause_over_a_period_end_keeps_the_paid_time_or_gives_it_back(
         assert (resumed["amount_credit_applied"], resumed["amount_paid"]) == (1000, 2000)
         charged = sorted(charge["amount"] for charge in (await world.journal())["charges"])
         assert charged == [2000, 3000, 3000, 3000, 3000]
+
+
+async def test_19_a_trial_without_a_method_ends_as_its_plan_says_and_access_follows(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        for rule in ("invoice", "cancel", "pause"):
+            await world.plan(rule, amount=3000, trial_days=14, billing={"trial_end": rule})
+            await world.customer(rule)
+            await world.subscribe(rule, rule)
+        await world.plan("pro", amount=3000)
+        await world.customer("later")
+        later = await world.subscribe("later", "pro", starts_at="2026-07-01T00:00:00Z")
+        ending = await world.subscriber("ending", "pro")
+        await world.advance(to="2026-06-02T00:00:00Z")
+        await world.delete(f"/api/subscriptions/{ending['id']}", at="2026-06-20T00:00:00Z")
+        await told(world)
+        await world.advance(to="2026-06-15T00:00:00Z")
+
+        told_of = await told(world)
+        assert [told_of.count(name) for name in ("subscription.ended", "subscription.paused")] == [1, 1]
+        names = ("invoice", "cancel", "pause", "later", "ending")
+        found = {each["organization_id"]: each["status"] for each in await world.get("/api/subscriptions", limit=50)}
+        assert [found[name] for name in ("cancel", "pause", "later")] == ["canceled", "paused", "scheduled"]
+        assert later["status"] == "scheduled"
+        assert found["invoice"] in {"active", "past_due"}
+        owed = {name: [made.total for made in await bills(world, name)] for name in names}
+        assert owed == {"invoice": [3000], "cancel": [], "pause": [], "later": [], "ending": [3000]}
+        eligible = {name: (await world.get(f"/api/entitlements/{name}"))["eligible"] for name in names}
+        assert eligible == {"invoice": True, "cancel": False, "pause": False, "later": False, "ending": True}
