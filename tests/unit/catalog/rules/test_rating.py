@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from guilder.domain.catalog.model import ChargeModel, MatrixCell, Price, PriceModel, Tier
 from guilder.domain.catalog.rules.rating import fee, rate, sentence, with_included
+from guilder.domain.catalog.rules.rating.rated import AmountTooLarge
 from guilder.kernel.money import Money
 from guilder.kernel.period import Interval, Unit
 from tests.unit.catalog.rules.prices import SHARES, THREE_TIERS, TWO_TIERS, D, matrix, model
@@ -330,6 +331,12 @@ def test_a_fee_by_percentage_is_our_mistake():
 
 def test_flat_fees_and_percentages_include_nothing():
     for kind in ("flat", "percentage", "graduated_percentage"):
-        with pytest.raises(AssertionError):
-            with_included(model(kind), D(1))
-        assert with_included(model(kind), D(0)) == model(kind)
+        assert with_included(model(kind), D(1)) == with_included(model(kind), D(0)) == model(kind)
+
+
+def test_what_no_amount_can_hold_is_refused_and_not_our_mistake():
+    price = model("graduated", tiers=(Tier(up_to=D(1)), Tier(up_to=None, unit_amount=D(10**14))))
+    with pytest.raises(AmountTooLarge) as refused:
+        rate(price, quantity=D(10**18), currency="EUR")
+    assert refused.value.field == "quantity"
+    assert rate(price, quantity=D(10**18), currency="EUR", cap_minor=5).amount == Money(5, "EUR")

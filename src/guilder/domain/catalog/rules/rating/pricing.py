@@ -72,10 +72,12 @@ def fee(price: Price, *, quantity: int) -> Rated:
 
 
 def with_included(model: PriceModel, included: Decimal) -> PriceModel:
-    """Return the model with more units that are free before its price begins."""
-    if not included:
+    """Return the model with more units that are free before its price begins.
+
+    One that does not price units stays as it is: a subscription may have such a price for a charge that includes some.
+    """
+    if not included or model.model not in INCLUDABLE:
         return model
-    assert model.model in INCLUDABLE, model
     return replace(model, free_units=model.free_units + included)
 
 

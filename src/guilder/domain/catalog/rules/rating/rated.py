@@ -6,7 +6,14 @@ from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from guilder.kernel.money import Money, round_half_up
+from guilder.kernel.errors import Invalid
+from guilder.kernel.money import MINOR_MAX, Money, round_half_up
+
+
+class AmountTooLarge(Invalid):
+    """At this price that many come to more than any amount can be."""
+
+    code = "amount_too_large"
 
 
 class StepKind(StrEnum):
@@ -70,12 +77,17 @@ class Rated:
 
 
 def rated(steps: list[Step], *, currency: str, cap_minor: int | None = None) -> Rated:
-    """Add the steps up and round the sum half-up: the only rounding that there is."""
+    """Add the steps up and round the sum half-up: the only rounding that there is.
+
+    :raises AmountTooLarge: no amount can hold the sum
+    """
     exact = sum((step.subtotal for step in steps), start=Fraction(0))
     minor = round_half_up(exact)
     is_capped = cap_minor is not None and minor > cap_minor
     if cap_minor is not None and is_capped:
         minor = cap_minor
+    if minor > MINOR_MAX:
+        raise AmountTooLarge(field="quantity")
     return Rated(amount=Money(minor, currency), exact=exact, steps=tuple(steps), is_capped=is_capped)
 
 
