@@ -212,3 +212,16 @@ async def test_a_batch_takes_as_many_statements_as_one(subscribed, do, roll, mon
         return len(sent)
 
     assert await statements(1) == await statements(5)
+
+
+async def test_add_ons_end_with_a_parent_that_ends_with_being_paid(family, do, roll, heard):
+    parent, add_on = family
+    await do("cancel", ref=parent.ref, at_period_end=True, now=NOW + 15 * DAY)
+    await do("mark_past_due", refs=[parent.ref], now=NOW + 16 * DAY)
+    await do("suspend", refs=[parent.ref], now=NOW + 17 * DAY)
+    await roll(add_on, now=NOW + 40 * DAY)
+    assert await do("recover", refs=[parent.ref], now=NOW + 40 * DAY) == []
+    assert (await do("one", ref=parent.ref)).status is Status.EXPIRED
+    with_it = await do("one", ref=add_on.ref)
+    assert (with_it.status, with_it.ended_at, with_it.next_due_at) == (Status.CANCELED, NOW + 40 * DAY, None)
+    assert (await heard())[-2:] == ["subscription.ended", "subscription.ended"]

@@ -7,7 +7,10 @@ import pytest
 from guilder.domain.catalog.model import Alignment, TrialEnd
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status, Turn
+from guilder.domain.subscriptions.rules.rolling import TooManyPeriods
+from guilder.domain.subscriptions.rules.trials import TrialTooLong
 from guilder.kernel.lifecycle import IllegalStep
+from guilder.kernel.period import Interval, Unit
 from tests.support.builders.identity import NOW
 
 DAY = timedelta(days=1)
@@ -137,3 +140,28 @@ async def test_a_change_to_what_has_no_trial_left_ends_it_at_once(subscribed, do
     assert changed.after.next_due_at == now
     [ended] = await roll(made, now=now)
     assert (ended.turn, ended.period.starts_at) == (Turn.TRIAL_ENDED, now)
+
+
+@pytest.mark.parametrize("year", [2037, 9999])
+async def test_a_trial_of_more_than_ten_years_is_refused(subscribed, do, year):
+    ends_at = datetime(year, 12, 31, 23, 59, 59, tzinfo=UTC)
+    with pytest.raises(TrialTooLong) as refused:
+        await subscribed(trial_ends_at=ends_at)
+    assert refused.value.field == "trial_ends_at"
+    made = await subscribed(trial_days=3650)
+    with pytest.raises(TrialTooLong):
+        await do("extend_trial", ref=made.ref, until=ends_at, now=NOW)
+
+
+async def test_more_periods_than_can_be_made_up_for_are_refused(subscribed, roll):
+    long_ago, days = NOW - 100 * 365 * DAY, {"interval": Interval(Unit.DAY)}
+    with pytest.raises(TooManyPeriods) as refused:
+        await subscribed(starts_at=long_ago, terms=days)
+    assert refused.value.field == "starts_at"
+    skipping = await subscribed(starts_at=long_ago, terms=days, skips_past=True)
+    assert skipping.current_period.holds(NOW)
+
+
+async def test_days_to_pay_are_agreed_to_at_the_start(subscribed, do):
+    made = await subscribed(terms_days=14)
+    assert (await do("one", ref=made.ref)).terms_days == 14

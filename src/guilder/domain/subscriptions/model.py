@@ -115,6 +115,7 @@ class NewSubscription:
     anchor_at: datetime | None = None  # a grid to stand on: its parent's; None: its own start, as its terms align it
     skips_past: bool = False  # one that starts in the past: the periods already over are not billed
     parent_id: UUID | None = None
+    terms_days: int | None = None  # sent with so many days to pay; None: as its plan says
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 

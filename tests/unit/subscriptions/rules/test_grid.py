@@ -248,3 +248,10 @@ def test_periods_tile_over_a_hundred_years_in_every_zone(zone):
                 continue  # a daily grid differs by its time of day alone, and midnight is the hardest
             reached = tile(begin, ZoneInfo(zone), billing, Interval(unit), steps=fitting.get(unit, 100))
             assert reached > begin + timedelta(days=36_500)
+
+
+@pytest.mark.parametrize("unit", [Unit.YEAR, Unit.HALF_YEAR])
+def test_intervals_of_centuries_have_a_billing_day(unit):
+    billing, start = Billing(alignment=Alignment.BILLING_DAY, billing_day=5), datetime(2026, 1, 31, tzinfo=UTC)
+    anchor = grid.anchor_for(billing, Interval(unit, 1000), start, ZoneInfo("UTC"))
+    assert anchor == datetime(2026, 2, 5, tzinfo=UTC)

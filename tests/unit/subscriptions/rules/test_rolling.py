@@ -150,6 +150,15 @@ def test_a_moved_billing_day_never_shortens_what_is_paid():
     assert (again.current_period.ends_at, again.full_period) == (on("2026-05-15"), None)
 
 
+def test_what_is_paid_when_the_day_moves_is_no_period_of_a_grid_that_began_years_before():
+    # The last 29 February is three years back: there the new grid has its anchor.
+    paid = active(terms(Unit.YEAR), at=on("2026-02-10"))
+    moved = changes.move_billing_day(paid, alignment=Alignment.BILLING_DAY, billing_day=29)
+    assert (moved.anchor_at, moved.period_number < 0) == (on("2024-02-29"), True)
+    rolled, _ = rolling.roll(moved, now=on("2027-02-28"))
+    assert (rolled.period_number, rolled.current_period) == (3, Period(on("2027-02-28"), on("2028-02-29")))
+
+
 # 29 March 2026 has 23 hours in Amsterdam: what begins a day after it is a stub all the same.
 SHORT_DAY, AFTER_IT = on("2026-03-28T23:00"), on("2026-03-29T22:00")
 

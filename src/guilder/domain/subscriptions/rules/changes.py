@@ -88,5 +88,6 @@ def move_billing_day(subscription: Subscription, *, alignment: Alignment, billin
     terms = replace(subscription.terms, billing=billing)
     anchor = grid.anchor_for(billing, terms.interval, ends_at, zone)
     number, _ = grid.period_at(anchor, zone, terms.interval, ends_at)
-    # Not the number before: the present period does not end where one of the new grid begins.
-    return periods.planned(replace(subscription, terms=terms, anchor_at=anchor, period_number=number - 2))
+    # Not the number before: the present period does not end where one of the new grid begins. Nor that of a later one,
+    # for it is none of the new grid, whose anchor may be years back (29 February).
+    return periods.planned(replace(subscription, terms=terms, anchor_at=anchor, period_number=min(number - 2, -2)))

@@ -128,7 +128,9 @@ def _midnight_of(first: date, day: int, interval: Interval, zone: ZoneInfo) -> d
     Without one the clamped day is what the grid has in every one of its months.
     """
     dates = [first]
-    for steps in range(1, _STEPS_BACK):
+    # Of intervals of centuries, the calendar has no eight before today.
+    years = interval.count * _MONTHS.get(interval.unit, 0) // 12 + 1
+    for steps in range(1, min(_STEPS_BACK, first.year // years)):
         earlier = date_after(first.replace(day=1) if interval.unit in _MONTHS else first, interval, -steps)
         dates.append(_day_of_month(earlier, day) if interval.unit in _MONTHS else earlier)
     best = max(dates, key=lambda each: (_has_midnight(each, zone), each.day if interval.unit in _MONTHS else 0, each))

@@ -48,6 +48,7 @@ def begin(order: NewSubscription, *, subscription_id: UUID, now: datetime) -> Su
         payment_method_id=order.payment_method_id,
         parent_id=order.parent_id,
         next_due_at=order.starts_at,
+        terms_days=order.terms_days,
         metadata=order.metadata,
     )
     if order.starts_at < now and order.skips_past:

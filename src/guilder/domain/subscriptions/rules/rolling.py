@@ -10,10 +10,36 @@ from guilder.domain.subscriptions.model import Rolled, Segment, Status, Subscrip
 from guilder.domain.subscriptions.rules import changes, grid, pauses, periods, segments
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
 from guilder.kernel import lifecycle
+from guilder.kernel.errors import Invalid
+from guilder.kernel.period import Interval
 
 STEPS_MAX = 20_000  # one that began in the past may bring fifty years of days
 # What an add-on does together with its parent.
 SHARED = frozenset({Turn.PAUSED, Turn.RESUMED, Turn.ENDED})
+
+
+class TooManyPeriods(Invalid):
+    """It began too long ago: so many periods are not made up for at once."""
+
+    code = "too_many_periods"
+
+
+def check_steps(scheduled: Subscription, *, now: datetime) -> None:
+    """Let something pass that began in the past, and whose periods since can be taken together.
+
+    :raises TooManyPeriods: names the field
+    """
+    billing = scheduled.terms.billing
+    intervals = [scheduled.terms.interval, *([billing.usage_interval] if billing.usage_interval else [])]
+    since = scheduled.current_period.starts_at
+    steps = sum(_number(scheduled, each, now) - _number(scheduled, each, since) for each in intervals)
+    # A start, the end of a trial and what was planned are steps of their own.
+    if steps > STEPS_MAX - 10:
+        raise TooManyPeriods(f"it began {steps} periods ago: begin it later, or skip what is over", field="starts_at")
+
+
+def _number(subscription: Subscription, interval: Interval, at: datetime) -> int:
+    return grid.period_at(subscription.anchor_at, ZoneInfo(subscription.time_zone), interval, at)[0]
 
 
 @dataclass(frozen=True, slots=True)

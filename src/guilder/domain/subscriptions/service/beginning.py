@@ -6,7 +6,7 @@ from datetime import datetime
 from guilder.domain.subscriptions import store
 from guilder.domain.subscriptions.events import SubscriptionCreated
 from guilder.domain.subscriptions.model import NewSubscription, Status, Subscription
-from guilder.domain.subscriptions.rules import periods, trials
+from guilder.domain.subscriptions.rules import periods, rolling, trials
 from guilder.domain.subscriptions.service.telling import activated, event
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
@@ -22,8 +22,16 @@ async def create(tx: Tx, *, orders: Sequence[NewSubscription], now: datetime) ->
     One that starts on another date than `now` is `scheduled`. One whose date is past is due at once: roll it in the same
     transaction (`roll_due`), which makes it active and brings every period since; or say `skips_past`, which makes it
     active in its present period, whose fee the caller bills.
+
+    :raises TrialTooLong: it lasts more than ten years
+    :raises TooManyPeriods: it began so long ago that its periods cannot be rolled at once
     """
+    for order in orders:
+        trials.check_length(order.starts_at, order.trial_ends_at)
     made = [periods.begin(order, subscription_id=ids.new(now), now=now) for order in orders]
+    for each in made:
+        if each.status is Status.SCHEDULED and each.current_period.starts_at < now:
+            rolling.check_steps(each, now=now)
     await store.insert(tx, made)
     await plan_reminders(tx, [s for s in made if s.status is Status.TRIALING])
     outbox.announce(tx, [event(SubscriptionCreated, s, status=s.status.value) for s in made], now=now)

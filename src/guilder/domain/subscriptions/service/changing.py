@@ -11,7 +11,7 @@ from guilder.domain.subscriptions.events import (
     SubscriptionTrialExtended,
 )
 from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
-from guilder.domain.subscriptions.rules import changes, grid, periods
+from guilder.domain.subscriptions.rules import changes, grid, periods, trials
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
 from guilder.domain.subscriptions.service.beginning import plan_reminders
 from guilder.domain.subscriptions.service.reading import check_future, current
@@ -95,12 +95,14 @@ async def extend_trial(tx: Tx, *, ref: Ref, until: datetime, now: datetime) -> S
 
     :raises IllegalStep: it is not in its trial
     :raises TrialNotLonger: it ends later than that as it is
+    :raises TrialTooLong: it would last more than ten years
     """
     subscription = await current(tx, ref=ref, now=now)
     if subscription.status is not Status.TRIALING:
         raise lifecycle.IllegalStep(f"cannot extend the trial of what is {subscription.status.value}")
     if until <= subscription.current_period.ends_at:
         raise TrialNotLonger(field="trial_ends_at")
+    trials.check_length(subscription.current_period.starts_at, until)
     extended = await _replanned(tx, changes.try_until(subscription, until))
     await plan_reminders(tx, [extended], now=now)
     outbox.announce(tx, [event(SubscriptionTrialExtended, extended, ends_at=until)], now=now)

@@ -11,9 +11,11 @@ from guilder.domain.subscriptions.events import (
     SubscriptionRecovered,
     SubscriptionSuspended,
 )
-from guilder.domain.subscriptions.model import Segment, Status, Subscription
+from guilder.domain.subscriptions.model import Segment, Status, Subscription, Turn
 from guilder.domain.subscriptions.rules import periods, rolling
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
+from guilder.domain.subscriptions.rules.rolling import ParentTurn
+from guilder.domain.subscriptions.service.following import follow
 from guilder.domain.subscriptions.service.reading import current
 from guilder.domain.subscriptions.service.telling import changed, ended, event
 from guilder.kernel import lifecycle
@@ -56,13 +58,18 @@ async def suspend(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscri
 
 
 async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscription]:
-    """What was owed is paid. Return those that began a new period with it, whose fee the caller has to bill."""
+    """What was owed is paid. Return those that began a new period with it, whose fee the caller has to bill.
+
+    :raises StillDue: an add-on of what ends with it has to be rolled first
+    """
     behind = [s for s in await store.lock(tx, refs) if allows(s.status, Step.RECOVER)]
     recovered = [periods.recover(s, at=now) for s in behind]
     await store.save(tx, [s for s, _ in recovered])
     await store.insert_segments(tx, _left_behind(behind, recovered))
     # What was opted out of, and whose period is over, ended with being paid.
-    outbox.announce(tx, [ended(s) for s, _ in recovered if s.ended_at is not None], now=now)
+    over = [s for s, _ in recovered if s.ended_at is not None]
+    outbox.announce(tx, [ended(s) for s in over], now=now)
+    await follow(tx, {s.ref: ParentTurn(now, Turn.ENDED) for s in over}, now=now)
     on_other_terms = [s for was, (s, _) in zip(behind, recovered, strict=True) if s.terms != was.terms]
     events = [
         event(
