@@ -257,7 +257,10 @@ async def test_what_rests_or_has_not_begun_is_not_suspended(shop, state, action)
 
 
 async def test_a_card_that_was_tried_by_hand_before_the_date_opens_no_case(shop):
-    _, ref, invoice = await a_debtor(shop)
+    customer = await shop.customer(time_zone="UTC")
+    await shop.card(customer)
+    draft = owed(customer, shop.now, is_sent=True, net_days=14)
+    [invoice] = await shop.act(lambda tx: invoicing.finalize(tx, drafts=[draft], via=Via.EITHER, now=shop.now))
     shop.bank = says_no
     by_card = Payable(
         tenant_id=invoice.tenant_id,
@@ -269,4 +272,11 @@ async def test_a_card_that_was_tried_by_hand_before_the_date_opens_no_case(shop)
     await shop.act(lambda tx: payments.collect(tx, payables=[by_card], now=shop.now))
     await shop.drain()
     assert len(shop.charged_at) == 1
-    assert (await cases(shop), await status(shop, ref)) == ([], "active")
+    assert await cases(shop) == []
+
+
+async def test_nobody_is_blocked_for_what_has_not_begun(shop):
+    _, invoice = await both(shop, Status.SCHEDULED)
+    await shop.advance(invoice.due_at + days(7))
+    assert heard(shop, RetriesExhausted, AccessToBlock) == [RetriesExhausted]
+    assert [case.is_blocking for case in await cases(shop)] == [False]
