@@ -128,3 +128,12 @@ async def test_17_a_bill_is_sent_and_reminded_of_and_overdue_and_staff_can_bill_
         assert (corrected["amount_credited"], corrected["amount_due"]) == (6050, 12100)
         await world.advance(to="2026-07-02T00:00:00Z")
         assert (await world.journal())["charges"] == [], "nobody is charged for what is sent"
+        repayment = await world.post(f"/api/invoices/{made['id']}/pay")
+        await world.pay(repayment["payment_link"])
+        await world.advance(to="2026-07-03T00:00:00Z")
+        assert [charge["amount"] for charge in (await world.journal())["charges"]] == [12100]
+        assert (await world.get(f"/api/invoices/{made['id']}"))["status"] == "paid"
+        mails = await world.mails("acme")
+        assert [mails.count(kind) for kind in ("invoice_sent", "invoice_due_soon", "credit_note_issued")] == [3, 1, 1]
+        assert mails.count("invoice_overdue") >= 1
+        assert "payment_failed" not in mails

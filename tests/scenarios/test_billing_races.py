@@ -8,6 +8,7 @@ from tests.support.bills import a_story, row
 from tests.support.processes import until
 
 CROWD, LIMIT = 50, 4
+READINGS = 120
 
 
 async def all_lines(world, organization_id="acme"):
@@ -94,3 +95,25 @@ async def test_a_change_at_the_instant_of_renewal_bills_the_period_once(installa
             # Changed a moment before the renewal, with it, or just after: July is billed once, at the new price.
             assert sum(amount for _, amount in july) == 9000, (name, july)
             assert [kind for kind, _ in july].count("recurring") == 1, (name, july)
+
+
+async def test_readings_that_come_while_their_period_is_billed_are_billed_once_then_or_later(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.meter()
+        price = {"currency": "EUR", "model": "per_unit", "unit_amount": "10"}
+        calls = {"code": "calls", "name": "Calls", "meter": "calls", "prices": [price]}
+        await world.plan("metered", amount=0, charges=[calls])
+        await world.subscriber(plan="metered")
+        await world.advance(to="2026-06-30T23:59:59Z")
+        await world.post("/api/clock/advance", {"to": "2026-07-01T00:00:01Z"})
+
+        async def send(n):
+            await asyncio.sleep(n / 100)
+            await world.use(f"reading-{n}", 1, timestamp="2026-06-30T12:00:00Z")
+
+        await asyncio.gather(*(send(n) for n in range(READINGS)))
+        await at_rest(world)
+        await world.advance(to="2026-08-01T00:00:00Z")
+        june = [(kind, amount) for kind, amount, when in await all_lines(world) if when == "2026-06-01/2026-07-01"]
+        assert sum(amount for _, amount in june) == READINGS * 10, june
+        assert {kind for kind, _ in june} <= {"recurring", "usage", "usage_adjustment"}
