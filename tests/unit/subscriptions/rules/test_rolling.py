@@ -37,7 +37,7 @@ def terms(unit=Unit.MONTH, *, minor=3000, version=1, has_charges=False, quantity
     )
 
 
-def active(agreed=None, *, at=START, zone="UTC"):
+def active(agreed=None, *, at=START, zone="UTC", trial_days=0):
     order = NewSubscription(
         tenant_id=TenantId(TENANT),
         customer_id=CustomerId(CUSTOMER),
@@ -45,6 +45,7 @@ def active(agreed=None, *, at=START, zone="UTC"):
         terms=agreed or terms(),
         starts_at=at,
         time_zone=zone,
+        trial_days=trial_days,
     )
     made = periods.begin(order, subscription_id=ID, now=at)
     return periods.activate(made) if made.status is Status.PROCESSING else made
@@ -290,6 +291,19 @@ def test_an_add_on_follows_its_parent_before_it_renews_at_that_instant():
     ended, turns = rolling.roll(add_on, now=on("2026-06-01"), parent=[rolling.ParentTurn.of(each) for each in theirs])
     assert said(turns) == [("ended", "2026-02-28")]
     assert ended.ended_at == on("2026-02-28T12:00")
+
+
+@pytest.mark.parametrize("in_arrears", [False, True])
+def test_an_add_on_loses_the_rest_of_its_trial_when_its_parent_pauses(in_arrears):
+    agreed = terms(in_arrears=in_arrears)
+    in_trial = active(agreed, trial_days=14)
+    pause = rolling.ParentTurn(START + 4 * DAY, Turn.PAUSED)
+    resume = rolling.ParentTurn(START + 9 * DAY, Turn.RESUMED, paused_at=pause.at)
+    paused = rolling.follow(in_trial, pause)
+    resumed = rolling.follow(paused.subscription, resume)
+    begun = Period(START + 9 * DAY, on("2026-03-09T12:00"))
+    assert (resumed.subscription.current_period, resumed.subscription.full_period) == (begun, None)
+    assert resumed.period == (None if in_arrears else begun)
 
 
 def test_an_add_on_pauses_and_resumes_with_its_parent():

@@ -26,7 +26,9 @@ def keeps_paid_time(subscription: Subscription) -> bool:
 
 
 def pause(subscription: Subscription, *, step: Step, at: datetime) -> tuple[Subscription, tuple[Segment, ...]]:
-    """Stop at `at`: within a period (`PAUSE`), or at its end (`LAPSE`)."""
+    """Stop at `at`: within a period (`PAUSE`), or at its end (`LAPSE`). A trial ends with it: its rest is not paid time."""
+    if subscription.status is Status.TRIALING:
+        subscription = _trial_until(subscription, at)
     is_kept = at < subscription.current_period.ends_at and keeps_paid_time(subscription)
     paused = replace(
         subscription,
@@ -37,6 +39,12 @@ def pause(subscription: Subscription, *, step: Step, at: datetime) -> tuple[Subs
         usage_from=None,
     )
     return periods.planned(paused), segments.close(subscription, at=at, closes_period=not is_kept)
+
+
+def _trial_until(subscription: Subscription, at: datetime) -> Subscription:
+    starts_at = subscription.current_period.starts_at
+    ends_at = max(at, starts_at + timedelta(microseconds=1))  # one that began this very instant still has a length
+    return replace(subscription, current_period=Period(starts_at, ends_at), trial_ends_at=ends_at)
 
 
 def time_left(subscription: Subscription) -> timedelta:
