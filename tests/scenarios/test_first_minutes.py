@@ -185,8 +185,8 @@ def test_every_command_of_the_readme_does_what_it_says(running, shell):
     asked_again_it_is_done_once(running)
 
     blocks = BLOCK.findall(README)
-    assert len(blocks) == 11
-    begin, sell, to_somebody, subscribe, see, explain, month, once, fails, by_hand, lifted = blocks
+    assert len(blocks) == 15
+    begin, sell, to_somebody, subscribe, see, explain, month, once, fails, by_hand, lifted, *by_use = blocks
     for block in (begin, sell, to_somebody):
         shell.run(block)
     assert '"status": "processing"' in shell.run(subscribe)
@@ -226,7 +226,25 @@ def test_every_command_of_the_readme_does_what_it_says(running, shell):
     assert '"blocked": false' in again
     assert '"status": "active"' in again
 
+    use_is_charged_as_it_was_foretold(running, shell, *by_use)
     stops_and_continues(running)
+
+
+def use_is_charged_as_it_was_foretold(
+    running: Running, shell: Shell, by_use: str, order: str, use: str, month: str
+) -> None:
+    shell.run(by_use)
+    ordered = shell.run(order)
+    assert re.findall(r'"total": (\d+)', ordered)[0] == "545", "half of 9.00, and 21 %"
+    assert '"status": "active"' in ordered
+    used = shell.run(use)
+    assert '"duplicates": 1' in used
+    # 16 pages: 2 included, 10 at 50 cents, 4 at 12.5 cents; half of it and of the fee, and 21 %.
+    assert re.findall(r'"total": (\d+)', used)[-1] == "877", used
+    explained = shell.run(month)
+    assert explained.count('"sentence"') == 3, explained
+    [bill, _] = running.data(f"/api/invoices?subscription_id={shell.run('echo $PRESS').strip()}")
+    assert (bill["total"], bill["discount"], bill["status"]) == (877, 725, "paid")
 
 
 def history_is_told(running: Running) -> None:

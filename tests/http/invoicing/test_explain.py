@@ -105,16 +105,18 @@ async def test_what_nobody_billed_is_told_to_staff(ask, open_tx, subscription):
         "billed": None,
         "invoice_id": None,
     }
-    async with open_tx() as tx:
-        [healed] = await invoicing.heal(tx, refs=[subscription.ref], now=NOW)
-    assert healed.subtotal.minor == 3_000
+    heal = path_of(subscription).replace("differences", "heal")
+    [healed] = (await ask("POST", heal)).json()["data"]
+    assert (healed["subtotal"], healed["issued_at"]) == (3_000, found["period_start"])
     assert (await ask("GET", path_of(subscription))).json()["data"]["differences"] == []
+    assert (await ask("POST", heal)).json()["data"] == [], "healing again bills nothing"
 
 
 async def test_only_staff_that_bills_may_see_it(house, tenant, subscription):
     await house.trusts(tenant)
     member = await house.key_of(tenant, role=Role.MEMBER)
     assert (await member("GET", path_of(subscription))).status_code == 403
+    assert (await member("POST", path_of(subscription).replace("differences", "heal"))).status_code == 403
 
 
 async def test_another_tenants_subscription_is_as_unknown_as_none(house, ask, subscription):

@@ -121,17 +121,21 @@ async def late(tx, made, tenant, *, is_turned):
 
 
 async def bills(tx):
+    """Return what was billed; where a credit is named by the line that it credits, by what that line bills."""
     found = (await invoicing.listing(tx, query=PageQuery(limit=500, after=None))).items
+    names = {str(line.id): line.billed_item for each in found for line in each.lines}
+
+    def named(line):
+        of_which = str(line.credits_line_id)
+        return line.billed_item.replace(of_which, names.get(of_which, of_which))
+
     return sorted(
         (
             each.issued_at,
             each.subscription_id,
             each.kind.value,
             each.total.minor,
-            [
-                (line.kind.value, line.billed_item, line.quantity, line.amount.minor, line.tax.minor)
-                for line in each.lines
-            ],
+            [(line.kind.value, named(line), line.quantity, line.amount.minor, line.tax.minor) for line in each.lines],
         )
         for each in found
     )

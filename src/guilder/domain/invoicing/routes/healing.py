@@ -2,7 +2,8 @@
 
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.schemas.differences import DifferencesOut, to_wire
-from guilder.domain.invoicing.schemas.invoices import SubscriptionRef
+from guilder.domain.invoicing.schemas.invoices import InvoiceOut, SubscriptionRef
+from guilder.domain.invoicing.schemas.invoices import to_wire as invoice_to_wire
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.ids import Ref
 from guilder.platform.auth.permission import Permission
@@ -12,6 +13,7 @@ from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
 
 READ = Permission("invoices:read", tenant=Role.BILLING)
+WRITE = Permission("invoices:write", tenant=Role.BILLING)
 DIFFERENCES_MAX = 1_000
 
 router = Router(prefix="/api", tags=["invoices"])
@@ -24,3 +26,12 @@ async def differences(session: Session, subscription_id: SubscriptionRef) -> Env
     await subscriptions.one(session.tx, ref=ref)
     found = await service.differences(session.tx, refs=[ref], limit=DIFFERENCES_MAX, now=session.now)
     return ok(DifferencesOut(subscription_id=subscription_id, differences=[to_wire(each) for each in found]))
+
+
+@router.post("/subscriptions/{subscription_id}/heal", permission=WRITE)
+async def heal(session: Session, subscription_id: SubscriptionRef) -> Envelope[list[InvoiceOut]]:
+    """Bill what is missing of a subscription, and only that: once, dated by when it fell due. The rest is for people."""
+    ref = Ref(session.tenant_id, subscription_id)
+    await subscriptions.one(session.tx, ref=ref)
+    made = await service.heal(session.tx, refs=[ref], now=session.now)
+    return ok([invoice_to_wire(each) for each in made])
