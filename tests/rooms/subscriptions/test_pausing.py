@@ -225,3 +225,26 @@ async def test_add_ons_end_with_a_parent_that_ends_with_being_paid(family, do, r
     with_it = await do("one", ref=add_on.ref)
     assert (with_it.status, with_it.ended_at, with_it.next_due_at) == (Status.CANCELED, NOW + 40 * DAY, None)
     assert (await heard())[-2:] == ["subscription.ended", "subscription.ended"]
+
+
+async def test_what_ended_with_its_parent_an_hour_ago_is_not_resumed_for_itself(family, do, roll):
+    parent, add_on = family
+    await do("cancel", ref=parent.ref, at_period_end=True, now=NOW + 15 * DAY)
+    await do("pause", ref=add_on.ref, now=NOW + 16 * DAY)
+    ends_at = parent.current_period.ends_at
+    with pytest.raises(subscriptions.StillDue):
+        await do("resume", ref=add_on.ref, now=ends_at + DAY)
+    turns = await roll(add_on, now=ends_at + DAY)
+    assert [(each.subscription.id, each.turn, each.at) for each in turns] == [
+        (parent.id, Turn.ENDED, ends_at),
+        (add_on.id, Turn.ENDED, ends_at),
+    ]
+
+
+async def test_an_add_on_is_not_resumed_while_its_parent_is_paused(family, do):
+    parent, add_on = family
+    await do("pause", ref=parent.ref, now=NOW + 15 * DAY)
+    with pytest.raises(subscriptions.ParentIsPaused):
+        await do("resume", ref=add_on.ref, now=NOW + 16 * DAY)
+    await do("resume", ref=parent.ref, now=NOW + 17 * DAY)
+    assert (await do("one", ref=add_on.ref)).status is Status.ACTIVE

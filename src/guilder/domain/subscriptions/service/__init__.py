@@ -17,7 +17,7 @@ from guilder.domain.subscriptions.service.changing import (
     revoke_change,
 )
 from guilder.domain.subscriptions.service.ending import cancel, end, keep
-from guilder.domain.subscriptions.service.pausing import IsLeaving, pause, resume
+from guilder.domain.subscriptions.service.pausing import IsLeaving, ParentIsPaused, pause, resume
 from guilder.domain.subscriptions.service.reading import (
     DateIsPast,
     StillDue,
@@ -46,6 +46,7 @@ __all__ = [
     "DateIsPast",
     "IsLeaving",
     "NoSuchBillingDay",
+    "ParentIsPaused",
     "StillDue",
     "TrialNotLonger",
     "activate",

@@ -25,6 +25,12 @@ class IsLeaving(Conflict):
     code = "subscription_is_leaving"
 
 
+class ParentIsPaused(Conflict):
+    """What this belongs to is paused: it is resumed with that."""
+
+    code = "parent_is_paused"
+
+
 async def pause(
     tx: Tx, *, ref: Ref, at_period_end: bool = False, resume_at: datetime | None = None, now: datetime
 ) -> Changed:
@@ -79,9 +85,11 @@ async def resume(tx: Tx, *, ref: Ref, at: datetime | None = None, now: datetime)
 
     :raises StillDue: it, or an add-on of it, has to be rolled first
     :raises IllegalStep: it is not paused
+    :raises ParentIsPaused: it is an add-on of what is paused
     :raises DateIsPast: `at` is not in the future
     """
     before = await current(tx, ref=ref, now=now)
+    await _check_parent(tx, before)
     if before.pause_at_period_end and before.status is not Status.PAUSED:
         return await _saved(tx, before, replace(before, pause_at_period_end=False, resume_at=None))
     lifecycle.take(MOVES, before.status, Step.RESUME)
@@ -93,6 +101,14 @@ async def resume(tx: Tx, *, ref: Ref, at: datetime | None = None, now: datetime)
     outbox.announce(tx, [resumed(after)], now=now)
     followed = await follow(tx, {ref: ParentTurn(now, Turn.RESUMED, before.paused_at)}, now=now)
     return replace(changed, began_period=is_new, add_ons=followed.get(ref, ()))
+
+
+async def _check_parent(tx: Tx, subscription: Subscription) -> None:
+    if subscription.parent_id is None or subscription.status is not Status.PAUSED:
+        return
+    [parent] = await store.get(tx, [Ref(subscription.tenant_id, subscription.parent_id)])
+    if parent.status is Status.PAUSED:
+        raise ParentIsPaused
 
 
 async def _saved(tx: Tx, before: Subscription, after: Subscription) -> Changed:

@@ -89,10 +89,15 @@ async def current(tx: Tx, *, ref: Ref, now: datetime) -> Subscription:
     """Return a subscription as it is now, held until the transaction ends.
 
     :raises NotFound: no such subscription
-    :raises StillDue: it has to be rolled first
+    :raises StillDue: it, or what it belongs to, has to be rolled first
     """
     subscription = await lock(tx, ref=ref)
     check_rolled(subscription, now=now)
+    if subscription.parent_id is not None:
+        # What is due of the parent may end or pause the add-on, at an instant that is past.
+        parent = Ref(subscription.tenant_id, subscription.parent_id)
+        if await store.due_among(tx, [parent], now=now):
+            raise StillDue
     return subscription
 
 

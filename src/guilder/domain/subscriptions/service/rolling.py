@@ -18,8 +18,8 @@ Steps = list[tuple[Subscription, Subscription, list[Rolled]]]  # before, after, 
 async def roll_due(tx: Tx, *, refs: Sequence[Ref], without_method: Collection[Ref] = (), now: datetime) -> list[Rolled]:
     """Take every step that is due up to `now`: starts, new periods, changes, pauses, resumptions and ends on their dates.
 
-    One subscription may take several, in order; rows that somebody else is at are left to them. Add-ons of `refs` that
-    are due are taken too. `without_method` names those that could not be charged: their trials end as their terms say.
+    One subscription may take several, in order; rows that somebody else is at are left to them. Add-ons of `refs`,
+    and what `refs` belong to, are taken too where they are due. `without_method` names those that could not be charged: their trials end as their terms say.
     What is billed in arrears is written down as segments, and returned with the step that closed it.
     """
     claimed = await _with_parents(tx, await store.claim_due(tx, refs, now=now), now=now)

@@ -100,14 +100,19 @@ async def lock(tx: Tx, refs: Sequence[Ref]) -> list[Subscription]:
 
 
 async def claim_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Subscription]:
-    """Lock those of `refs`, and of their add-ons, that are due and that nobody else is at."""
+    """Lock those of `refs`, of their add-ons, and of what they belong to, that are due and that nobody else is at."""
     rows = await tx.fetch(
         f"""{_SELECT} where (tenant_id, id) in (
                 select * from unnest($1::uuid[], $2::uuid[])
                 union all
                 select a.tenant_id, a.id from subscriptions.subscriptions a
                 join unnest($1::uuid[], $2::uuid[]) as p (tenant_id, id)
-                    on a.tenant_id = p.tenant_id and a.parent_id = p.id)
+                    on a.tenant_id = p.tenant_id and a.parent_id = p.id
+                union all
+                select a.tenant_id, a.parent_id from subscriptions.subscriptions a
+                join unnest($1::uuid[], $2::uuid[]) as n (tenant_id, id)
+                    on a.tenant_id = n.tenant_id and a.id = n.id
+                where a.parent_id is not null)
             and next_due_at <= $3 order by tenant_id, id for update skip locked""",
         *_split(refs),
         now,
