@@ -3,11 +3,14 @@
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from io import BytesIO
 
 import pytest
 from pypdf import PdfReader
 
+from guilder.domain.catalog import service as catalog
+from guilder.domain.catalog.model import Duration, NewPromoCode
 from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import handlers
 from guilder.domain.invoicing import service as invoicing
@@ -106,6 +109,29 @@ async def test_the_pdf_says_who_owes_what_to_whom_and_for_which_days(open_tx, cu
         assert said in text
     assert "Mar 1 – 31, 2026" in text  # Amsterdam's days, with the last one that is included
     assert "PAID" not in text
+
+
+async def test_what_stands_in_the_column_adds_up_to_what_stands_under_it(open_tx, customer, made, stored):
+    async with open_tx() as tx:
+        promo = NewPromoCode(code="TEN", name="Ten", percent=Decimal(10), duration=Duration.FOREVER)
+        await catalog.create_promo_code(tx, promo=promo, now=NOW)
+        await invoicing.redeem(
+            tx,
+            customer_id=customer.id,
+            subscription_id=None,
+            code="TEN",
+            plan_id=None,
+            product_id=None,
+            is_first_purchase=True,
+            currency="EUR",
+            now=NOW,
+        )
+        invoice = await an_invoice(tx, customer, lines=(a_line(10_000), a_line(5_000)))
+    await made(invoice)
+    _, text = await stored(invoice)
+    for said in ("€100.00", "Discount: -€10.00", "€50.00", "Discount: -€5.00", "Subtotal €150.00", "Discount -€15.00"):
+        assert said in text, text
+    assert "Total €135.00" in text
 
 
 async def test_a_paid_one_says_when_and_with_which_card(open_tx, customer, made, stored):

@@ -72,7 +72,7 @@ class DocumentLine:
     unit_price: Decimal | None = None
     tax_rate: Decimal | None = None
     details: tuple[str, ...] = ()
-    discount: Money | None = None  # taken off already
+    discount: Money | None = None  # what of the amount is taken off under the lines
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,7 +190,8 @@ def _line(line: Line, zone: ZoneInfo, *, is_taxed: bool) -> printed.DocumentLine
         price = Decimal(line.unit_amount.minor).scaleb(-exponent(line.unit_amount.currency))
     return printed.DocumentLine(
         description=line.description,
-        amount=line.amount,
+        # Before the discount, as the subtotal is: what stands in the column adds up to what stands under it.
+        amount=line.amount + line.discount if line.discount else line.amount,
         period=_days(line.period, zone) if line.period else None,
         quantity=Decimal(line.quantity),
         unit_price=price,

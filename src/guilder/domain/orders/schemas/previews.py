@@ -24,7 +24,8 @@ class PreviewedLineOut(Out):
     period_start: datetime | None
     period_end: datetime | None
     subscription_id: SubscriptionRef | None
-    charge: str | None
+    charge: str
+    tax_code: str
     sentence: str | None
 
 
@@ -34,6 +35,7 @@ class PreviewedTaxOut(Out):
     net: int
     tax: int
     legal_note: str
+    code: str
 
 
 class PreviewedInvoiceOut(Out):
@@ -46,7 +48,7 @@ class PreviewedInvoiceOut(Out):
     discount: int
     tax: int
     total: int
-    credit_applied: int
+    amount_credit_applied: int
     amount_due: int
     lines: list[PreviewedLineOut]
     taxes: list[PreviewedTaxOut]
@@ -117,7 +119,7 @@ def _invoice(invoice: Invoice) -> PreviewedInvoiceOut:
         discount=invoice.discount.minor if invoice.discount else 0,
         tax=invoice.tax.minor,
         total=invoice.total.minor,
-        credit_applied=invoice.credit_applied.minor if invoice.credit_applied else 0,
+        amount_credit_applied=invoice.credit_applied.minor if invoice.credit_applied else 0,
         amount_due=invoice.due.minor,
         lines=[_line(line) for line in invoice.lines],
         taxes=[_tax(tax) for tax in invoice.taxes],
@@ -140,12 +142,18 @@ def _line(line: Line) -> PreviewedLineOut:
         period_start=line.period.starts_at if line.period else None,
         period_end=line.period.ends_at if line.period else None,
         subscription_id=line.subscription_id,
-        charge=line.charge or None,
+        charge=line.charge,
+        tax_code=line.tax_code,
         sentence=str(sentence) if sentence else None,
     )
 
 
 def _tax(tax: TaxTotal) -> PreviewedTaxOut:
     return PreviewedTaxOut(
-        name=tax.name, percent=tax.percent, net=tax.net.minor, tax=tax.tax.minor, legal_note=tax.legal_note
+        name=tax.name,
+        percent=tax.percent,
+        net=tax.net.minor,
+        tax=tax.tax.minor,
+        legal_note=tax.legal_note,
+        code=tax.code,
     )
