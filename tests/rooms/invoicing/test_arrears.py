@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
+
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Alignment, Billing
 from guilder.domain.invoicing import service as invoicing
@@ -175,3 +177,28 @@ async def test_included_units_and_a_cap_are_for_a_full_period_and_their_part_for
     await used(400, "2026-07-20")
     await bill(AUGUST)
     assert [lines[0] for _, lines in await billed()] == [("usage", 300, "06-16"), ("usage", 2000, "07-01")]
+
+
+@pytest.mark.parametrize("taken_back", ["credited", "void", "written off"])
+async def test_corrected_use_is_not_given_back_where_nothing_is_left_of_what_was_billed(
+    open_tx, somebody, metered, used, bill, billed, taken_back
+):
+    await metered(amount=0)
+    event = await used(100, "2026-06-10")
+    await bill(JULY)
+    async with open_tx() as tx:
+        [june] = (await invoicing.listing(tx, query=PageQuery(limit=5))).items
+        if taken_back == "credited":
+            await invoicing.credit_note(
+                tx, invoice_id=june.id, correction=invoicing.Correction(reason="Wrong", amount_minor=700), now=JULY
+            )
+        else:
+            verb = invoicing.void if taken_back == "void" else invoicing.give_up
+            await verb(tx, refs=[june.ref], now=JULY)
+        await usage.cancel(tx, event_id=event, now=utc("2026-07-05"))
+    await bill(AUGUST)
+    back = [("usage_adjustment", -300, "06-01")] if taken_back == "credited" else []
+    assert (await billed())[-1] == ("2026-08-01", [*back, ("recurring", 0, "08-01")])
+    async with open_tx() as tx:
+        held = await invoicing.credit_balance(tx, customer_id=somebody.id)
+    assert held == ({"EUR": Money(300, "EUR")} if back else {})

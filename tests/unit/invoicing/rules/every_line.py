@@ -92,8 +92,15 @@ def reading(quantity, *, events=1, value=0, group=()):
     return Reading(group=group, quantity=Decimal(quantity), events=events, value=Decimal(value))
 
 
-def billed_before(amount, kept=Fraction(1)):
-    return use.Billed(amount=eur(amount), number=1, invoice_number="INV-1", line_id=UUID(int=8), kept=kept)
+def billed_before(amount, kept=Fraction(1), left=None):
+    return use.Billed(
+        amount=eur(amount),
+        number=1,
+        invoice_number="INV-1",
+        line_id=UUID(int=8),
+        kept=kept,
+        left=None if left is None else eur(left),
+    )
 
 
 def missing(billed=None):
@@ -248,9 +255,13 @@ CASES: dict[str, list[NewLine]] = {
     "late": [used(GRADUATED, reading(2_000), billed=billed_before(500), late=True)],
     "less than was billed": [used(GRADUATED, reading(20), billed=billed_before(5_000, Fraction(9, 10)), late=True)],
     "nothing left of it": [used(GRADUATED, reading(0), billed=billed_before(5_000), late=True)],
+    "most of it credited before": [
+        used(GRADUATED, reading(20), billed=billed_before(5_000, Fraction(9, 10), 700), late=True)
+    ],
     "commitment": [missing()],
     "commitment again": [missing(billed_before(500))],
     "commitment given back": [missing(billed_before(9_000))],
+    "commitment credited before": [missing(billed_before(9_000, left=100))],
     "prepaid in part": paid_by_prepaid(100),
     "prepaid whole": paid_by_prepaid(100_000),
     "prepaid bought": bought(),

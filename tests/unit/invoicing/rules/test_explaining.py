@@ -59,7 +59,8 @@ def price(each):
     if "pays_for" in said:
         return -sum(part["amount"] for part in said["pays_for"])
     if "least" in said:
-        return max(said["least"] - said["fees"] - said["use"], 0) - said["billed_before"]
+        missing = max(said["least"] - said["fees"] - said["use"], 0) - said["billed_before"]
+        return max(missing, -said.get("left", 10**9))
     if each.rule in ("correction", "prepaid_credits_bought"):
         return each.price.minor  # somebody decided on it
     share = each.share.fraction if each.share else 1
@@ -68,7 +69,7 @@ def price(each):
         if each.rule.startswith("flat_fee"):
             return round_half_up(round_half_up(exact) * share)
         whole = min(round_half_up(exact), said.get("cap") or 10**9) - said.get("billed_before", 0)
-        return round_half_up(whole * Fraction(*said.get("kept", (1, 1))))
+        return max(round_half_up(whole * Fraction(*said.get("kept", (1, 1)))), -said.get("left", 10**9))
     if each.rule == "proration_credit":
         return -min(round_half_up(said["full_amount"] * share), said["left"])
     whole = said.get("full_amount", round_half_up(said["unit_amount"] * Fraction(said.get("quantity", 1))))

@@ -186,6 +186,10 @@ def test_late_use_bills_the_difference_and_corrected_use_gives_it_back_as_it_was
     assert less.is_discountable is False
     assert less.billed_item.endswith(":late:3")
     assert use.adjustment(a_stretch(), rated(280, FREE_100), Billed(amount=eur(90), number=3)) is None
+    capped = use.adjustment(a_stretch(), rated(280, FREE_100), replace(before, left=eur(20)))
+    assert capped is not None
+    assert capped.amount == eur(-20)
+    assert use.adjustment(a_stretch(), rated(280, FREE_100), replace(before, left=eur(0))) is None
 
 
 def test_while_it_is_open_what_stands_counts_and_when_it_is_over_what_was_rated():

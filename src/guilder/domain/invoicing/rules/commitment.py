@@ -67,9 +67,11 @@ def line(
     wanted, floor = missing(parts, counted), least(parts, counted.fees.currency)
     before = billed.amount if billed else zero(wanted.currency)
     amount = wanted - before
+    is_credit = amount.minor < 0 and billed is not None
+    if billed is not None and is_credit:
+        amount = billed.back(amount)
     if amount.is_zero:
         return None
-    is_credit = amount.minor < 0 and billed is not None
     again = f":late:{billed.number + 1}" if billed else ""
     return NewLine(
         kind=LineKind.COMMITMENT,
@@ -99,6 +101,7 @@ def line(
             "billed_before": before.minor,
             "amount": amount.minor,
             "rounding": "half_up",
+            **({"left": -amount.minor} if amount != wanted - before else {}),
             "sentence": f"The period comes to {floor} at least; fees of {counted.fees} and use of {counted.use} leave "
             f"{wanted} to be made up" + (f", of which {before} was billed before." if billed else "."),
         },

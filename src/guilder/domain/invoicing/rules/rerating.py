@@ -32,6 +32,7 @@ class Once:
     tax_percent: Decimal = Decimal(0)
     tax_code: str = "standard"
     taxes: tuple[TaxTotal, ...] = ()
+    left_minor: int | None = None  # of its line, that can still be given back; None where nobody asked
 
     @property
     def key(self) -> Key:
@@ -68,7 +69,14 @@ def _billed(times: Sequence[Once]) -> Billed:
         line_id=original.line_id if original else None,
         taxed_as=_applied(original) if original else None,
         kept=_kept(original) if original else Fraction(1),
+        left=_left(times, standing),
     )
+
+
+def _left(times: Sequence[Once], standing: Sequence[Once]) -> Money | None:
+    known = [each.left_minor for each in standing if each.amount.minor > 0]
+    minors = [minor for minor in known if minor is not None]
+    return Money(max(sum(minors), 0), times[0].total.currency) if len(minors) == len(known) else None
 
 
 def _sum(times: Sequence[Once], currency: str) -> Money:

@@ -88,7 +88,8 @@ class Use:
 class Billed:
     """What was billed for a charge and group of a stretch so far, and how the line for it was taxed.
 
-    `kept` is what was left of its price after discounts: what is given back is given back at that.
+    `kept` is what was left of its price after discounts: what is given back is given back at that. `left` is the most
+    that can be: not what was voided, written off, credited before, or paid for by a gift. None: there is no such limit.
     """
 
     amount: Money
@@ -97,6 +98,12 @@ class Billed:
     line_id: UUID | None = None
     taxed_as: AppliedRate | None = None
     kept: Fraction = Fraction(1)
+    left: Money | None = None
+
+    def back(self, difference: Money) -> Money:
+        """Return what is given back of a difference below zero."""
+        back = difference.times_half_up(self.kept)
+        return back if self.left is None else max(back, -self.left)
 
 
 Key = tuple[str, str]  # charge code, group as text
@@ -259,9 +266,11 @@ def group_text(group: Group) -> str:
     return text if len(text) <= _GROUP_TEXT_MAX else sha256(text.encode()).hexdigest()
 
 
-def _given_back(stretch: Stretch, use: Use, billed: Billed, amount: Money, *, item: str, words: str) -> NewLine:
+def _given_back(stretch: Stretch, use: Use, billed: Billed, amount: Money, *, item: str, words: str) -> NewLine | None:
     """Give back what was billed too much, at what it was billed for: after its discounts, and taxed as it was."""
-    back = amount.times_half_up(billed.kept)
+    back = billed.back(amount)
+    if back.is_zero:
+        return None
     return NewLine(
         kind=LineKind.USAGE_ADJUSTMENT,
         description=f"{words}: {_described(use)}, {_days(stretch)}",
@@ -366,6 +375,8 @@ def _why(rule: str, stretch: Stretch, use: Use, billed: Billed | None, amount: M
         said |= {"billed_before": billed.amount.minor, "billed_on": billed.invoice_number}
     if billed and amount.minor < 0 and billed.kept != 1:
         said["kept"] = [billed.kept.numerator, billed.kept.denominator]
+    if billed and billed.left is not None and amount != (use.rated.amount - billed.amount).times_half_up(billed.kept):
+        said["left"] = billed.left.minor
     return said | {"sentence": _sentence(use, billed, amount)}
 
 
@@ -374,5 +385,8 @@ def _sentence(use: Use, billed: Billed | None, amount: Money) -> str:
     if not billed or billed.amount.is_zero:
         return words
     where = f" on {billed.invoice_number}" if billed.invoice_number else ""
-    kept = "" if amount == use.rated.amount - billed.amount else f", after its discount {amount}"
-    return f"{words} Billed before{where}: {billed.amount}; the difference is {use.rated.amount - billed.amount}{kept}."
+    difference = use.rated.amount - billed.amount
+    after = difference.times_half_up(billed.kept) if difference.minor < 0 else difference
+    kept = "" if after == difference else f", after its discount {after}"
+    left = "" if amount == after else f", of which {-amount} is left to be given back"
+    return f"{words} Billed before{where}: {billed.amount}; the difference is {difference}{kept}{left}."

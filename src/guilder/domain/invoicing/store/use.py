@@ -19,6 +19,32 @@ from guilder.platform.db.tx import Row, Tx
 Stretch = tuple[TenantId, UUID, datetime]  # tenant, subscription, when it began
 
 
+# What is left of a line `l` and the part of it that prepaid credits paid for, in the terms of its price.
+_NOT_CREDITED = """
+    left join lateral (
+        select sum(p.amount_minor + coalesce(c.net, 0)
+                   + case when p.explanation #>> '{tax,is_inclusive}' = 'true'
+                          then p.tax_minor + coalesce(c.tax, 0) else 0 end)::bigint as left_minor
+        from invoicing.lines p
+        left join lateral (
+            select sum(x.amount_minor) as net, sum(x.tax_minor) as tax
+            from invoicing.lines x
+            join invoicing.invoices y on y.tenant_id = x.tenant_id and y.id = x.invoice_id and y.status <> 'void'
+            where x.tenant_id = p.tenant_id and x.credits_line_id = p.id) c on true
+        where p.tenant_id = l.tenant_id and p.invoice_id = l.invoice_id
+          and p.billed_item in (l.billed_item, l.billed_item || ':prepaid')) n on true"""
+# What of it was paid for by prepaid credits that nobody paid for.
+_GIFTS = """
+    left join lateral (
+        select sum((paid ->> 'amount')::bigint)::bigint as minor
+        from invoicing.lines d
+        join invoicing.prepaid_grants g
+            on g.tenant_id = d.tenant_id and g.id = (d.explanation ->> 'grant')::uuid and g.invoice_id is null
+        cross join jsonb_array_elements(d.explanation -> 'pays_for') paid
+        where d.tenant_id = l.tenant_id and d.invoice_id = l.invoice_id and d.kind = 'prepaid'
+          and paid ->> 'billed_item' = l.billed_item) f on true"""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
     """One time that a stretch was rated, as it is written down."""
@@ -79,13 +105,15 @@ async def rated(tx: Tx, stretches: Sequence[Stretch]) -> dict[Stretch, list[Once
     if not stretches:
         return found
     rows = await tx.fetch(
-        """select r.*, r.group_values::text as group_json, l.id as line_id, i.number as invoice_number,
-                  l.amount_minor as net_minor, l.discount_minor, l.tax_percent, l.tax_code, i.taxes::text as taxes_json
+        f"""select r.*, r.group_values::text as group_json, l.id as line_id, i.number as invoice_number,
+                  l.amount_minor as net_minor, l.discount_minor, l.tax_percent, l.tax_code, i.taxes::text as taxes_json,
+                  case when i.status in ('open', 'paid') then n.left_minor - coalesce(f.minor, 0) else 0 end as left_minor
            from invoicing.rated r
            left join invoicing.billed_items b on b.tenant_id = r.tenant_id and b.billed_item = r.billed_item
            left join invoicing.invoices i on i.tenant_id = b.tenant_id and i.id = b.invoice_id
            left join invoicing.lines l
                on l.tenant_id = i.tenant_id and l.invoice_id = i.id and l.billed_item = r.billed_item
+           {_NOT_CREDITED} {_GIFTS}
            where (r.tenant_id, r.subscription_id, r.starts_at) in
                  (select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]))
            order by r.tenant_id, r.subscription_id, r.starts_at, r.charge, r.group_key, r.number""",
@@ -189,4 +217,5 @@ def _once(row: Row) -> Once:
         tax_percent=Decimal(row["tax_percent"] or 0).normalize(),
         tax_code=row["tax_code"] or "standard",
         taxes=msgspec.json.decode(row["taxes_json"], type=tuple[TaxTotal, ...]) if row["taxes_json"] else (),
+        left_minor=row["left_minor"],
     )

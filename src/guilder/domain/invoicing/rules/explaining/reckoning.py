@@ -96,14 +96,20 @@ def _use(said: Said) -> int:
         rated = min(rated, said["cap"])
     difference = rated - said.get("billed_before", 0)
     # What is given back is given back at what it was billed for, after its discounts.
-    return round_half_up(difference * (Fraction(*said["kept"]) if "kept" in said else 1))
+    return _as_is_left(said, round_half_up(difference * (Fraction(*said["kept"]) if "kept" in said else 1)))
 
 
 def _commitment(said: Said) -> int:
     parts = zip(said["commitment"], said["share"], strict=True)
     least = sum(round_half_up(whole * Fraction(*share)) for whole, share in parts)
     missing = max(least - said["fees"] - said["use"], 0)
-    return int(missing - said["billed_before"])
+    return _as_is_left(said, int(missing - said["billed_before"]))
+
+
+def _as_is_left(said: Said, difference: int) -> int:
+    """Give no more back than was left of what was billed."""
+    left: int | None = said.get("left")
+    return difference if left is None else max(difference, -left)
 
 
 def _share(said: Said) -> Fraction:

@@ -215,7 +215,9 @@ def _before(telling: Telling, rated: int) -> list[str]:
     told = {"before": telling.money(before), "difference": telling.money(difference)}
     invoice = str(said.get("billed_on", ""))
     words = [telling.say("before_on", invoice=invoice, **told) if invoice else telling.say("before", **told)]
-    if "kept" in said:
+    if "left" in said:
+        words.append(telling.say("left", amount=telling.money(said["left"])))
+    elif "kept" in said:
         words.append(telling.say("kept", amount=telling.money(price_of(telling.line).minor)))
     return words
 

@@ -28,6 +28,7 @@ EN = {
     "at_most": "At most {cap} is charged.",
     "before": "{before} was billed before: the difference is {difference}.",
     "before_on": "{before} was billed before, on {invoice}: the difference is {difference}.",
+    "left": "Of that, {amount} is left to be given back.",
     "kept": "After the discount that it was billed with, that is {amount}.",
     "commitment": "{name}, {days}: at least {least} is due. Fees of {fees} and use of {use} leave {missing}.",
     "split": "This line is {part} of it; the rest is a line of its own, for prepaid credit pays one of the two.",
@@ -103,6 +104,7 @@ DE = {
     "at_most": "Berechnet werden höchstens {cap}.",
     "before": "Davor wurden bereits {before} berechnet: Die Differenz beträgt {difference}.",
     "before_on": "Mit {invoice} wurden bereits {before} berechnet: Die Differenz beträgt {difference}.",
+    "left": "Davon sind {amount} übrig, die zurückgegeben werden.",
     "kept": "Nach dem Rabatt, mit dem es berechnet wurde, sind das {amount}.",
     "commitment": "{name}, {days}: Vereinbart sind mindestens {least}. Nach Grundgebühren von {fees} und Nutzung von {use} "
     "fehlen {missing}.",
