@@ -2,12 +2,18 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
 from guilder.domain.invoicing import jobs
 from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.handlers import on_refund_succeeded
 from guilder.domain.invoicing.model import Settled
+from guilder.domain.invoicing.service import prepaid
+from guilder.domain.payments.events import RefundSucceeded
+from guilder.domain.usage import service as usage
+from guilder.kernel.event import Message
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from tests.rooms.invoicing.test_arrears import AUGUST, JULY, JUNE, utc
@@ -195,3 +201,63 @@ async def test_taken_back_is_drawn_no_more(open_tx, metered, used, bill, billed,
     await used(10, "2026-06-10")
     await bill(JULY)
     assert (await billed())[0][1] == [("usage", 100, "06-01"), ("recurring", 0, "07-01")]
+
+
+async def test_a_credit_note_of_what_was_sold_takes_the_credits_back_too(
+    open_tx, somebody, metered, used, bill, granted, left, balances, vat
+):
+    _, sale = await granted(1_000, is_paid=True)
+    async with open_tx() as tx:
+        await invoicing.credit_note(
+            tx, invoice_id=sale.id, correction=invoicing.Correction(reason="Too much", amount_minor=357), now=JUNE
+        )
+        [grant] = (await invoicing.prepaid_grants(tx, query=PageQuery(limit=5), customer_id=somebody.id)).items
+    assert (grant.left.minor, grant.is_usable) == (700, False)
+    async with open_tx() as tx:
+        await invoicing.credit_note(tx, invoice_id=sale.id, correction=invoicing.Correction(reason="All"), now=JUNE)
+    assert await left() == {"": 0}
+    assert await balances() == {}, "nothing was paid, nothing can be used, and nothing is owed"
+    await metered(amount=0)
+    await used(100, "2026-06-10")
+    await bill(JULY)
+    assert await balances() == {"receivable": 1_190, "revenue": -1_000, "tax_payable": -190}
+
+
+async def test_credits_whose_price_was_refunded_with_what_it_bought_are_over(open_tx, granted, left):
+    await granted(1_000, is_paid=True)
+    _, sale = await granted(500, name="kept", is_paid=True)
+    async with open_tx() as tx:
+        refunds = [await _refunded(tx, sale, ends_access=False), await _refunded(tx, sale, ends_access=True)]
+        for refund, is_over in zip(refunds, (False, True), strict=True):
+            await on_refund_succeeded(tx, [refund], now=JUNE)
+            [grant] = await prepaid.sold(tx, invoices=[sale.ref]) or [None]
+            assert (grant is None) is is_over
+
+
+async def _refunded(tx, sale, *, ends_access):
+    event = RefundSucceeded(
+        tenant_id=sale.tenant_id,
+        refund_id=UUID(int=1),
+        payment_id=UUID(int=2),
+        invoice_id=sale.id,
+        customer_id=sale.customer_id,
+        amount=sale.total,
+        settled_at=JUNE,
+        ends_access=ends_access,
+    )
+    return Message(id=UUID(int=3), event=event, occurred_at=JUNE, actor="test")
+
+
+async def test_what_a_gift_paid_for_is_not_given_back_as_money(
+    open_tx, somebody, metered, used, bill, billed, granted, vat
+):
+    await metered(amount=0)
+    await granted(600)
+    event = await used(100, "2026-06-10")
+    await bill(JULY)
+    async with open_tx() as tx:
+        await usage.cancel(tx, event_id=event, now=utc("2026-07-05"))
+    await bill(AUGUST)
+    assert (await billed())[-1][1] == [("usage_adjustment", -400, "06-01"), ("recurring", 0, "08-01")]
+    async with open_tx() as tx:
+        assert await invoicing.credit_balance(tx, customer_id=somebody.id) == {"EUR": Money(476, "EUR")}

@@ -9,7 +9,7 @@ from guilder.domain.invoicing.model import Settled
 from guilder.domain.invoicing.service import Heard
 from guilder.domain.payments.events import PaymentSucceeded, RefundFailed, RefundSucceeded
 from guilder.domain.usage.events import UsageChanged
-from guilder.kernel.event import Message
+from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
@@ -30,6 +30,8 @@ async def on_payment_succeeded(tx: Tx, messages: Sequence[Message[PaymentSucceed
 async def on_refund_succeeded(tx: Tx, messages: Sequence[Message[RefundSucceeded]], *, now: datetime) -> None:
     refs = sorted({Ref(message.event.tenant_id, message.event.invoice_id) for message in messages})
     await service.record_refunds(tx, refs=refs, now=now)
+    ended = sorted({Ref(each.tenant_id, each.invoice_id) for each in events_of(messages) if each.ends_access})
+    await service.end_prepaid_sold(tx, invoices=ended, now=now)
 
 
 async def on_refund_failed(tx: Tx, messages: Sequence[Message[RefundFailed]], *, now: datetime) -> None:

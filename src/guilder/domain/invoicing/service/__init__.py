@@ -44,6 +44,7 @@ from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_bille
 from guilder.domain.invoicing.service.healing import differences, heal
 from guilder.domain.invoicing.service.leaving import bill_cut_off
 from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
+from guilder.domain.invoicing.service.prepaid import access_ended as end_prepaid_sold
 from guilder.domain.invoicing.service.prepaid import expire_due as expire_prepaid_due
 from guilder.domain.invoicing.service.prepaid import grant as grant_prepaid
 from guilder.domain.invoicing.service.prepaid import listing as prepaid_grants
@@ -106,6 +107,7 @@ __all__ = [
     "document_path",
     "document_stored",
     "end_discount",
+    "end_prepaid_sold",
     "expire_prepaid_due",
     "explained",
     "finalize",

@@ -12,7 +12,7 @@ from guilder.domain.invoicing.model import Credit, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import correcting
 from guilder.domain.invoicing.rules.correcting import Back, BadCreditAmount, CreditTooLarge
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
-from guilder.domain.invoicing.service import crediting
+from guilder.domain.invoicing.service import crediting, prepaid
 from guilder.domain.invoicing.service.finalizing import (
     finalize,
     note_event,
@@ -73,7 +73,8 @@ async def credit_note(tx: Tx, *, invoice_id: UUID, correction: Correction, now: 
     """Take back what was billed, all or a part, with a credit note; return it.
 
     An open invoice owes less first: what is in flight for the old amount is cancelled, and the rest collected anew.
-    What is more than was still owed becomes customer credit, or is refunded.
+    What is more than was still owed becomes customer credit, or is refunded. Prepaid credits that it sold are taken back
+    with their price, as far as they are left.
 
     :raises NotFound, NoSuchLine: no such invoice or line
     :raises NotCreditable: it is void, given up, or a credit note itself
@@ -85,7 +86,9 @@ async def credit_note(tx: Tx, *, invoice_id: UUID, correction: Correction, now: 
     invoice = await _locked(tx, invoice_id)
     back = await _back(tx, invoice, correction)
     draft = correcting.draft_of(invoice, back, cause=ids.new(now), reason=correction.reason, now=now)
+    sold = await prepaid.sold(tx, invoices=[invoice.ref])
     [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
+    await prepaid.take_back_sold(tx, grants=sold, minor=-note.subtotal.minor, note_id=note.id, now=now)
     applied = min(-note.total.minor, invoice.due.minor) if invoice.status is Status.OPEN else 0
     if applied:
         await _owe_less(tx, invoice, note, replace(note.total, minor=applied), now=now)

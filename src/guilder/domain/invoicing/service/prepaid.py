@@ -219,6 +219,36 @@ async def invoices_voided(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None
     )
 
 
+async def sold(tx: Tx, *, invoices: Sequence[Ref]) -> list[PrepaidGrant]:
+    """Lock and return what was bought with these invoices, and is not over."""
+    return [each for each in await rows.lock_bought(tx, invoices) if each.ended_at is None]
+
+
+async def access_ended(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
+    """End what was bought with these invoices: its price was refunded, and what it bought with that."""
+    found = await sold(tx, invoices=invoices)
+    await _end(tx, found, at=[now] * len(found))
+
+
+async def take_back_sold(tx: Tx, *, grants: Sequence[PrepaidGrant], minor: int, note_id: UUID, now: datetime) -> None:
+    """Take of what was bought as much as a credit note gives back of its price, as far as it is left: who is not to pay
+    for it, or has the money again, does not have it to use as well."""
+    for grant in grants:
+        taken = replace(grant.left, minor=min(minor, grant.left.minor))
+        if taken.is_zero:
+            continue
+        await rows.take(tx, grant.ref, taken)
+        entry = journal.prepaid_taken_back(
+            tenant_id=grant.tenant_id,
+            grant_id=grant.id,
+            note_id=note_id,
+            customer_id=grant.customer_id,
+            amount=taken,
+            at=now,
+        )
+        await ledger.post(tx, entries=[entry])
+
+
 async def _end(tx: Tx, grants: Sequence[PrepaidGrant], *, at: Sequence[datetime]) -> list[PrepaidGrant]:
     if not grants:
         return []

@@ -144,6 +144,15 @@ async def return_uses(tx: Tx, invoices: Sequence[Ref], *, now: datetime) -> list
     return uses
 
 
+async def take(tx: Tx, ref: Ref, amount: Money) -> None:
+    """Take of a locked grant what will not be drawn any more."""
+    await tx.execute(
+        "update invoicing.prepaid_grants set left_minor = left_minor - $3 where tenant_id = $1 and id = $2",
+        *ref,
+        amount.minor,
+    )
+
+
 async def end(tx: Tx, refs: Sequence[Ref], *, at: Sequence[datetime]) -> None:
     await tx.execute(
         """update invoicing.prepaid_grants g set ended_at = v.at

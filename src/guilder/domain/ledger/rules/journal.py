@@ -279,6 +279,24 @@ def prepaid_returned(
     )
 
 
+def prepaid_taken_back(
+    *, tenant_id: TenantId, grant_id: UUID, note_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+) -> JournalEntry:
+    """Book what a credit note took back of prepaid credits as not owed: the note took it out of what is earned."""
+    return entry_of(
+        "prepaid_taken_back",
+        ("credit_note", note_id),
+        tenant_id=tenant_id,
+        customer_id=customer_id,
+        currency=amount.currency,
+        at=at,
+        postings=[
+            Posting(Account.DEFERRED_REVENUE, amount.minor, grant_id),
+            Posting(Account.REVENUE, -amount.minor),
+        ],
+    )
+
+
 def prepaid_ended(
     *, tenant_id: TenantId, grant_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
 ) -> JournalEntry:
