@@ -1,10 +1,13 @@
 """Ending and pausing: what becomes of time that is paid and not used, and of use that is not billed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
 from guilder.domain.catalog.model import Alignment, Basis, Billing, Collection, PaidTime, Unused
+from guilder.domain.customers import service as customers
+from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing import store
 from guilder.domain.orders import service as orders
@@ -13,6 +16,7 @@ from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.lifecycle import IllegalStep
 from guilder.kernel.page import PageQuery
+from tests.support.builders.metered import a_metered_plan, uses
 from tests.support.builders.orders import BASE_URL, a_shop, asked, days
 
 NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
@@ -245,3 +249,72 @@ async def test_a_longer_trial_ends_later(shop):
     await shop.advance(until - days(1))
     assert (await now_of(shop, subscription)).status == "trialing"
     assert await bills(shop, subscription) == []
+
+
+async def test_what_nobody_paid_for_is_not_refunded_from_what_was_paid_for_something_else(shop):
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer)
+    paid = await shop.plan(amount=3000)
+    await shop.subscribe(customer, paid, payment_method_id=card.id)
+    billing = Billing(collection=Collection.SEND, unused_on_cancel=Unused.REFUND)
+    sent = await shop.plan(code="sent", amount=3000, billing=billing)
+    owing = (await shop.subscribe(customer, sent, payment_method_id=card.id)).subscription
+    shop.now += HALF
+    await cancel(shop, owing)
+    history = await shop.act(lambda tx: payments.history(tx, query=PageQuery(limit=9), customer_id=customer.id))
+    assert [each.refundable.minor for each in history.items] == [3000, 3000], "nothing went back"
+    assert await credit_of(shop, owing) == 1500
+
+
+async def test_unused_time_is_refunded_from_a_shared_credit_note_too(shop):
+    await shop.act(lambda tx: _shares(tx, shop))
+    subscription = await a_subscriber(shop, unused_on_cancel=Unused.REFUND)
+    extra = await shop.plan(code="extra", amount=600, is_add_on=True, billing=Billing(unused_on_cancel=Unused.CREDIT))
+    customer = await shop.act(lambda tx: customers.one(tx, customer_id=subscription.customer_id))
+    await shop.subscribe(
+        customer,
+        extra,
+        payment_method_id=subscription.payment_method_id,
+        beside=orders.Beside(parent_id=subscription.id),
+    )
+    shop.now += HALF
+    await cancel(shop, subscription)
+    assert (await bills(shop, subscription))[-1] == -1800, "both are on one credit note"
+    assert await credit_of(shop, subscription) == 300, "that of the add-on; the rest is refunded"
+
+
+async def _shares(tx, shop):
+    [issuer] = (await identity.issuer(tx, tenant_ids=[shop.tenant.tenant_id])).values()
+    await identity.set_issuer(tx, issuer=replace(issuer, consolidates=True), now=NOW)
+
+
+async def test_an_invoice_of_which_a_part_was_given_back_is_credited_and_not_voided(shop):
+    subscription = await a_subscriber(shop, collection=Collection.SEND, unused_on_cancel=Unused.CREDIT)
+    shop.now += HALF
+    await cancel(shop, subscription)
+    query = PageQuery(limit=9)
+    found = await shop.act(lambda tx: invoicing.listing(tx, query=query, subscription_id=subscription.id))
+    [sent] = [each for each in found.items if each.total.minor > 0]
+    with pytest.raises(invoicing.InvoiceIsPaid):
+        await shop.act(lambda tx: invoicing.void(tx, refs=[sent.ref], now=shop.now))
+    await shop.act(
+        lambda tx: invoicing.credit_note(
+            tx, invoice_id=sent.id, correction=invoicing.Correction(reason="They left"), now=shop.now
+        )
+    )
+    assert await bills(shop, subscription) == [3000, -1500, -1500]
+
+
+async def test_use_that_came_late_is_billed_when_what_was_paused_ends(shop):
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer)
+    plan = await shop.act(lambda tx: a_metered_plan(tx, amount=0, now=NOW))
+    subscription = (await shop.subscribe(customer, plan, payment_method_id=card.id)).subscription
+    await shop.act(lambda tx: uses(tx, customer, 10, at=NOW + days(1)))
+    shop.now += HALF
+    await pause(shop, subscription)
+    shop.now += days(1)
+    await shop.act(lambda tx: uses(tx, customer, 5, at=NOW + days(2), now=shop.now))
+    shop.now += days(1)
+    await cancel(shop, subscription)
+    assert await bills(shop, subscription) == [0, 100, 50]

@@ -1,6 +1,6 @@
 """Customer credit: granted by staff, paid out on request. What credit notes grant is in `finalizing`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
@@ -99,9 +99,17 @@ async def book_grant(tx: Tx, credit: Credit, *, now: datetime) -> None:
 
 
 async def pay_out_credit(
-    tx: Tx, *, customer_id: CustomerId, currency: str, amount: Money | None = None, reason: str, now: datetime
+    tx: Tx,
+    *,
+    customer_id: CustomerId,
+    currency: str,
+    amount: Money | None = None,
+    invoices: Collection[UUID] | None = None,
+    reason: str,
+    now: datetime,
 ) -> list[Refund]:
-    """Pay credit out, all of it or a part, by refunds of what the customer paid, the newest payment first.
+    """Pay credit out, all of it or a part, by refunds of what the customer paid (for these invoices, where they are
+    named), the newest payment first.
 
     A refund that does not go through gives the credit back.
 
@@ -115,7 +123,8 @@ async def pay_out_credit(
         raise NotEnoughCredit(f"the customer has {there_is} of credit")
     query = PageQuery(limit=PAYMENTS_MAX, after=None)
     paid = await payments.history(tx, query=query, customer_id=customer_id, status=PaymentStatus.SUCCEEDED)
-    return await pay_out(tx, [each for each in held if each.left.minor > 0], wanted, paid.items, reason=reason, now=now)
+    ours = [each for each in paid.items if invoices is None or each.invoice_id in invoices]
+    return await pay_out(tx, [each for each in held if each.left.minor > 0], wanted, ours, reason=reason, now=now)
 
 
 async def pay_out(

@@ -19,7 +19,8 @@ async def bill_cut_off(
 ) -> list[Invoice]:
     """Bill what stopped at `now`, each subscription on a bill of its own; `gives_back` names whose unused time is.
 
-    What of its use still has its grace period is billed when that is over. A bill below zero is a credit note.
+    What of its use still has its grace period is billed when that is over; what came late is billed now, also of one that
+    was paused and closes nothing: no bill comes after this one. A bill below zero is a credit note.
     """
     back = [each for each in cut_off if each.after.ref in gives_back]
     unused = await unused_lines(tx, changed=back, at=now)
@@ -34,8 +35,8 @@ async def bill_cut_off(
         )
         for each in cut_off
     ]
-    over = await bill_segments(tx, dues=[each for each in dues if each.segments], now=now)
-    used = dict(zip((each.subscription.ref for each in dues if each.segments), over, strict=True))
+    over = await bill_segments(tx, dues=dues, now=now)
+    used = dict(zip((each.subscription.ref for each in dues), over, strict=True))
     made = [
         drafts.of_lines(each.after, lines, issued_at=now, terms=each.before.terms)
         for each in cut_off

@@ -81,6 +81,9 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
         raise IsCreditNote
     if any(invoice.paid.minor or invoice.credited.minor or invoice.status is Status.PAID for invoice in standing):
         raise InvoiceIsPaid
+    # What was given back of it, for time that was not used, is the customer's: so it was owed.
+    if await store.credited(tx, [invoice.ref for invoice in standing]):
+        raise InvoiceIsPaid("a part of it was given back: credit the rest")
     voided = [
         replace(invoice, status=lifecycle.take(MOVES, invoice.status, Step.VOID), voided_at=now) for invoice in standing
     ]
@@ -92,10 +95,11 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     deferred = await store.unrecognized(tx, open_refs)
     await ledger.post(tx, entries=[_unbooking(invoice, deferred.get(invoice.ref, 0), at=now) for invoice in voided])
     await store.stop_recognition(tx, open_refs)
-    await store.free_items(tx, open_refs)
-    await store.discounts.return_uses(tx, open_refs, at=now)
+    # In the order in which billing takes them: prepaid credits, discounts, credit, and what is billed.
     await prepaid.invoices_voided(tx, refs=open_refs, now=now)
+    await store.discounts.return_uses(tx, open_refs, at=now)
     returned = await store.crediting.return_uses(tx, invoices=open_refs, at=now)
+    await store.free_items(tx, open_refs)
     await ledger.post(tx, entries=[_credit_returned(use, at=now) for use in returned])
     voided = [replace(invoice, credit_applied=None) for invoice in voided]
     await store.save_standing(tx, voided, now=now)

@@ -1,12 +1,12 @@
 """Ending a subscription: now, when its period ends, or on a date; opting out of renewal, and in again."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.catalog.model import Unused
 from guilder.domain.invoicing import service as invoicing
-from guilder.domain.invoicing.model import Invoice, InvoiceKind
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line
 from guilder.domain.orders.model import Answer
 from guilder.domain.orders.rules import change as rules
 from guilder.domain.orders.rules.change import When
@@ -82,8 +82,8 @@ async def settle_up(tx: Tx, ended: Sequence[Changed], *, unused: Unused | None, 
     )
     refunded = {ref.id for ref, what in back.items() if what is Unused.REFUND}
     for note in made:
-        if note.kind is InvoiceKind.CREDIT_NOTE and note.subscription_id in refunded:
-            await _refund(tx, note, now=now)
+        if note.kind is InvoiceKind.CREDIT_NOTE and refunded.intersection(note.subscription_ids):
+            await _refund(tx, note, refunded, now=now)
     return made
 
 
@@ -105,19 +105,26 @@ async def auto_renew(
     return (await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=now)).after
 
 
-async def _refund(tx: Tx, note: Invoice, *, now: datetime) -> None:
-    """Pay back what a credit note came to, as far as there are payments; the rest stays the customer's credit."""
+async def _refund(tx: Tx, note: Invoice, refunded: Collection[UUID], *, now: datetime) -> None:
+    """Pay back what a credit note, of these of its subscriptions, came to, as far as there are payments of what it gives
+    back; the rest stays the customer's credit."""
+    own = [line for line in note.lines if line.subscription_id in refunded]
+    came_to = -total([line.amount + line.tax for line in own], note.currency)
+    paid_with = await _invoices_of(tx, own)
     query = PageQuery(limit=PAYMENTS_MAX)
     paid = await payments.history(tx, query=query, customer_id=note.customer_id, status=PaymentStatus.SUCCEEDED)
     refundable = total(
         [
             each.refundable
             for each in paid.items
-            if each.amount.currency == note.currency and each.refundable.minor > 0 and not each.is_overpayment
+            if each.invoice_id in paid_with
+            and each.amount.currency == note.currency
+            and each.refundable.minor > 0
+            and not each.is_overpayment
         ],
         note.currency,
     )
-    amount = min(-note.total, refundable)
+    amount = min(-note.total, came_to, refundable)
     if amount.minor > 0:
         await invoicing.pay_out_credit(
             tx,
@@ -125,8 +132,19 @@ async def _refund(tx: Tx, note: Invoice, *, now: datetime) -> None:
             currency=note.currency,
             amount=amount,
             reason=f"Unused time, {note.number}",
+            invoices=paid_with,
             now=now,
         )
+
+
+async def _invoices_of(tx: Tx, given_back: Sequence[Line]) -> frozenset[UUID]:
+    """Return the invoices of what these lines give back: what nobody has paid for is not paid back."""
+    credited = {line.credits_line_id for line in given_back}
+    found: list[Invoice] = []
+    for subscription_id in sorted({line.subscription_id for line in given_back if line.subscription_id}):
+        query = PageQuery(limit=PAYMENTS_MAX)
+        found += (await invoicing.listing(tx, query=query, subscription_id=subscription_id)).items
+    return frozenset(each.id for each in found if any(line.id in credited for line in each.lines))
 
 
 def _with_add_ons(changed: Changed) -> list[Changed]:
