@@ -74,12 +74,13 @@ async def test_another_interval_keeps_the_anniversary_where_the_plan_says_so(sub
     assert read.full_period.starts_at == NOW
 
 
-async def test_a_moved_billing_day_runs_a_stub_to_it(subscribed, do, roll):
+async def test_a_moved_billing_day_runs_a_stub_to_it(subscribed, do, roll, heard):
     made = await subscribed()
     moved = await do(
         "move_billing_day", ref=made.ref, alignment=Alignment.BILLING_DAY, billing_day=15, now=NOW + 5 * DAY
     )
     assert moved.after.current_period == made.current_period
+    assert (await heard())[-1] == "subscription.changed"
     [stub] = await roll(made, now=made.current_period.ends_at)
     assert stub.period.ends_at == datetime(2026, 4, 14, 22, tzinfo=UTC), "15 April, 00:00 in Amsterdam"
     assert stub.subscription.full_period.starts_at == datetime(2026, 3, 14, 23, tzinfo=UTC)

@@ -131,6 +131,7 @@ async def move_billing_day(
     else:
         moved = changes.move_billing_day(before, alignment=alignment, billing_day=billing_day)
     await store.save(tx, [moved])
+    outbox.announce(tx, [changed(moved)], now=now)
     return Changed(before=before, after=moved)
 
 
