@@ -318,3 +318,22 @@ async def test_use_that_came_late_is_billed_when_what_was_paused_ends(shop):
     shop.now += days(1)
     await cancel(shop, subscription)
     assert await bills(shop, subscription) == [0, 100, 50]
+
+
+async def test_what_an_add_on_waits_to_be_paid_for_is_void_when_all_of_it_ends(shop):
+    extra = await shop.plan(code="extra", amount=600, is_add_on=True, billing=Billing(unused_on_cancel=Unused.CREDIT))
+    customer = await shop.customer(time_zone="UTC")
+    parent = (await shop.subscribe(customer, await shop.plan(amount=0))).subscription
+    added = await shop.subscribe(customer, extra, beside=orders.Beside(parent_id=parent.id))
+    await shop.pays_by_link(added)
+    more = orders.Wish(quantity=3, when=When.NOW)
+    waiting = await shop.act(
+        lambda tx: orders.change(tx, subscription_id=added.subscription.id, wish=more, asked=asked(), now=shop.now)
+    )
+    await shop.drain()
+    shop.now += HALF
+    await cancel(shop, parent)
+    assert waiting.invoice.total.minor == 1200, "not paid yet"
+    void = await shop.act(lambda tx: invoicing.one(tx, invoice=waiting.invoice.id))
+    assert void.status == "void"
+    assert await credit_of(shop, parent) == 300, "half of what was paid"

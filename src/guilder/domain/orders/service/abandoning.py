@@ -47,11 +47,15 @@ async def abandon_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     invoices = [Ref(order.tenant_id, order.invoice_id) for order in claimed if order.invoice_id]
     current = await payments.current(tx, invoices=invoices)
     found = await invoicing.get(tx, refs=invoices)
+    left = await invoicing.creditable(tx, invoices=list(found.values()))
     verdicts = []
     for order in claimed:
         assert order.invoice_id is not None, order.ref
         ref = Ref(order.tenant_id, order.invoice_id)
-        verdicts.append((order, _verdict(current.get(ref), is_open=found[ref].status is InvoiceStatus.OPEN)))
+        # What was given back of it was owed: it is not void any more, and staff's to credit.
+        is_whole = all(left[line.id] == line.amount for line in found[ref].lines)
+        is_open = found[ref].status is InvoiceStatus.OPEN and is_whole
+        verdicts.append((order, _verdict(current.get(ref), is_open=is_open)))
     await _give_up(tx, [order for order, verdict in verdicts if verdict is _Verdict.GIVE_UP], now=now)
     again_at = {_Verdict.LOOK_AGAIN: now + LOOK_AGAIN_AFTER, _Verdict.LEAVE: None}
     kept = [replace(order, abandon_at=again_at[verdict]) for order, verdict in verdicts if verdict in again_at]

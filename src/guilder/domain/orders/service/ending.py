@@ -67,7 +67,10 @@ async def cancel(
     await take_back_unpaid(tx, before, now=now)
     if changed.after.ended_at is None:
         return Answer(order=None, subscription=changed.after)
-    invoices = await settle_up(tx, _with_add_ons(changed), unused=unused, now=now)
+    ended = _with_add_ons(changed)
+    for each in ended[1:]:
+        await take_back_unpaid(tx, each.before, now=now)
+    invoices = await settle_up(tx, ended, unused=unused, now=now)
     return Answer(order=None, subscription=changed.after, invoice=invoices[0] if invoices else None)
 
 

@@ -44,6 +44,8 @@ async def pause(
     if changed.after.paused_at is None:
         return Answer(order=None, subscription=changed.after)
     paused = [changed, *changed.add_ons]
+    for each in changed.add_ons:
+        await take_back_unpaid(tx, each.before, now=now)
     made = await invoicing.bill_cut_off(
         tx, cut_off=paused, gives_back=[each.after.ref for each in paused if each.gives_back], now=now
     )
