@@ -201,4 +201,10 @@ async def test_corrected_use_is_not_given_back_where_nothing_is_left_of_what_was
     assert (await billed())[-1] == ("2026-08-01", [*back, ("recurring", 0, "08-01")])
     async with open_tx() as tx:
         held = await invoicing.credit_balance(tx, customer_id=somebody.id)
-    assert held == ({"EUR": Money(300, "EUR")} if back else {})
+        june = await invoicing.one(tx, invoice=june.id)
+    assert held == {}, "nobody has paid for it"
+    assert (
+        (june.status, june.due.minor) == ("paid", 0)
+        if back
+        else (taken_back.replace("written off", "uncollectible"), 1_000)
+    )

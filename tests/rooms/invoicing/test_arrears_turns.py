@@ -13,6 +13,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.page import PageQuery
 from tests.rooms.invoicing.test_arrears import AUGUST, JULY, JUNE, utc
 from tests.support.builders.metered import a_metered, a_metered_plan
 from tests.support.builders.subscriptions import terms_of
@@ -134,8 +135,9 @@ async def test_an_end_on_a_date_bills_the_use_and_gives_back_what_was_paid(
         ("2026-06-16", [("usage", 200, "06-01"), ("proration_credit", -1_500, "06-16")]),
     ]
     async with open_tx() as tx:
-        [credit] = await invoicing.credits_of(tx, customer_id=subscription.customer_id)
-    assert credit.left == Money(1_300, "EUR")
+        found = (await invoicing.listing(tx, query=PageQuery(limit=5), subscription_id=subscription.id)).items
+        assert await invoicing.credits_of(tx, customer_id=subscription.customer_id) == []
+    assert [each.due.minor for each in found] == [0, 1_700], "what is not paid yet is owed less"
 
 
 async def test_a_level_that_is_weighed_is_billed_for_as_long_as_it_stood_and_late_changes_reach_on(

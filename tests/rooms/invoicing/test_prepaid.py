@@ -260,4 +260,6 @@ async def test_what_a_gift_paid_for_is_not_given_back_as_money(
     await bill(AUGUST)
     assert (await billed())[-1][1] == [("usage_adjustment", -400, "06-01"), ("recurring", 0, "08-01")]
     async with open_tx() as tx:
-        assert await invoicing.credit_balance(tx, customer_id=somebody.id) == {"EUR": Money(476, "EUR")}
+        assert await invoicing.credit_balance(tx, customer_id=somebody.id) == {}
+        dues = [each.due.minor for each in (await invoicing.listing(tx, query=PageQuery(limit=5))).items]
+    assert dues == [0, 0], "4.76 was owed, and is owed no more"

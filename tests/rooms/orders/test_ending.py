@@ -10,6 +10,7 @@ from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing import store
+from guilder.domain.invoicing.events import CreditNoteIssued
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import NowOrThen, When
 from guilder.domain.payments import service as payments
@@ -99,13 +100,13 @@ async def test_staff_may_say_otherwise_and_refund_what_there_are_payments_of(sho
     assert await credit_of(shop, subscription) == 0
 
 
-async def test_what_cannot_be_refunded_stays_credit(shop):
-    # Sent with terms, and not paid yet: there is no payment to give back.
+async def test_what_is_not_paid_yet_is_refunded_to_nobody_and_owed_less(shop):
     subscription = await a_subscriber(shop, collection=Collection.SEND, net_days=30)
     await shop.advance(NOW + HALF)
     answer = await cancel(shop, subscription, unused=Unused.REFUND)
     assert answer.invoice.total.minor == -1500
-    assert await credit_of(shop, subscription) == 1500
+    assert await credit_of(shop, subscription) == 0
+    assert await owed(shop, subscription) == [("open", 1500)]
 
 
 @pytest.mark.parametrize(("refunded", "back"), [(0, -1500), (1000, -1500), (2400, -600), (3000, None)])
@@ -262,8 +263,44 @@ async def test_what_nobody_paid_for_is_not_refunded_from_what_was_paid_for_somet
     shop.now += HALF
     await cancel(shop, owing)
     history = await shop.act(lambda tx: payments.history(tx, query=PageQuery(limit=9), customer_id=customer.id))
-    assert [each.refundable.minor for each in history.items] == [3000, 3000], "nothing went back"
-    assert await credit_of(shop, owing) == 1500
+    assert [each.refundable.minor for each in history.items] == [1500, 3000, 3000], "nothing went back"
+    assert await credit_of(shop, owing) == 0, "nor is there credit of what nobody has paid for"
+
+
+async def owed(shop, subscription):
+    query = PageQuery(limit=9)
+    found = await shop.act(lambda tx: invoicing.listing(tx, query=query, subscription_id=subscription.id))
+    return [(each.status.value, each.due.minor) for each in found.items if each.total.minor > 0]
+
+
+async def test_what_is_not_paid_yet_is_owed_less_before_anything_becomes_credit(shop):
+    subscription = await a_subscriber(shop, collection=Collection.SEND, unused_on_cancel=Unused.CREDIT)
+    assert await owed(shop, subscription) == [("open", 3000)]
+    shop.now += HALF
+    await cancel(shop, subscription)
+    assert await owed(shop, subscription) == [("open", 1500)]
+    assert await credit_of(shop, subscription) == 0
+    [note] = [each for each in shop.heard if isinstance(each, CreditNoteIssued)]
+    assert (note.total.minor, note.credited.minor) == (-1500, 0)
+
+
+async def test_what_was_sent_and_is_given_back_whole_is_paid_with_that(shop):
+    subscription = await a_subscriber(shop, collection=Collection.SEND, unused_on_cancel=Unused.CREDIT)
+    await cancel(shop, subscription)
+    assert await owed(shop, subscription) == [("paid", 0)]
+    assert await credit_of(shop, subscription) == 0
+
+
+async def test_what_a_provider_is_being_asked_for_is_left_to_come_in(shop):
+    subscription = await a_subscriber(shop, collection=Collection.SEND, unused_on_cancel=Unused.CREDIT)
+    [sent] = (
+        await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), subscription_id=subscription.id))
+    ).items
+    await shop.act(lambda tx: payments.open_session(tx, invoice_id=sent.id, return_url=BASE_URL, now=shop.now))
+    shop.now += HALF
+    await cancel(shop, subscription)
+    assert await owed(shop, subscription) == [("open", 3000)]
+    assert await credit_of(shop, subscription) == 1500
 
 
 async def test_unused_time_is_refunded_from_a_shared_credit_note_too(shop):

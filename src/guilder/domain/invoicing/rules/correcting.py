@@ -13,6 +13,7 @@ from guilder.domain.invoicing.model import Draft, Invoice, Line, LineKind, NewLi
 from guilder.domain.invoicing.rules import taxation
 from guilder.domain.invoicing.rules.discounting import shared
 from guilder.kernel.errors import Conflict, Invalid, NotFound
+from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money, round_half_up
 
 
@@ -163,3 +164,21 @@ def _line(invoice: Invoice, back: Back, *, cause: UUID, reason: str, now: dateti
             "sentence": f"{-amount} of {line.amount} that {invoice.number} billed for {line.description} is given back.",
         },
     )
+
+
+def set_off(note: Invoice, billed_on: Mapping[Ref, Ref], standing: Mapping[Ref, Invoice]) -> dict[Ref, Money]:
+    """Return how much of a credit note each of these open invoices owes less: what it gives back of their own lines.
+
+    `billed_on` says which invoice billed a line. No invoice owes less than nothing, and no note gives more than it is.
+    """
+    left = -note.total.minor
+    parts: dict[Ref, int] = {}
+    for line in note.lines:
+        ref = billed_on.get(Ref(note.tenant_id, line.credits_line_id)) if line.credits_line_id else None
+        if ref is None or ref not in standing:
+            continue
+        due = standing[ref].due.minor - parts.get(ref, 0)
+        part = max(min(-(line.amount.minor + line.tax.minor), left, due), 0)
+        parts[ref] = parts.get(ref, 0) + part
+        left -= part
+    return {ref: Money(minor, note.currency) for ref, minor in parts.items() if minor}

@@ -14,7 +14,6 @@ from guilder.domain.invoicing.service.correcting import (
     Correction,
     GiveBack,
     NotCreditable,
-    PaymentInFlight,
     credit_note,
     creditable,
 )
@@ -43,6 +42,7 @@ from guilder.domain.invoicing.service.explaining import explained
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_billed, finalize
 from guilder.domain.invoicing.service.healing import differences, heal
 from guilder.domain.invoicing.service.leaving import bill_cut_off
+from guilder.domain.invoicing.service.owing import InvoiceIsPaid, PaymentInFlight
 from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
 from guilder.domain.invoicing.service.prepaid import access_ended as end_prepaid_sold
 from guilder.domain.invoicing.service.prepaid import expire_due as expire_prepaid_due
@@ -53,7 +53,6 @@ from guilder.domain.invoicing.service.pricing import UnknownIssuer
 from guilder.domain.invoicing.service.progressive import Heard, bill_heard
 from guilder.domain.invoicing.service.reading import get, listing, lock, one
 from guilder.domain.invoicing.service.standing import (
-    InvoiceIsPaid,
     IsCreditNote,
     give_up,
     recognize_due,

@@ -11,23 +11,16 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import correcting
 from guilder.domain.invoicing.rules.correcting import Back, BadCreditAmount, CreditTooLarge
-from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
 from guilder.domain.invoicing.service import crediting, prepaid
-from guilder.domain.invoicing.service.finalizing import (
-    finalize,
-    note_event,
-    paid_event,
-    payable_of,
-    subscriptions_of,
-)
-from guilder.domain.invoicing.service.standing import InvoiceIsPaid
+from guilder.domain.invoicing.service.finalizing import finalize
+from guilder.domain.invoicing.service.owing import owe_less
+from guilder.domain.invoicing.service.telling import note_event
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.model import Via
-from guilder.domain.subscriptions import service as subscriptions
-from guilder.kernel import ids, lifecycle
+from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
@@ -36,19 +29,12 @@ from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
 PAYMENTS_MAX = 100
-_FINAL = {PaymentStatus.SUCCEEDED, PaymentStatus.DECLINED, PaymentStatus.CANCELED}
 
 
 class NotCreditable(Conflict):
     """Only an invoice that is open or paid can be credited."""
 
     code = "invoice_not_creditable"
-
-
-class PaymentInFlight(Conflict):
-    """A payment of the old amount is on its way: wait for it, then credit what was paid."""
-
-    code = "payment_in_flight"
 
 
 class GiveBack(StrEnum):
@@ -91,7 +77,7 @@ async def credit_note(tx: Tx, *, invoice_id: UUID, correction: Correction, now: 
     await prepaid.take_back_sold(tx, grants=sold, minor=-note.subtotal.minor, note_id=note.id, now=now)
     applied = min(-note.total.minor, invoice.due.minor) if invoice.status is Status.OPEN else 0
     if applied:
-        await _owe_less(tx, invoice, note, replace(note.total, minor=applied), now=now)
+        await owe_less(tx, invoice=invoice, note=note, applied=replace(note.total, minor=applied), now=now)
     rest = -note.total.minor - applied
     is_granted = rest > 0 and correction.give_back is not GiveBack.NONE
     if rest:
@@ -138,42 +124,6 @@ async def _back(tx: Tx, invoice: Invoice, correction: Correction) -> list[Back]:
     if total <= 0 or total > invoice.total.minor - noted:
         raise CreditTooLarge(f"{Money(max(invoice.total.minor - noted, 0), invoice.currency)} is left of the invoice")
     return back
-
-
-async def _owe_less(tx: Tx, invoice: Invoice, note: Invoice, applied: Money, *, now: datetime) -> None:
-    less = replace(invoice, credited=invoice.credited + applied)
-    await ledger.post(
-        tx,
-        entries=[
-            credit_journal.credit_note_applied(
-                tenant_id=note.tenant_id,
-                note_id=note.id,
-                invoice_id=invoice.id,
-                customer_id=note.customer_id,
-                amount=applied,
-                at=now,
-            )
-        ],
-    )
-    payment = (await payments.current(tx, invoices=[invoice.ref])).get(invoice.ref)
-    is_in_flight = payment is not None and payment.status not in _FINAL
-    if is_in_flight and payment is not None and payment.is_asked and less.due.minor:
-        raise PaymentInFlight
-    await payments.cancel(tx, invoices=[invoice.ref], now=now)
-    # Asked when what was in flight is locked: money may have come in that has not been counted here yet.
-    came_in = (await payments.succeeded_totals(tx, invoices=[invoice.ref])).get(invoice.ref)
-    if came_in is not None and came_in != invoice.paid:
-        raise InvoiceIsPaid("it was paid at this moment: try again, and what was paid is credited")
-    if less.due.minor:
-        await store.save_standing(tx, [less], now=now)
-        if is_in_flight and payment is not None:
-            again = payable_of(less, via=payment.via, payment_method_id=payment.payment_method_id)
-            await payments.collect(tx, payables=[again], now=now)
-        return
-    paid = replace(less, status=lifecycle.take(MOVES, less.status, Step.SETTLE), paid_at=now)
-    await store.save_standing(tx, [paid], now=now)
-    await subscriptions.activate(tx, refs=subscriptions_of([paid]), now=now)
-    outbox.announce(tx, [paid_event(paid)], now=now)
 
 
 async def _give_back(

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit
-from guilder.domain.invoicing.service.finalizing import granted_event
+from guilder.domain.invoicing.service.telling import granted_event
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules import credit as credit_journal

@@ -1,17 +1,24 @@
 """Making drafts owed: priced, taxed, booked, paid by credit or collected, and numbered last."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.events import CreditGranted, CreditNoteIssued, InvoiceFinalized, InvoicePaid
-from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, LineKind, Status
+from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import crediting, numbering
-from guilder.domain.invoicing.service import pricing
+from guilder.domain.invoicing.service import owing, pricing
 from guilder.domain.invoicing.service.pricing import Made
+from guilder.domain.invoicing.service.telling import (
+    finalized_event,
+    granted_event,
+    note_event,
+    paid_event,
+    payable_of,
+    subscriptions_of,
+)
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
@@ -23,7 +30,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import CustomerId, Ref, TenantId
-from guilder.kernel.money import total, zero
+from guilder.kernel.money import total
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
@@ -79,8 +86,8 @@ async def finalize(
 ) -> list[Invoice]:
     """Make drafts owed: write them, book them, let credit pay, ask for the rest, and number them, last of all.
 
-    A draft whose total is negative becomes a credit note, and its amount customer credit (unless `grants_credit` is
-    false: then its maker says what becomes of it). What comes to nothing, or is paid by credit, is paid with that, and
+    A draft whose total is negative becomes a credit note: it makes the open invoices owe less whose lines it gives back,
+    and the rest becomes customer credit (unless `grants_credit` is false: then its maker says what becomes of it). What comes to nothing, or is paid by credit, is paid with that, and
     a subscription that waited for it begins. The numbers are taken at the very end, since from there to the commit
     nobody else can have one of the same series.
 
@@ -90,7 +97,10 @@ async def finalize(
     if not drafts:
         return []
     made = await pricing.price(tx, drafts, now=now)
-    made, pool = await _paid_by_credit(tx, made, grants_credit=grants_credit, now=now)
+    notes = [each.invoice for each in made if grants_credit and each.invoice.kind is InvoiceKind.CREDIT_NOTE]
+    set_off = await owing.set_off(tx, notes=notes, now=now)
+    granted = {note.id: -note.total.minor - set_off.get(note.id, 0) for note in notes}
+    made, pool = await _paid_by_credit(tx, made, granted=granted, now=now)
     await store.insert(tx, [(each.invoice, _head(each)) for each in made], now=now)
     await _claim(tx, made)
     await _record_uses(tx, made, pool, now=now)
@@ -99,7 +109,7 @@ async def finalize(
     settled = [each.invoice for each in made if not each.invoice.due.minor]
     await subscriptions.activate(tx, refs=subscriptions_of(settled), now=now)
     final = await _number(tx, made, now=now)
-    _announce(tx, final, pool, now=now)
+    _announce(tx, final, pool, granted, now=now)
     return final
 
 
@@ -108,20 +118,8 @@ async def are_billed(tx: Tx, *, items: Sequence[tuple[TenantId, str]]) -> set[tu
     return await store.are_billed(tx, items)
 
 
-def subscriptions_of(invoices: Sequence[Invoice]) -> list[Ref]:
-    """Return every subscription that these invoices bill; credit notes bill none."""
-    return sorted(
-        {
-            Ref(each.tenant_id, subscription_id)
-            for each in invoices
-            if each.kind is InvoiceKind.INVOICE
-            for subscription_id in each.subscription_ids
-        }
-    )
-
-
 async def _paid_by_credit(
-    tx: Tx, made: Sequence[Made], *, grants_credit: bool, now: datetime
+    tx: Tx, made: Sequence[Made], *, granted: Mapping[UUID, int], now: datetime
 ) -> tuple[list[Made], _Credits]:
     """Let credit pay what it can, in order, and grant what credit notes come to; what is too little is carried on."""
     owners = sorted({_owner(each.invoice) for each in made if each.draft.takes_credit and each.invoice.total.minor > 0})
@@ -133,8 +131,8 @@ async def _paid_by_credit(
     for each in made:
         invoice = each.invoice
         if invoice.kind is InvoiceKind.CREDIT_NOTE:
-            if grants_credit:
-                pool.grant(invoice, -invoice.total.minor, reason="credit_note", now=now)
+            if granted.get(invoice.id):
+                pool.grant(invoice, granted[invoice.id], reason="credit_note", now=now)
         elif each.draft.takes_credit:
             invoice = pool.pay(invoice, now=now)
         minimum = each.issuer.minimum_charges.get(invoice.currency)
@@ -236,19 +234,6 @@ def _payable(each: Made, via: Via) -> Payable:
     )
 
 
-def payable_of(invoice: Invoice, *, via: Via, payment_method_id: UUID | None) -> Payable:
-    """Return what is to be collected for an invoice as it stands."""
-    return Payable(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        amount=invoice.due,
-        description=invoice.lines[0].description[:200],
-        payment_method_id=payment_method_id,
-        via=via,
-    )
-
-
 async def _number(tx: Tx, made: Sequence[Made], *, now: datetime) -> list[Invoice]:
     following: dict[tuple[InvoiceKind, TenantId, UUID], int] = {}
     for kind in InvoiceKind:
@@ -278,74 +263,11 @@ async def _number(tx: Tx, made: Sequence[Made], *, now: datetime) -> list[Invoic
     return final
 
 
-def _announce(tx: Tx, final: Sequence[Invoice], pool: _Credits, *, now: datetime) -> None:
+def _announce(tx: Tx, final: Sequence[Invoice], pool: _Credits, granted: Mapping[UUID, int], *, now: datetime) -> None:
     invoices = [each for each in final if each.kind is InvoiceKind.INVOICE]
-    notes = [each for each in final if each.kind is InvoiceKind.CREDIT_NOTE]
-    granted = {each.source_invoice_id for each in pool.granted}
-    outbox.announce(tx, [_finalized(invoice) for invoice in invoices], now=now)
+    outbox.announce(tx, [finalized_event(invoice) for invoice in invoices], now=now)
     outbox.announce(tx, [paid_event(invoice) for invoice in invoices if invoice.status is Status.PAID], now=now)
     # Of a note whose amount its maker disposes of, the maker tells.
-    outbox.announce(
-        tx, [note_event(note, credited_minor=-note.total.minor) for note in notes if note.id in granted], now=now
-    )
+    told = [note_event(note, credited_minor=granted[note.id]) for note in final if note.id in granted]
+    outbox.announce(tx, told, now=now)
     outbox.announce(tx, [granted_event(each) for each in pool.granted if each.amount.minor > 0], now=now)
-
-
-def granted_event(credit: Credit) -> CreditGranted:
-    return CreditGranted(
-        tenant_id=credit.tenant_id,
-        credit_id=credit.id,
-        customer_id=credit.customer_id,
-        amount=credit.amount,
-        reason=credit.reason,
-    )
-
-
-def note_event(note: Invoice, *, credited_minor: int) -> CreditNoteIssued:
-    assert note.number is not None
-    return CreditNoteIssued(
-        tenant_id=note.tenant_id,
-        invoice_id=note.id,
-        customer_id=note.customer_id,
-        subscription_id=note.subscription_id,
-        subscription_ids=note.subscription_ids,
-        order_id=note.order_id,
-        number=note.number,
-        total=note.total,
-        corrects_invoice_id=note.corrects_invoice_id,
-        credited=replace(zero(note.currency), minor=credited_minor),
-    )
-
-
-def _finalized(invoice: Invoice) -> InvoiceFinalized:
-    assert invoice.number is not None
-    return InvoiceFinalized(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        subscription_ids=invoice.subscription_ids,
-        order_id=invoice.order_id,
-        number=invoice.number,
-        total=invoice.total,
-        due_at=invoice.due_at,
-    )
-
-
-def paid_event(invoice: Invoice) -> InvoicePaid:
-    assert invoice.number is not None
-    assert invoice.paid_at is not None
-    return InvoicePaid(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        subscription_ids=invoice.subscription_ids,
-        order_id=invoice.order_id,
-        number=invoice.number,
-        total=invoice.total,
-        paid_at=invoice.paid_at,
-        product_ids=tuple(
-            line.product_id for line in invoice.lines if line.kind is LineKind.PRODUCT and line.product_id
-        ),
-    )

@@ -9,7 +9,8 @@ from guilder.domain.invoicing.events import InvoiceDueSoon, InvoiceGivenUp, Invo
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
 from guilder.domain.invoicing.service import prepaid
-from guilder.domain.invoicing.service.finalizing import paid_event, subscriptions_of
+from guilder.domain.invoicing.service.owing import InvoiceIsPaid
+from guilder.domain.invoicing.service.telling import paid_event, subscriptions_of
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
@@ -23,12 +24,6 @@ from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
-
-
-class InvoiceIsPaid(Conflict):
-    """The invoice is paid: it can be refunded or credited, and no longer voided."""
-
-    code = "invoice_is_paid"
 
 
 class IsCreditNote(Conflict):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.store.rows import NAMED, SELECT, split, whole
-from guilder.kernel.ids import Ref
+from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
 
@@ -169,3 +169,11 @@ async def document_path(tx: Tx, ref: Ref) -> tuple[str, str]:
         "select document_path, document_status from invoicing.invoices where tenant_id = $1 and id = $2", *ref
     )
     return (row["document_path"], row["document_status"]) if row else ("", "")
+
+
+async def invoices_of_lines(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, Ref]:
+    """Return which invoice each of these lines is on."""
+    rows = await tx.fetch(f"select tenant_id, id, invoice_id from invoicing.lines where {NAMED}", *split(lines))
+    return {
+        Ref(TenantId(row["tenant_id"]), row["id"]): Ref(TenantId(row["tenant_id"]), row["invoice_id"]) for row in rows
+    }

@@ -4,6 +4,7 @@ A credit note takes revenue and tax back (`journal.invoice_finalized`, its signs
 receivable below zero. What it comes to goes from there to an invoice that owes less, or to the customer's credit.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -14,19 +15,20 @@ from guilder.kernel.money import Money
 
 
 def credit_note_applied(
-    *, tenant_id: TenantId, note_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+    *, tenant_id: TenantId, note_id: UUID, customer_id: CustomerId, parts: Mapping[UUID, Money], at: datetime
 ) -> JournalEntry:
-    """Book what of a credit note makes an open invoice owe less."""
+    """Book what of a credit note makes open invoices owe less: `parts`, by invoice."""
+    [currency] = {part.currency for part in parts.values()}
     return entry_of(
         "credit_note_applied",
         ("invoice", note_id),
         tenant_id=tenant_id,
         customer_id=customer_id,
-        currency=amount.currency,
+        currency=currency,
         at=at,
         postings=[
-            Posting(Account.RECEIVABLE, amount.minor, note_id),
-            Posting(Account.RECEIVABLE, -amount.minor, invoice_id),
+            Posting(Account.RECEIVABLE, sum(part.minor for part in parts.values()), note_id),
+            *(Posting(Account.RECEIVABLE, -part.minor, invoice_id) for invoice_id, part in sorted(parts.items())),
         ],
     )
 

@@ -19,7 +19,7 @@ from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Invalid
 from guilder.kernel.ids import CustomerId
-from guilder.kernel.money import total
+from guilder.kernel.money import total, zero
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
 
@@ -127,7 +127,9 @@ async def _refund(tx: Tx, note: Invoice, refunded: Collection[UUID], *, now: dat
         ],
         note.currency,
     )
-    amount = min(-note.total, came_to, refundable)
+    # What made an open invoice owe less became no credit.
+    credit = (await invoicing.credit_balance(tx, customer_id=note.customer_id)).get(note.currency, zero(note.currency))
+    amount = min(-note.total, came_to, refundable, credit)
     if amount.minor > 0:
         await invoicing.pay_out_credit(
             tx,

@@ -1,0 +1,122 @@
+"""What makes an open invoice owe less than it came to: credit notes that give back a part of it, before it is paid."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from guilder.domain.invoicing import store
+from guilder.domain.invoicing.model import Invoice, Status
+from guilder.domain.invoicing.rules import correcting
+from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
+from guilder.domain.invoicing.service.telling import paid_event, payable_of, subscriptions_of
+from guilder.domain.ledger import service as ledger
+from guilder.domain.ledger.rules import credit as credit_journal
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Payment
+from guilder.domain.payments.model import Status as PaymentStatus
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel import lifecycle
+from guilder.kernel.errors import Conflict
+from guilder.kernel.ids import Ref
+from guilder.kernel.money import Money
+from guilder.platform.bus import outbox
+from guilder.platform.db.tx import Tx
+
+_FINAL = {PaymentStatus.SUCCEEDED, PaymentStatus.DECLINED, PaymentStatus.CANCELED}
+
+
+class InvoiceIsPaid(Conflict):
+    """The invoice is paid: it can be refunded or credited, and no longer voided."""
+
+    code = "invoice_is_paid"
+
+
+class PaymentInFlight(Conflict):
+    """A payment of the old amount is on its way: wait for it, then credit what was paid."""
+
+    code = "payment_in_flight"
+
+
+async def owe_less(tx: Tx, *, invoice: Invoice, note: Invoice, applied: Money, now: datetime) -> None:
+    """Let a credit note make a locked invoice owe less: what is in flight is cancelled, and the rest collected anew.
+
+    :raises PaymentInFlight: a provider may be charging the old amount at this moment
+    :raises InvoiceIsPaid: it was paid at this moment
+    """
+    less = replace(invoice, credited=invoice.credited + applied)
+    payment = (await payments.current(tx, invoices=[invoice.ref])).get(invoice.ref)
+    if _is_being_charged(payment) and less.due.minor:
+        raise PaymentInFlight
+    if await _cancelled(tx, [invoice], now=now):
+        raise InvoiceIsPaid("it was paid at this moment: try again, and what was paid is credited")
+    await _book(tx, note, {invoice.id: applied}, at=now)
+    await _stand(tx, [less], {invoice.ref: payment} if payment else {}, now=now)
+
+
+async def set_off(tx: Tx, *, notes: Sequence[Invoice], now: datetime) -> dict[UUID, int]:
+    """Let credit notes pay for what they give back, where that is not paid yet; return by note how much did, in minor units.
+
+    What nobody has paid for becomes no credit. An invoice that a provider is being asked for at this moment is left as it
+    is: its money is coming in.
+    """
+    credited = sorted(
+        {Ref(note.tenant_id, line.credits_line_id) for note in notes for line in note.lines if line.credits_line_id}
+    )
+    billed_on = await store.invoices_of_lines(tx, credited) if credited else {}
+    held = await store.lock(tx, sorted(set(billed_on.values()))) if billed_on else []
+    standing = {each.ref: each for each in held if each.status is Status.OPEN and each.due.minor > 0}
+    if not standing:
+        return {}
+    current = await payments.current(tx, invoices=sorted(standing))
+    free = {ref: each for ref, each in standing.items() if not _is_being_charged(current.get(ref))}
+    gone = await _cancelled(tx, list(free.values()), now=now)
+    free = {ref: each for ref, each in free.items() if ref not in gone}
+    after, done = dict(free), {}
+    for note in notes:
+        parts = correcting.set_off(note, billed_on, after)
+        if parts:
+            await _book(tx, note, {ref.id: part for ref, part in parts.items()}, at=now)
+            done[note.id] = sum(part.minor for part in parts.values())
+            after |= {ref: replace(after[ref], credited=after[ref].credited + part) for ref, part in parts.items()}
+    await _stand(tx, list(after.values()), current, now=now)
+    return done
+
+
+def _is_being_charged(payment: Payment | None) -> bool:
+    return payment is not None and payment.status not in _FINAL and payment.is_asked
+
+
+async def _cancelled(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -> set[Ref]:
+    """Cancel what is in flight for these invoices; return those that money came in for which is not counted here yet."""
+    refs = [each.ref for each in invoices]
+    await payments.cancel(tx, invoices=refs, now=now)
+    # Asked when what was in flight is locked: from here on nothing comes in unseen.
+    came_in = await payments.succeeded_totals(tx, invoices=refs)
+    return {each.ref for each in invoices if each.ref in came_in and came_in[each.ref] != each.paid}
+
+
+async def _book(tx: Tx, note: Invoice, parts: Mapping[UUID, Money], *, at: datetime) -> None:
+    entry = credit_journal.credit_note_applied(
+        tenant_id=note.tenant_id, note_id=note.id, customer_id=note.customer_id, parts=parts, at=at
+    )
+    await ledger.post(tx, entries=[entry])
+
+
+async def _stand(tx: Tx, invoices: Sequence[Invoice], before: Mapping[Ref, Payment], *, now: datetime) -> None:
+    """Save how invoices stand that owe less, and collect anew what is left; one that owes nothing more is paid."""
+    paid = [
+        replace(each, status=lifecycle.take(MOVES, each.status, Step.SETTLE), paid_at=now)
+        for each in invoices
+        if not each.due.minor
+    ]
+    still = [each for each in invoices if each.due.minor]
+    await store.save_standing(tx, [*paid, *still], now=now)
+    again = [
+        payable_of(each, via=payment.via, payment_method_id=payment.payment_method_id)
+        for each in still
+        if (payment := before.get(each.ref)) is not None and payment.status not in _FINAL
+    ]
+    await payments.collect(tx, payables=again, now=now)
+    await subscriptions.activate(tx, refs=subscriptions_of(paid), now=now)
+    outbox.announce(tx, [paid_event(each) for each in paid], now=now)
