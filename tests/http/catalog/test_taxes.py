@@ -42,6 +42,8 @@ async def test_the_default_is_put_or_posted_and_there_is_one(ask):
     [
         ({"percent": 21}, "percent"),
         ({"percent": "1.00001"}, "percent"),
+        ({"percent": "-1"}, "percent"),
+        ({"percent": "100.1"}, "percent"),
         ({"country": "XX"}, "country"),
         ({"country": None}, "region"),
         ({"is_default": True}, "region"),

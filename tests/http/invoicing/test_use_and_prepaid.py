@@ -55,6 +55,19 @@ async def test_the_projected_bill_draws_a_line_and_rates_it_by_the_tiers(ask, su
     assert data["projected"] == 1_000 + projected
 
 
+async def test_use_in_the_first_instant_of_a_period_is_seen_and_not_drawn_on(house, ask, open_tx, customer):
+    """A sandbox's clock stands still: who subscribes there and then uses something, does both at one instant."""
+    now = house.clock.now()
+    async with open_tx() as tx:
+        plan = await a_metered_plan(tx, a_charge(graduated((100, "0"), (None, "50"))), amount=1_000)
+        made = await a_metered(tx, customer, plan, starts_at=now, now=now)
+        await uses(tx, customer, 120, at=now)
+    current = (await ask("GET", path_of(made, "usage"))).json()["data"]
+    assert (current["amount"], current["charges"][0]["quantity"]) == (1_000, "120")
+    projected = (await ask("GET", path_of(made, "projected-bill"))).json()["data"]
+    assert (projected["use_so_far"], projected["projected_use"], projected["projected"]) == (1_000, 1_000, 2_000)
+
+
 async def test_what_is_not_there_or_anothers_is_not_found(house, subscription):
     ask = await house.key_of(await new_tenant(house.database))
     for what in ("usage", "projected-bill"):

@@ -1,9 +1,10 @@
 """Tax rates on the wire."""
 
 from datetime import date
-from typing import Annotated, Self
+from decimal import Decimal
+from typing import Annotated
 
-from pydantic import model_validator
+from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from guilder.domain.catalog.model import TaxRate
@@ -11,19 +12,19 @@ from guilder.domain.catalog.schemas.fields import Category, TaxRateRef
 from guilder.platform.http.fields import CountryCode, Exact, In, Name, Out, Text
 
 
+def _within_a_hundred(percent: Decimal) -> Decimal:
+    if not 0 <= percent <= 100:
+        raise PydanticCustomError("bad_percent", "should be from 0 to 100")
+    return percent
+
+
 class DefaultTaxRateIn(In):
     """The percentage on top of net prices, as text: "21" or "8.875"."""
 
     name: Name
-    percent: Exact
+    percent: Annotated[Exact, AfterValidator(_within_a_hundred)]
     country: CountryCode | None = None
     legal_note: Annotated[str, Text(500, min=0)] = ""
-
-    @model_validator(mode="after")
-    def _within_a_hundred(self) -> Self:
-        if not 0 <= self.percent <= 100:
-            raise PydanticCustomError("bad_percent", "percent: should be from 0 to 100")
-        return self
 
 
 class TaxRateIn(DefaultTaxRateIn):

@@ -1,7 +1,7 @@
 """What a subscription's use comes to before it is billed: so far, and if it went on as it did."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from guilder.domain.catalog.rules import rating as prices
 from guilder.domain.invoicing.model import ChargeUse, CurrentUse, ProjectedBill
@@ -18,6 +18,7 @@ from guilder.platform.db.tx import Tx
 
 _WITHOUT = frozenset({Status.SCHEDULED, Status.PROCESSING, Status.PAUSED, Status.CANCELED, Status.EXPIRED})
 _FREE = frozenset({Status.SCHEDULED, Status.TRIALING})
+_INSTANT = timedelta(microseconds=1)
 
 
 async def current_use(tx: Tx, *, subscription: Subscription, now: datetime) -> CurrentUse:
@@ -26,7 +27,7 @@ async def current_use(tx: Tx, *, subscription: Subscription, now: datetime) -> C
     period, currency = subscription.current_period, subscription.terms.currency
     billed = zero(currency)
     if (stretch := _stretch(subscription, now)) is not None:
-        [found] = await rating.uses(tx, stretches=[stretch], until=now)
+        [found] = await rating.uses(tx, stretches=[stretch], until=_until(stretch, now))
         name = rating.name_of(stretch)
         known = rerating.billed((await use_rows.rated(tx, [name])).get(name, []))
         uses, period = found.uses, stretch.period
@@ -45,7 +46,9 @@ async def projected_bill(tx: Tx, *, subscription: Subscription, now: datetime) -
     if subscription.status in _FREE or subscription.ended_at is not None:
         fee = zero(terms.currency)
     if stretch is not None:
-        [found] = await rating.uses(tx, stretches=[stretch], until=now, is_projected=True)
+        # From its first instant no line can be drawn: then what it comes to so far is all that is known.
+        is_projected = now > stretch.period.starts_at
+        [found] = await rating.uses(tx, stretches=[stretch], until=_until(stretch, now), is_projected=is_projected)
         uses = found.uses
     projected = _sum(uses, terms.currency)
     return ProjectedBill(
@@ -62,10 +65,15 @@ async def projected_bill(tx: Tx, *, subscription: Subscription, now: datetime) -
 def _stretch(subscription: Subscription, now: datetime) -> Stretch | None:
     """Return the stretch that use is counted in; None where none is."""
     since = subscription.usage_from
-    has_begun = since is not None and since < min(now, subscription.current_period.ends_at)
+    has_begun = since is not None and since <= now and since < subscription.current_period.ends_at
     if not has_begun or not subscription.terms.has_charges or subscription.status in _WITHOUT:
         return None
     return opened(subscription)
+
+
+def _until(stretch: Stretch, now: datetime) -> datetime:
+    """Return now; in the stretch's first instant, when a still clock has use already, the one after it."""
+    return max(now, stretch.period.starts_at + _INSTANT)
 
 
 def _missing(stretch: Stretch | None, fee: Money, use: Money) -> Money:
