@@ -152,10 +152,38 @@ class Belongings:
 
 # As long as the other's, so that answers which repeat it are of one length.
 THEIR_CODE, NOBODYS_CODE = "film-of-umbrella", "film-of-nobodies"
-TYPED = ("cus", "plan", "prod", "sub", "inv", "pay", "pm", "ref", "ord", "case", "msg", "gwa", "key", "trust")
+TYPED = (
+    "cus", "plan", "prod", "sub", "inv", "pay", "pm", "ref", "ord", "case", "msg", "gwa", "key", "trust",
+    "iss", "mtr", "txr", "alr", "disc", "ppc",
+)  # fmt: skip
 NOBODYS = Belongings(
-    {"org": "nobody", "code": NOBODYS_CODE} | {prefix: ids.to_text(prefix, uuid4()) for prefix in TYPED}
+    {"org": "nobody", "code": NOBODYS_CODE, "event": "reading-of-nobody"}
+    | {prefix: ids.to_text(prefix, uuid4()) for prefix in TYPED}
 )
+
+
+async def furnished_to_bill(world, organization_id, subscription_id):
+    """Give a tenant what its bills depend on: a meter, a reading, an alert, a tax rate, a code, credit, an issuer."""
+    code = f"film-of-{organization_id}"
+    mine = {"organization_id": organization_id, "meter": "calls"}
+    meter = await world.post("/api/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"})
+    await world.post("/api/usage", {"event_id": f"reading-of-{organization_id}", "value": "3", **mine})
+    alert = await world.post("/api/usage/alerts", {"threshold": "99", **mine})
+    rate = await world.post("/api/tax-rates", {"name": "VAT", "percent": "21", "country": "NL"})
+    await world.post("/api/promo-codes", {"code": code, "name": "Ten", "percent": "10", "duration": "forever"})
+    discount = await world.post(f"/api/subscriptions/{subscription_id}/discounts", {"code": code})
+    grant = await world.post(f"/api/customers/{organization_id}/prepaid-credits", {"amount": 9, "currency": "EUR"})
+    looks = {"number_format": "B-{year}-{number:05}", "credit_note_format": "BC-{year}-{number:05}"}
+    issuer = await world.post("/api/issuers", {"legal_name": organization_id, **looks})
+    return {
+        "event": f"reading-of-{organization_id}",
+        "mtr": meter["id"],
+        "alr": alert["id"],
+        "txr": rate["id"],
+        "disc": discount["id"],
+        "ppc": grant["id"],
+        "iss": issuer["id"],
+    }
 
 
 async def furnished(world, organization_id):
@@ -189,9 +217,11 @@ async def furnished(world, organization_id):
             "authorized_parties": [PARTY],
         },
     )
+    billing = await furnished_to_bill(world, organization_id, subscription["id"])
     await rest(world)
     return Belongings(
-        {
+        billing
+        | {
             "org": organization_id,
             "code": product["code"],
             "cus": subscription["customer_id"],
@@ -224,6 +254,16 @@ BODIES = {
     "POST /api/refunds/{refund_id}/refuse": {"reason": "No"},
     "PUT /api/subscriptions/{subscription_id}": {"auto_renew": False},
     "POST /api/invoices/{invoice_id}/pay": {},
+    "POST /api/invoices/{invoice_id}/credit-notes": {"reason": "Mine now"},
+    "PATCH /api/issuers/{id}": {"legal_name": "Mine now"},
+    "POST /api/usage/{event_id}/amend": {"value": "1"},
+    "POST /api/customers/{customer}/prepaid-credits": {"amount": 1, "currency": "EUR"},
+    "POST /api/subscriptions/{subscription_id}/preview": {"quantity": 2},
+    "POST /api/subscriptions/{subscription_id}/pause": {},
+    "POST /api/subscriptions/{subscription_id}/resume": {},
+    "POST /api/subscriptions/{subscription_id}/extend-trial": {"until": "2026-12-01T00:00:00Z"},
+    "POST /api/subscriptions/{subscription_id}/billing-day": {"billing_day": 3},
+    "POST /api/subscriptions/{subscription_id}/discounts": {"code": THEIR_CODE},
 }
 # Operations whose body names something, with what it names: of whom, is said when it is asked.
 REFERENCES = [
@@ -241,15 +281,34 @@ REFERENCES = [
     ("PUT /api/subscriptions/{subscription_id}", {"plan_id": "plan"}, {}),
     ("PUT /api/subscriptions/{subscription_id}", {"payment_method_id": "pm"}, {}),
     ("POST /api/invoices/{invoice_id}/pay", {"payment_method_id": "pm"}, {}),
+    ("POST /api/subscriptions", {"parent_id": "sub"}, {"organization_id": "org", "plan_id": "plan"}),
+    ("POST /api/subscriptions/{subscription_id}/discounts", {"code": "code"}, {}),
+    ("POST /api/usage", {"organization_id": "org"}, {}),
+    ("POST /api/usage", {"customer_id": "cus"}, {}),
+    ("POST /api/usage/alerts", {"organization_id": "org"}, {}),
+    ("POST /api/invoices", {"customer_id": "cus"}, {}),
+    ("POST /api/invoices", {"issuer_id": "iss"}, {"customer_id": "cus"}),
+    ("POST /api/credits", {"customer_id": "cus"}, {}),
+    ("POST /api/credits/pay-out", {"customer_id": "cus"}, {}),
 ]
-REQUIRED = {"POST /api/refunds": {"reason": "Mine now"}}
+_INVOICE = {"currency": "EUR", "lines": [{"description": "Mine now", "unit_amount": 1}]}
+REQUIRED = {
+    "POST /api/refunds": {"reason": "Mine now"},
+    "POST /api/usage": {"event_id": "mine-now", "meter": "calls"},
+    "POST /api/usage/alerts": {"meter": "calls", "threshold": "1"},
+    "POST /api/invoices": _INVOICE,
+    "POST /api/credits": {"amount": 1, "currency": "EUR", "reason": "Mine now"},
+    "POST /api/credits/pay-out": {"currency": "EUR"},
+}
 # The addresses of webhooks are open to all, and hold no id of anybody's thing.
 OPEN = re.compile(r"^/api/webhooks/")
 KINDS = {
     "organization_id": "org", "code": "code", "plan_id": "plan", "product_id": "prod", "account_id": "gwa",
     "payment_id": "pay", "method_id": "pm", "refund_id": "ref", "invoice_id": "inv", "subscription_id": "sub",
     "order_id": "ord", "case_id": "case", "notification_id": "msg", "customer_id": "cus", "customer": "cus",
-    "/api/customers": "cus", "/api/api-keys": "key", "/api/token-trusts": "trust",
+    "/api/customers": "cus", "/api/api-keys": "key", "/api/token-trusts": "trust", "/api/issuers": "iss",
+    "meter_id": "mtr", "tax_rate_id": "txr", "alert_id": "alr", "event_id": "event", "grant_id": "ppc",
+    "/api/discounts": "disc", "discount_id": "disc",
 }  # fmt: skip
 
 
