@@ -50,15 +50,17 @@ async def test_what_cannot_be_is_refused(ask, body, wrong, field):
 
 
 async def test_credit_is_granted_listed_and_not_paid_out_of_nothing(ask, customer):
-    me = ids.to_text("cus", customer.id)
-    granted = await ask("POST", "/api/credits", {"customer_id": me, "amount": 500, "currency": "EUR", "reason": "x"})
+    me, called = ids.to_text("cus", customer.id), customer.organization_id
+    granted = await ask(
+        "POST", "/api/credits", {"customer_id": called, "amount": 500, "currency": "EUR", "reason": "x"}
+    )
     assert granted.status_code == 201, granted.text
     listed = (await ask("GET", f"/api/credits?customer_id={me}")).json()["data"]
     assert [(each["amount"], each["left"], each["reason"]) for each in listed] == [(500, 500, "x")]
     refused = await ask("POST", "/api/credits/pay-out", {"customer_id": me, "currency": "EUR"})
     assert refused.status_code == 409
     assert "nothing_refundable" in refused.text
-    assert (await ask("GET", f"/api/discounts?customer_id={me}")).json()["data"] == []
+    assert (await ask("GET", f"/api/discounts?customer_id={called}")).json()["data"] == []
 
 
 async def test_a_customer_gives_itself_nothing_and_sees_nobody_else(house, tenant, open_tx, customer, body):

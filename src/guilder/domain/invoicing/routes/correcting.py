@@ -1,5 +1,6 @@
 """Making invoices by hand, and taking back what was billed: for the tenant's billing staff alone."""
 
+from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.routes.invoices import WRITE
 from guilder.domain.invoicing.schemas.correcting import CreditNoteIn, InvoiceIn
@@ -14,7 +15,8 @@ router = Router(prefix="/api", tags=["invoices"])
 @router.post("/invoices", permission=WRITE, status_code=201)
 async def make_invoice(session: Session, body: InvoiceIn) -> Envelope[InvoiceOut]:
     """Make a one-off invoice: sent with days to pay, or charged at once."""
-    made = await service.make_invoice(session.tx, wanted=body.from_wire(), now=session.now)
+    customer = await customers.find(session.tx, text=body.customer_id)
+    made = await service.make_invoice(session.tx, wanted=body.from_wire(customer.id), now=session.now)
     return ok(to_wire(made))
 
 

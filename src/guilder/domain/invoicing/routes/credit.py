@@ -15,7 +15,7 @@ from guilder.domain.invoicing.schemas.credit import (
     PaidOutOut,
     PayOutIn,
 )
-from guilder.domain.invoicing.schemas.invoices import CustomerRef
+from guilder.domain.invoicing.schemas.invoices import CustomerName
 from guilder.kernel.money import Money
 from guilder.kernel.page import Page
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
@@ -26,16 +26,16 @@ router = Router(prefix="/api", tags=["credit"])
 
 
 @router.get("/credits", permission=READ)
-async def list_credits(session: Session, customer_id: Annotated[CustomerRef, Query()]) -> ListEnvelope[CreditOut]:
+async def list_credits(session: Session, customer_id: Annotated[CustomerName, Query()]) -> ListEnvelope[CreditOut]:
     """List a customer's credit, in the order in which it pays invoices."""
-    customer = await customers.find(session.tx, text=str(customer_id), only=session.customer_filter)
+    customer = await customers.find(session.tx, text=customer_id, only=session.customer_filter)
     return listed(Page(await service.credits_of(session.tx, customer_id=customer.id)), CreditOut.to_wire)
 
 
 @router.post("/credits", permission=WRITE, status_code=201)
 async def grant_credit(session: Session, body: CreditIn) -> Envelope[CreditOut]:
     """Give a customer credit, which pays its next invoices."""
-    customer = await customers.one(session.tx, customer_id=body.customer_id)
+    customer = await customers.find(session.tx, text=body.customer_id)
     granted = await service.grant_credit(
         session.tx,
         customer_id=customer.id,
@@ -49,7 +49,7 @@ async def grant_credit(session: Session, body: CreditIn) -> Envelope[CreditOut]:
 @router.post("/credits/pay-out", permission=WRITE, status_code=201)
 async def pay_out_credit(session: Session, body: PayOutIn) -> ListEnvelope[PaidOutOut]:
     """Pay a customer's credit out, by refunds of what it paid, the newest payment first."""
-    customer = await customers.one(session.tx, customer_id=body.customer_id)
+    customer = await customers.find(session.tx, text=body.customer_id)
     refunds = await service.pay_out_credit(
         session.tx,
         customer_id=customer.id,
@@ -62,9 +62,9 @@ async def pay_out_credit(session: Session, body: PayOutIn) -> ListEnvelope[PaidO
 
 
 @router.get("/discounts", permission=READ)
-async def list_discounts(session: Session, customer_id: Annotated[CustomerRef, Query()]) -> ListEnvelope[DiscountOut]:
+async def list_discounts(session: Session, customer_id: Annotated[CustomerName, Query()]) -> ListEnvelope[DiscountOut]:
     """List what a customer has redeemed, in the order in which it is applied."""
-    customer = await customers.find(session.tx, text=str(customer_id), only=session.customer_filter)
+    customer = await customers.find(session.tx, text=customer_id, only=session.customer_filter)
     return listed(Page(await service.discounts(session.tx, customer_id=customer.id)), DiscountOut.to_wire)
 
 

@@ -9,8 +9,9 @@ from pydantic import Field
 
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.rules.by_hand import Item
-from guilder.domain.invoicing.schemas.invoices import CustomerRef, IssuerRef, LineRef
+from guilder.domain.invoicing.schemas.invoices import CustomerName, IssuerRef, LineRef
 from guilder.kernel.errors import Invalid
+from guilder.kernel.ids import CustomerId
 from guilder.kernel.money import Money
 from guilder.kernel.period import Period
 from guilder.platform.http.fields import (
@@ -74,7 +75,7 @@ class ItemIn(In):
 class InvoiceIn(In):
     """A one-off invoice. `net_days` says how long the customer has to pay what is sent; by default, its own terms."""
 
-    customer_id: CustomerRef
+    customer_id: CustomerName
     currency: CurrencyCode
     lines: Annotated[list[ItemIn], Field(min_length=1, max_length=LINES_MAX)]
     collection: CollectBy = CollectBy.SEND
@@ -83,9 +84,9 @@ class InvoiceIn(In):
     memo: Annotated[str, Text(2_000, min=0)] = ""
     metadata: Metadata = {}
 
-    def from_wire(self) -> service.ByHand:
+    def from_wire(self, customer_id: CustomerId) -> service.ByHand:
         return service.ByHand(
-            customer_id=self.customer_id,
+            customer_id=customer_id,
             currency=self.currency,
             items=[line.from_wire(self.currency) for line in self.lines],
             is_sent=self.collection is CollectBy.SEND,

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from guilder.domain.invoicing.model import Credit, Discount
-from guilder.domain.invoicing.schemas.invoices import CustomerRef, InvoiceRef, SubscriptionRef
+from guilder.domain.invoicing.schemas.invoices import CustomerName, CustomerRef, InvoiceRef, SubscriptionRef
 from guilder.domain.payments.model import Refund
 from guilder.platform.http.fields import CurrencyCode, Exact, IdOf, In, Out, PositiveAmount, Text
 
@@ -45,14 +45,14 @@ class CreditOut(Out):
 
 
 class CreditIn(In):
-    customer_id: CustomerRef
+    customer_id: CustomerName
     amount: PositiveAmount
     currency: CurrencyCode
     reason: Annotated[str, Text(500)]
 
 
 class PayOutIn(In):
-    customer_id: CustomerRef
+    customer_id: CustomerName
     currency: CurrencyCode
     amount: Annotated[PositiveAmount | None, Field(description="By default, all that there is.")] = None
     reason: Annotated[str, Text(500)] = "customer credit"

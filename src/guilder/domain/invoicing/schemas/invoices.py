@@ -9,11 +9,12 @@ from pydantic import Field
 from guilder.domain.identity.model import Address
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party, Status, TaxTotal
 from guilder.kernel.ids import CustomerId
-from guilder.platform.http.fields import Exact, IdOf, Out
+from guilder.platform.http.fields import Exact, IdOf, Out, Text
 
 InvoiceRef = Annotated[UUID, IdOf("inv")]
 LineRef = Annotated[UUID, IdOf("line")]
 CustomerRef = Annotated[CustomerId, IdOf("cus")]
+CustomerName = Annotated[str, Text(255), Field(description="A customer's id, or what your product calls it.")]
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
 IssuerRef = Annotated[UUID, IdOf("iss")]
 OrderRef = Annotated[UUID, IdOf("ord")]

@@ -29,7 +29,7 @@ class AddOnGrid(StrEnum):
 
 
 class StartsTooFar(Invalid):
-    """This is more than five years from now."""
+    """This is more than five years away."""
 
     code = "starts_too_far"
 
