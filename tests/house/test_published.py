@@ -25,7 +25,13 @@ def test_every_event_has_a_name_of_its_own():
 
 def test_who_listens_stands_above_who_announces():
     # An event goes up, or stays in its room; the import contract says the same of the handler's module.
-    floors = ["identity", "customers catalog gateways ledger", "payments subscriptions usage", "invoicing", "orders dunning"]
+    floors = [
+        "identity",
+        "customers catalog gateways ledger",
+        "payments subscriptions usage",
+        "invoicing",
+        "orders dunning",
+    ]
     floor_of = {room: n for n, rooms in enumerate([*floors, "entitlements", "notifications"]) for room in rooms.split()}
     down = [
         (each.event.__name__, each.group)
