@@ -7,7 +7,6 @@ import itertools
 import json
 import re
 import time
-from dataclasses import dataclass
 from uuid import uuid4
 
 import httpx
@@ -16,8 +15,7 @@ import pytest
 from guilder.kernel import ids
 from tests.scenarios.conftest import START
 from tests.support.identity_provider import PARTY, SigningKey, an_ec_key, by_hand, claims, serving
-from tests.support.outcomes import a_subscriber, open_hosted_page, pay_on, rest
-from tests.support.processes import until
+from tests.support.neighbours import NOBODYS, THEIR_CODE, furnished
 from tests.support.world import a_world
 from tests.support.worst_day import rows_of
 
@@ -138,108 +136,6 @@ async def test_g1_a_token_that_breaks_one_rule_is_refused_like_any_other(world):
 
         # A rule is broken by the token alone: the same user is still let in.
         assert (await asked(KEY.sign(fresh(issuer)))).status_code == 200
-
-
-@dataclass(frozen=True, slots=True)
-class Belongings:
-    """The ids of one of everything that a tenant has, by what they are ids of."""
-
-    of: dict[str, str]
-
-    def __getitem__(self, kind: str) -> str:
-        return self.of[kind]
-
-
-# As long as the other's, so that answers which repeat it are of one length.
-THEIR_CODE, NOBODYS_CODE = "film-of-umbrella", "film-of-nobodies"
-TYPED = (
-    "cus", "plan", "prod", "sub", "inv", "pay", "pm", "ref", "ord", "case", "msg", "gwa", "key", "trust",
-    "iss", "mtr", "txr", "alr", "disc", "ppc",
-)  # fmt: skip
-NOBODYS = Belongings(
-    {"org": "nobody", "code": NOBODYS_CODE, "event": "reading-of-nobody"}
-    | {prefix: ids.to_text(prefix, uuid4()) for prefix in TYPED}
-)
-
-
-async def furnished_to_bill(world, organization_id, subscription_id):
-    """Give a tenant what its bills depend on: a meter, a reading, an alert, a tax rate, a code, credit, an issuer."""
-    code = f"film-of-{organization_id}"
-    mine = {"organization_id": organization_id, "meter": "calls"}
-    meter = await world.post("/api/meters", {"code": "calls", "name": "Calls", "aggregation": "sum"})
-    await world.post("/api/usage", {"event_id": f"reading-of-{organization_id}", "value": "3", **mine})
-    alert = await world.post("/api/usage/alerts", {"threshold": "99", **mine})
-    rate = await world.post("/api/tax-rates", {"name": "VAT", "percent": "21", "country": "NL"})
-    await world.post("/api/promo-codes", {"code": code, "name": "Ten", "percent": "10", "duration": "forever"})
-    discount = await world.post(f"/api/subscriptions/{subscription_id}/discounts", {"code": code})
-    grant = await world.post(f"/api/customers/{organization_id}/prepaid-credits", {"amount": 9, "currency": "EUR"})
-    looks = {"number_format": "B-{year}-{number:05}", "credit_note_format": "BC-{year}-{number:05}"}
-    issuer = await world.post("/api/issuers", {"legal_name": organization_id, **looks})
-    return {
-        "event": f"reading-of-{organization_id}",
-        "mtr": meter["id"],
-        "alr": alert["id"],
-        "txr": rate["id"],
-        "disc": discount["id"],
-        "ppc": grant["id"],
-        "iss": issuer["id"],
-    }
-
-
-async def furnished(world, organization_id):
-    """Give a tenant one of everything: a paid subscription, a refund asked for, a case, a key, a trusted issuer."""
-    plan = await world.plan(f"plan-of-{organization_id}")
-    card = await a_subscriber(world, organization_id=organization_id)
-    subscription = await world.subscribe(organization_id, plan["code"], payment_method_id=card["id"])
-    poor = await a_subscriber(world, "pm_card_insufficient_funds", f"poor-{organization_id}")
-    await world.subscribe(f"poor-{organization_id}", plan["code"], payment_method_id=poor["id"])
-    product = await world.post(
-        "/api/products",
-        {"code": f"film-of-{organization_id}", "name": "A Film", "prices": [{"amount": 499, "currency": "EUR"}]},
-    )
-    order = await world.post("/pay", {"customer": organization_id, "product": product["code"]})
-    await pay_on(await open_hosted_page(world, order["payment_link"]))
-
-    async def settled():
-        return [each for each in await world.get("/api/payments") if each["status"] == "succeeded"][1:]
-
-    await until(settled, what="both payments")
-    await rest(world)
-    payment = next(each for each in await world.get("/api/payments") if each["status"] == "succeeded")
-    refund = await world.post(f"/api/payments/{payment['id']}/refund-requests", {"reason": "It was not for me"})
-    key = await world.post("/api/api-keys", {"name": "another", "role": "member"})
-    trust = await world.post(
-        "/api/token-trusts",
-        {
-            "kind": "clerk",
-            "issuer": f"https://{organization_id}.example.test",
-            "public_key_pem": KEY.pem().decode(),
-            "authorized_parties": [PARTY],
-        },
-    )
-    billing = await furnished_to_bill(world, organization_id, subscription["id"])
-    await rest(world)
-    return Belongings(
-        billing
-        | {
-            "org": organization_id,
-            "code": product["code"],
-            "cus": subscription["customer_id"],
-            "plan": plan["id"],
-            "prod": product["id"],
-            "sub": subscription["id"],
-            "inv": subscription["invoice_id"],
-            "pay": payment["id"],
-            "pm": card["id"],
-            "ref": refund["id"],
-            "ord": order["id"],
-            "case": (await world.get("/api/dunning/cases"))[0]["id"],
-            "msg": (await world.get("/api/notifications"))[0]["id"],
-            "gwa": (await world.get("/api/gateways"))[0]["id"],
-            "key": key["id"],
-            "trust": trust["id"],
-        }
-    )
 
 
 NEW_PLAN = {"name": "Mine now", "prices": [{"billing_cycle": "monthly", "amount": 1, "currency": "EUR"}]}
