@@ -135,7 +135,8 @@ class Freeze:
         async def stands() -> Any:
             return await self.admin.fetchval(BLOCKED, mine)
 
-        await until(stands, what="somebody before the frozen rows")
+        # Longer than one call that timed out and was asked again.
+        await until(stands, timeout_s=90, what="somebody before the frozen rows")
 
 
 @asynccontextmanager
