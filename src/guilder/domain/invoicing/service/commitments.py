@@ -1,6 +1,6 @@
 """Minimum commitments: what a period came to, over all of its parts, and what is missing from the least."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -71,10 +71,6 @@ class _Whole:
     @property
     def is_committed(self) -> bool:
         return any(not commitment.committed(each.terms).is_zero for each in self.chain)
-
-
-def has_commitment(segments: Iterable[Segment]) -> bool:
-    return any(not commitment.committed(each.terms).is_zero for each in segments)
 
 
 async def make_up(

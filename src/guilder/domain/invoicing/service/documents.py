@@ -13,6 +13,7 @@ from guilder.domain.invoicing.events import InvoiceDocumentStored
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party, Status, TaxTotal
 from guilder.domain.invoicing.rules import document as printed
 from guilder.domain.invoicing.rules.taxation import REVERSE_CHARGE, STANDARD
+from guilder.domain.invoicing.service.telling import event
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment
 from guilder.domain.payments.model import Status as PaymentStatus
@@ -207,14 +208,4 @@ def _days(period: Period, zone: ZoneInfo) -> printed.Days:
 
 
 def _stored(invoice: Invoice, status: Status) -> InvoiceDocumentStored:
-    return InvoiceDocumentStored(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        subscription_ids=invoice.subscription_ids,
-        order_id=invoice.order_id,
-        number=invoice.number or "",
-        total=invoice.total,
-        is_paid=status is Status.PAID,
-    )
+    return event(InvoiceDocumentStored, invoice, is_paid=status is Status.PAID)

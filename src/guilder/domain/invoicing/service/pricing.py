@@ -301,8 +301,3 @@ def periods_left(made: Sequence[Made]) -> dict[Ref, int | None]:
         for discount, _, is_counted in each.taken
         if is_counted
     }
-
-
-def issuer_key(invoice: Invoice) -> tuple[TenantId, UUID]:
-    assert invoice.issuer_id is not None
-    return invoice.tenant_id, invoice.issuer_id

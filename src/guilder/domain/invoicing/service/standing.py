@@ -10,7 +10,7 @@ from guilder.domain.invoicing.model import Invoice, InvoiceKind, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
 from guilder.domain.invoicing.service import prepaid
 from guilder.domain.invoicing.service.owing import InvoiceIsPaid
-from guilder.domain.invoicing.service.telling import paid_event, subscriptions_of
+from guilder.domain.invoicing.service.telling import event, paid_event, subscriptions_of
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
@@ -98,7 +98,7 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     await ledger.post(tx, entries=[_credit_returned(use, at=now) for use in returned])
     voided = [replace(invoice, credit_applied=None) for invoice in voided]
     await store.save_standing(tx, voided, now=now)
-    outbox.announce(tx, [_voided(invoice) for invoice in voided], now=now)
+    outbox.announce(tx, [event(InvoiceVoided, invoice) for invoice in voided], now=now)
     return voided
 
 
@@ -106,7 +106,7 @@ async def tell_overdue(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """Announce of these invoices that their due date has passed, each once."""
     overdue = await store.claim_overdue(tx, refs, now=now)
     await store.mark_overdue(tx, [invoice.ref for invoice in overdue], now=now)
-    outbox.announce(tx, [_overdue(invoice) for invoice in overdue], now=now)
+    outbox.announce(tx, [event(InvoiceOverdue, each, due_at=each.due_at) for each in overdue], now=now)
     return len(overdue)
 
 
@@ -114,7 +114,7 @@ async def tell_due_soon(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """Announce of these invoices that were sent that their due date is three days away, each once."""
     soon = await store.claim_due_soon(tx, refs, now=now)
     await store.mark_due_soon(tx, [invoice.ref for invoice in soon], now=now)
-    outbox.announce(tx, [_due_soon(invoice) for invoice in soon], now=now)
+    outbox.announce(tx, [event(InvoiceDueSoon, each, due_at=each.due_at) for each in soon], now=now)
     return len(soon)
 
 
@@ -132,7 +132,7 @@ async def give_up(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice
             for each in given_up
         ],
     )
-    outbox.announce(tx, [_given_up(each) for each in given_up], now=now)
+    outbox.announce(tx, [event(InvoiceGivenUp, each) for each in given_up], now=now)
     return given_up
 
 
@@ -204,58 +204,4 @@ def _write_off_reversed(invoice: Invoice, settled: Settled) -> JournalEntry:
         customer_id=invoice.customer_id,
         amount=invoice.due,
         at=settled.settled_at,
-    )
-
-
-def _voided(invoice: Invoice) -> InvoiceVoided:
-    return InvoiceVoided(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        subscription_ids=invoice.subscription_ids,
-        order_id=invoice.order_id,
-        number=invoice.number or "",
-        total=invoice.total,
-    )
-
-
-def _overdue(invoice: Invoice) -> InvoiceOverdue:
-    return InvoiceOverdue(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        subscription_ids=invoice.subscription_ids,
-        order_id=invoice.order_id,
-        number=invoice.number or "",
-        total=invoice.total,
-        due_at=invoice.due_at,
-    )
-
-
-def _due_soon(invoice: Invoice) -> InvoiceDueSoon:
-    return InvoiceDueSoon(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        subscription_ids=invoice.subscription_ids,
-        order_id=invoice.order_id,
-        number=invoice.number or "",
-        total=invoice.total,
-        due_at=invoice.due_at,
-    )
-
-
-def _given_up(invoice: Invoice) -> InvoiceGivenUp:
-    return InvoiceGivenUp(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        subscription_ids=invoice.subscription_ids,
-        order_id=invoice.order_id,
-        number=invoice.number or "",
-        total=invoice.total,
     )

@@ -1,14 +1,17 @@
 """What is said of invoices once they are made: to those who collect them, and to whoever listens."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any, TypeVar
 from uuid import UUID
 
-from guilder.domain.invoicing.events import CreditGranted, CreditNoteIssued, InvoiceFinalized, InvoicePaid
+from guilder.domain.invoicing.events import CreditGranted, CreditNoteIssued, InvoiceEvent, InvoiceFinalized, InvoicePaid
 from guilder.domain.invoicing.model import Credit, Invoice, InvoiceKind, LineKind
 from guilder.domain.payments.model import Payable, Via
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import zero
+
+E = TypeVar("E", bound=InvoiceEvent)
 
 
 def subscriptions_of(invoices: Sequence[Invoice]) -> list[Ref]:
@@ -36,51 +39,38 @@ def payable_of(invoice: Invoice, *, via: Via, payment_method_id: UUID | None) ->
     )
 
 
-def finalized_event(invoice: Invoice) -> InvoiceFinalized:
-    assert invoice.number is not None
-    return InvoiceFinalized(
+def event(kind: Callable[..., E], invoice: Invoice, **more: Any) -> E:
+    """Tell of an invoice what every event of one says, and what this kind says beside it."""
+    return kind(
         tenant_id=invoice.tenant_id,
         invoice_id=invoice.id,
         customer_id=invoice.customer_id,
         subscription_id=invoice.subscription_id,
         subscription_ids=invoice.subscription_ids,
         order_id=invoice.order_id,
-        number=invoice.number,
+        number=invoice.number or "",
         total=invoice.total,
-        due_at=invoice.due_at,
+        **more,
     )
+
+
+def finalized_event(invoice: Invoice) -> InvoiceFinalized:
+    assert invoice.number is not None
+    return event(InvoiceFinalized, invoice, due_at=invoice.due_at)
 
 
 def paid_event(invoice: Invoice) -> InvoicePaid:
     assert invoice.number is not None
     assert invoice.paid_at is not None
-    return InvoicePaid(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        subscription_id=invoice.subscription_id,
-        subscription_ids=invoice.subscription_ids,
-        order_id=invoice.order_id,
-        number=invoice.number,
-        total=invoice.total,
-        paid_at=invoice.paid_at,
-        product_ids=tuple(
-            line.product_id for line in invoice.lines if line.kind is LineKind.PRODUCT and line.product_id
-        ),
-    )
+    products = tuple(line.product_id for line in invoice.lines if line.kind is LineKind.PRODUCT and line.product_id)
+    return event(InvoicePaid, invoice, paid_at=invoice.paid_at, product_ids=products)
 
 
 def note_event(note: Invoice, *, credited_minor: int) -> CreditNoteIssued:
     assert note.number is not None
-    return CreditNoteIssued(
-        tenant_id=note.tenant_id,
-        invoice_id=note.id,
-        customer_id=note.customer_id,
-        subscription_id=note.subscription_id,
-        subscription_ids=note.subscription_ids,
-        order_id=note.order_id,
-        number=note.number,
-        total=note.total,
+    return event(
+        CreditNoteIssued,
+        note,
         corrects_invoice_id=note.corrects_invoice_id,
         credited=replace(zero(note.currency), minor=credited_minor),
     )
