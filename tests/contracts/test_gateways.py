@@ -228,19 +228,19 @@ class TestSimulated(GatewayContract):
         body = json.dumps(event).encode()
         wall = datetime.now(UTC)
         headers = {"simulated-signature": sign("whsec_12345678", body, at=int(time.time()))}
-        notice = gateway.read_notice(headers, body, secret="whsec_12345678", now=wall)
+        notice = await gateway.read_notice(headers, body, secret="whsec_12345678", settings={}, now=wall)
         assert (notice.subject, notice.business_key) == (RequestKind.CHARGE, request.business_key)
         assert notice.account == merchant.account
         assert (notice.outcome.kind, notice.outcome.amount) == (OutcomeKind.SUCCEEDED, request.amount)
         for changed in (body + b" ", body.replace(b"4900", b"4901")):
             with pytest.raises(BadNotice):
-                gateway.read_notice(headers, changed, secret="whsec_12345678", now=wall)
+                await gateway.read_notice(headers, changed, secret="whsec_12345678", settings={}, now=wall)
         for shift in (timedelta(seconds=302), timedelta(seconds=-302)):
             with pytest.raises(BadNotice):
-                gateway.read_notice(headers, body, secret="whsec_12345678", now=wall + shift)
+                await gateway.read_notice(headers, body, secret="whsec_12345678", settings={}, now=wall + shift)
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"nonsense", b"{}", b'{"id": 1, "type": "x"}', b"[" * 100_000])
     async def test_a_signed_body_that_is_no_notice_is_told_apart(self, gateway, body):
         headers = {"simulated-signature": sign("whsec_12345678", body, at=int(NOW.timestamp()))}
         with pytest.raises(UnreadableNotice):
-            gateway.read_notice(headers, body, secret="whsec_12345678", now=NOW)
+            await gateway.read_notice(headers, body, secret="whsec_12345678", settings={}, now=NOW)

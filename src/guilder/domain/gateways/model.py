@@ -24,8 +24,14 @@ class GatewayAccount:
     endpoint_id: UUID
     provider_account: str = ""
     is_on_own_clock: bool = False
+    # What is no secret: a client's id, the provider's id of our webhook endpoint, `mode` (live or test).
+    settings: Mapping[str, str] = field(default_factory=dict)
     registered_at: datetime | None = None
     refused_at: datetime | None = None
+    # Found dead by call after call: what can go elsewhere does, until then.
+    down_until: datetime | None = None
+    # After a restore: nothing is charged here before what the provider knows has been read again.
+    quarantined_at: datetime | None = None
 
     @property
     def destination(self) -> str:
@@ -59,6 +65,8 @@ class GatewayRequest:
     return_url: str = ""  # where the provider's page leads back to
     description: str = ""
     merchant_name: str = ""  # whom the customer pays, as the provider's page says it; known when the call is loaded
+    payer_ref: str = ""  # the provider's object for this customer, where it has one; known when the call is loaded
+    claim: str = ""  # what is billed, named alike by every attempt and every invoice for it, a restored one too
 
 
 class OutcomeKind(StrEnum):
@@ -73,7 +81,11 @@ class OutcomeKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CardDetails:
+    """A saved method: a card, or a wallet or account (`kind`), whose `label` is what may be shown of it."""
+
     token: str
+    kind: str = "card"
+    label: str = ""
     brand: str = ""
     last4: str = ""
     exp_month: int = 0
@@ -93,22 +105,71 @@ class Outcome:
     message: str = ""
     action_url: str = ""
     card: CardDetails | None = None
+    payer_ref: str = ""  # the provider's object for the customer, where it made or named one
     alert: str = ""  # what a person should look at: another amount than was asked for
     is_pending: bool = False  # unknown, because the provider itself does not know yet (a debit that takes days)
     is_outage: bool = False  # unknown, because there was no answer
     retry_after_s: int | None = None
 
 
+class DisputeStatus(StrEnum):
+    """How a dispute stands at its provider. An inquiry has moved no money yet."""
+
+    INQUIRY = "inquiry"
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeNews:
+    """A customer's bank takes a payment back, or has decided. The payment is named by the provider's references."""
+
+    dispute_ref: str
+    charge_ref: str
+    provider_ref: str
+    status: DisputeStatus
+    amount: Money
+    reason: str = ""
+    fee: Money | None = None
+    respond_by: datetime | None = None
+
+
+class ElsewhereKind(StrEnum):
+    PAID = "paid"
+    FAILED = "failed"
+    UPDATED = "updated"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ElsewhereNews:
+    """Of a subscription that the provider itself bills, for a business that began there."""
+
+    kind: ElsewhereKind
+    subscription_ref: str
+    payer_ref: str = ""
+    status: str = ""  # the provider's own word
+    period_starts_at: datetime | None = None
+    period_ends_at: datetime | None = None
+    cancel_at_period_end: bool = False
+    amount: Money | None = None
+    invoice_ref: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """A provider's webhook, verified and in our words."""
+    """A provider's webhook, verified and in our words. It is about one thing at most, or of no concern to us."""
 
     notice_id: str
     type: str
-    subject: RequestKind | None  # None: of no concern to us
+    subject: RequestKind | None = None  # with `outcome`: of something that we asked for
     business_key: str = ""
     account: str = ""  # what the provider calls the account that it is about
+    mode: str = ""  # live or test, where the provider says so
     outcome: Outcome | None = None
+    dispute: DisputeNews | None = None
+    elsewhere: ElsewhereNews | None = None
     created_at: datetime | None = None
     raw: Mapping[str, object] = field(default_factory=dict)
 
@@ -162,6 +223,53 @@ class Call:
     asked: Asked
     account: OpenAccount
     charge: Asked | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What came of having our webhook address registered: `succeeded`, `declined` or `unknown`.
+
+    A provider that makes the secret itself says which; `settings` are added to the account's.
+    """
+
+    kind: OutcomeKind
+    message: str = ""
+    is_outage: bool = False
+    endpoint_secret: str = field(default="", repr=False)
+    provider_account: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was checked of an account at its provider: whether it is right, and else what to do."""
+
+    what: str
+    is_ok: bool
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRecord:
+    """Something that moved money, as the provider's own books have it."""
+
+    kind: RequestKind  # charge or refund
+    provider_ref: str
+    charge_ref: str
+    business_key: str
+    claim: str
+    status: OutcomeKind
+    amount: Money
+    at: datetime
+    fee: Money | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordPage:
+    """A page of a provider's books; `cursor` leads on, and is empty at the end."""
+
+    records: tuple[ProviderRecord, ...]
+    cursor: str = ""
 
 
 class Next(StrEnum):

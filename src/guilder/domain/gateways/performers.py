@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.gateways import service
-from guilder.domain.gateways.model import Call, Next, OpenAccount, Outcome, OutcomeKind, Turn
+from guilder.domain.gateways.model import Call, Next, OpenAccount, Outcome, OutcomeKind, Registration, Turn
 from guilder.domain.gateways.port import Credentials, CredentialsRefused, Gateway
 from guilder.domain.gateways.rules import asking
 from guilder.kernel.ids import TenantId
@@ -148,19 +148,21 @@ class Connecting:
     async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[OpenAccount | None]:
         return await service.load_connections(tx, wanted=intents)
 
-    async def call(self, intent: Intent, request: OpenAccount, *, now: datetime) -> Outcome:
+    async def call(self, intent: Intent, request: OpenAccount, *, now: datetime) -> Registration:
         account = request.account
-        outcome = await self._gateways[account.gateway].register_webhook(
+        registration = await self._gateways[account.gateway].register_webhook(
             credentials_of(request, now=now),
             url=f"{self._public_url}/api/webhooks/{account.gateway}/{account.endpoint_id}",
             secret=request.endpoint_secret,
         )
-        if outcome.kind is not OutcomeKind.SUCCEEDED:
-            raise CallFailed(outcome.message or outcome.decline_code or "not registered", is_outage=outcome.is_outage)
-        return outcome
+        if registration.kind is not OutcomeKind.SUCCEEDED:
+            raise CallFailed(registration.message or "not registered", is_outage=registration.is_outage)
+        return registration
 
-    async def record(self, tx: Tx, done: Sequence[Done[OpenAccount, Outcome]], *, now: datetime) -> Sequence[Verdict]:
-        connected = [each.request.account for each in done if each.failure is None]
+    async def record(
+        self, tx: Tx, done: Sequence[Done[OpenAccount, Registration]], *, now: datetime
+    ) -> Sequence[Verdict]:
+        connected = [(each.request.account, each.outcome) for each in done if each.outcome is not None]
         if connected:
             await service.record_connections(tx, connected=connected, now=now)
         return [usual(each) for each in done]
@@ -191,7 +193,11 @@ async def is_idle(database: Database, gateways: Mapping[str, Gateway], *, tenant
 
 
 def credentials_of(account: OpenAccount, *, now: datetime) -> Credentials:
-    return Credentials(secret_key=account.secret_key, now=now if account.account.is_on_own_clock else None)
+    return Credentials(
+        secret_key=account.secret_key,
+        settings=account.account.settings,
+        now=now if account.account.is_on_own_clock else None,
+    )
 
 
 def _waits(outcome: Outcome, *, is_on_session: bool) -> bool:

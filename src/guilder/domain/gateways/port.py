@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from guilder.domain.gateways.model import GatewayRequest, Notice, Outcome
+from guilder.domain.gateways.model import Finding, GatewayRequest, Notice, Outcome, RecordPage, Registration
 from guilder.platform.outside.intents import CallFailed
 
 
@@ -34,6 +34,7 @@ class Credentials:
     """Whose account it is; `now` is given where the provider lives on the tenant's own time (a sandbox)."""
 
     secret_key: str = field(repr=False)
+    settings: Mapping[str, str] = field(default_factory=dict)
     now: datetime | None = None
 
 
@@ -75,8 +76,11 @@ class Gateway(Protocol):
 
     async def lookup_setup(self, credentials: Credentials, request: GatewayRequest) -> Outcome | None: ...
 
-    async def register_webhook(self, credentials: Credentials, *, url: str, secret: str) -> Outcome:
-        """Have notices sent to this address, signed with this secret: `succeeded`, `declined` or `unknown`."""
+    async def register_webhook(self, credentials: Credentials, *, url: str, secret: str) -> Registration:
+        """Have notices sent to this address, signed with this secret where the provider lets us choose it.
+
+        Doing so again for the same address leaves one registration.
+        """
         ...
 
     async def is_idle(self, credentials: Credentials, *, account: str) -> bool:
@@ -87,10 +91,38 @@ class Gateway(Protocol):
         """Return what the provider calls this key's account, where the key says so; else nothing."""
         ...
 
-    def read_notice(self, headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime) -> Notice:
-        """Verify a webhook over its raw bytes and read it. `now` is the wall clock's.
+    def mode_of(self, secret_key: str, settings: Mapping[str, str]) -> str:
+        """Return whether this key moves money (`live`) or only plays (`test`).
+
+        :raises ValueError: it is no key of this provider's; says what one looks like, never the key
+        """
+        ...
+
+    async def read_notice(
+        self, headers: Mapping[str, str], body: bytes, *, secret: str, settings: Mapping[str, str], now: datetime
+    ) -> Notice:
+        """Verify a webhook over its raw bytes and read it. `now` is the wall clock's. Never inside a transaction.
 
         :raises BadNotice: not signed by whoever has the secret, or not within five minutes of now
         :raises UnreadableNotice: signed, and yet no notice
+        :raises CallFailed: what is needed to verify it could not be had; the provider should send it again
         """
+        ...
+
+
+class Bookkeeping(Protocol):
+    """What a provider's own books say: for reconciling, and for finding out whether an account is set up rightly."""
+
+    async def records(
+        self, credentials: Credentials, *, since: datetime, until: datetime, cursor: str = ""
+    ) -> RecordPage:
+        """Return what moved money from `since` up to but not including `until`, oldest first, a page at a time.
+
+        :raises CredentialsRefused: the key is not taken
+        :raises CallFailed: no answer, or one that cannot be read; nothing is known then
+        """
+        ...
+
+    async def check(self, credentials: Credentials, *, webhook_url: str) -> list[Finding]:
+        """Say what is right and what is wrong with an account: its key, its rights, its webhook and its events."""
         ...

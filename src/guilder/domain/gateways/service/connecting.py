@@ -6,7 +6,7 @@ from uuid import UUID
 
 from guilder.domain.gateways import store
 from guilder.domain.gateways.events import GatewayConnected
-from guilder.domain.gateways.model import GatewayAccount, OpenAccount
+from guilder.domain.gateways.model import GatewayAccount, OpenAccount, Registration
 from guilder.domain.identity import service as identity
 from guilder.kernel import ids
 from guilder.kernel.errors import Invalid, NotFound
@@ -134,10 +134,14 @@ async def load_connections(tx: Tx, *, wanted: Sequence[Intent]) -> list[OpenAcco
     return [opened.get(Ref(each.tenant_id, each.subject_id)) for each in wanted]
 
 
-async def record_connections(tx: Tx, *, connected: Sequence[GatewayAccount], now: datetime) -> None:
-    await store.mark_registered(tx, [Ref(each.tenant_id, each.id) for each in connected], now=now)
+async def record_connections(
+    tx: Tx, *, connected: Sequence[tuple[GatewayAccount, Registration]], now: datetime
+) -> None:
+    """Note where our address is registered, and what the provider said of it."""
+    await store.mark_registered(tx, [Ref(account.tenant_id, account.id) for account, _ in connected], now=now)
     events = [
-        GatewayConnected(tenant_id=each.tenant_id, account_id=each.id, gateway=each.gateway) for each in connected
+        GatewayConnected(tenant_id=account.tenant_id, account_id=account.id, gateway=account.gateway)
+        for account, _ in connected
     ]
     outbox.announce(tx, events, now=now)
 

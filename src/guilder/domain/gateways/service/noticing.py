@@ -43,7 +43,9 @@ async def receive_notice(
     opened = (await store.open_accounts(tx, [account])).get(account)
     if opened is None or opened.account.gateway != gateway.name or not opened.endpoint_secret:
         raise BadNotice
-    notice = gateway.read_notice(headers, body, secret=opened.endpoint_secret, now=wall)
+    notice = await gateway.read_notice(
+        headers, body, secret=opened.endpoint_secret, settings=opened.account.settings, now=wall
+    )
     known, ignored_because = await _concern(tx, notice, opened.account)
     kept = NewNotice(
         tenant_id=account.tenant_id,

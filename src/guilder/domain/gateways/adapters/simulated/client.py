@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from guilder.domain.gateways.adapters.simulated import mapping, signature
-from guilder.domain.gateways.model import GatewayRequest, Notice, Outcome, OutcomeKind
+from guilder.domain.gateways.model import GatewayRequest, Notice, Outcome, OutcomeKind, Registration
 from guilder.domain.gateways.port import Credentials, CredentialsRefused, UnreadableNotice
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
 
@@ -132,11 +132,13 @@ class Simulated:
             return reply.doubt
         return None if found is None else mapping.from_setup(found)
 
-    async def register_webhook(self, credentials: Credentials, *, url: str, secret: str) -> Outcome:
+    async def register_webhook(self, credentials: Credentials, *, url: str, secret: str) -> Registration:
         reply = await self._post(credentials, "/v1/webhook_endpoints", {"url": url, "secret": secret}, key=None)
         if reply.doubt is not None:
-            return reply.doubt
-        return Outcome(kind=OutcomeKind.SUCCEEDED) if reply.status == 200 else mapping.refused(reply.error)
+            return Registration(kind=OutcomeKind.UNKNOWN, message=reply.doubt.message, is_outage=reply.doubt.is_outage)
+        if reply.status == 200:
+            return Registration(kind=OutcomeKind.SUCCEEDED)
+        return Registration(kind=OutcomeKind.DECLINED, message=mapping.refused(reply.error).message)
 
     async def is_idle(self, credentials: Credentials, *, account: str) -> bool:
         reply = await self._send(credentials, "GET", f"/sim/accounts/{account}/idle")
@@ -147,7 +149,14 @@ class Simulated:
         found = _KEY.fullmatch(secret_key)
         return found[1] if found else ""
 
-    def read_notice(self, headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime) -> Notice:
+    def mode_of(self, secret_key: str, settings: Mapping[str, str]) -> str:
+        if not self.account_of(secret_key):
+            raise ValueError("a key of the simulated provider looks like sk_sim_shop")
+        return "test"
+
+    async def read_notice(
+        self, headers: Mapping[str, str], body: bytes, *, secret: str, settings: Mapping[str, str], now: datetime
+    ) -> Notice:
         signature.verify(headers.get(signature.HEADER), body, secret=secret, now=now)
         try:
             event = json.loads(body)
