@@ -7,25 +7,16 @@ from fastapi import Path, Query
 
 from guilder.domain.customers import service as customers
 from guilder.domain.payments import service
-from guilder.domain.payments.model import MethodStatus, NewRefund, RefundStatus, Status
-from guilder.domain.payments.schemas import (
+from guilder.domain.payments.model import MethodStatus, Status
+from guilder.domain.payments.schemas.payments import (
     CustomerRef,
-    GrantIn,
     InvoiceRef,
     MethodIn,
     MethodOut,
     MethodRef,
     PaymentOut,
     PaymentRef,
-    RefundAskIn,
-    RefundIn,
-    RefundOut,
-    RefundPolicyIn,
-    RefundPolicyOut,
-    RefundRef,
-    RefuseIn,
     method_to_wire,
-    refund_to_wire,
     to_wire,
 )
 from guilder.kernel.ids import CustomerId
@@ -41,10 +32,6 @@ from guilder.platform.http.session import RequestSession, Session
 READ = Permission("payments:read", customer=Role.MEMBER)
 METHODS_READ = Permission("payment_methods:read", customer=Role.MEMBER)
 METHODS_WRITE = Permission("payment_methods:write", tenant=Role.BILLING, customer=Role.BILLING)
-ASK = Permission("refunds:ask", tenant=Role.BILLING, customer=Role.BILLING)
-REFUNDS_READ = Permission("refunds:read", customer=Role.MEMBER)
-REFUNDS_WRITE = Permission("refunds:write", tenant=Role.BILLING)
-POLICY_WRITE = Permission("refunds:write", tenant=Role.ADMIN)
 
 router = Router(prefix="/api", tags=["payments"])
 
@@ -76,14 +63,6 @@ async def list_payments(
 @router.get("/payments/{payment_id}", permission=READ)
 async def get_payment(session: Session, payment_id: PaymentRef) -> Envelope[PaymentOut]:
     return ok(to_wire(await service.one(session.tx, payment_id=payment_id, customer_id=session.customer_filter)))
-
-
-@router.post("/payments/{payment_id}/refund-requests", permission=ASK, status_code=201)
-async def ask_refund(session: Session, payment_id: PaymentRef, body: RefundAskIn) -> Envelope[RefundOut]:
-    """Ask for money back; staff, or the tenant's policy, says whether."""
-    asked = NewRefund(payment_id=payment_id, reason=body.reason, amount_minor=body.amount)
-    made = await service.ask_refund(session.tx, refund=asked, customer_id=session.customer_filter, now=session.now)
-    return ok(refund_to_wire(made))
 
 
 @router.get("/customers/{id}/payment-methods", permission=METHODS_READ)
@@ -129,58 +108,6 @@ async def set_default_method(session: Session, customer: CustomerPath, method_id
     customer_id = await _customer(session, customer)
     chosen = await service.set_default_method(session.tx, method_id=method_id, customer_id=customer_id, now=session.now)
     return ok(method_to_wire(chosen))
-
-
-@router.get("/refunds", permission=REFUNDS_READ)
-async def list_refunds(
-    session: Session,
-    page: PageParams,
-    payment_id: Annotated[PaymentRef | None, Query()] = None,
-    status: Annotated[RefundStatus | None, Query()] = None,
-) -> ListEnvelope[RefundOut]:
-    """List refunds, newest first; those that wait for a decision are `asked`."""
-    found = await service.refunds(
-        session.tx, query=page, customer_id=session.customer_filter, payment_id=payment_id, status=status
-    )
-    return listed(found, refund_to_wire)
-
-
-@router.post("/refunds", permission=REFUNDS_WRITE, status_code=202)
-async def make_refund(session: Session, body: RefundIn) -> Envelope[RefundOut]:
-    """Give money back: all that is left of a payment, or a part."""
-    return ok(refund_to_wire(await service.make_refund(session.tx, refund=body.to_model(), now=session.now)))
-
-
-@router.get("/refund-policy", permission=REFUNDS_WRITE)
-async def get_refund_policy(session: Session) -> Envelope[RefundPolicyOut]:
-    return ok(RefundPolicyOut(auto_grant_days=await service.refund_policy(session.tx)))
-
-
-@router.put("/refund-policy", permission=POLICY_WRITE)
-async def set_refund_policy(session: Session, body: RefundPolicyIn) -> Envelope[RefundPolicyOut]:
-    """Say which refunds are granted by themselves."""
-    days = await service.set_refund_policy(session.tx, auto_grant_days=body.auto_grant_days, now=session.now)
-    return ok(RefundPolicyOut(auto_grant_days=days))
-
-
-@router.get("/refunds/{refund_id}", permission=REFUNDS_READ)
-async def get_refund(session: Session, refund_id: RefundRef) -> Envelope[RefundOut]:
-    found = await service.refund(session.tx, refund_id=refund_id, customer_id=session.customer_filter)
-    return ok(refund_to_wire(found))
-
-
-@router.post("/refunds/{refund_id}/grant", permission=REFUNDS_WRITE, status_code=202)
-async def grant_refund(session: Session, refund_id: RefundRef, body: GrantIn) -> Envelope[RefundOut]:
-    """Grant what a customer asked for."""
-    granted = await service.grant_refund(session.tx, refund_id=refund_id, ends_access=body.ends_access, now=session.now)
-    return ok(refund_to_wire(granted))
-
-
-@router.post("/refunds/{refund_id}/refuse", permission=REFUNDS_WRITE)
-async def refuse_refund(session: Session, refund_id: RefundRef, body: RefuseIn) -> Envelope[RefundOut]:
-    """Say no to what a customer asked for."""
-    refused = await service.refuse_refund(session.tx, refund_id=refund_id, reason=body.reason, now=session.now)
-    return ok(refund_to_wire(refused))
 
 
 async def _customer(session: RequestSession, text: str) -> CustomerId:
