@@ -160,9 +160,12 @@ class Till:
         body, headers = self.signed(event)
         ref = Ref(self.tenant.tenant_id, self.account.id)
         async with self.tx() as tx:
-            await gateways.receive_notice(
-                tx, gateway=self.gateway, account=ref, headers=headers, body=body, wall=self.now, now=self.now
-            )
+            opened = await gateways.open_endpoint(tx, account=ref, gateway=self.gateway.name)
+        notice = await self.gateway.read_notice(
+            headers, body, secret=opened.endpoint_secret, settings=opened.account.settings, now=self.now
+        )
+        async with self.tx() as tx:
+            await gateways.receive_notice(tx, account=opened.account, notice=notice, body=body, now=self.now)
 
     async def balances(self) -> dict[tuple[str, str], int]:
         async with self.tx() as tx:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
-from guilder.domain.gateways.model import Outcome
+from guilder.domain.gateways.model import DisputeNews, ElsewhereNews, Outcome
 from guilder.kernel.event import Event
 from guilder.kernel.ids import CustomerId
 
@@ -80,3 +80,57 @@ class GatewayRefusedUs(Event):
 
     account_id: UUID
     gateway: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayDown(Event):
+    """Call after call gets no answer there: what can go elsewhere does."""
+
+    name: ClassVar = "gateways.account.down"
+    topic: ClassVar = "gateways.events"
+    key: ClassVar = "account_id"
+
+    account_id: UUID
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewayUp(Event):
+    """It answers again."""
+
+    name: ClassVar = "gateways.account.up"
+    topic: ClassVar = "gateways.events"
+    key: ClassVar = "account_id"
+
+    account_id: UUID
+    gateway: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeNoticed(Event):
+    """A provider tells of a dispute: a bank takes a payment back, or has decided."""
+
+    name: ClassVar = "gateways.dispute.noticed"
+    topic: ClassVar = "gateway.webhooks"
+    key: ClassVar = "object_key"
+
+    gateway: str
+    account_id: UUID
+    notice_id: UUID
+    object_key: UUID
+    news: DisputeNews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BilledElsewhere(Event):
+    """A provider tells of a subscription that it bills itself, for a business that began there."""
+
+    name: ClassVar = "gateways.elsewhere.noticed"
+    topic: ClassVar = "gateway.webhooks"
+    key: ClassVar = "object_key"
+
+    gateway: str
+    account_id: UUID
+    notice_id: UUID
+    object_key: UUID
+    news: ElsewhereNews

@@ -29,6 +29,7 @@ class GatewayAccount:
     registered_at: datetime | None = None
     refused_at: datetime | None = None
     # Found dead by call after call: what can go elsewhere does, until then.
+    outages: int = 0
     down_until: datetime | None = None
     # After a restore: nothing is charged here before what the provider knows has been read again.
     quarantined_at: datetime | None = None
@@ -37,6 +38,15 @@ class GatewayAccount:
     def destination(self) -> str:
         """Return what shares a window and a breaker: each account its own, so that one that is ill delays no other."""
         return f"gateway:{self.gateway}:{self.id}"
+
+    @property
+    def is_ailing(self) -> bool:
+        return self.outages > 0 or self.down_until is not None
+
+    def takes_money(self, *, now: datetime) -> bool:
+        """Say whether a charge that could go anywhere may go here now."""
+        is_down = self.down_until is not None and now < self.down_until
+        return self.is_active and not is_down and self.refused_at is None and self.quarantined_at is None
 
 
 class RequestKind(StrEnum):
@@ -86,6 +96,7 @@ class CardDetails:
     token: str
     kind: str = "card"
     label: str = ""
+    fingerprint: str = ""  # the provider's: alike for one card, however often it is saved
     brand: str = ""
     last4: str = ""
     exp_month: int = 0
@@ -270,6 +281,30 @@ class RecordPage:
 
     records: tuple[ProviderRecord, ...]
     cursor: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What calls to an account came to. Of the outages each was unknown, too."""
+
+    succeeded: int = 0
+    declined: int = 0
+    unknown: int = 0
+    outages: int = 0
+
+    @property
+    def success_percent(self) -> int | None:
+        """Return how many of the charges that got a word got a yes; None where none did."""
+        decided = self.succeeded + self.declined
+        return None if not decided else 100 * self.succeeded // decided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally(Health):
+    """What an account's calls of one hour add to its health."""
+
+    account: GatewayAccount
+    hour: datetime
 
 
 class Next(StrEnum):

@@ -33,13 +33,17 @@ class _Asking:
         credentials = credentials_of(request.account, now=now)
         # Whatever may have been begun before is looked for, before anything is asked for again.
         looks_first = intent.attempts > 1 or request.asked.tries > 0 or request.asked.sessions > 0
-        return await self.ask(
+        outcome = await self.ask(
             self._gateways[request.account.account.gateway],
             credentials,
             request,
             step=intent.step,
             looks_first=looks_first,
         )
+        if outcome.is_outage:
+            # The breaker counts it; `record` makes it an unknown again.
+            raise CallFailed(outcome.message or "no answer", retry_after_s=outcome.retry_after_s)
+        return outcome
 
     async def ask(
         self, gateway: Gateway, credentials: Credentials, call: Call, *, step: str, looks_first: bool

@@ -1,20 +1,33 @@
 """Gateways over HTTP: the tenant's accounts, and the address that providers' webhooks come to."""
 
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request
+from fastapi import Query, Request
 
 from guilder.domain.gateways import service
+from guilder.domain.gateways.model import Health, OpenAccount
 from guilder.domain.gateways.port import BadNotice, Gateway, UnreadableNotice
-from guilder.domain.gateways.schemas import AccountRef, GatewayIn, GatewayKeyIn, GatewayOut, to_wire
-from guilder.kernel.errors import Conflict, Malformed, Unauthenticated
+from guilder.domain.gateways.schemas import (
+    AccountRef,
+    GatewayHealthOut,
+    GatewayIn,
+    GatewayKeyIn,
+    GatewayOut,
+    health_to_wire,
+    to_wire,
+)
+from guilder.kernel.errors import Conflict, Invalid, Malformed, Unauthenticated, Unavailable
+from guilder.kernel.ids import Ref
 from guilder.platform.auth.permission import PUBLIC, Permission
 from guilder.platform.auth.principal import Role
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session, Visit, Visiting
+from guilder.platform.outside.intents import CallFailed
 
 READ = Permission("gateways:read")
 WRITE = Permission("gateways:write", tenant=Role.ADMIN)
@@ -36,6 +49,30 @@ class SimulatedMovesNoMoney(Conflict):
     code = "simulated_moves_no_money"
 
 
+class BadKey(Invalid):
+    """This is no key of this provider's."""
+
+    code = "bad_gateway_key"
+
+
+class TestKeyMovesNoMoney(Conflict):
+    """A live tenant cannot charge with a provider's test key: no money moves there."""
+
+    code = "test_key_moves_no_money"
+
+
+class LiveKeyMovesMoney(Conflict):
+    """Only a live tenant may charge with a provider's live key: it moves money."""
+
+    code = "live_key_moves_money"
+
+
+class CannotVerify(Unavailable):
+    """What this webhook is verified by could not be had: send it again later."""
+
+    code = "webhook_not_verifiable"
+
+
 class NoticeUnreadable(Malformed):
     """This webhook cannot be read."""
 
@@ -52,8 +89,7 @@ async def list_gateways(session: Session) -> Envelope[list[GatewayOut]]:
 async def connect_gateway(session: Session, request: Request, body: GatewayIn) -> Envelope[GatewayOut]:
     """Connect an account; our webhook address is registered there by itself."""
     gateway = _gateway(request, body.gateway)
-    if gateway.name == SIMULATED and session.principal.mode == "live":
-        raise SimulatedMovesNoMoney
+    settings = _settings(gateway, body.secret_key, body.settings, is_live=session.principal.mode == "live")
     made = await service.connect(
         session.tx,
         gateway=gateway.name,
@@ -61,6 +97,7 @@ async def connect_gateway(session: Session, request: Request, body: GatewayIn) -
         secret_key=body.secret_key,
         is_default=body.is_default,
         provider_account=gateway.account_of(body.secret_key),
+        settings=settings,
         now=session.now,
     )
     return ok(to_wire(made))
@@ -72,14 +109,41 @@ async def renew_key(
 ) -> Envelope[GatewayOut]:
     """Use another key of the account from now on."""
     account = await service.one(session.tx, account_id=account_id)
+    gateway = _gateway(request, account.gateway)
+    settings = _settings(
+        gateway, body.secret_key, {**account.settings, **body.settings}, is_live=session.principal.mode == "live"
+    )
     renewed = await service.renew_secret(
         session.tx,
         account_id=account_id,
         secret_key=body.secret_key,
-        provider_account=_gateway(request, account.gateway).account_of(body.secret_key),
+        provider_account=gateway.account_of(body.secret_key) or account.provider_account,
+        settings=settings,
         now=session.now,
     )
     return ok(to_wire(renewed))
+
+
+@router.post("/gateways/{account_id}/default", permission=WRITE)
+async def make_default(session: Session, account_id: AccountRef) -> Envelope[GatewayOut]:
+    """Charge there where no route and no saved method says otherwise."""
+    return ok(to_wire(await service.make_default(session.tx, account_id=account_id)))
+
+
+@router.delete("/gateways/{account_id}", permission=WRITE)
+async def retire_gateway(session: Session, account_id: AccountRef) -> Envelope[GatewayOut]:
+    """Charge there no more. What was asked of it is still looked up, and its webhooks are heard."""
+    return ok(to_wire(await service.retire(session.tx, account_id=account_id)))
+
+
+@router.get("/gateways/health", permission=READ)
+async def get_health(
+    session: Session, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24
+) -> Envelope[list[GatewayHealthOut]]:
+    """Show how calls to each account ended lately, and which accounts are down."""
+    found = await service.health(session.tx, since=session.now - timedelta(hours=hours))
+    accounts = await service.accounts(session.tx)
+    return ok([health_to_wire(each, found.get(each.id, Health()), now=session.now) for each in accounts])
 
 
 # A provider tells all that happens from a few addresses: it is not counted, its signature guards these.
@@ -108,29 +172,60 @@ async def _receive(visit: Visit, request: Request, name: str, endpoint_id: UUID 
     body = await request.body()
 
     async with visit.database.transaction(actor="webhook", request_id=visit.request_id) as tx:
-        account = await service.find_endpoint(tx, gateway=name, endpoint_id=endpoint_id)
-    if account is None:
-        raise NoticeRefused
+        found = await service.find_endpoint(tx, gateway=name, endpoint_id=endpoint_id)
+        if found is None:
+            raise NoticeRefused
+        await tx.narrow({found.tenant_id})
+        opened = await _opened(tx, found, name)
 
-    async def work(tx: Tx) -> None:
-        [domain] = await visit.clocks.domains(tx, [account.tenant_id])
-        await service.receive_notice(
-            tx, gateway=gateway, account=account, headers=request.headers, body=body, wall=visit.now, now=domain.now
-        )
-
+    # Verified outside any transaction: one provider's certificate has to be fetched.
     try:
-        await visit.database.run(
-            work,
-            [account.tenant_id],
-            actor=f"webhook:{name}",
-            request_id=visit.request_id,
-            traceparent=visit.traceparent,
+        notice = await gateway.read_notice(
+            request.headers,
+            body,
+            secret=opened.endpoint_secret,
+            settings=opened.account.settings,
+            now=visit.now,
         )
     except BadNotice as error:
         raise NoticeRefused from error
     except UnreadableNotice as error:
         raise NoticeUnreadable from error
+    except CallFailed as error:
+        raise CannotVerify from error
+
+    async def work(tx: Tx) -> None:
+        [domain] = await visit.clocks.domains(tx, [found.tenant_id])
+        await service.receive_notice(tx, account=opened.account, notice=notice, body=body, now=domain.now)
+
+    await visit.database.run(
+        work,
+        [found.tenant_id],
+        actor=f"webhook:{name}",
+        request_id=visit.request_id,
+        traceparent=visit.traceparent,
+    )
     return ok({"received": True})
+
+
+async def _opened(tx: Tx, account: Ref, gateway: str) -> OpenAccount:
+    try:
+        return await service.open_endpoint(tx, account=account, gateway=gateway)
+    except BadNotice as error:
+        raise NoticeRefused from error
+
+
+def _settings(gateway: Gateway, secret_key: str, settings: Mapping[str, str], *, is_live: bool) -> dict[str, str]:
+    """Return what is kept beside the key; refuse a key of another kind than the tenant's."""
+    try:
+        mode = gateway.mode_of(secret_key, settings)
+    except ValueError as error:
+        raise BadKey(str(error), field="secret_key") from error
+    if is_live and mode == "test":
+        raise SimulatedMovesNoMoney if gateway.name == SIMULATED else TestKeyMovesNoMoney
+    if not is_live and mode == "live":
+        raise LiveKeyMovesMoney
+    return {**settings, **({"mode": mode} if mode else {})}
 
 
 def _gateways(request: Request) -> Mapping[str, Gateway]:

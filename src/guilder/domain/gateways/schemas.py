@@ -1,12 +1,12 @@
 """What HTTP says and hears of gateway accounts. A key that comes in never goes out again."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from guilder.domain.gateways.model import GatewayAccount
+from guilder.domain.gateways.model import GatewayAccount, Health
 from guilder.platform.http.fields import IdOf, In, Name, Out
 
 AccountRef = Annotated[UUID, IdOf("gwa")]
@@ -14,17 +14,29 @@ GatewayName = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,31}$
 SecretKey = Annotated[str, Field(strict=True, min_length=8, max_length=500, pattern=r"^[!-~]+$")]
 
 
+SettingName = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+SettingValue = Annotated[str, Field(strict=True, max_length=2_000)]
+Settings = Annotated[dict[SettingName, SettingValue], Field(max_length=16)]
+
+
 class GatewayIn(In):
-    """An account at a provider: `simulated`, and the secret key that it gave you (`sk_sim_…`)."""
+    """An account at a provider, and the secret key that it gave you; `settings` is what it wants beside it.
+
+    `stripe`: a key `sk_…` or `rk_…`. `paypal`: the app's secret, and `settings` with its `client_id` and the
+    `environment` (`sandbox` or `live`). `manual`: no key, and `settings` with the `instructions` for a transfer.
+    `simulated`: `sk_sim_…`.
+    """
 
     gateway: GatewayName
     name: Name
-    secret_key: SecretKey
+    secret_key: SecretKey | Literal[""] = ""
+    settings: Settings = {}
     is_default: bool = False
 
 
 class GatewayKeyIn(In):
     secret_key: SecretKey
+    settings: Settings = {}
 
 
 class GatewayOut(Out):
@@ -35,7 +47,22 @@ class GatewayOut(Out):
     is_active: bool
     status: str
     webhook_path: str
+    settings: dict[str, str]
     created_at: datetime
+
+
+class GatewayHealthOut(Out):
+    id: AccountRef
+    gateway: str
+    name: str
+    status: str
+    is_down: bool
+    down_until: datetime | None
+    succeeded: int
+    declined: int
+    unknown: int
+    outages: int
+    success_percent: int | None
 
 
 def to_wire(account: GatewayAccount) -> GatewayOut:
@@ -47,11 +74,33 @@ def to_wire(account: GatewayAccount) -> GatewayOut:
         is_active=account.is_active,
         status=_status(account),
         webhook_path=f"/api/webhooks/{account.gateway}/{account.endpoint_id}",
+        settings=dict(account.settings),
         created_at=account.created_at,
     )
 
 
+def health_to_wire(account: GatewayAccount, health: Health, *, now: datetime) -> GatewayHealthOut:
+    is_down = account.down_until is not None and now < account.down_until
+    return GatewayHealthOut(
+        id=account.id,
+        gateway=account.gateway,
+        name=account.name,
+        status=_status(account),
+        is_down=is_down,
+        down_until=account.down_until,
+        succeeded=health.succeeded,
+        declined=health.declined,
+        unknown=health.unknown,
+        outages=health.outages,
+        success_percent=health.success_percent,
+    )
+
+
 def _status(account: GatewayAccount) -> str:
+    if not account.is_active:
+        return "retired"
+    if account.quarantined_at is not None:
+        return "quarantined"
     if account.refused_at is not None:
         return "key_refused"
     return "connected" if account.registered_at else "connecting"

@@ -5,7 +5,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from guilder.domain.gateways import store
 from guilder.domain.gateways.events import GatewayAnswered, GatewayRefusedUs, GatewayRequested
 from guilder.domain.gateways.model import (
     Asked,
@@ -19,6 +18,10 @@ from guilder.domain.gateways.model import (
 )
 from guilder.domain.gateways.rules import asking
 from guilder.domain.gateways.rules.discretion import without_token
+from guilder.domain.gateways.service import health
+from guilder.domain.gateways.store import accounts as account_rows
+from guilder.domain.gateways.store import payers
+from guilder.domain.gateways.store import requests as rows
 from guilder.domain.identity import service as identity
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.platform.bus import outbox
@@ -40,8 +43,8 @@ async def request(tx: Tx, *, requests: Sequence[GatewayRequest], now: datetime) 
         return
     cancels = [(r.tenant_id, r.business_key) for r in requests if r.kind is RequestKind.CANCEL]
     if cancels:
-        await store.withdraw(tx, cancels)
-    known = await store.upsert_requests(tx, requests, check_due_at=now + asking.CHECK_FIRST, now=now)
+        await rows.withdraw(tx, cancels)
+    known = await rows.upsert_requests(tx, requests, check_due_at=now + asking.CHECK_FIRST, now=now)
     events = [
         GatewayRequested(
             tenant_id=r.tenant_id,
@@ -69,14 +72,14 @@ async def intend(tx: Tx, *, requests: Sequence[GatewayRequested], now: datetime)
 
 async def look_again(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """Have those looked up that have had no final answer for a while; return how many."""
-    due = await store.claim_due(tx, refs, now=now)
-    found = await store.accounts_of(tx, list({Ref(a.request.tenant_id, a.request.account_id) for a in due}))
+    due = await rows.claim_due(tx, refs, now=now)
+    found = await account_rows.accounts_of(tx, list({Ref(a.request.tenant_id, a.request.account_id) for a in due}))
     by_ref = {Ref(account.tenant_id, account.id): account for account in found}
     # One look each: the fast tries were made when it was asked.
     checked = [
         replace(a, check_due_at=asking.next_check(a, now=now), tries=max(a.tries, asking.TRIES_MAX)) for a in due
     ]
-    await store.save_asked(tx, checked)
+    await rows.save_asked(tx, checked)
     wanted = [
         _intent(a.request.tenant_id, a.request.id, a.request.kind, account.gateway, account.id)
         for a in checked
@@ -91,15 +94,16 @@ async def card_tokens(
     tx: Tx, *, kind: RequestKind, keys: Sequence[tuple[TenantId, str]]
 ) -> dict[tuple[TenantId, str], str]:
     """Return the tokens of the cards that these requests came to: events do not carry them."""
-    return await store.card_tokens(tx, kind.value, keys)
+    return await rows.card_tokens(tx, kind.value, keys)
 
 
 async def load_calls(tx: Tx, *, wanted: Sequence[Intent], now: datetime) -> list[Call | None]:
     """Read what calls about these requests need; None where nothing is to be called (any more, or for now)."""
-    found = await store.lock_requests(tx, [Ref(each.tenant_id, each.subject_id) for each in wanted])
-    opened = await store.open_accounts(tx, [_account_ref(asked) for asked in found.values()])
+    found = await rows.lock_requests(tx, [Ref(each.tenant_id, each.subject_id) for each in wanted])
+    opened = await account_rows.open_accounts(tx, [_account_ref(asked) for asked in found.values()])
     cancels = [asked for asked in found.values() if asked.request.kind is RequestKind.CANCEL]
-    charges = await store.charges_of(tx, [(a.request.tenant_id, a.request.business_key) for a in cancels])
+    charges = await rows.charges_of(tx, [(a.request.tenant_id, a.request.business_key) for a in cancels])
+    known = await payers.of(tx, [(_account_ref(a), a.request.customer_id) for a in found.values()])
     issuers = await identity.issuer(tx, tenant_ids=sorted({a.request.tenant_id for a in found.values()}))
     calls: list[Call | None] = []
     for intent in wanted:
@@ -112,8 +116,13 @@ async def load_calls(tx: Tx, *, wanted: Sequence[Intent], now: datetime) -> list
         charge = charges.get((asked.request.tenant_id, asked.request.business_key)) if is_cancel else None
         issuer = issuers.get(asked.request.tenant_id)
         merchant = (issuer.sender_name or issuer.legal_name) if issuer else ""
-        named = replace(asked, request=replace(asked.request, gateway=account.account.gateway, merchant_name=merchant))
-        calls.append(Call(asked=named, account=account, charge=charge))
+        named = replace(
+            asked.request,
+            gateway=account.account.gateway,
+            merchant_name=merchant,
+            payer_ref=known.get((_account_ref(asked), asked.request.customer_id), ""),
+        )
+        calls.append(Call(asked=replace(asked, request=named), account=account, charge=charge))
     return calls
 
 
@@ -121,7 +130,7 @@ async def record_calls(
     tx: Tx, *, results: Sequence[tuple[Intent, Call, Outcome]], refused: Sequence[Call], now: datetime
 ) -> list[Turn]:
     """Record what calls came to, and tell of it; return what follows for each. `refused`: the key was not taken."""
-    fresh = await store.lock_requests(tx, [call.asked.ref for _, call, _ in results])
+    fresh = await rows.lock_requests(tx, [call.asked.ref for _, call, _ in results])
     turns = [
         asking.turn(
             replace(
@@ -134,13 +143,20 @@ async def record_calls(
         )
         for intent, call, outcome in results
     ]
-    await store.save_asked(tx, [turn.asked for turn in turns])
+    await rows.save_asked(tx, [turn.asked for turn in turns])
     cards = [
         (turn.asked.ref, turn.asked.request.customer_id, turn.tells.card.token)
         for turn in turns
         if turn.tells and turn.tells.card and _brings_card(turn.asked.request)
     ]
-    await store.save_tokens(tx, [each for each in cards if each[2]], now=now)
+    await rows.save_tokens(tx, [each for each in cards if each[2]], now=now)
+    named = [
+        (_account_ref(call.asked), call.asked.request.customer_id, outcome.payer_ref)
+        for _, call, outcome in results
+        if outcome.payer_ref and outcome.payer_ref != call.asked.request.payer_ref
+    ]
+    if named:
+        await payers.save(tx, named)
     outbox.announce(tx, [_answer(turn.asked.request, turn.tells) for turn in turns if turn.tells], now=now)
     await _mark_accounts(tx, results, refused, now=now)
     return turns
@@ -149,7 +165,9 @@ async def record_calls(
 async def _mark_accounts(
     tx: Tx, results: Sequence[tuple[Intent, Call, Outcome]], refused: Sequence[Call], *, now: datetime
 ) -> None:
-    fresh = await store.mark_refused(tx, [_account_ref(call.asked) for call in refused], now=now) if refused else []
+    fresh = (
+        await account_rows.mark_refused(tx, [_account_ref(call.asked) for call in refused], now=now) if refused else []
+    )
     events = [GatewayRefusedUs(tenant_id=each.tenant_id, account_id=each.id, gateway=each.gateway) for each in fresh]
     outbox.announce(tx, events, now=now)
     well = [
@@ -158,13 +176,16 @@ async def _mark_accounts(
         if call.account.account.refused_at is not None and outcome.kind is not OutcomeKind.UNKNOWN
     ]
     if well:
-        await store.clear_refused(tx, well)
+        await account_rows.clear_refused(tx, well)
+    await health.record(tx, results=[(call.account.account, outcome) for _, call, outcome in results], now=now)
 
 
 def _is_callable(asked: Asked, account: OpenAccount, step: str, *, now: datetime) -> bool:
     if asked.is_settled or not account.account.is_active:
         return False
     if asked.is_withdrawn and step != asking.CLOSE:
+        return False
+    if account.account.quarantined_at is not None:
         return False
     refused_at = account.account.refused_at
     return refused_at is None or now - refused_at >= REFUSED_FOR

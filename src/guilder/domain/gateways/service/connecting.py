@@ -1,15 +1,15 @@
 """Connecting: the tenants' accounts at providers, and our webhook address there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.gateways import store
 from guilder.domain.gateways.events import GatewayConnected
 from guilder.domain.gateways.model import GatewayAccount, OpenAccount, Registration
+from guilder.domain.gateways.store import accounts as rows
 from guilder.domain.identity import service as identity
 from guilder.kernel import ids
-from guilder.kernel.errors import Invalid, NotFound
+from guilder.kernel.errors import Conflict, Invalid, NotFound
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform import crypto
 from guilder.platform.bus import outbox
@@ -27,6 +27,12 @@ class UnknownGateway(Invalid):
     code = "unknown_gateway"
 
 
+class DefaultIsNeeded(Conflict):
+    """This is the account that everything else falls back on: make another one the default first."""
+
+    code = "default_gateway_needed"
+
+
 async def connect(
     tx: Tx,
     *,
@@ -36,6 +42,7 @@ async def connect(
     is_default: bool,
     now: datetime,
     provider_account: str = "",
+    settings: Mapping[str, str] | None = None,
     hears_bare_path: bool = False,
 ) -> GatewayAccount:
     """Connect the tenant's account at a provider, and have our webhook address registered there.
@@ -43,9 +50,9 @@ async def connect(
     The first one is the default whatever is said. `hears_bare_path`: the address without an endpoint's id is its, too.
     """
     tenant = await identity.tenant(tx)
-    others = await store.default_accounts(tx, [tx.tenant_id])
+    others = await rows.default_accounts(tx, [tx.tenant_id])
     if is_default and others:
-        await store.clear_default(tx, tx.tenant_id)
+        await rows.clear_default(tx, tx.tenant_id)
     account = GatewayAccount(
         tenant_id=tx.tenant_id,
         id=ids.new(now),
@@ -56,9 +63,10 @@ async def connect(
         created_at=now,
         endpoint_id=ids.new(now),
         provider_account=provider_account,
+        settings=settings or {},
         is_on_own_clock=tenant.is_sandbox,
     )
-    await store.insert_account(
+    await rows.insert_account(
         tx,
         account,
         secret_key=secret_key,
@@ -72,7 +80,7 @@ async def connect(
 
 async def furnish_sandboxes(tx: Tx, *, tenant_ids: Sequence[TenantId], now: datetime) -> None:
     """Connect each of these sandboxes to an account of its own at the simulated provider, once."""
-    furnished = await store.default_accounts(tx, tenant_ids)
+    furnished = await rows.default_accounts(tx, tenant_ids)
     seen = tx.tenants
     for tenant_id in sorted(set(tenant_ids) - {account.tenant_id for account in furnished}):
         await tx.narrow({tenant_id})
@@ -91,12 +99,18 @@ async def furnish_sandboxes(tx: Tx, *, tenant_ids: Sequence[TenantId], now: date
 
 async def open_accounts(tx: Tx) -> list[OpenAccount]:
     """Return the tenant's accounts with their secrets: for whoever calls providers."""
-    refs = [Ref(account.tenant_id, account.id) for account in await store.accounts(tx)]
-    return list((await store.open_accounts(tx, refs)).values())
+    refs = [Ref(account.tenant_id, account.id) for account in await rows.accounts(tx)]
+    return list((await rows.open_accounts(tx, refs)).values())
 
 
 async def renew_secret(
-    tx: Tx, *, account_id: UUID, secret_key: str, provider_account: str = "", now: datetime
+    tx: Tx,
+    *,
+    account_id: UUID,
+    secret_key: str,
+    provider_account: str = "",
+    settings: Mapping[str, str] | None = None,
+    now: datetime,
 ) -> GatewayAccount:
     """Use another key of the account from now on, and charge there again if the old one was refused.
 
@@ -104,7 +118,9 @@ async def renew_secret(
     """
     account = await one(tx, account_id=account_id)
     ref = Ref(account.tenant_id, account.id)
-    await store.change_secret(tx, ref, secret_key=secret_key, provider_account=provider_account, now=now)
+    await rows.change_secret(
+        tx, ref, secret_key=secret_key, provider_account=provider_account, settings=settings or {}, now=now
+    )
     await intents.intend(tx, intents=[_connection(account)], now=now, revive=True)
     return await one(tx, account_id=account_id)
 
@@ -114,23 +130,56 @@ async def one(tx: Tx, *, account_id: UUID) -> GatewayAccount:
 
     :raises NotFound: no such account
     """
-    found = await store.accounts_of(tx, [Ref(tx.tenant_id, account_id)])
+    found = await rows.accounts_of(tx, [Ref(tx.tenant_id, account_id)])
     if not found:
         raise NotFound("there is no such gateway account")
     return found[0]
 
 
 async def accounts(tx: Tx) -> list[GatewayAccount]:
-    return await store.accounts(tx)
+    return await rows.accounts(tx)
 
 
 async def default_account(tx: Tx, *, tenant_ids: Sequence[TenantId]) -> dict[TenantId, GatewayAccount]:
     """Return the account that each of these tenants charges with, where it has one."""
-    return {account.tenant_id: account for account in await store.default_accounts(tx, tenant_ids)}
+    return {account.tenant_id: account for account in await rows.default_accounts(tx, tenant_ids)}
+
+
+async def takers(tx: Tx, *, tenant_ids: Sequence[TenantId]) -> dict[TenantId, list[GatewayAccount]]:
+    """Return the accounts that each of these tenants can charge with, its default first, however well they are."""
+    found: dict[TenantId, list[GatewayAccount]] = {tenant_id: [] for tenant_id in tenant_ids}
+    for account in await rows.active_accounts(tx, tenant_ids):
+        found[account.tenant_id].append(account)
+    return found
+
+
+async def retire(tx: Tx, *, account_id: UUID) -> GatewayAccount:
+    """Charge there no more. What is asked of it already is still looked up, and its notices are heard.
+
+    :raises NotFound: no such account
+    :raises DefaultIsNeeded: it is the one that everything else falls back on
+    """
+    account = await one(tx, account_id=account_id)
+    if account.is_default:
+        raise DefaultIsNeeded
+    await rows.set_active(tx, Ref(account.tenant_id, account.id), is_active=False)
+    return await one(tx, account_id=account_id)
+
+
+async def make_default(tx: Tx, *, account_id: UUID) -> GatewayAccount:
+    """Charge there where nothing else is said.
+
+    :raises NotFound: no such account, or it is retired
+    """
+    account = await one(tx, account_id=account_id)
+    if not account.is_active:
+        raise NotFound("this gateway account is retired")
+    await rows.set_default(tx, Ref(account.tenant_id, account.id))
+    return await one(tx, account_id=account_id)
 
 
 async def load_connections(tx: Tx, *, wanted: Sequence[Intent]) -> list[OpenAccount | None]:
-    opened = await store.open_accounts(tx, [Ref(each.tenant_id, each.subject_id) for each in wanted])
+    opened = await rows.open_accounts(tx, [Ref(each.tenant_id, each.subject_id) for each in wanted])
     return [opened.get(Ref(each.tenant_id, each.subject_id)) for each in wanted]
 
 
@@ -138,7 +187,7 @@ async def record_connections(
     tx: Tx, *, connected: Sequence[tuple[GatewayAccount, Registration]], now: datetime
 ) -> None:
     """Note where our address is registered, and what the provider said of it."""
-    await store.mark_registered(tx, [Ref(account.tenant_id, account.id) for account, _ in connected], now=now)
+    await rows.mark_registered(tx, connected, now=now)
     events = [
         GatewayConnected(tenant_id=account.tenant_id, account_id=account.id, gateway=account.gateway)
         for account, _ in connected

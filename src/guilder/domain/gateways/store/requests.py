@@ -1,142 +1,17 @@
-"""The SQL of gateways."""
+"""What was asked of providers."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.gateways.model import (
-    Asked,
-    GatewayAccount,
-    GatewayRequest,
-    NewNotice,
-    OpenAccount,
-    OutcomeKind,
-    RequestKind,
-)
+from guilder.domain.gateways.model import Asked, GatewayRequest, OutcomeKind, RequestKind
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
-_SECRET = "gateways.accounts.sealed_secret"  # noqa: S105  (what a secret is sealed as)
-_ENDPOINT_SECRET = "gateways.accounts.sealed_endpoint_secret"  # noqa: S105
-_TOKEN = "gateways.requests.sealed_token"  # noqa: S105
-_BODY = "gateways.notices.sealed_body"
+_TOKEN = "gateways.requests.sealed_token"  # noqa: S105  (what a token is sealed as)
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
-
-
-async def insert_account(
-    tx: Tx, account: GatewayAccount, *, secret_key: str, endpoint_secret: str, hears_bare_path: bool, now: datetime
-) -> None:
-    secret, endpoint = await tx.vault.seal_many(
-        tx,
-        [
-            Sealing(account.tenant_id, account.tenant_id, _SECRET, secret_key),
-            Sealing(account.tenant_id, account.tenant_id, _ENDPOINT_SECRET, endpoint_secret),
-        ],
-        now=now,
-    )
-    await tx.execute(
-        """insert into gateways.accounts (tenant_id, id, gateway, name, sealed_secret, sealed_endpoint_secret,
-               endpoint_id, provider_account, is_on_own_clock, is_default, is_active, hears_bare_path, created_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)""",
-        account.tenant_id,
-        account.id,
-        account.gateway,
-        account.name,
-        secret,
-        endpoint,
-        account.endpoint_id,
-        account.provider_account,
-        account.is_on_own_clock,
-        account.is_default,
-        account.is_active,
-        hears_bare_path,
-        account.created_at,
-    )
-
-
-async def change_secret(tx: Tx, ref: Ref, *, secret_key: str, provider_account: str, now: datetime) -> None:
-    [secret] = await tx.vault.seal_many(tx, [Sealing(ref.tenant_id, ref.tenant_id, _SECRET, secret_key)], now=now)
-    await tx.execute(
-        """update gateways.accounts set sealed_secret = $3, provider_account = $4, refused_at = null
-           where tenant_id = $1 and id = $2""",
-        *ref,
-        secret,
-        provider_account,
-    )
-
-
-async def clear_default(tx: Tx, tenant_id: TenantId) -> None:
-    await tx.execute("update gateways.accounts set is_default = false where tenant_id = $1 and is_default", tenant_id)
-
-
-async def accounts(tx: Tx) -> list[GatewayAccount]:
-    rows = await tx.fetch("select * from gateways.accounts order by tenant_id, id limit 1000")
-    return [_account_from_row(row) for row in rows]
-
-
-async def accounts_of(tx: Tx, refs: Sequence[Ref]) -> list[GatewayAccount]:
-    rows = await tx.fetch(f"select * from gateways.accounts where {_NAMED}", *_split(refs))
-    return [_account_from_row(row) for row in rows]
-
-
-async def default_accounts(tx: Tx, tenant_ids: Sequence[TenantId]) -> list[GatewayAccount]:
-    rows = await tx.fetch(
-        "select * from gateways.accounts where tenant_id = any ($1::uuid[]) and is_default and is_active",
-        list(tenant_ids),
-    )
-    return [_account_from_row(row) for row in rows]
-
-
-async def open_accounts(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, OpenAccount]:
-    """Read accounts with their secrets."""
-    rows = await tx.fetch(f"select * from gateways.accounts where {_NAMED}", *_split(sorted(set(refs))))
-    sealed = [
-        Sealed(TenantId(row["tenant_id"]), row["tenant_id"], name, row[column])
-        for row in rows
-        for name, column in ((_SECRET, "sealed_secret"), (_ENDPOINT_SECRET, "sealed_endpoint_secret"))
-    ]
-    opened = [text or "" for text in await tx.vault.open_many(tx, sealed)]
-    return {
-        Ref(TenantId(row["tenant_id"]), row["id"]): OpenAccount(
-            account=_account_from_row(row), secret_key=opened[2 * n], endpoint_secret=opened[2 * n + 1]
-        )
-        for n, row in enumerate(rows)
-    }
-
-
-async def find_endpoint(tx: Tx, endpoint_id: UUID) -> Ref | None:
-    """Find whose webhook endpoint this is, before any tenant is known."""
-    row = await tx.fetchrow("select tenant_id, id from gateways.find_endpoint($1)", endpoint_id)
-    return Ref(TenantId(row["tenant_id"]), row["id"]) if row else None
-
-
-async def find_bare_endpoint(tx: Tx, gateway: str) -> Ref | None:
-    row = await tx.fetchrow("select tenant_id, id from gateways.find_bare_endpoint($1)", gateway)
-    return Ref(TenantId(row["tenant_id"]), row["id"]) if row else None
-
-
-async def mark_registered(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> None:
-    await tx.execute(
-        f"update gateways.accounts set registered_at = $3, refused_at = null where {_NAMED}", *_split(refs), now
-    )
-
-
-async def mark_refused(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[GatewayAccount]:
-    """Note that the provider refuses these accounts' keys; return those of which it was not known."""
-    rows = await tx.fetch(
-        f"""with before as (select tenant_id, id, refused_at from gateways.accounts where {_NAMED} for update)
-            update gateways.accounts a set refused_at = $3 from before b
-            where a.tenant_id = b.tenant_id and a.id = b.id returning a.*, b.refused_at is null as is_new""",
-        *_split(sorted(set(refs))),
-        now,
-    )
-    return [_account_from_row(row) for row in rows if row["is_new"]]
-
-
-async def clear_refused(tx: Tx, refs: Sequence[Ref]) -> None:
-    await tx.execute(f"update gateways.accounts set refused_at = null where {_NAMED}", *_split(sorted(set(refs))))
 
 
 async def upsert_requests(
@@ -150,12 +25,15 @@ async def upsert_requests(
     rows = await tx.fetch(
         """insert into gateways.requests as r (tenant_id, id, account_id, kind, business_key, subject_id, customer_id,
                amount_minor, currency, sealed_token, provider_ref, is_on_session, return_url, description, outcome,
-               decline_code, is_hard_decline, is_withdrawn, is_settled, tries, sessions, requested_at, check_due_at)
-           select v.*, '', '', false, false, false, 0, 0, $15, $16
+               decline_code, is_hard_decline, is_withdrawn, is_settled, tries, sessions, requested_at, check_due_at,
+               claim)
+           select v.tenant_id, v.id, v.account_id, v.kind, v.business_key, v.subject_id, v.customer_id, v.amount_minor,
+                  v.currency, v.sealed_token, v.provider_ref, v.is_on_session, v.return_url, v.description, '', '',
+                  false, false, false, 0, 0, $15, $16, v.claim
            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::bigint[],
-                       $9::text[], $10::bytea[], $11::text[], $12::boolean[], $13::text[], $14::text[])
+                       $9::text[], $10::bytea[], $11::text[], $12::boolean[], $13::text[], $14::text[], $17::text[])
                as v (tenant_id, id, account_id, kind, business_key, subject_id, customer_id, amount_minor, currency,
-                     sealed_token, provider_ref, is_on_session, return_url, description)
+                     sealed_token, provider_ref, is_on_session, return_url, description, claim)
            order by v.tenant_id, v.kind, v.business_key
            on conflict (tenant_id, kind, business_key) do update
                set return_url = excluded.return_url, sessions = r.sessions + 1, requested_at = excluded.requested_at,
@@ -177,6 +55,7 @@ async def upsert_requests(
         [r.description for r in requests],
         now,
         check_due_at,
+        [r.claim for r in requests],
     )
     return {(TenantId(row["tenant_id"]), row["kind"], row["business_key"]): row["id"] for row in rows}
 
@@ -286,29 +165,6 @@ async def card_tokens(tx: Tx, kind: str, keys: Sequence[tuple[TenantId, str]]) -
     }
 
 
-async def insert_notice(tx: Tx, notice: NewNotice) -> bool:
-    """Keep a notice; False if it came before."""
-    [body] = await tx.vault.seal_many(
-        tx, [Sealing(notice.tenant_id, notice.tenant_id, _BODY, notice.body)], now=notice.received_at
-    )
-    return bool(
-        await tx.execute(
-            """insert into gateways.notices
-                   (tenant_id, id, account_id, notice_id, type, business_key, ignored_because, sealed_body, received_at)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (tenant_id, account_id, notice_id) do nothing""",
-            notice.tenant_id,
-            notice.id,
-            notice.account_id,
-            notice.notice_id,
-            notice.type,
-            notice.business_key,
-            notice.ignored_because,
-            body,
-            notice.received_at,
-        )
-    )
-
-
 async def _asked(tx: Tx, rows: Sequence[Row]) -> list[Asked]:
     with_token = [row for row in rows if row["sealed_token"]]
     opened = await tx.vault.open_many(
@@ -336,6 +192,7 @@ def _asked_from_row(row: Row, token: str) -> Asked:
             is_on_session=row["is_on_session"],
             return_url=row["return_url"],
             description=row["description"],
+            claim=row["claim"],
         ),
         outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
         decline_code=row["decline_code"],
@@ -346,23 +203,6 @@ def _asked_from_row(row: Row, token: str) -> Asked:
         sessions=row["sessions"],
         requested_at=row["requested_at"],
         check_due_at=row["check_due_at"],
-    )
-
-
-def _account_from_row(row: Row) -> GatewayAccount:
-    return GatewayAccount(
-        tenant_id=TenantId(row["tenant_id"]),
-        id=row["id"],
-        gateway=row["gateway"],
-        name=row["name"],
-        is_default=row["is_default"],
-        is_active=row["is_active"],
-        created_at=row["created_at"],
-        endpoint_id=row["endpoint_id"],
-        provider_account=row["provider_account"],
-        is_on_own_clock=row["is_on_own_clock"],
-        registered_at=row["registered_at"],
-        refused_at=row["refused_at"],
     )
 
 

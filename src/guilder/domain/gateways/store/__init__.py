@@ -1,0 +1,1 @@
+"""The SQL of gateways, by what it is about."""
