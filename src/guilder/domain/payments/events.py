@@ -95,6 +95,7 @@ class RefundAsked(RefundEvent):
     name: ClassVar = "payments.refund.asked"
 
     reason: str
+    is_granted_if_unused: bool = False  # the tenant's policy grants it, if nothing was used of what it paid for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +104,9 @@ class RefundSucceeded(RefundEvent):
 
     ends_access: bool
     settled_at: datetime
+    credit_note: str = "none"  # full: a note of all that went back is to be made
+    reason: str = ""
+    reason_code: str = "other"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,3 +153,62 @@ class PaymentMethodRefused(PaymentMethodEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodRemoved(PaymentMethodEvent):
     name: ClassVar = "payments.method.removed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodExpiring(PaymentMethodEvent):
+    """It runs out at the end of its month, and is to be charged until then: the customer should be told."""
+
+    name: ClassVar = "payments.method.expiring"
+
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+    days_left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodDefaultChanged(PaymentMethodEvent):
+    """Another method is charged from now on: chosen, or next in order, or the same card saved anew."""
+
+    name: ClassVar = "payments.method.default_changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeEvent(Event):
+    """`amount` is what the bank takes of the payment. The invoice stays as it is."""
+
+    topic: ClassVar = "payments.results"
+
+    dispute_id: UUID
+    payment_id: UUID
+    invoice_id: UUID
+    customer_id: CustomerId
+    amount: Money
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeOpened(DisputeEvent):
+    """The money is taken until it is decided. A mere inquiry is not told of."""
+
+    name: ClassVar = "payments.dispute.opened"
+
+    respond_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeWon(DisputeEvent):
+    name: ClassVar = "payments.dispute.won"
+
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeLost(DisputeEvent):
+    """The money is gone for good, and written off."""
+
+    name: ClassVar = "payments.dispute.lost"
+
+    decided_at: datetime
