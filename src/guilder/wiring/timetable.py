@@ -8,6 +8,7 @@ from guilder.domain.invoicing import jobs as invoicing
 from guilder.domain.orders import jobs as orders
 from guilder.domain.payments import jobs as payments
 from guilder.domain.subscriptions import jobs as subscriptions
+from guilder.domain.webhooks import jobs as webhooks
 from guilder.platform.bus.retention import Retention
 from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
@@ -36,6 +37,7 @@ JOBS = (
     Job(name="dunning.block", find="dunning.blocks_due", run=dunning.block, every_s=5),
     Job(name="gateways.look_again", find="gateways.requests_due", run=gateways.look_again, every_s=5),
     Job(name="payments.look_after", find="payments.stale_due", run=payments.look_after, every_s=30),
+    Job(name="payments.warn_expiring", find="payments.expiring_due", run=payments.warn_expiring, every_s=60),
     Job(name="orders.abandon", find="orders.abandon_due", run=orders.abandon, every_s=30),
     Job(name="invoicing.recognize_due", find="invoicing.recognition_due", run=invoicing.recognize_due, every_s=30),
     Job(
@@ -44,6 +46,13 @@ JOBS = (
         run=subscriptions.remind_of_trials,
         every_s=10,
     ),
+    Job(
+        name="subscriptions.remind_of_renewals",
+        find="subscriptions.renewal_reminders_due",
+        run=subscriptions.remind_of_renewals,
+        every_s=10,
+    ),
+    Job(name="webhooks.retry", find="webhooks.retries_due", run=webhooks.retry),
 )
 
 
@@ -61,11 +70,16 @@ def timetable(settings: Settings, clock: Clock) -> Timetable:
         async with database.transaction(actor="chores") as tx:
             await outside.purge(tx, older_than_days=settings.log_retention_days, limit=PURGE_MAX)
 
+    async def forget_deliveries(database: Database) -> None:
+        async with database.transaction(actor="chores") as tx:
+            await webhooks.purge(tx, before=clock.now() - timedelta(days=settings.log_retention_days))
+
     return Timetable(
         JOBS,
         [
             Chore(name="log.retention", every_s=HOUR_S, run=keep_the_log),
             Chore(name="http.forget_answers", every_s=HOUR_S, run=forget_answers),
             Chore(name="outside.forget_intents", every_s=HOUR_S, run=forget_intents),
+            Chore(name="webhooks.forget_deliveries", every_s=HOUR_S, run=forget_deliveries),
         ],
     )

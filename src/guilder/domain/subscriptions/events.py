@@ -160,3 +160,13 @@ class TrialEnding(SubscriptionEvent):
 
     days_left: int
     ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionRenewalUpcoming(SubscriptionEvent):
+    """It renews by itself in `days_left` days."""
+
+    name: ClassVar = "subscriptions.renewal.upcoming"
+
+    days_left: int
+    renews_at: datetime

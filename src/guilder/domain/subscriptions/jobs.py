@@ -10,3 +10,7 @@ from guilder.platform.db.tx import Tx
 
 async def remind_of_trials(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     return await service.remind_of_trials(tx, refs=refs, now=now)
+
+
+async def remind_of_renewals(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    return await service.remind_of_renewals(tx, refs=refs, now=now)

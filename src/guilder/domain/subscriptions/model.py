@@ -207,3 +207,12 @@ class Past:
     ended_at: datetime | None
     at: datetime
     is_first_known: bool = False  # the history began with it: what was before is not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewalReminders:
+    """How many days before a renewal a tenant has it announced; 0 is never. `yearly_days` is for periods of a year."""
+
+    tenant_id: TenantId
+    days: int = 0
+    yearly_days: int = 7

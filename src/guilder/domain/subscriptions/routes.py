@@ -1,4 +1,4 @@
-"""Reading subscriptions over HTTP. What changes one is an order."""
+"""Reading subscriptions over HTTP, and when their renewals are announced. What changes one is an order."""
 
 from typing import Annotated
 
@@ -7,7 +7,13 @@ from fastapi import Query
 from guilder.domain.subscriptions import service
 from guilder.domain.subscriptions.model import Status, Subscription
 from guilder.domain.subscriptions.rules.lifecycle import FINAL
-from guilder.domain.subscriptions.schemas import SubscriptionOut, to_wire
+from guilder.domain.subscriptions.schemas import (
+    RenewalRemindersIn,
+    RenewalRemindersOut,
+    SubscriptionOut,
+    reminders_to_wire,
+    to_wire,
+)
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import Ref
@@ -19,6 +25,9 @@ from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
 
 READ = Permission("subscriptions:read", tenant=Role.MEMBER, customer=Role.MEMBER)
+
+READ_SETTINGS = Permission("subscriptions:read", tenant=Role.MEMBER)
+WRITE_SETTINGS = Permission("subscriptions:write", tenant=Role.ADMIN)
 
 router = Router(prefix="/api", tags=["subscriptions"])
 
@@ -45,6 +54,19 @@ async def list_subscriptions(
 async def get_subscription(session: Session, organization_id: str) -> Envelope[SubscriptionOut]:
     """Get an organization's subscription: the one that runs, else the newest. A subscription's own id serves too."""
     return ok(to_wire(await _find(session, organization_id)))
+
+
+@router.get("/renewal-reminders", permission=READ_SETTINGS)
+async def get_renewal_reminders(session: Session) -> Envelope[RenewalRemindersOut]:
+    """Say how many days before a renewal it is announced; 0 is never."""
+    return ok(reminders_to_wire(await service.renewal_reminders(session.tx)))
+
+
+@router.put("/renewal-reminders", permission=WRITE_SETTINGS)
+async def set_renewal_reminders(session: Session, body: RenewalRemindersIn) -> Envelope[RenewalRemindersOut]:
+    """Announce renewals so many days before them from now on."""
+    wanted = body.to_model(session.tenant_id)
+    return ok(reminders_to_wire(await service.set_renewal_reminders(session.tx, reminders=wanted, now=session.now)))
 
 
 async def _find(session: RequestSession, name: str) -> Subscription:

@@ -14,9 +14,10 @@ from guilder.domain.catalog.model import (
     TrialEnd,
     Unused,
 )
-from guilder.domain.subscriptions.model import Status, Subscription, Terms
+from guilder.domain.subscriptions.model import RenewalReminders, Status, Subscription, Terms
+from guilder.kernel.ids import TenantId
 from guilder.kernel.period import Period, Unit
-from guilder.platform.http.fields import IdOf, Out
+from guilder.platform.http.fields import IdOf, In, Out
 
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
 CustomerRef = Annotated[UUID, IdOf("cus")]
@@ -183,3 +184,22 @@ def _billing(billing: Billing) -> AgreedBillingOut:
         collection=billing.collection,
         net_days=billing.net_days,
     )
+
+
+class RenewalRemindersIn(In):
+    """How many days before a renewal it is announced: `days` in general, `yearly_days` where a period is a year."""
+
+    days: int = 0
+    yearly_days: int = 7
+
+    def to_model(self, tenant_id: TenantId) -> RenewalReminders:
+        return RenewalReminders(tenant_id=tenant_id, days=self.days, yearly_days=self.yearly_days)
+
+
+class RenewalRemindersOut(Out):
+    days: int
+    yearly_days: int
+
+
+def reminders_to_wire(reminders: RenewalReminders) -> RenewalRemindersOut:
+    return RenewalRemindersOut(days=reminders.days, yearly_days=reminders.yearly_days)

@@ -32,7 +32,12 @@ from guilder.domain.subscriptions.service.reading import (
     one,
 )
 from guilder.domain.subscriptions.service.remembering import history, some
-from guilder.domain.subscriptions.service.reminding import remind_of_trials
+from guilder.domain.subscriptions.service.reminding import (
+    remind_of_renewals,
+    remind_of_trials,
+    renewal_reminders,
+    set_renewal_reminders,
+)
 from guilder.domain.subscriptions.service.rolling import roll_due
 from guilder.domain.subscriptions.service.standing import (
     mark_past_due,
@@ -73,13 +78,16 @@ __all__ = [
     "open_segments",
     "pause",
     "recover",
+    "remind_of_renewals",
     "remind_of_trials",
+    "renewal_reminders",
     "resume",
     "revoke_change",
     "roll_due",
     "saw_late",
     "segments_to_bill",
     "set_payment_method",
+    "set_renewal_reminders",
     "some",
     "suspend",
     "use_methods",

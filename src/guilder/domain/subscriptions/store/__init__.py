@@ -1,6 +1,12 @@
 """The SQL of subscriptions."""
 
 from guilder.domain.subscriptions.store.history import history, passed, some
+from guilder.domain.subscriptions.store.reminders import (
+    claim_renewal_reminders,
+    renewal_reminders,
+    renewals_reminded,
+    save_renewal_reminders,
+)
 from guilder.domain.subscriptions.store.segments import (
     claim_segments,
     insert_segments,
@@ -28,6 +34,7 @@ from guilder.domain.subscriptions.store.subscriptions import (
 __all__ = [
     "add_ons",
     "claim_due",
+    "claim_renewal_reminders",
     "claim_segments",
     "claim_trial_reminders",
     "due_among",
@@ -44,8 +51,11 @@ __all__ = [
     "of_organization",
     "passed",
     "plan_trial_reminders",
+    "renewal_reminders",
+    "renewals_reminded",
     "save",
     "save_late_seen",
+    "save_renewal_reminders",
     "segments_of",
     "some",
 ]

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from guilder.domain.subscriptions.model import Status, Subscription, Terms
+from guilder.domain.subscriptions.rules import renewals
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.page import PageQuery
 from guilder.kernel.period import Period
@@ -40,6 +41,8 @@ _CHANGING: dict[str, str] = {
     "fee_from": "timestamptz",
     "usage_from": "timestamptz",
     "terms_days": "int",
+    "renews_at": "timestamptz",
+    "renews_yearly": "boolean",
 }
 _FIXED: dict[str, str] = {
     "tenant_id": "uuid",
@@ -65,15 +68,21 @@ def _values(columns: dict[str, str]) -> str:
     return f"unnest({arrays}) as v ({', '.join(columns)})"
 
 
+# A renewal is announced so many days before it, as its tenant has it; never before the period that it ends began.
+_REMINDERS = "left join subscriptions.renewal_reminders o on o.tenant_id = v.tenant_id"
+_REMIND_AT = """case when v.current_period_start < v.renews_at - r.lead and r.lead > interval '0' then v.renews_at - r.lead end"""
+_LEAD = """cross join lateral (select make_interval(hours => 24 * case when v.renews_yearly then coalesce(o.yearly_days, 7)
+                                                                    else coalesce(o.days, 0) end) as lead) r"""
 _INSERT = (
-    f"insert into subscriptions.subscriptions ({', '.join(_ALL)}) "
-    f"select {', '.join(_cast(column) for column in _ALL)} from {_values(_ALL)}"
+    f"insert into subscriptions.subscriptions ({', '.join(_ALL)}, renewal_reminder_due_at) "
+    f"select {', '.join(_cast(column) for column in _ALL)}, {_REMIND_AT} from {_values(_ALL)} {_REMINDERS} {_LEAD}"
 )
 _KEYED = {"tenant_id": "uuid", "id": "uuid", **_CHANGING}
 _UPDATE = (
     "update subscriptions.subscriptions s set "
     + ", ".join(f"{column} = {_cast(column)}" for column in _CHANGING)
-    + f" from {_values(_KEYED)} where s.tenant_id = v.tenant_id and s.id = v.id"
+    + f", renewal_reminder_due_at = case when s.renewal_reminded_for is distinct from v.renews_at then {_REMIND_AT} end"
+    + f" from {_values(_KEYED)} {_REMINDERS} {_LEAD} where s.tenant_id = v.tenant_id and s.id = v.id"
 )
 _SELECT = """select *, terms::text as terms_json, pending_terms::text as pending_terms_json,
                     metadata::text as metadata_json from subscriptions.subscriptions"""
@@ -239,6 +248,8 @@ def _to_row(each: Subscription) -> dict[str, Any]:
         "fee_from": each.fee_from,
         "usage_from": each.usage_from,
         "terms_days": each.terms_days,
+        "renews_at": renewals.renews_at(each),
+        "renews_yearly": renewals.renews_yearly(each),
         "starts_at": each.starts_at,
         "parent_id": each.parent_id,
     }
