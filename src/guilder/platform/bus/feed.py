@@ -11,6 +11,7 @@ import binascii
 import zlib
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -64,6 +65,18 @@ async def feed(tx: Tx, *, after: str | None = None, limit: int = LIMIT_DEFAULT) 
     for row in page:
         reached[row["topic"], row["partition"]] = row["position"]
     return FeedPage([to_cloudevent(dict(row)) for row in page], _write(epoch, reached), len(rows) > limit)
+
+
+async def latest(tx: Tx) -> str:
+    """Return the cursor of whoever has read everything up to now."""
+    heads = await store.heads(tx)
+    return _write(await store.epoch(tx), {(head["topic"], head["partition"]): head["position"] for head in heads})
+
+
+async def one(tx: Tx, *, event_id: UUID) -> dict[str, Any] | None:
+    """Return one event of the transaction's tenant as a CloudEvent; None if there is none, or none any more."""
+    row = await store.event(tx, tx.tenant_id, event_id)
+    return None if row is None else to_cloudevent(dict(row))
 
 
 def _write(epoch: int, reached: dict[tuple[str, int], int]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -339,3 +339,20 @@ async def feed(tx: Tx, tenant_id: TenantId, reached: Mapping[tuple[str, int], in
         list(reached.values()),
         rows_max,
     )
+
+
+async def heads(tx: Tx) -> list[Row]:
+    """Return the last position given in each topic and partition."""
+    return await tx.fetch("select topic, partition, position from platform.log_heads")
+
+
+async def event(tx: Tx, tenant_id: TenantId, event_id: UUID) -> Row | None:
+    """Find one event that has its position. It is looked for in the days about its id's date, and then in all.
+
+    A sandbox's ids are dated by its own clock, its rows by the wall's.
+    """
+    named = f"select {COLUMNS} from platform.log where tenant_id = $1 and event_id = $2 and position is not null"
+    # Capped: whoever asks may have made the id up, and 48 bits reach beyond the year 9999.
+    dated = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(event_id.int >> 80, 2**45))).date()
+    found = await tx.fetchrow(f"{named} and day between $3::date - 1 and $3::date + 1", tenant_id, event_id, dated)
+    return found or await tx.fetchrow(named, tenant_id, event_id)

@@ -24,6 +24,9 @@ CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 15.0
 READ_MAX = 64 * 1024
 URL_MAX = 2_048
+# Idle connections that are kept, and how long.
+KEPT_MAX = 64
+KEPT_FOR_S = 15.0
 RETRY_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -198,8 +201,14 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
     def __init__(self, policy: OutboundPolicy, resolve: Resolve, verify: ssl.SSLContext) -> None:
         super().__init__(verify=verify, trust_env=False, retries=0)
         # httpx has no argument for it. The pool's TLS still names the host (SNI, certificate): only TCP is ours.
+        # Not limited here, which would be by ten for all hosts: lanes limit calls, each its own destination's.
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=verify, network_backend=_GuardedBackend(policy, resolve), retries=0
+            ssl_context=verify,
+            network_backend=_GuardedBackend(policy, resolve),
+            retries=0,
+            max_connections=None,
+            max_keepalive_connections=KEPT_MAX,
+            keepalive_expiry=KEPT_FOR_S,
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

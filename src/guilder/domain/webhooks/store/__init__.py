@@ -1,0 +1,1 @@
+"""All SQL of webhooks: endpoints with their sealed secrets, messages, attempts."""
