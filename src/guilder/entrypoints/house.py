@@ -68,6 +68,7 @@ class House:
         app.state.gateways = self.ports.gateways
         app.state.keys = self.ports.keys
         app.state.clock = self.clock
+        app.state.allows_loopback = not self.settings.is_production
         return app
 
     def worker(self) -> "Worker":
@@ -76,7 +77,7 @@ class House:
             sequencer=Sequencer(self.database),
             runner=Runner(
                 self.database,
-                performers(self.ports, self.settings),
+                performers(self.ports, self.settings, self.clock),
                 self.clocks,
                 clock=self.clock,
                 windows=WINDOWS,

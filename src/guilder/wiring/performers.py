@@ -5,17 +5,21 @@ from email.utils import parseaddr
 from guilder.domain.gateways.performers import Canceling, Charging, Connecting, Refunding, SettingUp
 from guilder.domain.invoicing.performers import InvoiceDocuments
 from guilder.domain.notifications.performers import MailSending, SmsSending
+from guilder.domain.webhooks.performers import WebhookSending
+from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
+from guilder.platform.outside.http import Outbound, OutboundPolicy
 from guilder.platform.outside.mail import Mailbox
 from guilder.platform.outside.phases import AnyPerformer
 from guilder.wiring.ports import Ports, text_sender
 
 # Calls at once, by family of destination: one that is slow takes no more than its own window.
-WINDOWS = {"gateway": 32, "files": 4, "smtp": 8, "sms": 4}
+WINDOWS = {"gateway": 32, "files": 4, "smtp": 8, "sms": 4, "webhook": 8}
 
 
-def performers(ports: Ports, settings: Settings) -> list[AnyPerformer]:
+def performers(ports: Ports, settings: Settings, clock: Clock) -> list[AnyPerformer]:
     name, address = parseaddr(settings.mail_from)
+    local = None if settings.is_production else Outbound(OutboundPolicy(allows_loopback=True))
     return [
         Charging(ports.gateways),
         Canceling(ports.gateways),
@@ -25,4 +29,5 @@ def performers(ports: Ports, settings: Settings) -> list[AnyPerformer]:
         InvoiceDocuments(ports.typesetter, ports.files),
         MailSending(mailer=ports.mailer, sender=Mailbox(address, name), public_url=ports.base_url),
         SmsSending(texter=ports.texter, sender=text_sender(settings), public_url=ports.base_url),
+        WebhookSending(public=Outbound(OutboundPolicy()), local=local, clock=clock),
     ]

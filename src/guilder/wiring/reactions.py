@@ -34,8 +34,10 @@ from guilder.domain.orders.events import OrderCompleted
 from guilder.domain.payments import handlers as payments
 from guilder.domain.payments.events import (
     PaymentActionRequired,
+    PaymentCanceled,
     PaymentFailed,
     PaymentMethodAdded,
+    PaymentMethodDefaultChanged,
     PaymentRequested,
     PaymentSucceeded,
     RefundFailed,
@@ -58,6 +60,8 @@ from guilder.domain.subscriptions.events import (
 )
 from guilder.domain.usage import handlers as usage
 from guilder.domain.usage.events import UsageAlertReached, UsageCorrected, UsageRecorded
+from guilder.domain.webhooks import handlers as webhooks
+from guilder.kernel.event import Event
 from guilder.platform.bus.reactions import AfterDeath, Reaction, Reactions
 
 # What moves money stays parked for its customer when it is given up: nothing may overtake it.
@@ -86,7 +90,9 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("dunning", InvoiceOverdue, dunning.on_invoice_overdue),
     Reaction("dunning", InvoicePaid, dunning.on_invoice_paid),
     Reaction("dunning", InvoiceVoided, dunning.on_invoice_voided),
+    Reaction("dunning", PaymentCanceled, dunning.on_payment_canceled),
     Reaction("dunning", PaymentMethodAdded, dunning.on_payment_method_added),
+    Reaction("dunning", PaymentMethodDefaultChanged, dunning.on_default_method_changed),
     Reaction("entitlements", CustomerCreated, entitlements.on_customer_created),
     Reaction("entitlements", SubscriptionActivated, entitlements.on_subscription_moved),
     Reaction("entitlements", SubscriptionRenewed, entitlements.on_subscription_moved),
@@ -126,5 +132,6 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("notifications", RefundSucceeded, notifications.on_refund_succeeded),
     Reaction("notifications", PaymentActionRequired, notifications.on_payment_action_required),
     Reaction("notifications", NotificationRequested, notifications.on_notification_requested),
+    Reaction("webhooks", Event, webhooks.on_event),  # everything
 )
 REACTIONS = Reactions(REACTION_LIST)

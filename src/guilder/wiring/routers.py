@@ -12,6 +12,7 @@ from guilder.domain.orders import routes as orders
 from guilder.domain.payments import routes as payments
 from guilder.domain.subscriptions import routes as subscriptions
 from guilder.domain.usage import routes as usage
+from guilder.domain.webhooks import routes as webhooks
 from guilder.platform.http.router import Router
 
 ROUTERS: tuple[Router, ...] = (
@@ -28,4 +29,5 @@ ROUTERS: tuple[Router, ...] = (
     dunning.router,
     entitlements.router,
     notifications.router,
+    webhooks.router,
 )

@@ -32,6 +32,7 @@ JOBS = (
     ),
     Job(name="invoicing.tell_overdue", find="invoicing.overdue_due", run=invoicing.tell_overdue, every_s=30),
     Job(name="invoicing.tell_due_soon", find="invoicing.due_soon_due", run=invoicing.tell_due_soon, every_s=30),
+    Job(name="dunning.resume", find="dunning.resumes_due", run=dunning.resume, every_s=5),
     Job(name="dunning.retry", find="dunning.retries_due", run=dunning.retry),
     Job(name="dunning.remind", find="dunning.reminders_due", run=dunning.remind, every_s=5),
     Job(name="dunning.block", find="dunning.blocks_due", run=dunning.block, every_s=5),
