@@ -120,6 +120,8 @@ class Outcome:
     alert: str = ""  # what a person should look at: another amount than was asked for
     is_pending: bool = False  # unknown, because the provider itself does not know yet (a debit that takes days)
     is_outage: bool = False  # unknown, because there was no answer
+    # Waits for us, not for the customer: who agreed to it at a provider that takes the money only when we say so.
+    is_approved: bool = False
     retry_after_s: int | None = None
 
 

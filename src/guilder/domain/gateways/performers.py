@@ -82,6 +82,10 @@ class Charging(_Asking):
             return found
         if step == asking.CONFIRM:
             return await gateway.confirm(credentials, request, key=f"{key}:confirm")
+        if found is not None and found.is_approved and request.is_on_session:
+            # The page is done with. It was looked at just now: a charge that was taken back never gets here.
+            agreed = replace(request, provider_ref=found.provider_ref)
+            return await gateway.confirm(credentials, agreed, key=f"{key}:confirm")
         prepared = found or await gateway.prepare(credentials, request, key=key)
         if not request.is_on_session or not _waits(prepared, is_on_session=True):
             return prepared
@@ -131,7 +135,7 @@ class SettingUp(_Asking):
         found = await gateway.lookup_setup(credentials, request) if looks_first else None
         if found is not None and not _waits(found, is_on_session=request.is_on_session):
             return found
-        if found is None or not request.is_on_session:
+        if found is None or found.is_approved or not request.is_on_session:
             found = await gateway.setup(credentials, request, key=key)
         if not request.is_on_session or not _waits(found, is_on_session=True):
             return found

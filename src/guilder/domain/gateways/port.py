@@ -2,7 +2,8 @@
 
 Calls answer with an Outcome of one of five kinds, and no other way: what got no answer, or an answer that cannot be
 understood or is about another amount than was asked, is `unknown`. `requires_action` says that the object exists and
-waits: for its confirmation, or for the customer, where there is an `action_url`.
+waits: for its confirmation, or for the customer, where there is an `action_url`. Where `is_approved` the customer has
+agreed on the provider's page, and the charge is ours to confirm, or the method ours to keep by another `setup`.
 """
 
 from collections.abc import Mapping
@@ -51,7 +52,7 @@ class Gateway(Protocol):
         ...
 
     async def confirm(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
-        """Charge the request's method on its prepared object, the customer absent."""
+        """Charge the request's method on its prepared object, the customer absent; on session, what they agreed to."""
         ...
 
     async def lookup(self, credentials: Credentials, request: GatewayRequest) -> Outcome | None:

@@ -9,6 +9,7 @@ from guilder.domain.gateways.events import GatewayAnswered, GatewayRefusedUs, Ga
 from guilder.domain.gateways.model import (
     Asked,
     Call,
+    GatewayAccount,
     GatewayRequest,
     OpenAccount,
     Outcome,
@@ -68,6 +69,12 @@ async def intend(tx: Tx, *, requests: Sequence[GatewayRequested], now: datetime)
         for each in requests
     ]
     await intents.intend(tx, intents=wanted, now=now, revive=True)
+
+
+async def proceed(tx: Tx, *, ref: Ref, kind: RequestKind, account: GatewayAccount, now: datetime) -> None:
+    """Do at once what a request waits for us to do: its customer has agreed to it at the provider."""
+    wanted = _intent(ref.tenant_id, ref.id, kind, account.gateway, account.id)
+    await intents.intend(tx, intents=[wanted], now=now, revive=True)
 
 
 async def look_again(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:

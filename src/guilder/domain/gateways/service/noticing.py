@@ -9,6 +9,7 @@ from guilder.domain.gateways.events import BilledElsewhere, DisputeNoticed, Noti
 from guilder.domain.gateways.model import GatewayAccount, NewNotice, Notice, OpenAccount
 from guilder.domain.gateways.port import BadNotice
 from guilder.domain.gateways.rules.discretion import without_token
+from guilder.domain.gateways.service.asking import proceed
 from guilder.domain.gateways.store import accounts as account_rows
 from guilder.domain.gateways.store import requests as request_rows
 from guilder.domain.gateways.store.notices import insert_notice
@@ -62,6 +63,8 @@ async def receive_notice(tx: Tx, *, account: GatewayAccount, notice: Notice, bod
     if known is not None and notice.outcome is not None and notice.outcome.card and notice.outcome.card.token:
         request, customer_id = known
         await request_rows.save_tokens(tx, [(request, customer_id, notice.outcome.card.token)], now=now)
+    if known is not None and notice.subject is not None and notice.outcome is not None and notice.outcome.is_approved:
+        await proceed(tx, ref=known[0], kind=notice.subject, account=account, now=now)
     outbox.announce(tx, [_event(account, kept, notice)], now=now)
 
 
