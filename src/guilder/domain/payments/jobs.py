@@ -11,3 +11,8 @@ from guilder.platform.db.tx import Tx
 async def look_after(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     """Start what was requested and not asked of any provider for a while."""
     return await service.look_after(tx, refs=refs, now=now)
+
+
+async def warn_expiring(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """Tell of cards that run out 30 days before, and 7 days before."""
+    return await service.warn_expiring(tx, refs=refs, now=now)

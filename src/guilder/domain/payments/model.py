@@ -151,6 +151,10 @@ class Payment:
         return Money(max(self.amount.minor - self.refunded_minor - self.disputed_minor, 0), self.amount.currency)
 
     @property
+    def customer_ref(self) -> Ref:
+        return Ref(self.tenant_id, self.customer_id)
+
+    @property
     def invoice_ref(self) -> Ref:
         return Ref(self.tenant_id, self.invoice_id)
 
@@ -364,6 +368,7 @@ class Wish:
     country: str = ""
     method_kind: str = ""
     account_id: UUID | None = None  # the account that is named, whatever the routes say
+    is_to_save: bool = False  # a method, to be charged later
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,7 +77,8 @@ METHOD_MOVES: dict[MethodStatus, dict[MethodStep, MethodStatus]] = {
         MethodStep.REJECT: MethodStatus.INVALID,
         MethodStep.REMOVE: MethodStatus.REMOVED,
     },
-    MethodStatus.VALID: {MethodStep.REMOVE: MethodStatus.REMOVED},
+    # A provider may lose what it had validated.
+    MethodStatus.VALID: {MethodStep.REJECT: MethodStatus.INVALID, MethodStep.REMOVE: MethodStatus.REMOVED},
     MethodStatus.INVALID: {MethodStep.REMOVE: MethodStatus.REMOVED},
     MethodStatus.REMOVED: {},
 }

@@ -41,6 +41,7 @@ def told(payment: Payment, answer: Answer) -> Payment:
         is_hard_decline=outcome.is_hard_decline,
         brand=outcome.card.brand if outcome.card else payment.brand,
         last4=outcome.card.last4 if outcome.card else payment.last4,
+        label=outcome.card.label if outcome.card else payment.label,
         action_url=(outcome.action_url or payment.action_url) if status is Status.REQUIRES_ACTION else "",
         alert=outcome.alert,
         check_due_at=None,

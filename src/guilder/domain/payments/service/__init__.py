@@ -1,30 +1,29 @@
 """The verbs of payments. Batches in, batches out; each locks in one order and announces what came of it."""
 
-from guilder.domain.payments.service.collecting import (
-    NoGateway,
-    cancel,
-    collect,
-    look_after,
-    open_session,
-    start,
-)
+from guilder.domain.payments.service.collecting import cancel, collect, look_after
 from guilder.domain.payments.service.hearing import tell
 from guilder.domain.payments.service.methods import (
     MethodNotUsable,
+    NotTheirMethods,
+    TooManyMethods,
     add_method,
     default_methods,
     method,
     methods,
-    record_setups,
+    order_methods,
     remove_method,
     set_default_method,
+    untried_methods,
+    warn_expiring,
 )
 from guilder.domain.payments.service.reading import (
     current,
     get,
     history,
     one,
+    paid_at,
     refunded_totals,
+    states,
     succeeded_totals,
 )
 from guilder.domain.payments.service.recording import record
@@ -41,15 +40,22 @@ from guilder.domain.payments.service.refunding import (
     refuse_refund,
     set_refund_policy,
 )
+from guilder.domain.payments.service.routing import NoGateway, UnknownAccount, choose, routes, set_routes
+from guilder.domain.payments.service.starting import open_session, start
+from guilder.domain.payments.service.validating import record_setups
 
 __all__ = [
     "MethodNotUsable",
     "NoGateway",
+    "NotTheirMethods",
     "NothingToRefund",
     "RefundTooLarge",
+    "TooManyMethods",
+    "UnknownAccount",
     "add_method",
     "ask_refund",
     "cancel",
+    "choose",
     "collect",
     "current",
     "default_methods",
@@ -61,7 +67,9 @@ __all__ = [
     "method",
     "methods",
     "one",
+    "paid_at",
     "open_session",
+    "order_methods",
     "record",
     "record_refunds",
     "record_setups",
@@ -71,9 +79,14 @@ __all__ = [
     "refunds",
     "refuse_refund",
     "remove_method",
+    "routes",
     "set_default_method",
     "set_refund_policy",
+    "set_routes",
     "start",
+    "states",
     "succeeded_totals",
     "tell",
+    "untried_methods",
+    "warn_expiring",
 ]

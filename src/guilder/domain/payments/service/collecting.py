@@ -3,31 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
-from uuid import UUID
 
 from guilder.domain.gateways import service as gateways
-from guilder.domain.gateways.model import GatewayRequest, RequestKind
-from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import TenantStatus
 from guilder.domain.payments.events import PaymentCanceled, PaymentRequested
 from guilder.domain.payments.model import MethodStatus, Payable, Payment, PaymentMethod, Status, Via
 from guilder.domain.payments.rules import collecting
-from guilder.domain.payments.rules.collecting import NO_METHOD, Plan
+from guilder.domain.payments.rules.collecting import Plan
 from guilder.domain.payments.rules.lifecycle import Step, after
-from guilder.domain.payments.service import telling
+from guilder.domain.payments.service import requests, telling
+from guilder.domain.payments.service.starting import start
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import methods as method_rows
 from guilder.kernel import ids
-from guilder.kernel.errors import Conflict, NotFound
-from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.ids import Ref
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
-
-
-class NoGateway(Conflict):
-    """No payment gateway is connected, so nothing can be paid."""
-
-    code = "no_gateway"
 
 
 async def collect(tx: Tx, *, payables: Sequence[Payable], now: datetime) -> list[Payment]:
@@ -62,79 +52,6 @@ async def collect(tx: Tx, *, payables: Sequence[Payable], now: datetime) -> list
     return [found[invoice] for invoice in invoices]
 
 
-async def start(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
-    """Ask the gateways of the customers' methods for payments that were requested; each is asked once.
-
-    Those of a suspended tenant stay requested: `look_after` starts them once it is resumed.
-    """
-    charging = await _that_may_charge(tx, refs)
-    waiting = [p for p in await attempts.lock(tx, refs) if _is_to_start(p) and p.tenant_id in charging]
-    method_refs = [Ref(p.tenant_id, p.payment_method_id) for p in waiting if p.payment_method_id]
-    known = await method_rows.get(tx, method_refs)
-    tokens = await method_rows.tokens(tx, method_refs)
-    started: list[Payment] = []
-    asked: list[GatewayRequest] = []
-    stranded: list[Payment] = []
-    for payment in waiting:
-        ref = Ref(payment.tenant_id, payment.payment_method_id) if payment.payment_method_id else None
-        method, token = (known.get(ref), tokens.get(ref)) if ref else (None, None)
-        if method is None or token is None or method.status is not MethodStatus.VALID:
-            stranded.append(_without_method(payment, now=now))
-            continue
-        begun = replace(
-            payment,
-            gateway=method.gateway,
-            account_id=method.account_id,
-            brand=method.brand,
-            last4=method.last4,
-            check_due_at=None,
-        )
-        started.append(begun)
-        asked.append(_charge(begun, method.account_id, token=token, now=now))
-    await attempts.save(tx, [*started, *stranded])
-    await gateways.request(tx, requests=asked, now=now)
-    outbox.announce(tx, [telling.failed(payment) for payment in stranded], now=now)
-
-
-async def _that_may_charge(tx: Tx, refs: Sequence[Ref]) -> set[TenantId]:
-    tenants = await identity.tenants(tx, ids=sorted({ref.tenant_id for ref in refs}))
-    return {tenant_id for tenant_id, tenant in tenants.items() if tenant.status is TenantStatus.ACTIVE}
-
-
-async def open_session(tx: Tx, *, invoice_id: UUID, return_url: str, now: datetime) -> Payment:
-    """Have a page of the provider prepared on which the customer pays this invoice; `action_url` appears when it is.
-
-    What is being charged already, or is paid, is returned as it is: the customer waits for that.
-
-    :raises NotFound: nothing is being collected for this invoice
-    :raises NoGateway: no gateway is connected
-    """
-    ref = Ref(tx.tenant_id, invoice_id)
-    payment = (await attempts.lock_holders(tx, [ref])).get(ref)
-    if payment is None:
-        raise NotFound("nothing is to be paid here")
-    if not collecting.needs_session(payment, now=now):
-        return payment
-    account_id, gateway = payment.account_id, payment.gateway
-    if account_id is None:
-        account = (await gateways.default_account(tx, tenant_ids=[tx.tenant_id])).get(tx.tenant_id)
-        if account is None:
-            raise NoGateway
-        account_id, gateway = account.id, account.gateway
-    opened = replace(
-        payment,
-        status=after(payment.status, Step.OPEN),
-        account_id=account_id,
-        gateway=gateway,
-        opened_at=now,
-        action_url="",
-        decline_code="",
-    )
-    await attempts.save(tx, [opened])
-    await gateways.request(tx, requests=[_charge(opened, account_id, return_url=return_url, now=now)], now=now)
-    return opened
-
-
 async def cancel(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
     """Stop collecting these invoices: at once where no provider knows of it, else when the provider has closed it.
 
@@ -147,31 +64,29 @@ async def cancel(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
 
 async def give_up(tx: Tx, *, payments: Sequence[Payment], keeps_hold: bool, now: datetime) -> None:
     """Cancel locked payments that are in flight, here or at their provider. `keeps_hold`: no other begins before."""
-    here = [_canceled(p, now=now) for p in payments if not p.is_asked]
+    here = [collecting.canceled(p, now=now) for p in payments if not p.is_asked]
     there = [
         replace(p, status=after(p.status, Step.GIVE_UP), holds_invoice=keeps_hold, action_url="", check_due_at=None)
         for p in payments
         if p.is_asked
     ]
-    await attempts.save(tx, [*here, *there])
-    await gateways.request(tx, requests=[_cancellation(p, now=now) for p in there], now=now)
+    await attempts.save(tx, [*here, *there], now=now)
+    await gateways.request(tx, requests=[requests.cancellation(p, now=now) for p in there], now=now)
     outbox.announce(tx, [telling.of_payment(PaymentCanceled, p) for p in here], now=now)
 
 
 async def look_after(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """Start what was requested a while ago and never asked of a provider; return how many were looked at."""
     stale = await attempts.claim_stale(tx, refs, now=now)
-    await attempts.save(
-        tx, [replace(p, check_due_at=collecting.next_check(p.requested_at, now=now)) for p in stale if _is_to_start(p)]
-    )
-    await attempts.save(tx, [replace(p, check_due_at=None) for p in stale if not _is_to_start(p)])
+    checks = {p.ref: collecting.next_check(p.requested_at, now=now) for p in stale if collecting.is_to_start(p)}
+    await attempts.save(tx, [replace(p, check_due_at=checks.get(p.ref)) for p in stale], now=now)
     await start(tx, refs=[p.ref for p in stale], now=now)
     return len(stale)
 
 
 async def _methods_for(tx: Tx, payables: Sequence[Payable]) -> list[PaymentMethod | None]:
     """Choose each payable's method: the one it names if that can be used, else its customer's default."""
-    named = await method_rows.get(
+    named = await method_rows.resolve(
         tx, [Ref(p.tenant_id, p.payment_method_id) for p in payables if p.payment_method_id is not None]
     )
     usable = {(ref, method.customer_id): method for ref, method in named.items() if method.status is MethodStatus.VALID}
@@ -214,64 +129,7 @@ def _made(payable: Payable, via: Via, method: PaymentMethod | None, *, attempt: 
         payment_method_id=method.id if method and via is Via.SAVED else None,
         requested_at=now,
         description=payable.description,
+        claim=payable.claim,
         check_due_at=now + collecting.START_WITHIN if via is Via.SAVED else None,
     )
-    return _without_method(payment, now=now) if via is Via.SAVED and method is None else payment
-
-
-def _without_method(payment: Payment, *, now: datetime) -> Payment:
-    return replace(
-        payment,
-        status=after(payment.status, Step.DECLINE),
-        decline_code=NO_METHOD,
-        holds_invoice=False,
-        settled_at=now,
-        check_due_at=None,
-    )
-
-
-def _canceled(payment: Payment, *, now: datetime) -> Payment:
-    return replace(
-        payment, status=after(payment.status, Step.CANCEL), holds_invoice=False, settled_at=now, check_due_at=None
-    )
-
-
-def _is_to_start(payment: Payment) -> bool:
-    return payment.status is Status.REQUESTED and payment.via is Via.SAVED and not payment.is_asked
-
-
-def _charge(
-    payment: Payment, account_id: UUID, *, now: datetime, token: str = "", return_url: str = ""
-) -> GatewayRequest:
-    return GatewayRequest(
-        tenant_id=payment.tenant_id,
-        id=ids.new(now),
-        account_id=account_id,
-        gateway=payment.gateway,
-        kind=RequestKind.CHARGE,
-        business_key=payment.business_key,
-        subject_id=payment.id,
-        customer_id=payment.customer_id,
-        amount=payment.amount,
-        method_token=token,
-        is_on_session=payment.via is Via.LINK,
-        return_url=return_url,
-        description=payment.description,
-    )
-
-
-def _cancellation(payment: Payment, *, now: datetime) -> GatewayRequest:
-    assert payment.account_id is not None, payment
-    return GatewayRequest(
-        tenant_id=payment.tenant_id,
-        id=ids.new(now),
-        account_id=payment.account_id,
-        gateway=payment.gateway,
-        kind=RequestKind.CANCEL,
-        business_key=payment.business_key,
-        subject_id=payment.id,
-        customer_id=payment.customer_id,
-        amount=payment.amount,
-        provider_ref=payment.provider_ref,
-        is_on_session=payment.via is Via.LINK,
-    )
+    return collecting.without_method(payment, now=now) if via is Via.SAVED and method is None else payment

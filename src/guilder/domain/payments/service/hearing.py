@@ -5,9 +5,9 @@ from datetime import datetime
 
 from guilder.domain.gateways.model import RequestKind
 from guilder.domain.payments.model import Answer
-from guilder.domain.payments.service.methods import record_setups
 from guilder.domain.payments.service.recording import record
 from guilder.domain.payments.service.refunding import record_refunds
+from guilder.domain.payments.service.validating import record_setups
 from guilder.platform.db.tx import Tx
 
 

@@ -1,4 +1,4 @@
-"""Payment methods: a provider's token, validated by that provider before it is used."""
+"""Payment methods: which of a customer's is charged, which comes next, and what is said of those that run out."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -7,19 +7,20 @@ from uuid import UUID
 
 from guilder.domain.customers import service as customers
 from guilder.domain.gateways import service as gateways
-from guilder.domain.gateways.model import CardDetails, GatewayRequest, Outcome, OutcomeKind, RequestKind
-from guilder.domain.payments.events import PaymentMethodAdded, PaymentMethodRefused, PaymentMethodRemoved
-from guilder.domain.payments.model import Answer, MethodStatus, Payment, PaymentMethod
+from guilder.domain.payments.events import PaymentMethodExpiring
+from guilder.domain.payments.model import MethodStatus, PaymentMethod, Wish
+from guilder.domain.payments.rules import expiring, ordering
 from guilder.domain.payments.rules.lifecycle import METHOD_MOVES, MethodStep
-from guilder.domain.payments.service.collecting import NoGateway
+from guilder.domain.payments.rules.ordering import METHODS_MAX
+from guilder.domain.payments.service import requests, routing, telling
+from guilder.domain.payments.service.routing import NoGateway, UnknownAccount
+from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import methods as method_rows
 from guilder.kernel import ids, lifecycle
-from guilder.kernel.errors import Conflict, NotFound
+from guilder.kernel.errors import Conflict, Invalid, NotFound
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
-
-METHODS_MAX = 50
 
 
 class MethodNotUsable(Conflict):
@@ -34,25 +35,47 @@ class TooManyMethods(Conflict):
     code = "too_many_payment_methods"
 
 
+class NotTheirMethods(Invalid):
+    """An order names each of the customer's methods once at most, and nobody else's."""
+
+    code = "not_their_payment_methods"
+
+
 async def add_method(
-    tx: Tx, *, customer_id: CustomerId, token: str | None, return_url: str = "", now: datetime
+    tx: Tx,
+    *,
+    customer_id: CustomerId,
+    token: str | None,
+    return_url: str = "",
+    account_id: UUID | None = None,
+    kind: str = "",
+    make_default: bool = False,
+    now: datetime,
 ) -> PaymentMethod:
     """Have a method validated by its provider: the token of one, or one that the customer types on a provider's page.
 
-    It is pending until then; without a token, `action_url` names that page once it is prepared.
+    It is pending until then; without a token, `action_url` names that page once it is prepared. Which account keeps it
+    is said by `account_id`, else by the tenant's routes: for this kind of method, where it is known. `make_default`:
+    it is charged from then on.
 
     :raises NotFound: no such customer
     :raises NoGateway: no gateway is connected
+    :raises UnknownAccount: there is no such account
+    :raises TooManyMethods: as it says
     """
     customer = await customers.one(tx, customer_id=customer_id)
-    account = (await gateways.default_account(tx, tenant_ids=[tx.tenant_id])).get(tx.tenant_id)
-    if account is None:
-        raise NoGateway
-    if len(await method_rows.of(tx, customer.id)) >= METHODS_MAX:
+    id_ = ids.new(now)
+    wish = Wish(country=customer.address.country, method_kind=kind, account_id=account_id, is_to_save=True)
+    choice = await routing.choose(tx, wish=wish, key=str(id_), now=now)
+    if not choice.accounts:
+        raise UnknownAccount(field="gateway_account_id") if account_id else NoGateway
+    existing = await method_rows.of(tx, customer.id)
+    if len(existing) >= METHODS_MAX:
         raise TooManyMethods
-    method = PaymentMethod(
+    account = choice.accounts[0]
+    made = PaymentMethod(
         tenant_id=customer.tenant_id,
-        id=ids.new(now),
+        id=id_,
         customer_id=customer.id,
         gateway=account.gateway,
         account_id=account.id,
@@ -63,10 +86,14 @@ async def add_method(
         exp_year=0,
         is_default=False,
         created_at=now,
+        kind=kind or "card",
+        position=ordering.next_position(existing),
+        wants_default=make_default,
     )
-    await method_rows.insert(tx, method, token=token or "")
-    await gateways.request(tx, requests=[_setup(method, token=token, return_url=return_url, now=now)], now=now)
-    return method
+    await method_rows.insert(tx, made, token=token or "")
+    asked = requests.setup(made, token=token, return_url=return_url, now=now)
+    await gateways.request(tx, requests=[asked], now=now)
+    return made
 
 
 async def methods(tx: Tx, *, customer_id: CustomerId) -> list[PaymentMethod]:
@@ -91,6 +118,21 @@ async def default_methods(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, PaymentMe
     return await method_rows.defaults(tx, refs)
 
 
+async def untried_methods(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, list[PaymentMethod]]:
+    """Return, for each invoice that was tried, the methods its customer has beside those that it was tried with.
+
+    Each can be charged; in the customer's order. Whether their accounts are well is seen when one is started.
+    """
+    tries = await attempts.tried_methods(tx, invoices)
+    owners = {invoice: customer for invoice, customer, _ in tries}
+    tried = {(invoice, method_id) for invoice, _, method_id in tries}
+    valid = await method_rows.valid_of(tx, sorted(set(owners.values())))
+    return {
+        invoice: [each for each in valid[customer] if (invoice, each.id) not in tried]
+        for invoice, customer in owners.items()
+    }
+
+
 async def set_default_method(
     tx: Tx, *, method_id: UUID, customer_id: CustomerId | None = None, now: datetime
 ) -> PaymentMethod:
@@ -100,166 +142,103 @@ async def set_default_method(
     :raises MethodNotUsable: its provider has not validated it
     """
     wanted = await method(tx, method_id=method_id, customer_id=customer_id)
-    locked = await method_rows.lock_of(tx, [Ref(wanted.tenant_id, wanted.customer_id)])
+    locked = await method_rows.lock_of(tx, [wanted.customer_ref])
     current = next((each for each in locked if each.id == wanted.id), None)
     if current is None or current.status is not MethodStatus.VALID:
         raise MethodNotUsable
+    if current.is_default:
+        return current
     for other in locked:
-        if other.is_default and other.id != current.id:
+        if other.is_default:
             await method_rows.save(tx, replace(other, is_default=False))
     chosen = replace(current, is_default=True)
     await method_rows.save(tx, chosen)
+    outbox.announce(tx, [telling.default_changed(chosen)], now=now)
     return chosen
+
+
+async def order_methods(tx: Tx, *, customer_id: CustomerId, method_ids: Sequence[UUID]) -> list[PaymentMethod]:
+    """Say in which order the customer's methods are tried after the default; those that are not named come last.
+
+    :raises NotTheirMethods: one is named twice, or is none of theirs
+    """
+    locked = await method_rows.lock_of(tx, [Ref(tx.tenant_id, customer_id)])
+    if len(set(method_ids)) != len(method_ids) or not set(method_ids) <= {each.id for each in locked}:
+        raise NotTheirMethods(field="ids")
+    places = ordering.placed(locked, method_ids)
+    moved = [replace(each, position=places[each.id]) for each in locked]
+    for each in moved:
+        await method_rows.save(tx, each)
+    return sorted(moved, key=lambda each: each.rank)
 
 
 async def remove_method(
     tx: Tx, *, method_id: UUID, customer_id: CustomerId | None = None, now: datetime
 ) -> PaymentMethod:
-    """Forget a method and its token. What is being charged to it already goes on.
+    """Forget a method and its token; the next in order is the default, if this was. What is charged to it goes on.
 
     :raises NotFound: no such method
     """
     wanted = await method(tx, method_id=method_id, customer_id=customer_id)
-    await method_rows.lock_of(tx, [Ref(wanted.tenant_id, wanted.customer_id)])
-    current = await method(tx, method_id=method_id, customer_id=customer_id)
+    locked = await method_rows.lock_of(tx, [wanted.customer_ref])
+    current = next((each for each in locked if each.id == wanted.id), None)
+    if current is None:
+        raise NotFound("there is no such payment method")
+    removed = await drop(tx, current, now=now)
+    if current.is_default:
+        await promote(tx, [each for each in locked if each.id != current.id], now=now)
+    return removed
+
+
+async def drop(tx: Tx, current: PaymentMethod, *, now: datetime) -> PaymentMethod:
+    """Forget a locked method and its token, and tell of it."""
     removed = replace(
         current,
         status=lifecycle.take(METHOD_MOVES, current.status, MethodStep.REMOVE),
         is_default=False,
         action_url="",
+        warn_due_at=None,
     )
     await method_rows.save(tx, removed, token="")
-    event = PaymentMethodRemoved(
-        tenant_id=removed.tenant_id, payment_method_id=removed.id, customer_id=removed.customer_id
-    )
-    outbox.announce(tx, [event], now=now)
+    outbox.announce(tx, [telling.removed(removed)], now=now)
     return removed
 
 
-async def record_setups(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> None:
-    """Record what providers said of methods that were to be validated; what is decided stays so."""
-    known = await method_rows.get(tx, [_method_ref(each) for each in answers])
-    locked = await method_rows.lock_of(tx, [Ref(m.tenant_id, m.customer_id) for m in known.values()])
-    current = {each.ref: each for each in locked}
-    keys = [(each.tenant_id, each.business_key) for each in answers]
-    tokens = await gateways.card_tokens(tx, kind=RequestKind.SETUP, keys=keys)
-    for answer in answers:
-        found = current.get(_method_ref(answer))
-        if found is None or found.status is not MethodStatus.PENDING:
-            continue
-        has_default = any(m.is_default and m.customer_id == found.customer_id for m in current.values())
-        current[found.ref] = await _told(
-            tx,
-            found,
-            answer,
-            has_default=has_default,
-            token=tokens.get((answer.tenant_id, answer.business_key), ""),
-            now=now,
+async def promote(tx: Tx, others: Sequence[PaymentMethod], *, now: datetime) -> PaymentMethod | None:
+    """Make the next in order the default, now that there is none."""
+    heir = ordering.next_default(others)
+    if heir is None:
+        return None
+    chosen = replace(heir, is_default=True)
+    await method_rows.save(tx, chosen)
+    outbox.announce(tx, [telling.default_changed(chosen)], now=now)
+    return chosen
+
+
+async def warn_expiring(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
+    """Tell of the cards that run out soon; return how many. A run that comes late gives one warning, not two."""
+    due = await method_rows.claim_expiring(tx, refs, now=now)
+    for each in due:
+        await method_rows.save(
+            tx, replace(each, warn_due_at=expiring.next_warning(each.exp_year, each.exp_month, now=now))
         )
+    events = [_expiring(each, days) for each in due if (days := _days_left(each, now=now))]
+    outbox.announce(tx, events, now=now)
+    return len(due)
 
 
-async def keep_card(tx: Tx, *, payment: Payment, card: CardDetails, now: datetime) -> PaymentMethod:
-    """Keep the card that a customer paid with on the provider's page: the default, where there is none."""
-    assert payment.account_id is not None, payment
-    locked = await method_rows.lock_of(tx, [Ref(payment.tenant_id, payment.customer_id)])
-    kept = PaymentMethod(
-        tenant_id=payment.tenant_id,
-        id=ids.new(now),
-        customer_id=payment.customer_id,
-        gateway=payment.gateway,
-        account_id=payment.account_id,
-        status=MethodStatus.VALID,
-        brand=card.brand,
-        last4=card.last4,
-        exp_month=card.exp_month,
-        exp_year=card.exp_year,
-        is_default=not any(each.is_default for each in locked),
-        created_at=now,
-    )
-    await method_rows.insert(tx, kept, token=card.token)
-    outbox.announce(tx, [_added(kept)], now=now)
-    return kept
+def _days_left(method: PaymentMethod, *, now: datetime) -> int:
+    return expiring.days_left(method.exp_year, method.exp_month, now=now)
 
 
-async def _told(
-    tx: Tx, found: PaymentMethod, answer: Answer, *, has_default: bool, token: str, now: datetime
-) -> PaymentMethod:
-    outcome = answer.outcome
-    match outcome.kind:
-        case OutcomeKind.SUCCEEDED if outcome.card is not None:
-            card = outcome.card
-            valid = replace(
-                found,
-                status=lifecycle.take(METHOD_MOVES, found.status, MethodStep.VALIDATE),
-                brand=card.brand,
-                last4=card.last4,
-                exp_month=card.exp_month,
-                exp_year=card.exp_year,
-                is_default=not has_default,
-                action_url="",
-                decline_code="",
-            )
-            await method_rows.save(tx, valid, token=token or None)
-            outbox.announce(tx, [_added(valid)], now=now)
-            return valid
-        case OutcomeKind.DECLINED | OutcomeKind.CANCELED if not answer.is_notice:
-            return await _reject(tx, found, outcome, now=now)
-        case OutcomeKind.REQUIRES_ACTION if outcome.action_url:
-            waiting = replace(found, action_url=outcome.action_url)
-            await method_rows.save(tx, waiting)
-            return waiting
-        case OutcomeKind.DECLINED:
-            # On the provider's page another card can be tried.
-            tried = replace(found, decline_code=outcome.decline_code)
-            await method_rows.save(tx, tried)
-            return tried
-        case _:
-            return found
-
-
-async def _reject(tx: Tx, found: PaymentMethod, outcome: Outcome, *, now: datetime) -> PaymentMethod:
-    invalid = replace(
-        found,
-        status=lifecycle.take(METHOD_MOVES, found.status, MethodStep.REJECT),
-        decline_code=outcome.decline_code or outcome.kind.value,
-        action_url="",
-    )
-    await method_rows.save(tx, invalid, token="")
-    event = PaymentMethodRefused(
-        tenant_id=invalid.tenant_id,
-        payment_method_id=invalid.id,
-        customer_id=invalid.customer_id,
-        decline_code=invalid.decline_code,
-    )
-    outbox.announce(tx, [event], now=now)
-    return invalid
-
-
-def _setup(method: PaymentMethod, *, token: str | None, return_url: str, now: datetime) -> GatewayRequest:
-    return GatewayRequest(
-        tenant_id=method.tenant_id,
-        id=ids.new(now),
-        account_id=method.account_id,
-        gateway=method.gateway,
-        kind=RequestKind.SETUP,
-        business_key=method.business_key,
-        subject_id=method.id,
-        customer_id=method.customer_id,
-        method_token=token or "",
-        is_on_session=token is None,
-        return_url=return_url,
-    )
-
-
-def _added(method: PaymentMethod) -> PaymentMethodAdded:
-    return PaymentMethodAdded(
+def _expiring(method: PaymentMethod, days_left: int) -> PaymentMethodExpiring:
+    return PaymentMethodExpiring(
         tenant_id=method.tenant_id,
         payment_method_id=method.id,
         customer_id=method.customer_id,
         brand=method.brand,
         last4=method.last4,
+        exp_month=method.exp_month,
+        exp_year=method.exp_year,
+        days_left=days_left,
     )
-
-
-def _method_ref(answer: Answer) -> Ref:
-    return Ref(answer.tenant_id, UUID(answer.business_key.rpartition(":")[2]))

@@ -1,16 +1,19 @@
 """Reading payments."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.payments.model import Payment, Status
-from guilder.domain.payments.store import attempts
+from guilder.domain.payments.model import Payment, State, Status
+from guilder.domain.payments.store import attempts, rhythm
 from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.money import Money
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.db.tx import Tx
+
+PAID_AT_MAX = 12
 
 
 async def current(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Payment]:
@@ -40,10 +43,36 @@ async def history(
     customer_id: CustomerId | None = None,
     invoice_id: UUID | None = None,
     status: Status | None = None,
+    gateway: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Page[Payment]:
-    """List every attempt, newest first."""
-    rows = await attempts.listing(tx, query, customer_id=customer_id, invoice_id=invoice_id, status=status)
+    """List every attempt, newest first; those requested from `since` up to but not including `until`."""
+    rows = await attempts.listing(
+        tx,
+        query,
+        customer_id=customer_id,
+        invoice_id=invoice_id,
+        status=status,
+        gateway=gateway,
+        since=since,
+        until=until,
+    )
     return page_of(rows, query, lambda payment: payment.id)
+
+
+async def states(tx: Tx, *, payment_id: UUID, customer_id: CustomerId | None = None) -> list[State]:
+    """Return every state that a payment was in, and since when, oldest first.
+
+    :raises NotFound: no such payment
+    """
+    payment = await one(tx, payment_id=payment_id, customer_id=customer_id)
+    moves = await attempts.states(tx, payment.ref)
+    first = Status(moves[0][0]) if moves else payment.status
+    return [
+        State(status=first, at=payment.requested_at),
+        *(State(status=Status(became), at=at) for _, became, at in moves),
+    ]
 
 
 async def succeeded_totals(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Money]:
@@ -54,3 +83,8 @@ async def succeeded_totals(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Mone
 async def refunded_totals(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Money]:
     """Return what was given back of each invoice that something was given back of."""
     return dict(await refund_rows.totals(tx, invoices))
+
+
+async def paid_at(tx: Tx, *, customers: Sequence[Ref]) -> dict[Ref, list[datetime]]:
+    """Return when each of these customers last paid, twelve times at most; whoever never did is not in it."""
+    return await rhythm.paid_at(tx, customers, each=PAID_AT_MAX) if customers else {}

@@ -11,7 +11,7 @@ from guilder.domain.ledger.rules import journal
 from guilder.domain.payments.events import PaymentCanceled, PaymentOverpaid, PaymentParked
 from guilder.domain.payments.model import Answer, Payable, Payment, Status, Via
 from guilder.domain.payments.rules import recording
-from guilder.domain.payments.service import collecting, methods, refunding, telling
+from guilder.domain.payments.service import collecting, refunding, telling, validating
 from guilder.domain.payments.store import attempts
 from guilder.kernel.ids import Ref
 from guilder.platform.bus import outbox
@@ -38,7 +38,7 @@ async def record(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> list[Pa
         changed.pop(loser.ref, None)
     # Who loses its invoice lets go of it before the one that was paid takes it.
     await collecting.give_up(tx, payments=displaced, keeps_hold=False, now=now)
-    await attempts.save(tx, list(changed.values()))
+    await attempts.save(tx, list(changed.values()), now=now)
     news = [(before[ref], payment) for ref, payment in changed.items()]
     await _book(tx, [after for was, after in news if _newly(after, was, Status.SUCCEEDED)])
     _announce(tx, news, now=now)
@@ -122,7 +122,9 @@ async def _follow(
     for payment in succeeded:
         card = cards.get((payment.tenant_id, payment.business_key))
         if payment.via is Via.LINK and card is not None and card.token:
-            await methods.keep_card(tx, payment=payment, card=card, now=now)
+            await validating.keep_card(tx, payment=payment, card=card, now=now)
+    lost = [p for was, p in news if _newly(p, was, Status.DECLINED) and p.decline_code == validating.DETACHED]
+    await validating.reject_detached(tx, payments=lost, now=now)
     closed = [payment for was, payment in news if _newly(payment, was, Status.CANCELED) and payment.again_via]
     await collecting.collect(tx, payables=[_again(payment) for payment in closed], now=now)
 
@@ -135,6 +137,7 @@ def _again(payment: Payment) -> Payable:
         customer_id=payment.customer_id,
         amount=payment.amount,
         description=payment.description,
+        claim=payment.claim,
         payment_method_id=payment.again_method_id,
         via=payment.again_via,
     )

@@ -3,11 +3,22 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from guilder.domain.payments.events import PaymentEvent, PaymentFailed, PaymentSucceeded, RefundEvent
-from guilder.domain.payments.model import Payment, Refund
+from guilder.domain.payments.events import (
+    DisputeEvent,
+    PaymentEvent,
+    PaymentFailed,
+    PaymentMethodAdded,
+    PaymentMethodDefaultChanged,
+    PaymentMethodRemoved,
+    PaymentSucceeded,
+    RefundEvent,
+    RefundSucceeded,
+)
+from guilder.domain.payments.model import Dispute, Payment, PaymentMethod, Refund
 
 P = TypeVar("P", bound=PaymentEvent)
 R = TypeVar("R", bound=RefundEvent)
+D = TypeVar("D", bound=DisputeEvent)
 
 
 def of_payment(kind: Callable[..., P], payment: Payment, **more: Any) -> P:
@@ -54,5 +65,51 @@ def of_refund(kind: Callable[..., R], refund: Refund, **more: Any) -> R:
         invoice_id=refund.invoice_id,
         customer_id=refund.customer_id,
         amount=refund.amount,
+        **more,
+    )
+
+
+def added(method: PaymentMethod) -> PaymentMethodAdded:
+    return PaymentMethodAdded(
+        tenant_id=method.tenant_id,
+        payment_method_id=method.id,
+        customer_id=method.customer_id,
+        brand=method.brand,
+        last4=method.last4,
+    )
+
+
+def removed(method: PaymentMethod) -> PaymentMethodRemoved:
+    return PaymentMethodRemoved(tenant_id=method.tenant_id, payment_method_id=method.id, customer_id=method.customer_id)
+
+
+def default_changed(method: PaymentMethod) -> PaymentMethodDefaultChanged:
+    return PaymentMethodDefaultChanged(
+        tenant_id=method.tenant_id, payment_method_id=method.id, customer_id=method.customer_id
+    )
+
+
+def refunded(refund: Refund) -> RefundSucceeded:
+    assert refund.settled_at is not None, refund
+    return of_refund(
+        RefundSucceeded,
+        refund,
+        ends_access=refund.ends_access,
+        settled_at=refund.settled_at,
+        credit_note=refund.credit_note.value,
+        reason=refund.reason,
+        reason_code=refund.reason_code.value,
+    )
+
+
+def of_dispute(kind: Callable[..., D], dispute: Dispute, **more: Any) -> D:
+    return kind(
+        tenant_id=dispute.tenant_id,
+        dispute_id=dispute.id,
+        payment_id=dispute.payment_id,
+        invoice_id=dispute.invoice_id,
+        customer_id=dispute.customer_id,
+        amount=dispute.amount,
+        reason=dispute.reason,
         **more,
     )

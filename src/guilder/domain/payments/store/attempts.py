@@ -33,6 +33,8 @@ _CHANGING: dict[str, str] = {
     "again_method_id": "uuid",
     "settled_at": "timestamptz",
     "check_due_at": "timestamptz",
+    "route": "text",
+    "label": "text",
 }
 _FIXED: dict[str, str] = {
     "tenant_id": "uuid",
@@ -44,6 +46,7 @@ _FIXED: dict[str, str] = {
     "amount_minor": "bigint",
     "currency": "text",
     "description": "text",
+    "claim": "text",
     "requested_at": "timestamptz",
 }
 _ALL = {**_FIXED, **_CHANGING}
@@ -60,12 +63,16 @@ _INSERT = f"""insert into payments.payments ({", ".join(_ALL)}) select {", ".joi
 _UPDATE = (
     "update payments.payments p set "
     + ", ".join(f"{column} = v.{column}" for column in _CHANGING)
+    + f", moved_at = case when p.status <> v.status then ${len(_KEYED) + 1}::timestamptz else p.moved_at end"
     + f" from {_values(_KEYED)} where p.tenant_id = v.tenant_id and p.id = v.id"
 )
 # Recomputed, not counted up: what was given back of it, or is on its way.
 _REFUNDED = """(select coalesce(sum(r.amount_minor), 0)::bigint from payments.refunds r where r.tenant_id = p.tenant_id
     and r.payment_id = p.id and r.status in ('pending', 'succeeded'))"""
-_SELECT = f"select p.*, {_REFUNDED} as refunded_minor from payments.payments p"
+_DISPUTED = """(select coalesce(sum(d.amount_minor), 0)::bigint from payments.disputes d where d.tenant_id = p.tenant_id
+    and d.payment_id = p.id and d.status in ('open', 'lost'))"""
+_BACK = f"{_REFUNDED} as refunded_minor, {_DISPUTED} as disputed_minor"
+_SELECT = f"select p.*, {_BACK} from payments.payments p"
 _P_NAMED = "(p.tenant_id, p.id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 _OF_INVOICES = "(p.tenant_id, p.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
@@ -76,11 +83,11 @@ async def insert(tx: Tx, payments: Sequence[Payment]) -> set[Ref]:
     return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
 
 
-async def save(tx: Tx, payments: Sequence[Payment]) -> None:
+async def save(tx: Tx, payments: Sequence[Payment], *, now: datetime) -> None:
     """Write payments; those that let their invoice go come first, since only one may hold it at a time."""
     for batch in ([p for p in payments if not p.holds_invoice], [p for p in payments if p.holds_invoice]):
         if batch:
-            await tx.execute(_UPDATE, *_columns(batch, _KEYED))
+            await tx.execute(_UPDATE, *_columns(batch, _KEYED), now)
 
 
 async def get(tx: Tx, refs: Sequence[Ref]) -> list[Payment]:
@@ -130,7 +137,7 @@ async def last_attempts(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, int]:
 async def current(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, Payment]:
     """Return each invoice's payment that counts: the one that holds it, else the latest attempt."""
     rows = await tx.fetch(
-        f"""select distinct on (p.tenant_id, p.invoice_id) p.*, {_REFUNDED} as refunded_minor from payments.payments p
+        f"""select distinct on (p.tenant_id, p.invoice_id) p.*, {_BACK} from payments.payments p
             where {_OF_INVOICES} order by p.tenant_id, p.invoice_id, p.holds_invoice desc, p.attempt desc""",
         *_split(invoices),
     )
@@ -138,18 +145,59 @@ async def current(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, Payment]:
 
 
 async def listing(
-    tx: Tx, query: PageQuery, *, customer_id: UUID | None, invoice_id: UUID | None, status: str | None
+    tx: Tx,
+    query: PageQuery,
+    *,
+    customer_id: UUID | None,
+    invoice_id: UUID | None,
+    status: str | None,
+    gateway: str | None,
+    since: datetime | None,
+    until: datetime | None,
 ) -> list[Payment]:
+    """Return attempts, newest first; those requested from `since` up to but not including `until`."""
     rows = await tx.fetch(
         f"""{_SELECT} where ($1::uuid is null or p.customer_id = $1) and ($2::uuid is null or p.invoice_id = $2)
-            and ($3::text is null or p.status = $3) and ($4::uuid is null or p.id < $4) order by p.id desc limit $5""",
+            and ($3::text is null or p.status = $3) and ($4::uuid is null or p.id < $4)
+            and ($6::text is null or p.gateway = $6) and ($7::timestamptz is null or p.requested_at >= $7)
+            and ($8::timestamptz is null or p.requested_at < $8) order by p.id desc limit $5""",
         customer_id,
         invoice_id,
         status,
         query.after,
         query.limit + 1,
+        gateway,
+        since,
+        until,
     )
     return [_from_row(row) for row in rows]
+
+
+async def states(tx: Tx, ref: Ref) -> list[tuple[str, str, datetime]]:
+    """Return every move of a payment, oldest first: from, to, when."""
+    rows = await tx.fetch(
+        """select from_status, to_status, at from payments.states where tenant_id = $1 and payment_id = $2
+           order by id""",
+        ref.tenant_id,
+        ref.id,
+    )
+    return [(row["from_status"], row["to_status"], row["at"]) for row in rows]
+
+
+async def tried_methods(tx: Tx, invoices: Sequence[Ref]) -> list[tuple[Ref, Ref, UUID | None]]:
+    """Return, for each attempt at these invoices: the invoice, its customer, and the method that it was made with."""
+    rows = await tx.fetch(
+        f"""select p.tenant_id, p.invoice_id, p.customer_id, coalesce(m.replaced_by, p.payment_method_id) as method_id
+            from payments.payments p
+            left join payments.methods m on m.tenant_id = p.tenant_id and m.id = p.payment_method_id
+            where {_OF_INVOICES}""",
+        *_split(invoices),
+    )
+    return [
+        (Ref(tenant_id, row["invoice_id"]), Ref(tenant_id, row["customer_id"]), row["method_id"])
+        for row in rows
+        for tenant_id in (TenantId(row["tenant_id"]),)
+    ]
 
 
 async def claim_stale(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Payment]:
@@ -203,6 +251,7 @@ def _from_row(row: Row) -> Payment:
             "via": Via(row["via"]),
             "again_via": Via(row["again_via"]) if row["again_via"] else None,
             "refunded_minor": row["refunded_minor"],
+            "disputed_minor": row["disputed_minor"],
         }
     )
 

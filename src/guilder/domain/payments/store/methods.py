@@ -1,6 +1,7 @@
 """The SQL of payment methods; their tokens lie sealed under their customer's key."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.payments.model import MethodStatus, PaymentMethod
@@ -15,8 +16,9 @@ _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 async def insert(tx: Tx, method: PaymentMethod, *, token: str) -> None:
     await tx.execute(
         """insert into payments.methods (tenant_id, id, customer_id, account_id, gateway, status, sealed_token, brand,
-               last4, exp_month, exp_year, is_default, decline_code, action_url, created_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)""",
+               last4, exp_month, exp_year, is_default, decline_code, action_url, created_at, kind, label, position,
+               fingerprint, wants_default, warn_due_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)""",
         method.tenant_id,
         method.id,
         method.customer_id,
@@ -32,6 +34,12 @@ async def insert(tx: Tx, method: PaymentMethod, *, token: str) -> None:
         method.decline_code,
         method.action_url,
         method.created_at,
+        method.kind,
+        method.label,
+        method.position,
+        method.fingerprint,
+        method.wants_default,
+        method.warn_due_at,
     )
 
 
@@ -39,7 +47,8 @@ async def save(tx: Tx, method: PaymentMethod, *, token: str | None = None) -> No
     """Write a method; a token that is not given stays, an empty one is forgotten."""
     await tx.execute(
         """update payments.methods set status = $3, sealed_token = coalesce($4, sealed_token), brand = $5, last4 = $6,
-               exp_month = $7, exp_year = $8, is_default = $9, decline_code = $10, action_url = $11
+               exp_month = $7, exp_year = $8, is_default = $9, decline_code = $10, action_url = $11, kind = $12,
+               label = $13, position = $14, fingerprint = $15, replaced_by = $16, warn_due_at = $17
            where tenant_id = $1 and id = $2""",
         method.tenant_id,
         method.id,
@@ -52,6 +61,22 @@ async def save(tx: Tx, method: PaymentMethod, *, token: str | None = None) -> No
         method.is_default,
         method.decline_code,
         method.action_url,
+        method.kind,
+        method.label,
+        method.position,
+        method.fingerprint,
+        method.replaced_by,
+        method.warn_due_at,
+    )
+
+
+async def redirect(tx: Tx, *, gone: PaymentMethod, successor: PaymentMethod) -> None:
+    """Have whatever led to a method that is gone lead to its successor."""
+    await tx.execute(
+        "update payments.methods set replaced_by = $3 where tenant_id = $1 and (replaced_by = $2 or id = $2)",
+        gone.tenant_id,
+        gone.id,
+        successor.id,
     )
 
 
@@ -68,6 +93,40 @@ async def lock_of(tx: Tx, customers: Sequence[Ref]) -> list[PaymentMethod]:
 async def get(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, PaymentMethod]:
     rows = await tx.fetch(f"select * from payments.methods where {_NAMED}", *_split(refs))
     return {method.ref: method for method in map(_method_from_row, rows)}
+
+
+async def resolve(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, PaymentMethod]:
+    """Return what each of these is today: itself, or the same card saved anew."""
+    rows = await tx.fetch(
+        """select n.*, m.id as named from payments.methods m
+           join payments.methods n on n.tenant_id = m.tenant_id and n.id = coalesce(m.replaced_by, m.id)
+           where (m.tenant_id, m.id) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        *_split(refs),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["named"]): _method_from_row(row) for row in rows}
+
+
+async def valid_of(tx: Tx, customers: Sequence[Ref]) -> dict[Ref, list[PaymentMethod]]:
+    """Return the methods that each of these customers can be charged with, in the order in which they are tried."""
+    rows = await tx.fetch(
+        """select * from payments.methods where (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+           and status = 'valid'""",
+        *_split(customers),
+    )
+    found: dict[Ref, list[PaymentMethod]] = {ref: [] for ref in customers}
+    for method in sorted(map(_method_from_row, rows), key=lambda each: each.rank):
+        found[method.customer_ref].append(method)
+    return found
+
+
+async def claim_expiring(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[PaymentMethod]:
+    rows = await tx.fetch(
+        f"select * from payments.methods where {_NAMED} and warn_due_at <= $3 order by tenant_id, id"
+        " for update skip locked",
+        *_split(refs),
+        now,
+    )
+    return [_method_from_row(row) for row in rows]
 
 
 async def of(tx: Tx, customer_id: CustomerId) -> list[PaymentMethod]:
@@ -127,4 +186,11 @@ def _method_from_row(row: Row) -> PaymentMethod:
         created_at=row["created_at"],
         decline_code=row["decline_code"],
         action_url=row["action_url"],
+        kind=row["kind"],
+        label=row["label"],
+        position=row["position"],
+        fingerprint=row["fingerprint"],
+        wants_default=row["wants_default"],
+        replaced_by=row["replaced_by"],
+        warn_due_at=row["warn_due_at"],
     )
