@@ -1,0 +1,173 @@
+"""Our webhook address at Stripe, and whether an account there is set up rightly."""
+
+import stripe
+
+from guilder.domain.gateways.adapters.stripe import mapping
+from guilder.domain.gateways.adapters.stripe.finding import rows
+from guilder.domain.gateways.adapters.stripe.mapping import Document
+from guilder.domain.gateways.adapters.stripe.sdk import API_VERSION, Reply, ask
+from guilder.domain.gateways.model import Finding, OutcomeKind, Registration
+from guilder.domain.gateways.port import Credentials, CredentialsRefused
+
+_DASHBOARD = "https://dashboard.stripe.com"
+
+
+def endpoint(url: str) -> stripe.params.WebhookEndpointCreateParams:
+    """What our address is to hear, in the version that we read."""
+    return {
+        "url": url,
+        "description": "Guilder",
+        "api_version": "2026-10-28.endive",
+        "enabled_events": [
+            "charge.dispute.closed",
+            "charge.dispute.created",
+            "charge.dispute.funds_reinstated",
+            "charge.dispute.funds_withdrawn",
+            "charge.dispute.updated",
+            "charge.refunded",
+            "charge.succeeded",
+            "checkout.session.async_payment_failed",
+            "checkout.session.async_payment_succeeded",
+            "checkout.session.completed",
+            "checkout.session.expired",
+            "customer.subscription.deleted",
+            "customer.subscription.updated",
+            "invoice.paid",
+            "invoice.payment_failed",
+            "invoice.payment_succeeded",
+            "payment_intent.canceled",
+            "payment_intent.payment_failed",
+            "payment_intent.processing",
+            "payment_intent.requires_action",
+            "payment_intent.succeeded",
+            "refund.created",
+            "refund.failed",
+            "refund.updated",
+            "setup_intent.canceled",
+            "setup_intent.requires_action",
+            "setup_intent.setup_failed",
+            "setup_intent.succeeded",
+        ],
+    }
+
+
+EVENTS = frozenset(str(each) for each in endpoint("")["enabled_events"])
+assert endpoint("")["api_version"] == API_VERSION
+
+
+async def register(client: stripe.StripeClient, credentials: Credentials, *, url: str) -> Registration:
+    """Leave one endpoint of this address whose secret we have.
+
+    Stripe tells a secret once, when an endpoint is made. So the one that we made before is kept (we know it by its id),
+    and any other of this address is replaced: the new one first, so that no event goes unheard.
+    """
+    account = await ask(client.v1.accounts.retrieve_current_async())
+    listed = await ask(client.v1.webhook_endpoints.list_async({"limit": 100}))
+    for reply in (account, listed):
+        if reply.body is None:
+            return _failed(reply)
+    settings = {"mode": "live" if "_live_" in credentials.secret_key[:9] else "test"}
+    name = mapping.text(account.body or {}, "id")
+    ours = [each for each in rows(listed) if each.get("url") == url]
+    known = next((each for each in ours if _is_ours(each, credentials)), None)
+    if known is not None:
+        updated = await ask(
+            client.v1.webhook_endpoints.update_async(
+                mapping.text(known, "id"), {"enabled_events": endpoint(url)["enabled_events"], "disabled": False}
+            )
+        )
+        if updated.body is None:
+            return _failed(updated)
+        settings["webhook_id"] = mapping.text(known, "id")
+        return Registration(kind=OutcomeKind.SUCCEEDED, provider_account=name, settings=settings)
+    made = await ask(client.v1.webhook_endpoints.create_async(endpoint(url)))
+    secret, made_id = mapping.text(made.body or {}, "secret"), mapping.text(made.body or {}, "id")
+    if made.body is None or not secret or not made_id:
+        return _failed(made)
+    for old in ours:
+        gone = await ask(client.v1.webhook_endpoints.delete_async(mapping.text(old, "id")))
+        if gone.doubt is not None:
+            return _failed(gone)
+    settings["webhook_id"] = made_id
+    return Registration(kind=OutcomeKind.SUCCEEDED, endpoint_secret=secret, provider_account=name, settings=settings)
+
+
+async def check(client: stripe.StripeClient, credentials: Credentials, *, webhook_url: str) -> list[Finding]:
+    """Say what is right and wrong with the key, the account and our webhook there, and what to do about it."""
+    try:
+        account = await ask(client.v1.accounts.retrieve_current_async())
+    except CredentialsRefused:
+        advice = f"Stripe does not take this key. Make a new one at {_DASHBOARD}/apikeys and connect it."
+        return [Finding(what="key", is_ok=False, advice=advice)]
+    if account.body is None:
+        return [Finding(what="key", is_ok=False, advice=f"Stripe could not be asked: {_why(account)}. Try again.")]
+    is_live = "_live_" in credentials.secret_key[:9]
+    mode = "This key moves money." if is_live else "This is a test key: nobody is charged."
+    found = [Finding(what="key", is_ok=True), Finding(what="mode", is_ok=True, advice=mode)]
+    if account.body.get("charges_enabled") is True:
+        found.append(Finding(what="charges", is_ok=True))
+    else:
+        advice = f"Stripe lets this account charge nobody yet. Finish its set-up at {_DASHBOARD}/account."
+        found.append(Finding(what="charges", is_ok=not is_live, advice=advice))
+    return [*found, *await _check_webhook(client, credentials, webhook_url)]
+
+
+async def _check_webhook(client: stripe.StripeClient, credentials: Credentials, url: str) -> list[Finding]:
+    try:
+        listed = await ask(client.v1.webhook_endpoints.list_async({"limit": 100}))
+    except CredentialsRefused:
+        advice = "This key may not see webhook endpoints. Give it the right to write Webhook Endpoints."
+        return [Finding(what="webhook", is_ok=False, advice=advice)]
+    if listed.body is None:
+        return [Finding(what="webhook", is_ok=False, advice=f"Stripe could not be asked: {_why(listed)}. Try again.")]
+    ours = [each for each in rows(listed) if each.get("url") == url]
+    if not ours:
+        return [Finding(what="webhook", is_ok=False, advice=f"Stripe does not know {url}. Connect the account again.")]
+    known = next((each for each in ours if each.get("id") == credentials.settings.get("webhook_id")), None)
+    if known is None:
+        advice = f"{url} is known at Stripe by an endpoint that we did not make. Connect the account again."
+        return [Finding(what="webhook", is_ok=False, advice=advice)]
+    return [
+        Finding(what="webhook", is_ok=True),
+        _enabled(known),
+        _hears(known),
+        _only(ours),
+    ]
+
+
+def _enabled(known: Document) -> Finding:
+    is_ok = known.get("status") == "enabled"
+    advice = f"The endpoint is switched off. Switch it on at {_DASHBOARD}/webhooks, or connect the account again."
+    return Finding(what="webhook enabled", is_ok=is_ok, advice="" if is_ok else advice)
+
+
+def _hears(known: Document) -> Finding:
+    heard = known.get("enabled_events")
+    said = {each for each in heard if isinstance(each, str)} if isinstance(heard, list) else set()
+    missing = [] if "*" in said else sorted(EVENTS - said)
+    advice = f"The endpoint does not hear {', '.join(missing)}. Connect the account again."
+    return Finding(what="webhook events", is_ok=not missing, advice=advice if missing else "")
+
+
+def _only(ours: list[Document]) -> Finding:
+    is_ok = len(ours) == 1
+    advice = f"Stripe knows our address {len(ours)} times. Remove all but the newest at {_DASHBOARD}/webhooks."
+    return Finding(what="webhook once", is_ok=is_ok, advice="" if is_ok else advice)
+
+
+def _is_ours(found: Document, credentials: Credentials) -> bool:
+    """Say whether we have its secret, and it speaks the version that we read: that cannot be changed later."""
+    webhook_id = credentials.settings.get("webhook_id", "")
+    return bool(webhook_id) and found.get("id") == webhook_id and found.get("api_version") == API_VERSION
+
+
+def _failed(reply: Reply) -> Registration:
+    if reply.doubt is not None:
+        return Registration(kind=OutcomeKind.UNKNOWN, message=_why(reply), is_outage=reply.doubt.is_outage)
+    return Registration(kind=OutcomeKind.DECLINED, message=_why(reply))
+
+
+def _why(reply: Reply) -> str:
+    if reply.doubt is not None:
+        return reply.doubt.message
+    return mapping.refused(reply.error or {}).message or "an answer that cannot be read"
