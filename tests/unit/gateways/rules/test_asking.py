@@ -116,3 +116,11 @@ def test_checks_grow_rare_and_a_page_is_forgotten_after_its_life():
     page = replace(asked(), outcome=OutcomeKind.REQUIRES_ACTION)
     assert asking.next_check(page, now=NOW + timedelta(hours=27)) is None
     assert asking.next_check(replace(page, is_withdrawn=True), now=NOW) is None
+
+
+def test_a_declined_attempt_whose_closing_got_no_answer_is_told_as_declined_when_it_is_found_closed():
+    # Nobody answered when it was closed; hours later it is looked at again, from the first step on.
+    left = asked(decline_code="insufficient_funds", outcome=OutcomeKind.UNKNOWN, tries=asking.TRIES_MAX)
+    found = turn(PREPARE, OutcomeKind.CANCELED, on=left)
+    assert (found.tells.kind, found.tells.decline_code) == (OutcomeKind.DECLINED, "insufficient_funds")
+    assert found.asked.is_settled

@@ -70,7 +70,8 @@ def _prepared(asked: Asked, outcome: Outcome, now: datetime) -> Turn:
         return Turn(asked=asked, next=Next.STEP, step=CONFIRM)
     if outcome.kind is OutcomeKind.DECLINED and asked.request.provider_ref:
         return _confirmed(asked, outcome, now)
-    return _answered(asked, outcome, now)
+    # Closed after all, though nobody answered when it was asked: it was declined before.
+    return _closed(asked, outcome, now)
 
 
 def _confirmed(asked: Asked, outcome: Outcome, now: datetime) -> Turn:
