@@ -2,7 +2,7 @@
 
 from email.utils import parseaddr
 
-from guilder.domain.gateways.performers import Canceling, Charging, Connecting, Refunding, SettingUp
+from guilder.domain.gateways.performers import Canceling, Charging, Connecting, ReadingBooks, Refunding, SettingUp
 from guilder.domain.invoicing.performers import InvoiceDocuments
 from guilder.domain.notifications.performers import MailSending, SmsSending
 from guilder.domain.webhooks.performers import WebhookSending
@@ -26,6 +26,7 @@ def performers(ports: Ports, settings: Settings, clock: Clock) -> list[AnyPerfor
         Refunding(ports.gateways),
         SettingUp(ports.gateways),
         Connecting(ports.gateways, public_url=ports.base_url),
+        ReadingBooks(ports.gateways),
         InvoiceDocuments(ports.typesetter, ports.files),
         MailSending(mailer=ports.mailer, sender=Mailbox(address, name), public_url=ports.base_url),
         SmsSending(texter=ports.texter, sender=text_sender(settings), public_url=ports.base_url),

@@ -37,8 +37,15 @@ JOBS = (
     Job(name="dunning.remind", find="dunning.reminders_due", run=dunning.remind, every_s=5),
     Job(name="dunning.block", find="dunning.blocks_due", run=dunning.block, every_s=5),
     Job(name="gateways.look_again", find="gateways.requests_due", run=gateways.look_again, every_s=5),
+    Job(name="gateways.read_books", find="gateways.books_due", run=gateways.read_books, every_s=60),
     Job(name="payments.look_after", find="payments.stale_due", run=payments.look_after, every_s=30),
     Job(name="payments.warn_expiring", find="payments.expiring_due", run=payments.warn_expiring, every_s=60),
+    Job(
+        name="payments.look_for_disputed",
+        find="payments.dispute_news_due",
+        run=payments.look_for_disputed,
+        every_s=30,
+    ),
     Job(name="orders.abandon", find="orders.abandon_due", run=orders.abandon, every_s=30),
     Job(name="invoicing.recognize_due", find="invoicing.recognition_due", run=invoicing.recognize_due, every_s=30),
     Job(

@@ -1,6 +1,7 @@
 """What gateways announces: what is asked of a provider, what it answered, what it told us by itself."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -134,3 +135,19 @@ class BilledElsewhere(Event):
     notice_id: UUID
     object_key: UUID
     news: ElsewhereNews
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BooksRead(Event):
+    """A provider's own books were read over a time: what they say that is new stands under this reading."""
+
+    name: ClassVar = "gateways.books.read"
+    topic: ClassVar = "gateways.events"
+    key: ClassVar = "account_id"
+
+    account_id: UUID
+    gateway: str
+    reading_id: UUID
+    since: datetime
+    until: datetime
+    changed: int

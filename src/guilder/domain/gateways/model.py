@@ -309,6 +309,28 @@ class Tally(Health):
     hour: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A part of an account's books to be read: from `since` up to but not including `until`."""
+
+    account: OpenAccount
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookDay:
+    """What an account's books add up to over a time, in one currency."""
+
+    account_id: UUID
+    currency: str
+    charges: int
+    charged_minor: int
+    refunds: int
+    refunded_minor: int
+    fees_minor: int
+
+
 class Next(StrEnum):
     """What becomes of a request after a call."""
 

@@ -5,7 +5,18 @@ from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.gateways import service
-from guilder.domain.gateways.model import Call, Next, OpenAccount, Outcome, OutcomeKind, Registration, Turn
+from guilder.domain.gateways.model import (
+    Call,
+    Next,
+    OpenAccount,
+    Outcome,
+    OutcomeKind,
+    ProviderRecord,
+    Reading,
+    Registration,
+    RequestKind,
+    Turn,
+)
 from guilder.domain.gateways.port import Credentials, CredentialsRefused, Gateway
 from guilder.domain.gateways.rules import asking
 from guilder.kernel.ids import TenantId
@@ -15,6 +26,7 @@ from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, P
 
 # Two calls of ten seconds each fit in: the look before, and the act.
 LIMITS = Limits(timeout_s=25.0, attempts_max=1_000)
+BOOK_PAGES_MAX = 500
 
 
 class _Asking:
@@ -176,7 +188,46 @@ class Connecting:
         return [usual(each) for each in done]
 
 
-def performers(gateways: Mapping[str, Gateway], *, public_url: str) -> list[Performer[Call, Outcome] | Connecting]:
+class ReadingBooks:
+    """Read a provider's own books over a time, page by page, and go on until now is reached."""
+
+    kind = service.BOOKS
+    limits = Limits(timeout_s=60.0, attempts_max=20, backoff_max_s=600.0)
+
+    def __init__(self, gateways: Mapping[str, Gateway]) -> None:
+        self._gateways = gateways
+
+    async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[Reading | None]:
+        return await service.load_readings(tx, wanted=intents, now=now)
+
+    async def call(self, intent: Intent, request: Reading, *, now: datetime) -> list[ProviderRecord]:
+        gateway, credentials = self._gateways[request.account.account.gateway], credentials_of(request.account, now=now)
+        records: dict[tuple[RequestKind, str], ProviderRecord] = {}
+        cursor = ""
+        for _ in range(BOOK_PAGES_MAX):
+            page = await gateway.records(credentials, since=request.since, until=request.until, cursor=cursor)
+            for each in page.records:
+                known = records.get((each.kind, each.provider_ref))
+                # One object may have been tried several times: what came last is how it stands.
+                if known is None or known.at <= each.at:
+                    records[each.kind, each.provider_ref] = each
+            if not page.cursor:
+                return list(records.values())
+            cursor = page.cursor
+        raise CallFailed(f"more than {BOOK_PAGES_MAX} pages in one reading", is_outage=False)
+
+    async def record(
+        self, tx: Tx, done: Sequence[Done[Reading, list[ProviderRecord]]], *, now: datetime
+    ) -> Sequence[Verdict]:
+        read = [each for each in done if each.outcome is not None]
+        more = await service.record_readings(tx, read=[(each.request, each.outcome or []) for each in read], now=now)
+        goes_on = {each.intent.ref for each, has_more in zip(read, more, strict=True) if has_more}
+        return [Verdict.again(after_s=0) if each.intent.ref in goes_on else usual(each) for each in done]
+
+
+def performers(
+    gateways: Mapping[str, Gateway], *, public_url: str
+) -> list[Performer[Call, Outcome] | Connecting | ReadingBooks]:
     """Return what performs every kind of intent of this room."""
     return [
         Charging(gateways),
@@ -184,6 +235,7 @@ def performers(gateways: Mapping[str, Gateway], *, public_url: str) -> list[Perf
         Refunding(gateways),
         SettingUp(gateways),
         Connecting(gateways, public_url=public_url),
+        ReadingBooks(gateways),
     ]
 
 

@@ -39,7 +39,25 @@ class Credentials:
     now: datetime | None = None
 
 
-class Gateway(Protocol):
+class Bookkeeping(Protocol):
+    """What a provider's own books say: for reconciling, and for finding out whether an account is set up rightly."""
+
+    async def records(
+        self, credentials: Credentials, *, since: datetime, until: datetime, cursor: str = ""
+    ) -> RecordPage:
+        """Return what moved money from `since` up to but not including `until`, oldest first, a page at a time.
+
+        :raises CredentialsRefused: the key is not taken
+        :raises CallFailed: no answer, or one that cannot be read; nothing is known then
+        """
+        ...
+
+    async def check(self, credentials: Credentials, *, webhook_url: str) -> list[Finding]:
+        """Say what is right and what is wrong with an account: its key, its rights, its webhook and its events."""
+        ...
+
+
+class Gateway(Bookkeeping, Protocol):
     """A provider. `key` is the idempotency key of a call: the same however often it is tried.
 
     :raises CredentialsRefused: from every call that takes credentials
@@ -108,22 +126,4 @@ class Gateway(Protocol):
         :raises UnreadableNotice: signed, and yet no notice
         :raises CallFailed: what is needed to verify it could not be had; the provider should send it again
         """
-        ...
-
-
-class Bookkeeping(Protocol):
-    """What a provider's own books say: for reconciling, and for finding out whether an account is set up rightly."""
-
-    async def records(
-        self, credentials: Credentials, *, since: datetime, until: datetime, cursor: str = ""
-    ) -> RecordPage:
-        """Return what moved money from `since` up to but not including `until`, oldest first, a page at a time.
-
-        :raises CredentialsRefused: the key is not taken
-        :raises CallFailed: no answer, or one that cannot be read; nothing is known then
-        """
-        ...
-
-    async def check(self, credentials: Credentials, *, webhook_url: str) -> list[Finding]:
-        """Say what is right and what is wrong with an account: its key, its rights, its webhook and its events."""
         ...

@@ -97,6 +97,11 @@ async def look_again(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     return len(due)
 
 
+async def settle(tx: Tx, *, kind: RequestKind, keys: Sequence[tuple[TenantId, str]]) -> None:
+    """Take these for done, because somebody saw it who is no provider (a transfer recorded by hand)."""
+    await rows.settle(tx, kind.value, keys)
+
+
 async def card_tokens(
     tx: Tx, *, kind: RequestKind, keys: Sequence[tuple[TenantId, str]]
 ) -> dict[tuple[TenantId, str], str]:

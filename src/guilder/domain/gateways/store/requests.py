@@ -90,6 +90,17 @@ async def withdraw(tx: Tx, keys: Sequence[tuple[TenantId, str]]) -> None:
     )
 
 
+async def settle(tx: Tx, kind: str, keys: Sequence[tuple[TenantId, str]]) -> None:
+    """Note that this is done, outside of any call: nothing is asked about it any more."""
+    await tx.execute(
+        """update gateways.requests set is_settled = true, outcome = 'succeeded', check_due_at = null
+           where kind = $3 and (tenant_id, business_key) in (select * from unnest($1::uuid[], $2::text[]))""",
+        [tenant_id for tenant_id, _ in keys],
+        [key for _, key in keys],
+        kind,
+    )
+
+
 async def save_asked(tx: Tx, requests: Sequence[Asked]) -> None:
     if not requests:
         return

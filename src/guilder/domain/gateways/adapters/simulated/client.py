@@ -4,15 +4,24 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
 from guilder.domain.gateways.adapters.simulated import mapping, signature
-from guilder.domain.gateways.model import GatewayRequest, Notice, Outcome, OutcomeKind, Registration
+from guilder.domain.gateways.model import (
+    Finding,
+    GatewayRequest,
+    Notice,
+    Outcome,
+    OutcomeKind,
+    RecordPage,
+    Registration,
+)
 from guilder.domain.gateways.port import Credentials, CredentialsRefused, UnreadableNotice
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
+from guilder.platform.outside.intents import CallFailed
 
 BASE_URL = "http://127.0.0.1:4010"
 # Longer than its slowest card; the performers' limit is longer still.
@@ -21,6 +30,9 @@ ANSWER_MAX = 256 * 1024
 RETRY_AFTER_MAX_S = 3600
 # They say nothing about whether it was done: in doubt, look it up.
 _NO_ANSWER = frozenset({408, 409, 422, 425, 429})
+CHARGES, REFUNDS = "charges", "refunds"
+# Longer than its slowest card takes to decide.
+PENDING_MAX = timedelta(days=30)
 _KEY = re.compile(r"sk_sim_([A-Za-z0-9_-]{1,80})")
 
 
@@ -140,6 +152,39 @@ class Simulated:
             return Registration(kind=OutcomeKind.SUCCEEDED)
         return Registration(kind=OutcomeKind.DECLINED, message=mapping.refused(reply.error).message)
 
+    async def records(
+        self, credentials: Credentials, *, since: datetime, until: datetime, cursor: str = ""
+    ) -> RecordPage:
+        kind, _, after = cursor.partition(":") if cursor else (CHARGES, "", "")
+        reply = await self._send(
+            credentials, "GET", f"/v1/{kind}", query={"limit": "100", **({"starting_after": after} if after else {})}
+        )
+        listed = (reply.body or {}).get("data")
+        if reply.doubt is not None or reply.status != 200 or not isinstance(listed, list):
+            raise CallFailed(reply.doubt.message if reply.doubt else "books that cannot be read")
+        found = [mapping.from_book(each, is_refund=kind == REFUNDS) for each in listed]
+        wanted = tuple(each for each in found if each is not None and since <= each.at < until)
+        # Listed by when they were made, newest first; what was pending is dated by when it was decided.
+        is_past = any(each is not None and each.at < since - PENDING_MAX for each in found)
+        if listed and (reply.body or {}).get("has_more") is True and not is_past:
+            return RecordPage(records=wanted, cursor=f"{kind}:{listed[-1].get('id', '')}")
+        return RecordPage(records=wanted, cursor=f"{REFUNDS}:" if kind == CHARGES else "")
+
+    async def check(self, credentials: Credentials, *, webhook_url: str) -> list[Finding]:
+        reply = await self._send(credentials, "GET", "/v1/webhook_endpoints")
+        if reply.doubt is not None:
+            return [Finding(what="The provider answers", is_ok=False, advice="Is it running, at PROVIDER_PORT?")]
+        listed = (reply.body or {}).get("data")
+        urls = [each.get("url") for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+        return [
+            Finding(what="The key is taken", is_ok=True),
+            Finding(
+                what="Our webhook address is registered",
+                is_ok=webhook_url in urls,
+                advice="" if webhook_url in urls else "It is registered by itself within seconds of connecting.",
+            ),
+        ]
+
     async def is_idle(self, credentials: Credentials, *, account: str) -> bool:
         reply = await self._send(credentials, "GET", f"/sim/accounts/{account}/idle")
         # Nobody to ask: nothing comes from there either, and whoever waits should not wait for ever.
@@ -248,7 +293,8 @@ def _setup(reply: _Reply) -> Outcome:
 
 
 def _metadata(request: GatewayRequest) -> dict[str, str]:
-    return {"business_key": request.business_key, "tenant_id": str(request.tenant_id), "kind": request.kind.value}
+    said = {"business_key": request.business_key, "tenant_id": str(request.tenant_id), "kind": request.kind.value}
+    return {**said, **({"claim": request.claim} if request.claim else {})}
 
 
 def _retry_after(answer: httpx.Response) -> int | None:

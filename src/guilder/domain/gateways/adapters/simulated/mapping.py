@@ -5,7 +5,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from guilder.domain.gateways.model import CardDetails, GatewayRequest, Notice, Outcome, OutcomeKind, RequestKind
+from guilder.domain.gateways.model import (
+    CardDetails,
+    GatewayRequest,
+    Notice,
+    Outcome,
+    OutcomeKind,
+    ProviderRecord,
+    RequestKind,
+)
 from guilder.domain.gateways.port import UnreadableNotice
 from guilder.kernel.currency import is_currency
 from guilder.kernel.money import Money
@@ -41,6 +49,12 @@ _NOTICES = {
     "refund.updated": RequestKind.REFUND,
 }
 _CODE_MAX = 100
+_BOOKED = {
+    "succeeded": OutcomeKind.SUCCEEDED,
+    "failed": OutcomeKind.DECLINED,
+    "declined": OutcomeKind.DECLINED,
+    "canceled": OutcomeKind.CANCELED,
+}
 
 
 def unknown(message: str, *, ref: str = "", is_outage: bool = True, retry_after_s: int | None = None) -> Outcome:
@@ -123,6 +137,25 @@ def from_refund(refund: Document, request: GatewayRequest | None) -> Outcome:
             return unknown(f"an unknown status: {str(status)[:40]}", ref=ref, is_outage=False)
 
 
+def from_book(entry: Document, *, is_refund: bool) -> ProviderRecord | None:
+    """Read an entry of the provider's own books: a charge or a refund; None where it is none."""
+    money, at = _money(entry), _instant(_text(entry, "at"))
+    ref = _text(entry, "id" if is_refund else "payment_intent")
+    if money is None or at is None or not ref:
+        return None
+    metadata = entry.get("metadata")
+    return ProviderRecord(
+        kind=RequestKind.REFUND if is_refund else RequestKind.CHARGE,
+        provider_ref=ref,
+        charge_ref=_text(entry, "charge" if is_refund else "id"),
+        business_key=business_key(entry),
+        claim=_text(metadata, "claim") if isinstance(metadata, Mapping) else "",
+        status=_BOOKED.get(_text(entry, "status"), OutcomeKind.UNKNOWN),
+        amount=money,
+        at=at,
+    )
+
+
 def from_event(event: Document) -> Notice:
     """Read a webhook's body.
 
@@ -197,6 +230,14 @@ def _card(found: Document) -> CardDetails | None:
 def _action_url(found: Document) -> str:
     action = found.get("next_action")
     return _text(action, "url") if isinstance(action, Mapping) else ""
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
 
 
 def _text(found: Document, name: str) -> str:
