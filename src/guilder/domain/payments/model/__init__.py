@@ -1,0 +1,47 @@
+"""Moving money: methods, payments, refunds, disputes, and the routes that say where."""
+
+from guilder.domain.payments.model.attempts import Answer, Payable, Payment, Receipt, State, Status, Transfer, Via
+from guilder.domain.payments.model.disputes import Dispute, DisputeNote, DisputeTold
+from guilder.domain.payments.model.methods import MethodStatus, PaymentMethod
+from guilder.domain.payments.model.reconciling import Difference, Found, OurDay, Settlement
+from guilder.domain.payments.model.refunds import (
+    GivenBack,
+    GrantedBy,
+    NewRefund,
+    NoteWish,
+    Refund,
+    RefundPolicy,
+    RefundReason,
+    RefundStatus,
+)
+from guilder.domain.payments.model.routing import Route, Target
+
+__all__ = [
+    "Answer",
+    "Difference",
+    "Dispute",
+    "DisputeNote",
+    "DisputeTold",
+    "Found",
+    "GivenBack",
+    "GrantedBy",
+    "MethodStatus",
+    "NewRefund",
+    "NoteWish",
+    "OurDay",
+    "Payable",
+    "Payment",
+    "PaymentMethod",
+    "Receipt",
+    "Refund",
+    "RefundPolicy",
+    "RefundReason",
+    "RefundStatus",
+    "Route",
+    "Settlement",
+    "State",
+    "Status",
+    "Target",
+    "Transfer",
+    "Via",
+]
