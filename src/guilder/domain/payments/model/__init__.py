@@ -1,6 +1,16 @@
 """Moving money: methods, payments, refunds, disputes, and the routes that say where."""
 
-from guilder.domain.payments.model.attempts import Answer, Payable, Payment, Receipt, State, Status, Transfer, Via
+from guilder.domain.payments.model.attempts import (
+    MANUAL,
+    Answer,
+    Payable,
+    Payment,
+    Receipt,
+    State,
+    Status,
+    Transfer,
+    Via,
+)
 from guilder.domain.payments.model.disputes import Dispute, DisputeNote, DisputeTold
 from guilder.domain.payments.model.methods import MethodStatus, PaymentMethod
 from guilder.domain.payments.model.reconciling import Difference, Found, OurDay, Settlement
@@ -17,6 +27,7 @@ from guilder.domain.payments.model.refunds import (
 from guilder.domain.payments.model.routing import Route, Target
 
 __all__ = [
+    "MANUAL",
     "Answer",
     "Difference",
     "Dispute",

@@ -9,6 +9,8 @@ from guilder.domain.gateways.model import Outcome, RequestKind
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 
+MANUAL = "manual"
+
 
 class Via(StrEnum):
     """How a payment is to be made."""
