@@ -7,15 +7,37 @@ account that is not well comes last, whoever names it. Worked out in docs/design
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from guilder.domain.gateways.model import GatewayAccount
-from guilder.domain.payments.model import MANUAL, Choice, PaymentMethod, Route, Target, Wish
+from guilder.domain.payments.model import MANUAL, PaymentMethod, Route, Target
 from guilder.kernel.ids import Ref
+from guilder.kernel.money import Money
 
 # After a refused key one call finds out, now and then, whether it is good again.
 PROBE_AFTER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be routed. Nothing is asked of a method's kind where the customer has yet to choose one."""
+
+    amount: Money | None = None
+    country: str = ""
+    method_kind: str = ""
+    account_id: UUID | None = None  # the account that is named, whatever the routes say
+    is_to_save: bool = False  # a method, to be charged later
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Where something may go, best first, with the route that says so and why each account is where it is."""
+
+    accounts: tuple[GatewayAccount, ...]
+    route: str = ""
+    why: Mapping[UUID, str] = field(default_factory=dict)
 
 
 def choose(

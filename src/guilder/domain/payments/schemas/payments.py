@@ -1,36 +1,19 @@
-"""What HTTP says and hears of payments and methods."""
+"""What HTTP says and hears of payments."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
-
-from guilder.domain.payments.model import (
-    MethodStatus,
-    Payment,
-    PaymentMethod,
-    Status,
-    Via,
-)
-from guilder.platform.http.fields import IdOf, In, Out
+from guilder.domain.payments.model import Payment, PaymentMethod, Receipt, State, Status, Via
+from guilder.platform.http.fields import IdOf, In, Instant, Note, Out, PositiveAmount, Text
 
 PaymentRef = Annotated[UUID, IdOf("pay")]
 InvoiceRef = Annotated[UUID, IdOf("inv")]
 CustomerRef = Annotated[UUID, IdOf("cus")]
 MethodRef = Annotated[UUID, IdOf("pm")]
-# A provider's token: never a number that somebody could pay with.
-Token = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]{2,254}$")]
-
-
-def _web_address(value: str) -> str:
-    if not value.startswith(("https://", "http://")) or any(ord(each) <= 32 for each in value):
-        raise PydanticCustomError("bad_url", "should be an http(s) address")
-    return value
-
-
-WebAddress = Annotated[str, Field(strict=True, max_length=2000), AfterValidator(_web_address)]
+AccountRef = Annotated[UUID, IdOf("gwa")]
+# A bank statement's own words on a transfer.
+Reference = Annotated[str, Text(140)]
 
 
 class PaymentOut(Out):
@@ -44,9 +27,12 @@ class PaymentOut(Out):
     status: Status
     via: Via
     gateway: str | None
+    gateway_account_id: AccountRef | None
+    route: str | None
     payment_method_id: MethodRef | None
     brand: str | None
     last4: str | None
+    method_label: str | None
     decline_code: str | None
     is_hard_decline: bool
     alert: str | None
@@ -55,26 +41,21 @@ class PaymentOut(Out):
     settled_at: datetime | None
 
 
-class MethodIn(In):
-    """A provider's token of a card; or nothing, and the customer types a card on the provider's page."""
+class ReceiptIn(In):
+    """A transfer that has come in: when, how much, and what the bank's statement calls it."""
 
-    token: Token | None = None
-    return_url: WebAddress | None = None
+    amount: PositiveAmount
+    received_at: Instant
+    reference: Reference
+    note: Note | None = None
+
+    def to_receipt(self) -> Receipt:
+        return Receipt(happened_at=self.received_at, reference=self.reference, note=self.note or "")
 
 
-class MethodOut(Out):
-    id: MethodRef
-    customer_id: CustomerRef
-    gateway: str
-    status: MethodStatus
-    brand: str | None
-    last4: str | None
-    exp_month: int | None
-    exp_year: int | None
-    is_default: bool
-    decline_code: str | None
-    action_url: str | None
-    created_at: datetime
+class StateOut(Out):
+    status: Status
+    at: datetime
 
 
 def to_wire(payment: Payment) -> PaymentOut:
@@ -89,9 +70,12 @@ def to_wire(payment: Payment) -> PaymentOut:
         status=payment.status,
         via=payment.via,
         gateway=payment.gateway or None,
+        gateway_account_id=payment.account_id,
+        route=payment.route or None,
         payment_method_id=payment.payment_method_id,
         brand=payment.brand or None,
         last4=payment.last4 or None,
+        method_label=label_of(payment),
         decline_code=payment.decline_code or None,
         is_hard_decline=payment.is_hard_decline,
         alert=payment.alert or None,
@@ -101,18 +85,11 @@ def to_wire(payment: Payment) -> PaymentOut:
     )
 
 
-def method_to_wire(method: PaymentMethod) -> MethodOut:
-    return MethodOut(
-        id=method.id,
-        customer_id=method.customer_id,
-        gateway=method.gateway,
-        status=method.status,
-        brand=method.brand or None,
-        last4=method.last4 or None,
-        exp_month=method.exp_month or None,
-        exp_year=method.exp_year or None,
-        is_default=method.is_default,
-        decline_code=method.decline_code or None,
-        action_url=method.action_url or None,
-        created_at=method.created_at,
-    )
+def state_to_wire(state: State) -> StateOut:
+    return StateOut(status=state.status, at=state.at)
+
+
+def label_of(what: Payment | PaymentMethod) -> str | None:
+    """Return what a person would call it: `visa •••• 4242`, or the name of a wallet's account."""
+    shown = f"{what.brand} •••• {what.last4}".strip() if what.last4 else what.brand
+    return what.label or shown or None

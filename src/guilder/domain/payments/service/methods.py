@@ -8,10 +8,11 @@ from uuid import UUID
 from guilder.domain.customers import service as customers
 from guilder.domain.gateways import service as gateways
 from guilder.domain.payments.events import PaymentMethodExpiring
-from guilder.domain.payments.model import MethodStatus, PaymentMethod, Wish
+from guilder.domain.payments.model import MethodStatus, PaymentMethod
 from guilder.domain.payments.rules import expiring, ordering
 from guilder.domain.payments.rules.lifecycle import METHOD_MOVES, MethodStep
 from guilder.domain.payments.rules.ordering import METHODS_MAX
+from guilder.domain.payments.rules.routing import Wish
 from guilder.domain.payments.service import requests, routing, telling
 from guilder.domain.payments.service.routing import NoGateway, UnknownAccount
 from guilder.domain.payments.store import attempts

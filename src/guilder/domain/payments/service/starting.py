@@ -10,10 +10,10 @@ from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import GatewayAccount
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import TenantStatus
-from guilder.domain.payments.model import MethodStatus, Payment, PaymentMethod, Wish
+from guilder.domain.payments.model import MethodStatus, Payment, PaymentMethod
 from guilder.domain.payments.rules import collecting
 from guilder.domain.payments.rules.lifecycle import Step, after
-from guilder.domain.payments.rules.routing import way_out
+from guilder.domain.payments.rules.routing import Wish, way_out
 from guilder.domain.payments.service import requests, routing, telling
 from guilder.domain.payments.service.routing import NoGateway
 from guilder.domain.payments.store import attempts

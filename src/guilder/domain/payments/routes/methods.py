@@ -1,0 +1,86 @@
+"""Payment methods over HTTP. A customer's user sees and changes its own only."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Path
+
+from guilder.domain.customers import service as customers
+from guilder.domain.payments import service
+from guilder.domain.payments.model import MethodStatus
+from guilder.domain.payments.schemas.methods import MethodIn, MethodOrderIn, MethodOut, method_to_wire
+from guilder.domain.payments.schemas.payments import MethodRef
+from guilder.kernel.ids import CustomerId
+from guilder.platform.auth.permission import Permission
+from guilder.platform.auth.principal import Role
+from guilder.platform.db.tx import Tx
+from guilder.platform.http.envelope import Envelope, ok
+from guilder.platform.http.router import Router
+from guilder.platform.http.session import RequestSession, Session
+
+READ = Permission("payment_methods:read", customer=Role.MEMBER)
+WRITE = Permission("payment_methods:write", tenant=Role.BILLING, customer=Role.BILLING)
+
+router = Router(prefix="/api", tags=["payments"])
+
+CustomerPath = Annotated[str, Path(alias="id", max_length=255, description="`cus_…`, a UUID, or the organization id.")]
+
+
+@router.get("/customers/{id}/payment-methods", permission=READ)
+async def list_methods(session: Session, customer: CustomerPath) -> Envelope[list[MethodOut]]:
+    """List a customer's methods, newest first."""
+    customer_id = await _customer(session, customer)
+    return ok([method_to_wire(each) for each in await service.methods(session.tx, customer_id=customer_id)])
+
+
+@router.post("/customers/{id}/payment-methods", permission=WRITE, status_code=202)
+async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -> Envelope[MethodOut]:
+    """Save a method. Its provider validates it first: it is `pending` until then; `Prefer: wait=N` waits for that."""
+    customer_id = await _customer(session, customer)
+    made = await service.add_method(
+        session.tx,
+        customer_id=customer_id,
+        token=body.token,
+        return_url=body.return_url or f"{session.base_url}/portal",
+        account_id=body.gateway_account_id,
+        kind=body.kind or "",
+        make_default=body.make_default,
+        now=session.now,
+    )
+
+    async def validated(tx: Tx, _: datetime) -> Envelope[MethodOut] | None:
+        found = await service.methods(tx, customer_id=customer_id)
+        known = next((each for each in found if each.id == made.id and each.status is not MethodStatus.PENDING), None)
+        return ok(method_to_wire(known)) if known else None
+
+    if body.token:
+        session.wait_for(validated)
+    return ok(method_to_wire(made))
+
+
+@router.put("/customers/{id}/payment-methods/order", permission=WRITE)
+async def order_methods(session: Session, customer: CustomerPath, body: MethodOrderIn) -> Envelope[list[MethodOut]]:
+    """Say in which order methods are tried after the default one; those that are not named come last."""
+    customer_id = await _customer(session, customer)
+    ordered = await service.order_methods(session.tx, customer_id=customer_id, method_ids=body.ids)
+    return ok([method_to_wire(each) for each in ordered])
+
+
+@router.delete("/customers/{id}/payment-methods/{method_id}", permission=WRITE)
+async def remove_method(session: Session, customer: CustomerPath, method_id: MethodRef) -> Envelope[MethodOut]:
+    """Forget a method."""
+    customer_id = await _customer(session, customer)
+    removed = await service.remove_method(session.tx, method_id=method_id, customer_id=customer_id, now=session.now)
+    return ok(method_to_wire(removed))
+
+
+@router.post("/customers/{id}/payment-methods/{method_id}/default", permission=WRITE)
+async def set_default_method(session: Session, customer: CustomerPath, method_id: MethodRef) -> Envelope[MethodOut]:
+    """Charge this method from now on."""
+    customer_id = await _customer(session, customer)
+    chosen = await service.set_default_method(session.tx, method_id=method_id, customer_id=customer_id, now=session.now)
+    return ok(method_to_wire(chosen))
+
+
+async def _customer(session: RequestSession, text: str) -> CustomerId:
+    return (await customers.find(session.tx, text=text, only=session.customer_filter)).id
