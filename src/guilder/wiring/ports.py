@@ -7,6 +7,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from guilder.domain.customers import service as customers
+from guilder.domain.gateways.adapters.manual.client import Manual
 from guilder.domain.gateways.adapters.simulated.client import Simulated
 from guilder.domain.gateways.port import Gateway
 from guilder.domain.identity import service as identity
@@ -83,4 +84,5 @@ def text_sender(settings: Settings) -> str:
 
 def _gateways(settings: Settings) -> dict[str, Gateway]:
     simulated = Simulated(base_url=f"http://127.0.0.1:{settings.provider_port}")
-    return {simulated.name: simulated}
+    manual = Manual()
+    return {simulated.name: simulated, manual.name: manual}
