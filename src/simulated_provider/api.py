@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from simulated_provider import intents, methods, refunds, schemas, sessions, setups, webhooks
+from simulated_provider import disputes, intents, methods, refunds, schemas, sessions, setups, webhooks
 from simulated_provider.accounts import Account
 from simulated_provider.desk import desk_of, listed, read, write
 from simulated_provider.schemas import Nothing
@@ -164,6 +164,8 @@ ROUTES = [
     Route("/v1/refunds", create_refund, methods=["POST"]),
     Route("/v1/refunds", _list(refunds.KIND)),
     Route("/v1/refunds/{id}", _get(refunds.KIND)),
+    Route("/v1/disputes", _list(disputes.KIND)),
+    Route("/v1/disputes/{id}", _get(disputes.KIND)),
     Route("/v1/events", _list("event")),
     Route("/v1/events/{id}", _get("event")),
     Route("/v1/webhook_endpoints", register_endpoint, methods=["POST"]),

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from simulated_provider import intents, schemas, webhooks
+from simulated_provider import disputes, intents, schemas, webhooks
 from simulated_provider.accounts import Account
 from simulated_provider.intents import Status
 from simulated_provider.state import Tx, new_id, stamp, unix
@@ -19,8 +19,10 @@ def create(tx: Tx, account: Account, asked: schemas.NewRefund, *, now: datetime)
     intent = tx.get(account.id, intents.KIND, asked.payment_intent)
     if intent["status"] != Status.SUCCEEDED:
         raise Problem(400, "intent_unexpected_state", "Only a payment that succeeded can be refunded.")
-    left = intent["amount_received"] - intent["amount_refunded"]
+    left = disputes.left_of(intent)
     amount = left if asked.amount is None else asked.amount
+    if intent.get("_amount_disputed") and not 0 < amount <= left:
+        raise Problem(400, "charge_disputed", f"The charge is disputed: only {left} can be refunded.", param="amount")
     if not 0 < amount <= left:
         message = f"Only {left} of {intent['amount_received']} can still be refunded."
         raise Problem(400, "amount_exceeds_captured", message, param="amount")

@@ -95,6 +95,20 @@ class NewRefund(Strict):
     reason: Text | None = None
 
 
+class NewDispute(Strict):
+    """Without an amount, all that is left of the charge; an inquiry takes nothing yet."""
+
+    payment_intent: Text
+    amount: Amount | None = None
+    reason: Text = "fraudulent"
+    inquiry: bool = False
+    fee: Amount | None = 1500
+
+
+class DisputeMove(Strict):
+    status: Literal["needs_response", "won", "lost"]
+
+
 class NewWebhookEndpoint(Strict):
     url: WebAddress
     secret: Annotated[str, StringConstraints(pattern=r"^whsec_[A-Za-z0-9_+/=-]{8,200}$")] | None = None

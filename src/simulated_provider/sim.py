@@ -7,7 +7,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from simulated_provider import accounts, cards, faults, intents, schemas, sessions, settlement, setups, webhooks
+from simulated_provider import (
+    accounts,
+    cards,
+    disputes,
+    faults,
+    intents,
+    schemas,
+    sessions,
+    settlement,
+    setups,
+    webhooks,
+)
 from simulated_provider.accounts import Account
 from simulated_provider.desk import desk_of, given_time
 from simulated_provider.state import Tx
@@ -171,6 +182,19 @@ async def authenticate(request: Request) -> JSONResponse:
     return _in_account(request, verb)
 
 
+async def open_dispute(request: Request) -> JSONResponse:
+    """Have a customer's bank take a charge back, or ask about it."""
+    asked = parse(await raw_body(request), schemas.NewDispute)
+    return _in_account(request, lambda tx, account, now: disputes.create(tx, account, asked, now=now))
+
+
+async def move_dispute(request: Request) -> JSONResponse:
+    """Have the bank decide."""
+    asked = parse(await raw_body(request), schemas.DisputeMove)
+    dispute_id = request.path_params["id"]
+    return _in_account(request, lambda tx, account, now: disputes.move(tx, account, dispute_id, asked, now=now))
+
+
 async def journal(request: Request) -> JSONResponse:
     """Show every charge and refund there ever was, of one account or of all: the truth that others are checked by."""
     if unknown := set(request.query_params) - {"account"}:
@@ -223,5 +247,7 @@ ROUTES = [
     Route("/sim/accounts/{account}/events", list_events),
     Route("/sim/accounts/{account}/events/{id}/redeliver", redeliver, methods=["POST"]),
     Route("/sim/accounts/{account}/idle", idle),
+    Route("/sim/accounts/{account}/disputes", open_dispute, methods=["POST"]),
+    Route("/sim/accounts/{account}/disputes/{id}", move_dispute, methods=["POST"]),
     Route("/sim/accounts/{account}/intents/{id}/authenticate", authenticate, methods=["POST"]),
 ]

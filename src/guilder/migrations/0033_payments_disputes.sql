@@ -190,7 +190,9 @@ grant execute on function payments.dispute_news_due(uuid, timestamptz, int) to g
 -- What of an invoice's refunds paid customer credit out: the invoice itself gave nothing back with it.
 alter table invoicing.invoices
     add column paid_out_minor bigint not null default 0,
-    add column disputed_minor bigint not null default 0;
+    add column disputed_minor bigint not null default 0,
+    -- What credit notes of it document as given back before, by a refund or to a bank: they granted no credit for it.
+    add column documented_minor bigint not null default 0;
 
 create or replace function invoicing.refuse_change() returns trigger
     language plpgsql set search_path = ''
@@ -205,6 +207,7 @@ begin
     same.refunded_minor := old.refunded_minor;
     same.paid_out_minor := old.paid_out_minor;
     same.disputed_minor := old.disputed_minor;
+    same.documented_minor := old.documented_minor;
     same.paid_at := old.paid_at;
     same.voided_at := old.voided_at;
     same.given_up_at := old.given_up_at;
@@ -229,3 +232,8 @@ create table entitlements.settings (
     changed_at timestamptz not null
 );
 select platform.protect('entitlements.settings', 'select, insert, update');
+
+-- A provider names a payment by its own references.
+create index payments_by_charge_ref on payments.payments (tenant_id, account_id, charge_ref) where charge_ref <> '';
+create index payments_by_provider_ref on payments.payments (tenant_id, account_id, provider_ref)
+    where provider_ref <> '';

@@ -16,11 +16,12 @@ from guilder.domain.dunning.events import (
 )
 from guilder.domain.entitlements import handlers as entitlements
 from guilder.domain.gateways import handlers as gateways
-from guilder.domain.gateways.events import GatewayAnswered, GatewayRequested, NoticeReceived
+from guilder.domain.gateways.events import BooksRead, DisputeNoticed, GatewayAnswered, GatewayRequested, NoticeReceived
 from guilder.domain.identity.events import TenantCreated
 from guilder.domain.invoicing import handlers as invoicing
 from guilder.domain.invoicing.events import (
     CreditNoteIssued,
+    InvoiceDocumentStored,
     InvoiceDueSoon,
     InvoiceFinalized,
     InvoiceOverdue,
@@ -33,14 +34,21 @@ from guilder.domain.orders import handlers as orders
 from guilder.domain.orders.events import OrderCompleted
 from guilder.domain.payments import handlers as payments
 from guilder.domain.payments.events import (
+    DisputeLost,
+    DisputeOpened,
+    DisputeWon,
     PaymentActionRequired,
     PaymentCanceled,
     PaymentFailed,
     PaymentMethodAdded,
     PaymentMethodDefaultChanged,
+    PaymentMethodExpiring,
+    PaymentMethodRefused,
     PaymentRequested,
     PaymentSucceeded,
+    RefundAsked,
     RefundFailed,
+    RefundRefused,
     RefundSucceeded,
 )
 from guilder.domain.subscriptions.events import (
@@ -52,6 +60,7 @@ from guilder.domain.subscriptions.events import (
     SubscriptionPaused,
     SubscriptionRecovered,
     SubscriptionRenewalResumed,
+    SubscriptionRenewalUpcoming,
     SubscriptionRenewed,
     SubscriptionResumed,
     SubscriptionSuspended,
@@ -73,12 +82,18 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("payments", PaymentRequested, payments.on_payment_requested, _MONEY),
     Reaction("payments", GatewayAnswered, payments.on_gateway_answered, _MONEY),
     Reaction("payments", NoticeReceived, payments.on_notice_received, _MONEY),
+    Reaction("payments", BooksRead, payments.on_books_read),
+    Reaction("payments", DisputeNoticed, payments.on_dispute_noticed, _MONEY),
     Reaction("invoicing", UsageRecorded, invoicing.on_use_changed),
     Reaction("invoicing", UsageCorrected, invoicing.on_use_changed),
     Reaction("usage", UsageRecorded, usage.on_usage_changed),
     Reaction("usage", UsageCorrected, usage.on_usage_changed),
     Reaction("invoicing", PaymentSucceeded, invoicing.on_payment_succeeded, _MONEY),
     Reaction("invoicing", RefundSucceeded, invoicing.on_refund_succeeded),
+    Reaction("invoicing", RefundSucceeded, invoicing.on_refund_with_note),
+    Reaction("invoicing", DisputeOpened, invoicing.on_dispute),
+    Reaction("invoicing", DisputeWon, invoicing.on_dispute),
+    Reaction("invoicing", DisputeLost, invoicing.on_dispute),
     Reaction("invoicing", RefundFailed, invoicing.on_refund_failed),
     Reaction("invoicing", CreditNoteIssued, invoicing.on_credit_note),
     Reaction("invoicing", InvoiceFinalized, invoicing.on_invoice_changed),
@@ -107,6 +122,10 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("entitlements", SubscriptionEnded, entitlements.on_subscription_moved),
     Reaction("entitlements", OrderCompleted, entitlements.on_order_completed),
     Reaction("entitlements", RefundSucceeded, entitlements.on_refund_succeeded),
+    Reaction("entitlements", DisputeOpened, entitlements.on_dispute_opened),
+    Reaction("entitlements", DisputeWon, entitlements.on_dispute_won),
+    Reaction("entitlements", UsageRecorded, entitlements.on_usage_changed),
+    Reaction("entitlements", UsageCorrected, entitlements.on_usage_changed),
     Reaction("entitlements", AccessToBlock, entitlements.on_access_to_block),
     Reaction("entitlements", CaseRecovered, entitlements.on_case_over),
     Reaction("entitlements", CaseClosed, entitlements.on_case_over),
@@ -131,6 +150,14 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("notifications", CaseRecovered, notifications.on_case_recovered),
     Reaction("notifications", RefundSucceeded, notifications.on_refund_succeeded),
     Reaction("notifications", PaymentActionRequired, notifications.on_payment_action_required),
+    Reaction("notifications", InvoiceDocumentStored, notifications.on_invoice_document_stored),
+    Reaction("notifications", SubscriptionRenewalUpcoming, notifications.on_subscription_renewal_upcoming),
+    Reaction("notifications", RefundAsked, notifications.on_refund_asked),
+    Reaction("notifications", RefundRefused, notifications.on_refund_refused),
+    Reaction("notifications", DisputeOpened, notifications.on_dispute_opened),
+    Reaction("notifications", PaymentMethodAdded, notifications.on_payment_method_added),
+    Reaction("notifications", PaymentMethodRefused, notifications.on_payment_method_refused),
+    Reaction("notifications", PaymentMethodExpiring, notifications.on_payment_method_expiring),
     Reaction("notifications", NotificationRequested, notifications.on_notification_requested),
     Reaction("webhooks", Event, webhooks.on_event),  # everything
 )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from guilder.domain.dunning import jobs as dunning
 from guilder.domain.gateways import jobs as gateways
 from guilder.domain.invoicing import jobs as invoicing
+from guilder.domain.notifications import jobs as notifications
 from guilder.domain.orders import jobs as orders
 from guilder.domain.payments import jobs as payments
 from guilder.domain.subscriptions import jobs as subscriptions
@@ -60,6 +61,7 @@ JOBS = (
         run=subscriptions.remind_of_renewals,
         every_s=10,
     ),
+    Job(name="notifications.send_held", find="notifications.held_due", run=notifications.send_held, every_s=30),
     Job(name="webhooks.retry", find="webhooks.retries_due", run=webhooks.retry),
 )
 

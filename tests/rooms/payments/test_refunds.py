@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import NewRefund, RefundStatus
+from guilder.domain.payments.model import NewRefund, RefundPolicy, RefundStatus
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import CustomerId, new
 from guilder.kernel.page import PageQuery
@@ -117,12 +117,12 @@ async def test_another_customers_payment_is_unknown(till, paid):
 @pytest.mark.parametrize(("days_later", "status"), [(14, RefundStatus.PENDING), (15, RefundStatus.ASKED)])
 async def test_the_policy_grants_within_its_days(till, paid, days_later, status):
     async with till.tx() as tx:
-        await payments.set_refund_policy(tx, auto_grant_days=14, now=till.now)
+        await payments.set_refund_policy(tx, policy=RefundPolicy(auto_grant_days=14), now=till.now)
     till.clock.move_by(timedelta(days=days_later))
     assert (await ask(till, paid)).status is status
 
 
 async def test_what_nobody_looked_at_ends_the_access_that_it_pays_back(till, paid):
     async with till.tx() as tx:
-        await payments.set_refund_policy(tx, auto_grant_days=14, now=till.now)
+        await payments.set_refund_policy(tx, policy=RefundPolicy(auto_grant_days=14), now=till.now)
     assert (await ask(till, paid)).ends_access

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from guilder.domain.gateways.events import GatewayAnswered, NoticeReceived
+from guilder.domain.gateways.events import BooksRead, DisputeNoticed, GatewayAnswered, NoticeReceived
 from guilder.domain.gateways.model import RequestKind
 from guilder.domain.payments import service
 from guilder.domain.payments.events import PaymentRequested
-from guilder.domain.payments.model import Answer
-from guilder.kernel.event import Message
+from guilder.domain.payments.model import Answer, BooksTold, DisputeTold
+from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
@@ -24,6 +24,34 @@ async def on_gateway_answered(tx: Tx, messages: Sequence[Message[GatewayAnswered
 
 async def on_notice_received(tx: Tx, messages: Sequence[Message[NoticeReceived]], *, now: datetime) -> None:
     await service.tell(tx, answers=[_answer(message, is_notice=True) for message in messages], now=now)
+
+
+async def on_dispute_noticed(tx: Tx, messages: Sequence[Message[DisputeNoticed]], *, now: datetime) -> None:
+    news = [
+        DisputeTold(
+            tenant_id=message.event.tenant_id,
+            account_id=message.event.account_id,
+            gateway=message.event.gateway,
+            news=message.event.news,
+            at=message.occurred_at,
+        )
+        for message in messages
+    ]
+    await service.record_disputes(tx, news=news, now=now)
+
+
+async def on_books_read(tx: Tx, messages: Sequence[Message[BooksRead]], *, now: datetime) -> None:
+    told = [
+        BooksTold(
+            tenant_id=event.tenant_id,
+            account_id=event.account_id,
+            reading_id=event.reading_id,
+            since=event.since,
+            until=event.until,
+        )
+        for event in events_of(messages)
+    ]
+    await service.reconcile(tx, told=told, now=now)
 
 
 def _answer(message: Message[GatewayAnswered] | Message[NoticeReceived], *, is_notice: bool) -> Answer:

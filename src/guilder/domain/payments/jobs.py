@@ -16,3 +16,8 @@ async def look_after(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
 async def warn_expiring(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     """Tell of cards that run out 30 days before, and 7 days before."""
     return await service.warn_expiring(tx, refs=refs, now=now)
+
+
+async def look_for_disputed(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """Look again for the payments that news of disputes is about."""
+    return await service.look_for_disputed(tx, refs=refs, now=now)

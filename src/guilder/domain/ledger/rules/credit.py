@@ -34,9 +34,10 @@ def credit_note_applied(
 
 
 def credit_note_of_refund(
-    *, tenant_id: TenantId, note_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+    *, tenant_id: TenantId, note_id: UUID, customer_id: CustomerId, amount: Money, lost: Money, at: datetime
 ) -> JournalEntry:
-    """Book the document of what a refund gave back: it is no loss any more, but was never owed."""
+    """Book the document of what a refund gave back, or (`lost`, a part of it) a bank took for good: it is no loss any
+    more, but was never owed."""
     return entry_of(
         "credit_note_of_refund",
         ("invoice", note_id),
@@ -44,7 +45,11 @@ def credit_note_of_refund(
         customer_id=customer_id,
         currency=amount.currency,
         at=at,
-        postings=[Posting(Account.RECEIVABLE, amount.minor, note_id), Posting(Account.REFUNDS, -amount.minor)],
+        postings=[
+            Posting(Account.RECEIVABLE, amount.minor, note_id),
+            Posting(Account.REFUNDS, -(amount - lost).minor),
+            Posting(Account.WRITE_OFFS, -lost.minor),
+        ],
     )
 
 

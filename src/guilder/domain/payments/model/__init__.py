@@ -13,7 +13,7 @@ from guilder.domain.payments.model.attempts import (
 )
 from guilder.domain.payments.model.disputes import Dispute, DisputeNote, DisputeTold
 from guilder.domain.payments.model.methods import MethodStatus, PaymentMethod
-from guilder.domain.payments.model.reconciling import Difference, Found, OurDay, Settlement
+from guilder.domain.payments.model.reconciling import BooksTold, Difference, Found, OurDay, Settlement
 from guilder.domain.payments.model.refunds import (
     GivenBack,
     GrantedBy,
@@ -28,6 +28,7 @@ from guilder.domain.payments.model.routing import Route, Target
 
 __all__ = [
     "MANUAL",
+    "BooksTold",
     "Answer",
     "Difference",
     "Dispute",

@@ -9,6 +9,21 @@ from guilder.kernel.money import Money
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BooksTold:
+    """That an account's books were read over a time, and under which reading stands what they brought."""
+
+    tenant_id: TenantId
+    account_id: UUID
+    reading_id: UUID
+    since: datetime
+    until: datetime
+
+    @property
+    def account(self) -> Ref:
+        return Ref(self.tenant_id, self.account_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
     """What a provider charged of which we know nothing though it bears our mark: a restore lost it. Each pays once."""
 

@@ -1,10 +1,10 @@
-"""Payments, methods and refunds over HTTP."""
+"""Payments, methods, routes, refunds and disputes over HTTP."""
 
-from guilder.domain.payments.routes import payments, refunds
+from guilder.domain.payments.routes import disputes, methods, payments, refunds, routing, settlements
 from guilder.platform.http.router import Router
 
 router = Router()
-for each in (payments, refunds):
+for each in (payments, methods, refunds, disputes, routing, settlements):
     router.include_router(each.router)
 
 __all__ = ["router"]

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 
 from guilder.domain.payments import service
-from guilder.domain.payments.model import NewRefund, RefundStatus
+from guilder.domain.payments.model import NewRefund, RefundReason, RefundStatus
 from guilder.domain.payments.schemas.payments import PaymentRef
 from guilder.domain.payments.schemas.refunds import (
     GrantIn,
@@ -17,6 +17,7 @@ from guilder.domain.payments.schemas.refunds import (
     RefundPolicyOut,
     RefundRef,
     RefuseIn,
+    policy_to_wire,
     refund_to_wire,
 )
 from guilder.platform.auth.permission import Permission
@@ -37,7 +38,9 @@ router = Router(prefix="/api", tags=["refunds"])
 @router.post("/payments/{payment_id}/refund-requests", permission=ASK, status_code=201)
 async def ask_refund(session: Session, payment_id: PaymentRef, body: RefundAskIn) -> Envelope[RefundOut]:
     """Ask for money back; staff, or the tenant's policy, says whether."""
-    asked = NewRefund(payment_id=payment_id, reason=body.reason, amount_minor=body.amount)
+    asked = NewRefund(
+        payment_id=payment_id, reason=body.reason, amount_minor=body.amount, reason_code=RefundReason.REQUESTED
+    )
     made = await service.ask_refund(session.tx, refund=asked, customer_id=session.customer_filter, now=session.now)
     return ok(refund_to_wire(made))
 
@@ -64,14 +67,13 @@ async def make_refund(session: Session, body: RefundIn) -> Envelope[RefundOut]:
 
 @router.get("/refund-policy", permission=WRITE)
 async def get_refund_policy(session: Session) -> Envelope[RefundPolicyOut]:
-    return ok(RefundPolicyOut(auto_grant_days=await service.refund_policy(session.tx)))
+    return ok(policy_to_wire(await service.refund_policy(session.tx)))
 
 
 @router.put("/refund-policy", permission=POLICY_WRITE)
 async def set_refund_policy(session: Session, body: RefundPolicyIn) -> Envelope[RefundPolicyOut]:
     """Say which refunds are granted by themselves."""
-    days = await service.set_refund_policy(session.tx, auto_grant_days=body.auto_grant_days, now=session.now)
-    return ok(RefundPolicyOut(auto_grant_days=days))
+    return ok(policy_to_wire(await service.set_refund_policy(session.tx, policy=body.to_model(), now=session.now)))
 
 
 @router.get("/refunds/{refund_id}", permission=READ)
@@ -83,7 +85,9 @@ async def get_refund(session: Session, refund_id: RefundRef) -> Envelope[RefundO
 @router.post("/refunds/{refund_id}/grant", permission=WRITE, status_code=202)
 async def grant_refund(session: Session, refund_id: RefundRef, body: GrantIn) -> Envelope[RefundOut]:
     """Grant what a customer asked for."""
-    granted = await service.grant_refund(session.tx, refund_id=refund_id, ends_access=body.ends_access, now=session.now)
+    granted = await service.grant_refund(
+        session.tx, refund_id=refund_id, ends_access=body.ends_access, credit_note=body.credit_note, now=session.now
+    )
     return ok(refund_to_wire(granted))
 
 

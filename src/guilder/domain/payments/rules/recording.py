@@ -25,7 +25,12 @@ def told(payment: Payment, answer: Answer) -> Payment:
     if outcome.kind is OutcomeKind.SUCCEEDED and outcome.amount != payment.amount:
         return _parked(payment, outcome)
     if outcome.kind is OutcomeKind.SUCCEEDED and payment.status is Status.CANCELED:
-        return replace(payment, alert=PAID_AFTER_CANCEL)
+        return replace(
+            payment,
+            alert=PAID_AFTER_CANCEL,
+            provider_ref=outcome.provider_ref or payment.provider_ref,
+            charge_ref=outcome.charge_ref or payment.charge_ref,
+        )
     if outcome.kind is OutcomeKind.DECLINED and not _ends_attempt(payment, answer):
         return _tried_in_vain(payment, outcome)
     step = _STEPS[outcome.kind]

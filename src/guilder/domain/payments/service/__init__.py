@@ -1,6 +1,25 @@
 """The verbs of payments. Batches in, batches out; each locks in one order and announces what came of it."""
 
-from guilder.domain.payments.service.collecting import cancel, collect, look_after
+from guilder.domain.payments.service.adopting import collect
+from guilder.domain.payments.service.by_hand import (
+    AlreadyPaid,
+    AmountDiffers,
+    KnownToProvider,
+    NoManualAccount,
+    record_receipt,
+    record_returned,
+    record_transfer,
+    transfer_of,
+)
+from guilder.domain.payments.service.collecting import cancel, look_after
+from guilder.domain.payments.service.disputing import (
+    dispute,
+    dispute_notes,
+    disputes,
+    look_for_disputed,
+    note_dispute,
+    record_disputes,
+)
 from guilder.domain.payments.service.hearing import tell
 from guilder.domain.payments.service.methods import (
     MethodNotUsable,
@@ -22,9 +41,17 @@ from guilder.domain.payments.service.reading import (
     history,
     one,
     paid_at,
-    refunded_totals,
     states,
     succeeded_totals,
+)
+from guilder.domain.payments.service.reconciling import (
+    AlreadyResolved,
+    differences,
+    homeless,
+    put_aside,
+    reconcile,
+    resolve_difference,
+    settlements,
 )
 from guilder.domain.payments.service.recording import record
 from guilder.domain.payments.service.refunding import (
@@ -32,6 +59,7 @@ from guilder.domain.payments.service.refunding import (
     RefundTooLarge,
     ask_refund,
     grant_refund,
+    grant_unused,
     make_refund,
     record_refunds,
     refund,
@@ -40,13 +68,19 @@ from guilder.domain.payments.service.refunding import (
     refuse_refund,
     set_refund_policy,
 )
+from guilder.domain.payments.service.returning import given_back, return_payments, withhold
 from guilder.domain.payments.service.routing import NoGateway, UnknownAccount, choose, routes, set_routes
 from guilder.domain.payments.service.starting import open_session, start
 from guilder.domain.payments.service.validating import record_setups
 
 __all__ = [
+    "AlreadyPaid",
+    "AlreadyResolved",
+    "AmountDiffers",
+    "KnownToProvider",
     "MethodNotUsable",
     "NoGateway",
+    "NoManualAccount",
     "NotTheirMethods",
     "NothingToRefund",
     "RefundTooLarge",
@@ -59,34 +93,53 @@ __all__ = [
     "collect",
     "current",
     "default_methods",
+    "differences",
+    "dispute",
+    "dispute_notes",
+    "disputes",
     "get",
+    "given_back",
     "grant_refund",
+    "grant_unused",
     "history",
+    "homeless",
     "look_after",
+    "look_for_disputed",
     "make_refund",
     "method",
     "methods",
+    "note_dispute",
     "one",
-    "paid_at",
     "open_session",
     "order_methods",
+    "paid_at",
+    "put_aside",
+    "reconcile",
     "record",
+    "record_disputes",
+    "record_receipt",
     "record_refunds",
+    "record_returned",
     "record_setups",
+    "record_transfer",
     "refund",
     "refund_policy",
-    "refunded_totals",
     "refunds",
     "refuse_refund",
     "remove_method",
+    "resolve_difference",
+    "return_payments",
     "routes",
     "set_default_method",
     "set_refund_policy",
     "set_routes",
+    "settlements",
     "start",
     "states",
     "succeeded_totals",
     "tell",
+    "transfer_of",
     "untried_methods",
     "warn_expiring",
+    "withhold",
 ]

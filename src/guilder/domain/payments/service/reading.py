@@ -6,7 +6,6 @@ from uuid import UUID
 
 from guilder.domain.payments.model import Payment, State, Status
 from guilder.domain.payments.store import attempts, rhythm
-from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.money import Money
@@ -78,11 +77,6 @@ async def states(tx: Tx, *, payment_id: UUID, customer_id: CustomerId | None = N
 async def succeeded_totals(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Money]:
     """Return what came in for each invoice that something came in for; a second capture pays nothing."""
     return dict(await attempts.succeeded_totals(tx, invoices))
-
-
-async def refunded_totals(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Money]:
-    """Return what was given back of each invoice that something was given back of."""
-    return dict(await refund_rows.totals(tx, invoices))
 
 
 async def paid_at(tx: Tx, *, customers: Sequence[Ref]) -> dict[Ref, list[datetime]]:

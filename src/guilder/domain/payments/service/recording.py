@@ -11,7 +11,7 @@ from guilder.domain.ledger.rules import journal
 from guilder.domain.payments.events import PaymentCanceled, PaymentOverpaid, PaymentParked
 from guilder.domain.payments.model import Answer, Payable, Payment, Status, Via
 from guilder.domain.payments.rules import recording
-from guilder.domain.payments.service import collecting, refunding, telling, validating
+from guilder.domain.payments.service import collecting, disputing, returning, telling, validating
 from guilder.domain.payments.store import attempts
 from guilder.kernel.ids import Ref
 from guilder.platform.bus import outbox
@@ -41,6 +41,8 @@ async def record(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> list[Pa
     await attempts.save(tx, list(changed.values()), now=now)
     news = [(before[ref], payment) for ref, payment in changed.items()]
     await _book(tx, [after for was, after in news if _newly(after, was, Status.SUCCEEDED)])
+    # Nothing leaves a cancellation: its money is booked as it came, and goes back.
+    await _book(tx, [replace(after, settled_at=now) for was, after in news if _is_late(after, was)])
     _announce(tx, news, now=now)
     await _follow(tx, news, await _cards(tx, answers), now=now)
     return list(changed.values())
@@ -107,6 +109,8 @@ def _announce(tx: Tx, news: Sequence[tuple[Payment, Payment]], *, now: datetime)
             outbox.announce(tx, [telling.of_payment(PaymentCanceled, payment)], now=now)
         if payment.alert and payment.alert != was.alert:
             outbox.announce(tx, [telling.of_payment(PaymentParked, payment, alert=payment.alert)], now=now)
+        if _is_late(payment, was):
+            outbox.announce(tx, [telling.of_payment(PaymentOverpaid, payment)], now=now)
 
 
 async def _follow(
@@ -118,7 +122,9 @@ async def _follow(
 ) -> None:
     """Do what has to be true together with the news: returns, saved cards, the next attempt."""
     succeeded = [payment for was, payment in news if _newly(payment, was, Status.SUCCEEDED)]
-    await refunding.return_overpayments(tx, payments=[p for p in succeeded if p.is_overpayment], now=now)
+    late = [payment for was, payment in news if _is_late(payment, was)]
+    await returning.return_overpayments(tx, payments=[*[p for p in succeeded if p.is_overpayment], *late], now=now)
+    await disputing.take_waiting_disputes(tx, payments=[*succeeded, *late], now=now)
     for payment in succeeded:
         card = cards.get((payment.tenant_id, payment.business_key))
         if payment.via is Via.LINK and card is not None and card.token:
@@ -156,3 +162,9 @@ async def _cards(tx: Tx, answers: Sequence[Answer]) -> dict[tuple[object, str], 
 
 def _newly(payment: Payment, was: Payment, status: Status) -> bool:
     return payment.status is status and was.status is not status
+
+
+def _is_late(payment: Payment, was: Payment) -> bool:
+    """Say whether money came in just now for what was canceled."""
+    is_new = payment.alert == recording.PAID_AFTER_CANCEL and was.alert != payment.alert
+    return is_new and payment.account_id is not None

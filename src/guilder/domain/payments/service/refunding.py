@@ -2,18 +2,29 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.gateways import service as gateways
-from guilder.domain.gateways.model import GatewayRequest, OutcomeKind, RequestKind
+from guilder.domain.gateways.model import OutcomeKind
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
-from guilder.domain.payments.events import RefundAsked, RefundFailed, RefundRefused, RefundSucceeded
-from guilder.domain.payments.model import Answer, NewRefund, Payment, Refund, RefundStatus, Status
+from guilder.domain.payments.events import RefundAsked, RefundFailed, RefundRefused
+from guilder.domain.payments.model import (
+    Answer,
+    GrantedBy,
+    NewRefund,
+    NoteWish,
+    Payment,
+    Refund,
+    RefundPolicy,
+    RefundStatus,
+    Status,
+)
+from guilder.domain.payments.rules import refunding as rules
 from guilder.domain.payments.rules.lifecycle import REFUND_MOVES, RefundStep
-from guilder.domain.payments.service import telling
+from guilder.domain.payments.service import returning, telling
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel import ids, lifecycle
@@ -23,8 +34,6 @@ from guilder.kernel.money import Money
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
-
-OVERPAID = "captured twice"
 
 
 class NothingToRefund(Conflict):
@@ -48,25 +57,44 @@ class AlreadyAsked(Conflict):
 async def ask_refund(tx: Tx, *, refund: NewRefund, customer_id: CustomerId | None = None, now: datetime) -> Refund:
     """Ask for money back, as a customer does. It is granted at once where the tenant's policy says so.
 
-    `customer_id` is the only customer that whoever asks may see.
+    Where the policy looks at what was used, whoever knows of use says so, and it is granted then. `customer_id` is the
+    only customer that whoever asks may see.
 
     :raises NotFound: no such payment
     :raises NothingToRefund, RefundTooLarge, AlreadyAsked: as they say
     """
     payment = await _lock_payment(tx, refund.payment_id, customer_id=customer_id)
-    asked = _made(payment, refund, status=RefundStatus.ASKED, now=now)
+    asked = _made(payment, refund, left=await _left(tx, payment), status=RefundStatus.ASKED, now=now)
     open_ones = await refund_rows.listing(
         tx, PageQuery(limit=1), customer_id=None, payment_id=payment.id, status=RefundStatus.ASKED.value
     )
     if open_ones:
         raise AlreadyAsked
+    policy = await refund_policy(tx)
+    in_year = await refund_rows.granted_by_policy(tx, Ref(asked.tenant_id, asked.customer_id), since=now - rules.YEAR)
+    is_granted = rules.grants(policy, asked, paid_at=payment.settled_at, granted_in_year=in_year, now=now)
     await refund_rows.insert(tx, [asked])
-    outbox.announce(tx, [telling.of_refund(RefundAsked, asked, reason=asked.reason)], now=now)
-    days = await refund_rows.auto_grant_days(tx, tx.tenant_id)
-    if days and payment.settled_at is not None and now - payment.settled_at <= timedelta(days=days):
-        # Nobody looks: whoever could keep the thing and have its price back, or all but a cent of it, would.
-        return await grant_refund(tx, refund_id=asked.id, ends_access=True, now=now)
-    return asked
+    if_unused = is_granted and policy.only_unused
+    event = telling.of_refund(RefundAsked, asked, reason=asked.reason, is_granted_if_unused=if_unused)
+    outbox.announce(tx, [event], now=now)
+    return await _granted_by_policy(tx, asked, policy, now=now) if is_granted and not if_unused else asked
+
+
+async def grant_unused(tx: Tx, *, refund_id: UUID, now: datetime) -> Refund:
+    """Grant what a customer asked for and nothing was used of, as the policy says; what is decided stays as it is.
+
+    :raises NotFound: no such refund
+    """
+    asked = await refund(tx, refund_id=refund_id)
+    payment = await _lock_payment(tx, asked.payment_id)
+    asked = await _lock_refund(tx, refund_id)
+    policy = await refund_policy(tx)
+    in_year = await refund_rows.granted_by_policy(tx, Ref(asked.tenant_id, asked.customer_id), since=now - rules.YEAR)
+    is_granted = rules.grants(policy, asked, paid_at=payment.settled_at, granted_in_year=in_year, now=asked.asked_at)
+    left = await _left(tx, payment)
+    if asked.status is not RefundStatus.ASKED or not is_granted or asked.amount.minor > left.minor:
+        return asked
+    return await _granted_by_policy(tx, asked, policy, now=now)
 
 
 async def make_refund(tx: Tx, *, refund: NewRefund, now: datetime) -> Refund:
@@ -76,13 +104,22 @@ async def make_refund(tx: Tx, *, refund: NewRefund, now: datetime) -> Refund:
     :raises NothingToRefund, RefundTooLarge: as they say
     """
     payment = await _lock_payment(tx, refund.payment_id)
-    made = _made(payment, refund, status=RefundStatus.PENDING, now=now)
+    left = payment.refundable if refund.is_pay_out else await _left(tx, payment)
+    made = _made(payment, refund, left=left, status=RefundStatus.PENDING, now=now)
     await refund_rows.insert(tx, [made])
-    await gateways.request(tx, requests=[_request(made, payment, now=now)], now=now)
+    await gateways.request(tx, requests=[returning.request_of(made, payment, now=now)], now=now)
     return made
 
 
-async def grant_refund(tx: Tx, *, refund_id: UUID, ends_access: bool | None = None, now: datetime) -> Refund:
+async def grant_refund(
+    tx: Tx,
+    *,
+    refund_id: UUID,
+    ends_access: bool | None = None,
+    credit_note: NoteWish | None = None,
+    granted_by: GrantedBy = GrantedBy.STAFF,
+    now: datetime,
+) -> Refund:
     """Grant what a customer asked for.
 
     :raises NotFound: no such refund
@@ -93,12 +130,17 @@ async def grant_refund(tx: Tx, *, refund_id: UUID, ends_access: bool | None = No
     payment = await _lock_payment(tx, seen.payment_id)
     asked = await _lock_refund(tx, refund_id)
     status = lifecycle.take(REFUND_MOVES, asked.status, RefundStep.GRANT)
-    if asked.amount.minor > payment.refundable.minor:
+    if asked.amount.minor > (await _left(tx, payment)).minor:
         raise RefundTooLarge
-    ends = asked.ends_access if ends_access is None else ends_access
-    granted = replace(asked, status=status, ends_access=ends)
+    granted = replace(
+        asked,
+        status=status,
+        ends_access=asked.ends_access if ends_access is None else ends_access,
+        credit_note=credit_note or asked.credit_note,
+        granted_by=granted_by,
+    )
     await refund_rows.save(tx, [granted])
-    await gateways.request(tx, requests=[_request(granted, payment, now=now)], now=now)
+    await gateways.request(tx, requests=[returning.request_of(granted, payment, now=now)], now=now)
     return granted
 
 
@@ -139,27 +181,14 @@ async def refunds(
     return page_of(rows, query, lambda each: each.id)
 
 
-async def refund_policy(tx: Tx) -> int:
-    """Return within how many days of a payment its refund is granted by itself: 0 is never."""
-    return await refund_rows.auto_grant_days(tx, tx.tenant_id)
+async def refund_policy(tx: Tx) -> RefundPolicy:
+    """Return which refunds are granted by themselves: none, where nothing was said."""
+    return await refund_rows.policy_of(tx, tx.tenant_id)
 
 
-async def set_refund_policy(tx: Tx, *, auto_grant_days: int, now: datetime) -> int:
-    await refund_rows.save_auto_grant_days(tx, tx.tenant_id, days=auto_grant_days, now=now)
-    return auto_grant_days
-
-
-async def return_overpayments(tx: Tx, *, payments: Sequence[Payment], now: datetime) -> None:
-    """Give back, at once and whole, what was captured beside the payment that paid its invoice."""
-    if not payments:
-        return
-    made = [
-        _made(payment, NewRefund(payment_id=payment.id, reason=OVERPAID), status=RefundStatus.PENDING, now=now)
-        for payment in payments
-    ]
-    await refund_rows.insert(tx, made)
-    asked = [_request(each, payment, now=now) for each, payment in zip(made, payments, strict=True)]
-    await gateways.request(tx, requests=asked, now=now)
+async def set_refund_policy(tx: Tx, *, policy: RefundPolicy, now: datetime) -> RefundPolicy:
+    await refund_rows.save_policy(tx, tx.tenant_id, policy, now=now)
+    return policy
 
 
 async def record_refunds(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> None:
@@ -181,8 +210,7 @@ async def record_refunds(tx: Tx, *, answers: Sequence[Answer], now: datetime) ->
     await ledger.post(tx, entries=[_booking(each, payments[Ref(each.tenant_id, each.payment_id)]) for each in done])
     for each in changed.values():
         if each.status is RefundStatus.SUCCEEDED:
-            event = telling.of_refund(RefundSucceeded, each, ends_access=each.ends_access, settled_at=each.settled_at)
-            outbox.announce(tx, [event], now=now)
+            outbox.announce(tx, [telling.refunded(each)], now=now)
         else:
             outbox.announce(tx, [telling.of_refund(RefundFailed, each, decline_code=each.decline_code)], now=now)
 
@@ -221,12 +249,35 @@ def _booking(refund: Refund, payment: Payment) -> JournalEntry:
 
 
 async def _lock_payment(tx: Tx, payment_id: UUID, *, customer_id: CustomerId | None = None) -> Payment:
-    # Twice: what was given back is counted by a statement that begins when the lock is ours.
-    await attempts.lock(tx, [Ref(tx.tenant_id, payment_id)])
-    found = await attempts.get(tx, [Ref(tx.tenant_id, payment_id)])
-    if not found or customer_id not in (None, found[0].customer_id):
+    ref = Ref(tx.tenant_id, payment_id)
+    seen = await attempts.get(tx, [ref])
+    if not seen or customer_id not in (None, seen[0].customer_id):
         raise NotFound("there is no such payment")
-    return found[0]
+    await refund_rows.lock_invoice(tx, seen[0].invoice_ref)
+    # Twice: what was given back is counted by a statement that begins when the lock is ours.
+    [payment] = await attempts.get(tx, [ref])
+    return payment
+
+
+async def _left(tx: Tx, payment: Payment) -> Money:
+    """Return what can be refunded of a locked payment."""
+    back = await refund_rows.given_back(tx, [payment.invoice_ref], with_pending=True)
+    if payment.invoice_ref not in back:
+        return payment.refundable
+    withheld = await refund_rows.withheld(tx, payment.invoice_ref)
+    return rules.refundable(payment, back[payment.invoice_ref], Money(withheld, payment.amount.currency))
+
+
+async def _granted_by_policy(tx: Tx, asked: Refund, policy: RefundPolicy, *, now: datetime) -> Refund:
+    # Nobody looks: whoever could keep the thing and have its price back, or all but a cent of it, would.
+    return await grant_refund(
+        tx,
+        refund_id=asked.id,
+        ends_access=True,
+        credit_note=policy.credit_note,
+        granted_by=GrantedBy.POLICY,
+        now=now,
+    )
 
 
 async def _lock_refund(tx: Tx, refund_id: UUID) -> Refund:
@@ -236,8 +287,7 @@ async def _lock_refund(tx: Tx, refund_id: UUID) -> Refund:
     return found[0]
 
 
-def _made(payment: Payment, new: NewRefund, *, status: RefundStatus, now: datetime) -> Refund:
-    left = payment.refundable
+def _made(payment: Payment, new: NewRefund, *, left: Money, status: RefundStatus, now: datetime) -> Refund:
     if payment.status is not Status.SUCCEEDED or left.minor <= 0:
         raise NothingToRefund
     amount = left if new.amount_minor is None else Money(new.amount_minor, left.currency)
@@ -255,20 +305,8 @@ def _made(payment: Payment, new: NewRefund, *, status: RefundStatus, now: dateti
         asked_at=now,
         ends_access=new.ends_access,
         is_overpayment=payment.is_overpayment,
-    )
-
-
-def _request(refund: Refund, payment: Payment, *, now: datetime) -> GatewayRequest:
-    assert payment.account_id is not None, payment
-    return GatewayRequest(
-        tenant_id=refund.tenant_id,
-        id=ids.new(now),
-        account_id=payment.account_id,
-        gateway=payment.gateway,
-        kind=RequestKind.REFUND,
-        business_key=refund.business_key,
-        subject_id=refund.id,
-        customer_id=refund.customer_id,
-        amount=refund.amount,
-        provider_ref=payment.provider_ref,
+        reason_code=new.reason_code,
+        credit_note=new.credit_note,
+        granted_by=GrantedBy.NOBODY if status is RefundStatus.ASKED else GrantedBy.STAFF,
+        is_pay_out=new.is_pay_out,
     )

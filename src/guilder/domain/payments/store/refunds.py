@@ -1,10 +1,20 @@
 """The SQL of refunds, and of what a tenant's policy says about them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.payments.model import Refund, RefundStatus
+import msgspec
+
+from guilder.domain.payments.model import (
+    GivenBack,
+    GrantedBy,
+    NoteWish,
+    Refund,
+    RefundPolicy,
+    RefundReason,
+    RefundStatus,
+)
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -16,9 +26,11 @@ _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 async def insert(tx: Tx, refunds: Sequence[Refund]) -> None:
     await tx.execute(
         """insert into payments.refunds (tenant_id, id, payment_id, invoice_id, customer_id, amount_minor, currency,
-               status, reason, ends_access, is_overpayment, asked_at, provider_ref, decline_code)
+               status, reason, ends_access, is_overpayment, asked_at, reason_code, credit_note, granted_by, is_pay_out,
+               provider_ref, decline_code)
            select v.*, '', '' from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[],
-               $7::text[], $8::text[], $9::text[], $10::boolean[], $11::boolean[], $12::timestamptz[]) as v""",
+               $7::text[], $8::text[], $9::text[], $10::boolean[], $11::boolean[], $12::timestamptz[], $13::text[],
+               $14::text[], $15::text[], $16::boolean[]) as v""",
         [each.tenant_id for each in refunds],
         [each.id for each in refunds],
         [each.payment_id for each in refunds],
@@ -31,6 +43,10 @@ async def insert(tx: Tx, refunds: Sequence[Refund]) -> None:
         [each.ends_access for each in refunds],
         [each.is_overpayment for each in refunds],
         [each.asked_at for each in refunds],
+        [each.reason_code.value for each in refunds],
+        [each.credit_note.value for each in refunds],
+        [each.granted_by.value for each in refunds],
+        [each.is_pay_out for each in refunds],
     )
 
 
@@ -39,10 +55,12 @@ async def save(tx: Tx, refunds: Sequence[Refund]) -> None:
         return
     await tx.execute(
         """update payments.refunds r set status = v.status, reason = v.reason, ends_access = v.ends_access,
-               provider_ref = v.provider_ref, decline_code = v.decline_code, settled_at = v.settled_at
+               provider_ref = v.provider_ref, decline_code = v.decline_code, settled_at = v.settled_at,
+               credit_note = v.credit_note, granted_by = v.granted_by
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
-                       $8::timestamptz[])
-               as v (tenant_id, id, status, reason, ends_access, provider_ref, decline_code, settled_at)
+                       $8::timestamptz[], $9::text[], $10::text[])
+               as v (tenant_id, id, status, reason, ends_access, provider_ref, decline_code, settled_at, credit_note,
+                     granted_by)
            where r.tenant_id = v.tenant_id and r.id = v.id""",
         *_split([each.ref for each in refunds]),
         [each.status.value for each in refunds],
@@ -51,11 +69,27 @@ async def save(tx: Tx, refunds: Sequence[Refund]) -> None:
         [each.provider_ref for each in refunds],
         [each.decline_code for each in refunds],
         [each.settled_at for each in refunds],
+        [each.credit_note.value for each in refunds],
+        [each.granted_by.value for each in refunds],
     )
 
 
 async def get(tx: Tx, refs: Sequence[Ref]) -> list[Refund]:
     rows = await tx.fetch(f"select * from payments.refunds where {_NAMED}", *_split(refs))
+    return [_refund_from_row(row) for row in rows]
+
+
+async def settled_at(tx: Tx, account: Ref, *, since: datetime, until: datetime) -> list[Refund]:
+    """Return what went back through this account over a time."""
+    rows = await tx.fetch(
+        """select r.* from payments.refunds r
+           join payments.payments p on p.tenant_id = r.tenant_id and p.id = r.payment_id
+           where r.tenant_id = $1 and p.account_id = $2 and r.status = 'succeeded'
+             and r.settled_at >= $3 and r.settled_at < $4""",
+        *account,
+        since,
+        until,
+    )
     return [_refund_from_row(row) for row in rows]
 
 
@@ -82,28 +116,114 @@ async def listing(
     return [_refund_from_row(row) for row in rows]
 
 
-async def totals(tx: Tx, invoices: Sequence[Ref]) -> list[tuple[Ref, Money]]:
-    rows = await tx.fetch(
-        """select p.tenant_id, p.invoice_id, p.currency, sum(p.amount_minor)::bigint as minor from payments.refunds p
-            where (p.tenant_id, p.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and p.status = 'succeeded' and not p.is_overpayment group by 1, 2, 3""",
-        *_split(invoices),
+async def lock_invoice(tx: Tx, invoice: Ref) -> None:
+    """Make whatever gives money of this invoice back wait for us: its payments are locked, in order."""
+    await tx.execute(
+        """select from payments.payments where tenant_id = $1 and invoice_id = $2 and status in ('succeeded', 'canceled')
+           order by tenant_id, id for update""",
+        *invoice,
     )
-    return [(Ref(TenantId(row["tenant_id"]), row["invoice_id"]), Money(row["minor"], row["currency"])) for row in rows]
 
 
-async def auto_grant_days(tx: Tx, tenant_id: TenantId) -> int:
-    found = await tx.fetchval("select auto_grant_days from payments.refund_policies where tenant_id = $1", tenant_id)
+async def given_back(tx: Tx, invoices: Sequence[Ref], *, with_pending: bool) -> dict[Ref, GivenBack]:
+    """Return what came in for each invoice and what of it went back; `with_pending`, what is on its way back too.
+
+    What was captured beside and goes back by itself is in none of the sums.
+    """
+    rows = await tx.fetch(
+        """select p.tenant_id, p.invoice_id, p.currency, sum(p.amount_minor)::bigint as captured,
+                  coalesce(sum(r.refunded), 0)::bigint as refunded, coalesce(sum(r.paid_out), 0)::bigint as paid_out,
+                  coalesce(sum(d.disputed), 0)::bigint as disputed, coalesce(sum(d.lost), 0)::bigint as lost
+           from payments.payments p
+           cross join lateral (
+               select sum(r.amount_minor) filter (where not r.is_pay_out) as refunded,
+                      sum(r.amount_minor) filter (where r.is_pay_out) as paid_out
+               from payments.refunds r where r.tenant_id = p.tenant_id and r.payment_id = p.id
+                 and (r.status = 'succeeded' or ($3 and r.status = 'pending'))) r
+           cross join lateral (
+               select sum(d.amount_minor) as disputed, sum(d.amount_minor) filter (where d.status = 'lost') as lost
+               from payments.disputes d
+               where d.tenant_id = p.tenant_id and d.payment_id = p.id and d.status in ('open', 'lost')) d
+           where (p.tenant_id, p.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+             and p.status = 'succeeded' and not p.is_overpayment group by 1, 2, 3""",
+        *_split(invoices),
+        with_pending,
+    )
+    return {
+        Ref(TenantId(row["tenant_id"]), row["invoice_id"]): GivenBack(
+            captured=Money(row["captured"], row["currency"]),
+            refunded=Money(row["refunded"], row["currency"]),
+            paid_out=Money(row["paid_out"], row["currency"]),
+            disputed=Money(row["disputed"], row["currency"]),
+            lost=Money(row["lost"], row["currency"]),
+        )
+        for row in rows
+    }
+
+
+async def withheld(tx: Tx, invoice: Ref) -> int:
+    """Return what of an invoice's money may not be refunded, in minor units: it was given back as credit."""
+    found = await tx.fetchval(
+        "select amount_minor from payments.withheld where tenant_id = $1 and invoice_id = $2", *invoice
+    )
     return int(found or 0)
 
 
-async def save_auto_grant_days(tx: Tx, tenant_id: TenantId, *, days: int, now: datetime) -> None:
+async def save_withheld(tx: Tx, amounts: Mapping[Ref, int]) -> None:
+    refs = sorted(amounts)
     await tx.execute(
-        """insert into payments.refund_policies (tenant_id, auto_grant_days, changed_at) values ($1, $2, $3)
-           on conflict (tenant_id) do update set auto_grant_days = $2, changed_at = $3""",
+        """insert into payments.withheld as w (tenant_id, invoice_id, amount_minor)
+           select * from unnest($1::uuid[], $2::uuid[], $3::bigint[])
+           on conflict (tenant_id, invoice_id) do update set amount_minor = excluded.amount_minor
+           where w.amount_minor <> excluded.amount_minor""",
+        *_split(refs),
+        [amounts[ref] for ref in refs],
+    )
+
+
+async def policy_of(tx: Tx, tenant_id: TenantId) -> RefundPolicy:
+    row = await tx.fetchrow(
+        """select auto_grant_days, amounts_max::text as amounts_max, per_customer_year, only_unused, credit_note
+           from payments.refund_policies where tenant_id = $1""",
         tenant_id,
-        days,
+    )
+    if row is None:
+        return RefundPolicy()
+    return RefundPolicy(
+        auto_grant_days=row["auto_grant_days"],
+        amounts_max=msgspec.json.decode(row["amounts_max"], type=dict[str, int]),
+        per_customer_year=row["per_customer_year"],
+        only_unused=row["only_unused"],
+        credit_note=NoteWish(row["credit_note"]),
+    )
+
+
+async def save_policy(tx: Tx, tenant_id: TenantId, policy: RefundPolicy, *, now: datetime) -> None:
+    await tx.execute(
+        """insert into payments.refund_policies (tenant_id, auto_grant_days, amounts_max, per_customer_year, only_unused,
+                                                 credit_note, changed_at)
+           values ($1, $2, $3::text::jsonb, $4, $5, $6, $7)
+           on conflict (tenant_id) do update set auto_grant_days = $2, amounts_max = $3::text::jsonb,
+               per_customer_year = $4, only_unused = $5, credit_note = $6, changed_at = $7""",
+        tenant_id,
+        policy.auto_grant_days,
+        msgspec.json.encode(policy.amounts_max).decode(),
+        policy.per_customer_year,
+        policy.only_unused,
+        policy.credit_note.value,
         now,
     )
+
+
+async def granted_by_policy(tx: Tx, customer: Ref, *, since: datetime) -> int:
+    """Count what the policy granted a customer since then, and did not fail."""
+    count: int = await tx.fetchval(
+        """select count(*) from payments.refunds where tenant_id = $1 and customer_id = $2 and asked_at > $3
+           and granted_by = 'policy' and status in ('pending', 'succeeded')""",
+        *customer,
+        since,
+    )
+    return count
 
 
 def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
@@ -126,4 +246,8 @@ def _refund_from_row(row: Row) -> Refund:
         is_overpayment=row["is_overpayment"],
         decline_code=row["decline_code"],
         provider_ref=row["provider_ref"],
+        reason_code=RefundReason(row["reason_code"]),
+        credit_note=NoteWish(row["credit_note"]),
+        granted_by=GrantedBy(row["granted_by"]),
+        is_pay_out=row["is_pay_out"],
     )

@@ -7,6 +7,8 @@ from typing import Any
 
 from guilder.domain.gateways.model import (
     CardDetails,
+    DisputeNews,
+    DisputeStatus,
     GatewayRequest,
     Notice,
     Outcome,
@@ -47,6 +49,21 @@ _NOTICES = {
     "setup_intent.setup_failed": RequestKind.SETUP,
     "setup_intent.canceled": RequestKind.SETUP,
     "refund.updated": RequestKind.REFUND,
+}
+_DISPUTE_NOTICES = frozenset(
+    {
+        "charge.dispute.created",
+        "charge.dispute.updated",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.closed",
+    }
+)
+_DISPUTES = {
+    "warning_needs_response": DisputeStatus.INQUIRY,
+    "needs_response": DisputeStatus.OPEN,
+    "won": DisputeStatus.WON,
+    "lost": DisputeStatus.LOST,
 }
 _CODE_MAX = 100
 _BOOKED = {
@@ -166,6 +183,10 @@ def from_event(event: Document) -> Notice:
         raise UnreadableNotice("an event has an id and a type")
     data = event.get("data")
     about = data.get("object") if isinstance(data, Mapping) else None
+    if type_ in _DISPUTE_NOTICES and isinstance(about, Mapping):
+        return Notice(
+            notice_id=notice_id, type=type_, account=_text(event, "account"), dispute=from_dispute(about), raw=event
+        )
     subject = _NOTICES.get(type_)
     if subject is None or not isinstance(about, Mapping):
         return Notice(notice_id=notice_id, type=type_, subject=None, raw=event)
@@ -180,6 +201,28 @@ def from_event(event: Document) -> Notice:
         outcome=outcome,
         created_at=datetime.fromtimestamp(created, UTC) if type(created) is int and 0 < created < 2**35 else None,
         raw=event,
+    )
+
+
+def from_dispute(dispute: Document) -> DisputeNews:
+    """Read a dispute.
+
+    :raises UnreadableNotice: it has no id, no amount, or a status that nobody has heard of
+    """
+    ref, money = _text(dispute, "id"), _money(dispute)
+    status = _DISPUTES.get(_text(dispute, "status"))
+    if not ref or money is None or status is None:
+        raise UnreadableNotice("a dispute has an id, an amount and a status")
+    fee, due = dispute.get("fee"), dispute.get("evidence_due_by")
+    return DisputeNews(
+        dispute_ref=ref,
+        charge_ref=_text(dispute, "charge"),
+        provider_ref=_text(dispute, "payment_intent"),
+        status=status,
+        amount=money,
+        reason=_text(dispute, "reason")[:_CODE_MAX],
+        fee=Money(fee, money.currency) if type(fee) is int and 0 < fee < 2**62 else None,
+        respond_by=datetime.fromtimestamp(due, UTC) if type(due) is int and 0 < due < 2**35 else None,
     )
 
 
