@@ -6,8 +6,8 @@ from datetime import datetime
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.events import CreditNoteIssued, InvoiceEvent
 from guilder.domain.invoicing.model import Settled
-from guilder.domain.invoicing.service import Heard
-from guilder.domain.payments.events import PaymentSucceeded, RefundFailed, RefundSucceeded
+from guilder.domain.invoicing.service import Documented, Heard
+from guilder.domain.payments.events import DisputeEvent, PaymentSucceeded, RefundFailed, RefundSucceeded
 from guilder.domain.usage.events import UsageChanged
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
@@ -32,6 +32,22 @@ async def on_refund_succeeded(tx: Tx, messages: Sequence[Message[RefundSucceeded
     await service.record_refunds(tx, refs=refs, now=now)
     ended = sorted({Ref(each.tenant_id, each.invoice_id) for each in events_of(messages) if each.ends_access})
     await service.end_prepaid_sold(tx, invoices=ended, now=now)
+
+
+async def on_refund_with_note(tx: Tx, messages: Sequence[Message[RefundSucceeded]], *, now: datetime) -> None:
+    """Make the credit note that was wished for, now that the money is back: a refund that failed needs none."""
+    for event in events_of(messages):
+        if event.credit_note == "full":
+            made = Documented(
+                refund_id=event.refund_id, invoice_id=event.invoice_id, amount=event.amount, reason=event.reason
+            )
+            await service.document_refunds(tx, refunds=[made], now=now)
+
+
+async def on_dispute(tx: Tx, messages: Sequence[Message[DisputeEvent]], *, now: datetime) -> None:
+    """Note what a bank took, or gave back; how the invoice stands is left as it is."""
+    refs = sorted({Ref(message.event.tenant_id, message.event.invoice_id) for message in messages})
+    await service.record_refunds(tx, refs=refs, now=now)
 
 
 async def on_refund_failed(tx: Tx, messages: Sequence[Message[RefundFailed]], *, now: datetime) -> None:

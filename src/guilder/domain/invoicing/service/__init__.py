@@ -12,10 +12,12 @@ from guilder.domain.invoicing.service.changing import change_lines, unused_lines
 from guilder.domain.invoicing.service.consolidating import consolidated
 from guilder.domain.invoicing.service.correcting import (
     Correction,
+    Documented,
     GiveBack,
     NotCreditable,
     credit_note,
     creditable,
+    document_refunds,
 )
 from guilder.domain.invoicing.service.crediting import (
     NotEnoughCredit,
@@ -64,12 +66,13 @@ from guilder.domain.invoicing.service.standing import (
 )
 
 __all__ = [
-    "DOCUMENT",
     "AlreadyBilled",
     "ByHand",
     "Correction",
+    "DOCUMENT",
     "Described",
     "DocumentNotReady",
+    "Documented",
     "Due",
     "ExpiryIsPast",
     "GiveBack",
@@ -104,6 +107,7 @@ __all__ = [
     "differences",
     "discounts",
     "document_path",
+    "document_refunds",
     "document_stored",
     "end_discount",
     "end_prepaid_sold",

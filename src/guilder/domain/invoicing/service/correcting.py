@@ -8,15 +8,14 @@ from uuid import UUID
 
 from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Credit, Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import correcting
+from guilder.domain.invoicing.rules import giving_back as rules
 from guilder.domain.invoicing.rules.correcting import Back, BadCreditAmount, CreditTooLarge
-from guilder.domain.invoicing.service import crediting, prepaid
+from guilder.domain.invoicing.service import crediting, giving_back, prepaid
 from guilder.domain.invoicing.service.finalizing import finalize
 from guilder.domain.invoicing.service.owing import owe_less
 from guilder.domain.invoicing.service.telling import note_event
-from guilder.domain.ledger import service as ledger
-from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.model import Via
@@ -55,12 +54,23 @@ class Correction:
     give_back: GiveBack = GiveBack.CREDIT
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Documented:
+    """A refund that comes with a credit note."""
+
+    refund_id: UUID
+    invoice_id: UUID
+    amount: Money
+    reason: str
+
+
 async def credit_note(tx: Tx, *, invoice_id: UUID, correction: Correction, now: datetime) -> Invoice:
     """Take back what was billed, all or a part, with a credit note; return it.
 
     An open invoice owes less first: what is in flight for the old amount is cancelled, and the rest collected anew.
-    What is more than was still owed becomes customer credit, or is refunded. Prepaid credits that it sold are taken back
-    with their price, as far as they are left.
+    What is more than was still owed becomes customer credit, or is refunded: as far as money and credit have not given
+    it back before, which is then only documented. Prepaid credits that it sold are taken back with their price, as far
+    as they are left.
 
     :raises NotFound, NoSuchLine: no such invoice or line
     :raises NotCreditable: it is void, given up, or a credit note itself
@@ -71,18 +81,66 @@ async def credit_note(tx: Tx, *, invoice_id: UUID, correction: Correction, now: 
     """
     invoice = await _locked(tx, invoice_id)
     back = await _back(tx, invoice, correction)
+    given = await giving_back.standing(tx, invoice=invoice)
     draft = correcting.draft_of(invoice, back, cause=ids.new(now), reason=correction.reason, now=now)
-    sold = await prepaid.sold(tx, invoices=[invoice.ref])
-    [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
-    await prepaid.take_back_sold(tx, grants=sold, minor=-note.subtotal.minor, note_id=note.id, now=now)
+    note = await _made(tx, invoice, draft, now=now)
     applied = min(-note.total.minor, invoice.due.minor) if invoice.status is Status.OPEN else 0
     if applied:
         await owe_less(tx, invoice=invoice, note=note, applied=replace(note.total, minor=applied), now=now)
-    rest = -note.total.minor - applied
-    is_granted = rest > 0 and correction.give_back is not GiveBack.NONE
-    if rest:
-        await _give_back(tx, invoice, note, replace(note.total, minor=rest), correction, now=now)
-    outbox.announce(tx, [note_event(note, credited_minor=rest if is_granted else 0)], now=now)
+    share = rules.document if correction.give_back is GiveBack.NONE else rules.parts
+    parts = share(-note.total.minor - applied, given)
+    await giving_back.book_document(tx, invoice=invoice, note=note, parts=parts, now=now)
+    if parts.credit:
+        await _give_back(tx, invoice, note, replace(note.total, minor=parts.credit), correction, now=now)
+    await giving_back.tell_payments(tx, drafts=[draft])
+    outbox.announce(tx, [note_event(note, credited_minor=parts.credit)], now=now)
+    return note
+
+
+async def document_refunds(tx: Tx, *, refunds: Sequence[Documented], now: datetime) -> list[Invoice]:
+    """Make the credit notes that refunds come with, once the money is back: of no more than went back and is left of
+    the invoice. No credit comes of it. A second time nothing is made.
+    """
+    notes = []
+    for each in refunds:
+        note = await _document(tx, each, now=now)
+        notes += [note] if note else []
+    return notes
+
+
+async def _document(tx: Tx, refund: Documented, *, now: datetime) -> Invoice | None:
+    try:
+        invoice = await _locked(tx, refund.invoice_id)
+    except NotCreditable:
+        return None  # written off, or void by now: what it billed is no revenue any more
+    items = [(invoice.tenant_id, f"note:{refund.refund_id}:{line.id}") for line in invoice.lines]
+    if await store.are_billed(tx, items):
+        return None
+    left = correcting.left_of(invoice, await store.credited(tx, [invoice.ref]))
+    given = await giving_back.standing(tx, invoice=invoice)
+    bounds = [
+        refund.amount.minor,
+        given.to_document,
+        sum(max(each.gross, 0) for each in left),
+        invoice.total.minor - await store.noted(tx, invoice.ref),
+    ]
+    if min(bounds) <= 0:
+        return None
+    back = correcting.of_amount(left, min(bounds))
+    draft = correcting.draft_of(invoice, back, cause=refund.refund_id, reason=refund.reason, now=now)
+    note = await _made(tx, invoice, draft, now=now)
+    parts = rules.document(-note.total.minor, given)
+    await giving_back.book_document(tx, invoice=invoice, note=note, parts=parts, now=now)
+    await giving_back.tell_payments(tx, drafts=[draft])
+    outbox.announce(tx, [note_event(note, credited_minor=0)], now=now)
+    return note
+
+
+async def _made(tx: Tx, invoice: Invoice, draft: Draft, *, now: datetime) -> Invoice:
+    """Make a note; what it gives back of prepaid credits' price takes them back with it."""
+    sold = await prepaid.sold(tx, invoices=[invoice.ref])
+    [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
+    await prepaid.take_back_sold(tx, grants=sold, minor=-note.subtotal.minor, note_id=note.id, now=now)
     return note
 
 
@@ -129,14 +187,6 @@ async def _back(tx: Tx, invoice: Invoice, correction: Correction) -> list[Back]:
 async def _give_back(
     tx: Tx, invoice: Invoice, note: Invoice, rest: Money, correction: Correction, *, now: datetime
 ) -> None:
-    if correction.give_back is GiveBack.NONE:
-        if rest.minor > invoice.refunded.minor:
-            raise CreditTooLarge(f"only {invoice.refunded} of the invoice was refunded", field="refund")
-        booked = credit_journal.credit_note_of_refund(
-            tenant_id=note.tenant_id, note_id=note.id, customer_id=note.customer_id, amount=rest, at=now
-        )
-        await ledger.post(tx, entries=[booked])
-        return
     credit = Credit(
         tenant_id=note.tenant_id,
         id=ids.new(now),

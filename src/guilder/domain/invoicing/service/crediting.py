@@ -13,7 +13,7 @@ from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import NewRefund, Payment, Refund
+from guilder.domain.payments.model import NewRefund, Payment, Refund, RefundReason
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, Invalid
@@ -141,7 +141,13 @@ async def pay_out(
     for payment in open_ones:
         part = min(rest, payment.refundable.minor)
         if part > 0:
-            asked = NewRefund(payment_id=payment.id, reason=reason, amount_minor=part)
+            asked = NewRefund(
+                payment_id=payment.id,
+                reason=reason,
+                amount_minor=part,
+                reason_code=RefundReason.CREDIT_PAID_OUT,
+                is_pay_out=True,
+            )
             refunds.append(await payments.make_refund(tx, refund=asked, now=now))
             rest -= part
     uses, after = _uses(held, refunds, now=now)

@@ -9,7 +9,7 @@ from uuid import UUID
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import crediting, numbering
-from guilder.domain.invoicing.service import owing, pricing
+from guilder.domain.invoicing.service import giving_back, owing, pricing
 from guilder.domain.invoicing.service.pricing import Made
 from guilder.domain.invoicing.service.telling import (
     finalized_event,
@@ -104,6 +104,8 @@ async def finalize(
     await store.insert(tx, [(each.invoice, _head(each)) for each in made], now=now)
     await _claim(tx, made)
     await _record_uses(tx, made, pool, now=now)
+    # Of a note whose amount its maker disposes of, the maker says so.
+    await giving_back.tell_payments(tx, drafts=[each.draft for each in made] if grants_credit else [])
     await ledger.post(tx, entries=[*[_booking(each) for each in made], *_credit_bookings(made, pool)])
     await payments.collect(tx, payables=[_payable(each, via) for each in made if each.invoice.due.minor], now=now)
     settled = [each.invoice for each in made if not each.invoice.due.minor]

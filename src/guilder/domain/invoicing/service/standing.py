@@ -42,7 +42,13 @@ async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[I
     invoices = await store.lock(tx, sorted({each.invoice_ref for each in settled}))
     sums = await payments.succeeded_totals(tx, invoices=[invoice.ref for invoice in invoices])
     last = {each.invoice_ref: each for each in sorted(settled, key=lambda each: each.settled_at)}
-    counted = [_count(invoice, sums.get(invoice.ref), last[invoice.ref].settled_at) for invoice in invoices]
+    # What is void takes no money any more: it goes back.
+    counted = [
+        invoice
+        if invoice.status is Status.VOID
+        else _count(invoice, sums.get(invoice.ref), last[invoice.ref].settled_at)
+        for invoice in invoices
+    ]
     await store.save_standing(tx, counted, now=now)
     pairs = list(zip(invoices, counted, strict=True))
     newly = [after for before, after in pairs if after.status is Status.PAID and before.status is not Status.PAID]
@@ -56,6 +62,7 @@ async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[I
     )
     await subscriptions.activate(tx, refs=subscriptions_of(newly), now=now)
     outbox.announce(tx, [paid_event(invoice) for invoice in newly], now=now)
+    await payments.return_payments(tx, refs=_too_late(pairs, settled), now=now)
     return newly
 
 
@@ -137,9 +144,8 @@ async def give_up(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice
 
 
 async def record_refunds(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
-    """Note beside these invoices what has been given back of them; how they stand is left as it is."""
-    sums = await payments.refunded_totals(tx, invoices=refs)
-    await store.save_refunded(tx, {ref: money.minor for ref, money in sums.items()})
+    """Note beside these invoices what refunds and banks took of them; how they stand is left as it is."""
+    await store.save_given_back(tx, await payments.given_back(tx, invoices=refs))
 
 
 async def recognize_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
@@ -162,6 +168,12 @@ async def recognize_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     )
     await store.mark_recognized(tx, [Ref(TenantId(line["tenant_id"]), line["id"]) for line in lines], now=now)
     return len(lines)
+
+
+def _too_late(pairs: Sequence[tuple[Invoice, Invoice]], settled: Sequence[Settled]) -> list[Ref]:
+    """Return the payments that their invoice could not take any more: it was void."""
+    void = {before.ref for before, _ in pairs if before.status is Status.VOID}
+    return sorted({Ref(each.tenant_id, each.payment_id) for each in settled if each.invoice_ref in void})
 
 
 def _count(invoice: Invoice, paid: Money | None, at: datetime) -> Invoice:

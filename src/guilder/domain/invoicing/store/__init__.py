@@ -20,11 +20,13 @@ from guilder.domain.invoicing.store.rows import (
     Head,
 )
 from guilder.domain.invoicing.store.standing import (
+    add_documented,
     by_number,
     claim_due_soon,
     claim_overdue,
     credited,
     document_path,
+    documented,
     get,
     invoices_of_lines,
     listing,
@@ -33,11 +35,13 @@ from guilder.domain.invoicing.store.standing import (
     mark_overdue,
     noted,
     save_document,
-    save_refunded,
+    save_given_back,
     save_standing,
 )
 
 __all__ = [
+    "add_documented",
+    "documented",
     "FinalTouch",
     "Head",
     "are_billed",
@@ -62,7 +66,7 @@ __all__ = [
     "mark_recognized",
     "noted",
     "save_document",
-    "save_refunded",
+    "save_given_back",
     "save_standing",
     "stop_recognition",
     "take_numbers",

@@ -37,7 +37,7 @@ async def standing(tx: Tx, asked: Sequence[Asked]) -> dict[Ref, Standing]:
         """select l.tenant_id, l.id, l.subscription_id, l.kind, l.description, l.quantity, l.unit_amount_minor,
                   l.amount_minor, l.discount_minor, l.tax_minor, l.currency, l.tax_percent, l.tax_code, l.period_start, l.period_end, l.billed_item,
                   l.credits_line_id, l.explanation::text as explanation, i.taxes::text as taxes, i.total_minor,
-                  i.refunded_minor
+                  (i.refunded_minor - i.paid_out_minor + i.disputed_minor) as refunded_minor
            from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
                 as a (tenant_id, subscription_id, since, at)
            join invoicing.lines l on l.tenant_id = a.tenant_id and l.subscription_id = a.subscription_id

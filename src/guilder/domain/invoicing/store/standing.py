@@ -6,6 +6,7 @@ from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.store.rows import NAMED, SELECT, split, whole
+from guilder.domain.payments.model import GivenBack
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
@@ -116,14 +117,37 @@ async def save_standing(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -
     )
 
 
-async def save_refunded(tx: Tx, refunded: Mapping[Ref, int]) -> None:
-    refs = sorted(refunded)
+async def save_given_back(tx: Tx, given: Mapping[Ref, GivenBack]) -> None:
+    """Note beside invoices what went back of them: `refunded` is all money that refunds took, `paid_out` a part of it."""
+    refs = sorted(given)
     await tx.execute(
-        """update invoicing.invoices i set refunded_minor = v.refunded
-           from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as v (tenant_id, id, refunded)
+        """update invoicing.invoices i
+           set refunded_minor = v.refunded, paid_out_minor = v.paid_out, disputed_minor = v.disputed
+           from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::bigint[])
+               as v (tenant_id, id, refunded, paid_out, disputed)
            where i.tenant_id = v.tenant_id and i.id = v.id""",
         *split(refs),
-        [refunded[ref] for ref in refs],
+        [given[ref].refunded.minor + given[ref].paid_out.minor for ref in refs],
+        [given[ref].paid_out.minor for ref in refs],
+        [given[ref].disputed.minor for ref in refs],
+    )
+
+
+async def documented(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, int]:
+    """Return what credit notes of these invoices document as given back before, in minor units."""
+    rows = await tx.fetch(
+        """select tenant_id, id, documented_minor from invoicing.invoices
+           where (tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[])) and documented_minor > 0""",
+        *split(refs),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["id"]): row["documented_minor"] for row in rows}
+
+
+async def add_documented(tx: Tx, ref: Ref, minor: int) -> None:
+    await tx.execute(
+        "update invoicing.invoices set documented_minor = documented_minor + $3 where tenant_id = $1 and id = $2",
+        *ref,
+        minor,
     )
 
 

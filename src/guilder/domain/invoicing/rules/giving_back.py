@@ -1,0 +1,78 @@
+"""What an invoice can still give back: money and credit together are never more than what it was paid with.
+
+What a credit note takes back of a paid invoice was given back before (by a refund, or to a bank), and the note is its
+document; or else it becomes credit. A refund that pays credit out is no second gift, and counts for nothing here.
+docs/design/refunds.md has the tables.
+"""
+
+from dataclasses import dataclass
+
+from guilder.domain.invoicing.rules.correcting import CreditTooLarge
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """How an invoice stands, in minor units.
+
+    `paid`: what came in, and the credit that paid it. `refunded`: what went back of it, or is on its way. `back`: of
+    that, what is back. `disputed`: what banks hold or took; `lost`: what they took for good. `credited`: what became
+    credit. `documented`: what notes document of `back` and `lost`.
+    """
+
+    paid: int
+    refunded: int = 0
+    back: int = 0
+    disputed: int = 0
+    lost: int = 0
+    credited: int = 0
+    documented: int = 0
+
+    @property
+    def left(self) -> int:
+        return max(self.paid - self.refunded - self.disputed - self.credited, 0)
+
+    @property
+    def to_document(self) -> int:
+        return max(self.back + self.lost - self.documented, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a note's amount is: new credit, the document of refunds, the document of what banks took."""
+
+    credit: int
+    refunds: int
+    losses: int
+
+    @property
+    def documented(self) -> int:
+        return self.refunds + self.losses
+
+
+def parts(amount: int, given: Given) -> Parts:
+    """Share a note's amount out: what is left becomes credit, and only what went back before is documented.
+
+    :raises CreditTooLarge: that is less; something may be on its way back, or with a bank that has not decided
+    """
+    credit = min(amount, given.left)
+    return _shared(credit, amount - credit, given)
+
+
+def document(amount: int, given: Given) -> Parts:
+    """Take all of a note for the document of what went back before.
+
+    :raises CreditTooLarge: less went back, and has no document yet
+    """
+    return _shared(0, amount, given)
+
+
+def withheld(credited: int, *, credit_applied: int) -> int:
+    """Return what of an invoice's money is refunded no more: credit that was given back, beyond credit that paid it."""
+    return max(credited - credit_applied, 0)
+
+
+def _shared(credit: int, documented: int, given: Given) -> Parts:
+    if documented > given.to_document:
+        raise CreditTooLarge(f"only {credit + given.to_document} of it can be given back now", field="refund")
+    refunds = min(documented, max(given.back - given.documented, 0))
+    return Parts(credit, refunds, documented - refunds)

@@ -1,0 +1,84 @@
+"""What invoices gave back, as money and as credit, each knowing of the other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from guilder.domain.invoicing import store
+from guilder.domain.invoicing.model import Draft, Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.rules import giving_back
+from guilder.domain.invoicing.rules.giving_back import Given, Parts
+from guilder.domain.ledger import service as ledger
+from guilder.domain.ledger.rules import credit as credit_journal
+from guilder.domain.payments import service as payments
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+
+
+async def standing(tx: Tx, *, invoice: Invoice) -> Given:
+    """Return how a locked invoice stands; from here on nobody else gives money of it back."""
+    found = await payments.given_back(tx, invoices=[invoice.ref], with_pending=True)
+    back = (await payments.given_back(tx, invoices=[invoice.ref])).get(invoice.ref)
+    documented = await store.documented(tx, [invoice.ref])
+    credited = await _credited(tx, [invoice], documented)
+    applied = invoice.credit_applied.minor if invoice.credit_applied else 0
+    given = Given(paid=applied, credited=credited[invoice.ref], documented=documented.get(invoice.ref, 0))
+    if back is None:
+        return given
+    return replace(
+        given,
+        paid=applied + back.captured.minor,
+        refunded=found[invoice.ref].refunded.minor,
+        back=back.refunded.minor,
+        disputed=back.disputed.minor,
+        lost=back.lost.minor,
+    )
+
+
+async def book_document(tx: Tx, *, invoice: Invoice, note: Invoice, parts: Parts, now: datetime) -> None:
+    """Let a note document what of its invoice was given back before."""
+    if not parts.documented:
+        return
+    booked = credit_journal.credit_note_of_refund(
+        tenant_id=note.tenant_id,
+        note_id=note.id,
+        customer_id=note.customer_id,
+        amount=replace(note.total, minor=parts.documented),
+        lost=replace(note.total, minor=parts.losses),
+        at=now,
+    )
+    await ledger.post(tx, entries=[booked])
+    await store.add_documented(tx, invoice.ref, parts.documented)
+
+
+async def tell_payments(tx: Tx, *, drafts: Sequence[Draft]) -> None:
+    """Say of the invoices whose lines these drafts give back what of their money is not refunded any more."""
+    lines = {
+        Ref(draft.tenant_id, line.credits_line_id) for draft in drafts for line in draft.lines if line.credits_line_id
+    }
+    if lines:
+        await withhold(tx, refs=sorted(set((await store.invoices_of_lines(tx, sorted(lines))).values())))
+
+
+async def withhold(tx: Tx, *, refs: Sequence[Ref]) -> None:
+    invoices = await store.get(tx, refs)
+    documented = await store.documented(tx, refs)
+    credited = await _credited(tx, invoices, documented)
+    amounts = {
+        each.ref: giving_back.withheld(
+            credited[each.ref], credit_applied=each.credit_applied.minor if each.credit_applied else 0
+        )
+        for each in invoices
+        if each.kind is InvoiceKind.INVOICE and each.status is not Status.VOID
+    }
+    await payments.withhold(tx, amounts=amounts)
+
+
+async def _credited(tx: Tx, invoices: Sequence[Invoice], documented: Mapping[Ref, int]) -> dict[Ref, int]:
+    """Return what of each invoice's lines was given back as credit: not by owing less, nor as a mere document."""
+    by_line = await store.credited(tx, [each.ref for each in invoices])
+    found = {}
+    for each in invoices:
+        taken = -sum(net + tax for net, tax in (by_line.get(line.id, (0, 0)) for line in each.lines))
+        found[each.ref] = max(taken - each.credited.minor - documented.get(each.ref, 0), 0)
+    return found
