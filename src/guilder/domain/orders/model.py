@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice
-from guilder.domain.payments.model import Payment
+from guilder.domain.payments.model import Payment, Transfer
 from guilder.domain.subscriptions.model import Subscription, Terms
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money, total
@@ -69,6 +69,7 @@ class Checkout:
     expires_at: datetime
     is_expired: bool
     is_test: bool
+    transfer: Transfer | None = None  # where it is to be paid so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

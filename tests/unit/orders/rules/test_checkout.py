@@ -22,6 +22,7 @@ class APayment:
     via: Via = Via.LINK
     action_url: str = ""
     decline_code: str = ""
+    is_by_hand: bool = False
 
 
 def link(status, **over):
@@ -44,6 +45,10 @@ PAGE = {"action_url": "https://pay.example"}
         (Invoice.OPEN, link(Payment.PREPARED), {}, State.OPENING),
         (Invoice.OPEN, link(Payment.REQUIRES_ACTION), {}, State.OPENING),
         (Invoice.OPEN, link(Payment.REQUIRES_ACTION, **PAGE), {}, State.CONTINUE),
+        (Invoice.OPEN, link(Payment.REQUESTED, is_by_hand=True), {}, State.TRANSFER),
+        (Invoice.OPEN, link(Payment.REQUIRES_ACTION, is_by_hand=True), {}, State.TRANSFER),
+        (Invoice.OPEN, link(Payment.SUCCEEDED, is_by_hand=True), {}, State.PROCESSING),
+        (Invoice.OPEN, link(Payment.CANCELED, is_by_hand=True), {}, State.OPEN),
         (Invoice.OPEN, link(Payment.REQUIRES_ACTION, **PAGE), {"is_back": True}, State.PROCESSING),
         (Invoice.OPEN, link(Payment.REQUIRES_ACTION, decline_code="no", **PAGE), {"is_back": True}, State.DECLINED),
         (Invoice.OPEN, link(Payment.UNKNOWN), {}, State.PROCESSING),

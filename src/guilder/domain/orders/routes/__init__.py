@@ -4,9 +4,11 @@ from guilder.domain.orders.routes.checkout import router as checkout_router
 from guilder.domain.orders.routes.moving import router as moving_router
 from guilder.domain.orders.routes.orders import router as orders_router
 from guilder.domain.orders.routes.subscriptions import router
+from guilder.domain.orders.routes.transfers import router as transfers_router
 
 router.include_router(moving_router)
 router.include_router(orders_router)
 router.include_router(checkout_router)
+router.include_router(transfers_router)
 
 __all__ = ["router"]

@@ -14,6 +14,7 @@ from guilder.domain.orders.routes.page import Refresh, notice, page
 from guilder.domain.orders.rules.checkout import State, state_of
 from guilder.domain.orders.rules.links import BadLink, Link
 from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Payment
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
 from guilder.platform.auth.permission import PUBLIC
@@ -92,14 +93,14 @@ async def _await_page(visit: Visit, link: Link) -> str | None:
     """Wait a little for the provider's page, looking in transactions of their own; None if it takes longer."""
     invoice = Ref(link.tenant_id, link.invoice_id)
 
-    async def look(tx: Tx, _: datetime) -> str:
-        current = (await payments.current(tx, invoices=[invoice])).get(invoice)
-        return current.action_url if current else ""
+    async def look(tx: Tx, _: datetime) -> Payment | None:
+        return (await payments.current(tx, invoices=[invoice])).get(invoice)
 
     for _ in range(int(WAIT_S / LOOK_EVERY_S)):
         found = await _visited(visit, link, look)
-        if found:
-            return found
+        if found is not None and (found.action_url or found.is_by_hand):
+            # What is paid by transfer has no page but ours.
+            return found.action_url or None
         await asyncio.sleep(LOOK_EVERY_S)
     return None
 

@@ -13,6 +13,7 @@ from guilder.domain.invoicing.model import Invoice, Line
 from guilder.domain.orders.model import Checkout
 from guilder.domain.orders.rules import wording
 from guilder.domain.orders.rules.checkout import PAYABLE, REFRESHED, State
+from guilder.domain.payments.model import Transfer
 from guilder.platform.http.shield import page_headers
 from guilder.platform.words import Speech
 
@@ -52,6 +53,7 @@ def page(
         is_test=checkout.is_test,
         invoice=_shown(checkout.invoice, Speech(language), is_owed=state not in {State.PAID, State.VOID}),
         button=button if state in PAYABLE else None,
+        transfer=_transfer(checkout.transfer, Speech(language)) if state is State.TRANSFER else None,
         pay_url=f"{path}/pay",
         refresh=refresh or (Refresh(path) if state in REFRESHED else None),
         status_code=status_code,
@@ -70,6 +72,7 @@ def notice(key: str, *, status_code: int, language: str = wording.FALLBACK) -> H
         is_test=False,
         invoice=None,
         button=None,
+        transfer=None,
         pay_url="",
         refresh=None,
         status_code=status_code,
@@ -98,6 +101,16 @@ def _shown(invoice: Invoice, speech: Speech, *, is_owed: bool) -> dict[str, Any]
         "taxes": [{"name": tax.name, "amount": speech.money(tax.tax)} for tax in invoice.taxes],
         "total": speech.money(invoice.total),
         "due": speech.money(invoice.due) if is_owed and invoice.due != invoice.total else None,
+    }
+
+
+def _transfer(transfer: Transfer | None, speech: Speech) -> dict[str, str] | None:
+    if transfer is None:
+        return None
+    return {
+        "amount": speech.money(transfer.amount),
+        "reference": transfer.reference,
+        "instructions": transfer.instructions,
     }
 
 

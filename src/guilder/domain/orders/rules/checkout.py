@@ -12,6 +12,7 @@ class State(StrEnum):
     OPEN = "open"  # can be paid
     OPENING = "opening"  # the provider's page is being prepared
     CONTINUE = "continue"  # the provider's page is ready
+    TRANSFER = "transfer"  # the customer is to transfer the money, and reads how
     PROCESSING = "processing"  # the outcome is not known yet
     DECLINED = "declined"  # can be tried again
     PAID = "paid"
@@ -38,6 +39,7 @@ assert set(_OF_PAYMENT) == set(PaymentStatus)
 
 _OF_INVOICE = {InvoiceStatus.PAID: State.PAID, InvoiceStatus.VOID: State.VOID}
 _ON_ITS_WAY = {PaymentStatus.REQUESTED, PaymentStatus.PREPARED}
+_AWAITED = {*_ON_ITS_WAY, PaymentStatus.REQUIRES_ACTION, PaymentStatus.UNKNOWN}
 
 
 def state_of(
@@ -54,6 +56,8 @@ def state_of(
         return State.EXPIRED
     if payment is None:
         return State.OPEN
+    if payment.is_by_hand and payment.status in _AWAITED:
+        return State.TRANSFER
     if payment.via is Via.LINK and payment.status in _ON_ITS_WAY:
         return State.OPENING
     if payment.status is PaymentStatus.REQUIRES_ACTION and not payment.action_url:

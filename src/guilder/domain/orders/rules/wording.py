@@ -12,6 +12,10 @@ SAID: Mapping[str, Mapping[State, tuple[str, str]]] = {
         State.OPEN: ("Your payment", "Pay safely on the page of our payment provider."),
         State.OPENING: ("One moment", "We are opening the payment page for you."),
         State.CONTINUE: ("Your payment", "The payment page is ready."),
+        State.TRANSFER: (
+            "Pay by bank transfer",
+            "Please transfer the whole amount, and give the reference exactly as it is here.",
+        ),
         State.PROCESSING: (
             "Payment is being processed",
             "We are waiting for the confirmation. You can leave this page.",
@@ -25,6 +29,10 @@ SAID: Mapping[str, Mapping[State, tuple[str, str]]] = {
         State.OPEN: ("Ihre Zahlung", "Bezahlen Sie sicher auf der Seite unseres Zahlungsanbieters."),
         State.OPENING: ("Einen Moment", "Wir öffnen die Zahlungsseite für Sie."),
         State.CONTINUE: ("Ihre Zahlung", "Die Zahlungsseite ist bereit."),
+        State.TRANSFER: (
+            "Per Überweisung bezahlen",
+            "Bitte überweisen Sie den ganzen Betrag, und geben Sie die Referenz genau so an, wie sie hier steht.",
+        ),
         State.PROCESSING: (
             "Die Zahlung wird bearbeitet",
             "Wir warten auf die Bestätigung. Sie können diese Seite verlassen.",
@@ -49,6 +57,9 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "subtotal": "Subtotal",
         "total": "Total",
         "due": "To pay",
+        "transfer_amount": "Amount",
+        "transfer_reference": "Reference",
+        "transfer_to": "To",
         "test": "Test mode: no money moves.",
         "unknown": "There is no such payment page",
         "unknown_said": "Please check the link, or ask for a new one.",
@@ -63,6 +74,9 @@ LABELS: Mapping[str, Mapping[str, str]] = {
         "subtotal": "Zwischensumme",
         "total": "Gesamt",
         "due": "Zu zahlen",
+        "transfer_amount": "Betrag",
+        "transfer_reference": "Referenz",
+        "transfer_to": "An",
         "test": "Testbetrieb: Es fließt kein Geld.",
         "unknown": "Diese Zahlungsseite gibt es nicht",
         "unknown_said": "Bitte prüfen Sie den Link oder fordern Sie einen neuen an.",

@@ -13,6 +13,7 @@ from guilder.domain.orders.service.reading import add_ons, listing, one
 from guilder.domain.orders.service.repaying import NothingToPay, repay
 from guilder.domain.orders.service.settling import canceled, paid
 from guilder.domain.orders.service.subscribing import AlreadySubscribed, Beside, Start, subscribe
+from guilder.domain.orders.service.transferring import record_transfer
 
 __all__ = [
     "AlreadySubscribed",
@@ -46,6 +47,7 @@ __all__ = [
     "payment_link",
     "preview",
     "read_link",
+    "record_transfer",
     "redeem",
     "repay",
     "resume",

@@ -50,10 +50,11 @@ async def checkout(tx: Tx, *, link: links.Link, now: datetime) -> Checkout:
     if tenant.status is not TenantStatus.ACTIVE:
         raise NotFound
     invoice = await invoicing.one(tx, invoice=link.invoice_id)
-    current = await payments.current(tx, invoices=[invoice.ref])
+    payment = (await payments.current(tx, invoices=[invoice.ref])).get(invoice.ref)
     return Checkout(
         invoice=invoice,
-        payment=current.get(invoice.ref),
+        payment=payment,
+        transfer=await payments.transfer_of(tx, payment=payment) if payment else None,
         expires_at=link.expires_at,
         is_expired=link.is_expired(now),
         is_test=tenant.mode is not Mode.LIVE,

@@ -45,7 +45,7 @@ class KnownToProvider(Conflict):
 
 
 class AlreadyPaid(Conflict):
-    """This is paid. Money that came in twice is no payment of it."""
+    """Nothing is due of this: it is paid, or was taken back. Money that came in all the same is no payment of it."""
 
     code = "already_paid"
 
@@ -109,7 +109,7 @@ async def record_transfer(tx: Tx, *, payable: Payable, amount_minor: int, receip
             raise AmountDiffers(f"{recorded.amount} was recorded with this reference", field="amount")
         return recorded
     _check_time(receipt, now=now)
-    if holder is not None and holder.status is Status.SUCCEEDED:
+    if payable.amount.minor <= 0 or (holder is not None and holder.status is Status.SUCCEEDED):
         raise AlreadyPaid
     _check_amount(Money(amount_minor, payable.amount.currency), payable.amount)
     if holder is not None and not _can_be_by_hand(holder) and holder.is_asked:
