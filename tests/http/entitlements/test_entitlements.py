@@ -44,6 +44,7 @@ async def test_the_whole_answer_has_everything_of_use(ask, customer):
     data = answer.json()["data"]
     [subscription] = data.pop("subscriptions")
     [content] = data.pop("content")
+    [limit] = data.pop("limits")
     assert data == {
         "customer_id": ids.to_text("cus", customer.id),
         "organization_id": "org_1",
@@ -51,7 +52,19 @@ async def test_the_whole_answer_has_everything_of_use(ask, customer):
         "blocked": False,
         "reasons": [],
         "features": [{"code": "reports", "value": "true"}],
-        "limits": [{"code": "seats", "name": "Seats", "included": 5, "used": 0, "left": 5}],
+    }
+    resets_at = subscription["valid_until"]
+    assert limit == {
+        "code": "seats",
+        "name": "Seats",
+        "included": 5,
+        "used": 0,
+        "left": 5,
+        "quantity": "0",
+        "meter": None,
+        "is_hard": False,
+        "is_over": False,
+        "resets_at": resets_at,
     }
     assert (subscription["plan_code"], subscription["is_renewing"]) == ("pro", True)
     assert subscription["id"].startswith("sub_")

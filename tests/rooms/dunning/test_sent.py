@@ -251,7 +251,11 @@ async def test_what_rests_or_has_not_begun_is_not_suspended(shop, state, action)
     await shop.act(lambda tx: dunning.set_policy(tx, policy=wanted, now=shop.now))
     subjects, invoice = await both(shop, Status.PAST_DUE, state)
     await shop.advance(invoice.due_at + days(7))
-    ended = {FinalAction.SUSPEND: "suspended", FinalAction.CANCEL: "canceled"}[action]
+    ended = {
+        FinalAction.SUSPEND: "suspended",
+        FinalAction.CANCEL: "canceled",
+        FinalAction.LEAVE_PAST_DUE: "past_due",
+    }[action]
     rests = "canceled" if (state, action) == (Status.PAUSED, FinalAction.CANCEL) else state.value
     assert [await status(shop, ref) for ref in subjects] == [ended, rests]
 

@@ -26,7 +26,14 @@ from guilder.domain.orders import jobs as orders_jobs
 from guilder.domain.orders import service
 from guilder.domain.orders.model import Answer as OrderAnswer
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.events import PaymentFailed, PaymentMethodAdded, PaymentRequested, PaymentSucceeded
+from guilder.domain.payments.events import (
+    PaymentCanceled,
+    PaymentFailed,
+    PaymentMethodAdded,
+    PaymentMethodDefaultChanged,
+    PaymentRequested,
+    PaymentSucceeded,
+)
 from guilder.domain.payments.model import Answer, Payment, PaymentMethod
 from guilder.kernel.event import Event, Message
 from guilder.kernel.ids import Ref
@@ -45,12 +52,15 @@ REACTIONS: dict[type[Event], list[Callable[..., Awaitable[None]]]] = {
     PaymentFailed: [dunning.on_payment_failed],
     InvoicePaid: [orders.on_invoice_paid, dunning.on_invoice_paid],
     InvoiceVoided: [orders.on_invoice_voided, dunning.on_invoice_voided],
+    PaymentCanceled: [dunning.on_payment_canceled],
     PaymentMethodAdded: [dunning.on_payment_method_added],
+    PaymentMethodDefaultChanged: [dunning.on_default_method_changed],
 }
 # In the order of the timetable: what falls due at one instant is billed first.
 JOBS = (
     ("subscriptions.due", invoicing_jobs.bill_due),
     ("subscriptions.segments_due", invoicing_jobs.bill_segments_due),
+    ("dunning.resumes_due", dunning_jobs.resume),
     ("dunning.retries_due", dunning_jobs.retry),
     ("dunning.reminders_due", dunning_jobs.remind),
     ("dunning.blocks_due", dunning_jobs.block),

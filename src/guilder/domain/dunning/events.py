@@ -78,3 +78,16 @@ class CaseRecovered(DunningEvent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseClosed(DunningEvent):
     name: ClassVar = "dunning.case.closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaseChanged(DunningEvent):
+    """Anything that happened to a case, as its history has it; the history has the words with it."""
+
+    name: ClassVar = "dunning.case.changed"
+
+    change: str
+    from_status: str | None
+    to_status: str
+    actor: str
+    next_retry_at: datetime | None

@@ -6,7 +6,12 @@ from datetime import datetime
 from guilder.domain.dunning import service
 from guilder.domain.dunning.model import Failure
 from guilder.domain.invoicing.events import InvoiceOverdue, InvoicePaid, InvoiceVoided
-from guilder.domain.payments.events import PaymentFailed, PaymentMethodAdded
+from guilder.domain.payments.events import (
+    PaymentCanceled,
+    PaymentFailed,
+    PaymentMethodAdded,
+    PaymentMethodDefaultChanged,
+)
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -27,6 +32,13 @@ async def on_payment_failed(tx: Tx, messages: Sequence[Message[PaymentFailed]], 
         for each in events_of(messages)
     ]
     await service.failed(tx, failures=failures, now=now)
+    await service.look_again(tx, invoices=[each.invoice_ref for each in failures], now=now)
+
+
+async def on_payment_canceled(tx: Tx, messages: Sequence[Message[PaymentCanceled]], *, now: datetime) -> None:
+    """What might have come in by link when its invoice fell overdue has not."""
+    invoices = [Ref(each.tenant_id, each.invoice_id) for each in events_of(messages)]
+    await service.look_again(tx, invoices=invoices, now=now)
 
 
 async def on_invoice_overdue(tx: Tx, messages: Sequence[Message[InvoiceOverdue]], *, now: datetime) -> None:
@@ -49,3 +61,10 @@ async def on_invoice_voided(tx: Tx, messages: Sequence[Message[InvoiceVoided]], 
 async def on_payment_method_added(tx: Tx, messages: Sequence[Message[PaymentMethodAdded]], *, now: datetime) -> None:
     methods = {Ref(each.tenant_id, each.customer_id): each.payment_method_id for each in events_of(messages)}
     await service.method_added(tx, methods=methods, now=now)
+
+
+async def on_default_method_changed(
+    tx: Tx, messages: Sequence[Message[PaymentMethodDefaultChanged]], *, now: datetime
+) -> None:
+    methods = {Ref(each.tenant_id, each.customer_id): each.payment_method_id for each in events_of(messages)}
+    await service.default_changed(tx, methods=methods, now=now)

@@ -18,3 +18,7 @@ async def remind(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
 
 async def block(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     return await service.block_due(tx, refs=refs, now=now)
+
+
+async def resume(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    return await service.resume_due(tx, refs=refs, now=now)

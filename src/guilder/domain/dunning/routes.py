@@ -2,12 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Path, Query
 
+from guilder.domain.catalog import service as catalog
 from guilder.domain.customers import service as customers
 from guilder.domain.dunning import service
-from guilder.domain.dunning.model import Status
-from guilder.domain.dunning.schemas import CaseOut, CaseRef, PolicyIn, PolicyOut, case_to_wire, policy_to_wire
+from guilder.domain.dunning.model import Policy, Status
+from guilder.domain.dunning.schemas import (
+    CaseOut,
+    CaseRef,
+    ChangeOut,
+    PauseIn,
+    PolicyIn,
+    PolicyOut,
+    ReasonIn,
+    case_to_wire,
+    change_to_wire,
+    policy_to_wire,
+)
 from guilder.platform.auth.permission import Permission
 from guilder.platform.auth.principal import Role
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
@@ -18,6 +30,8 @@ from guilder.platform.http.session import Session
 READ = Permission("dunning:read", tenant=Role.MEMBER)
 WRITE = Permission("dunning:write", tenant=Role.BILLING)
 SET_POLICY = Permission("dunning:write", tenant=Role.ADMIN)
+
+PlanPath = Annotated[str, Path(alias="plan_id", max_length=64, description="`plan_…`, or the plan's code.")]
 
 router = Router(prefix="/api/dunning", tags=["dunning"])
 
@@ -46,19 +60,75 @@ async def retry(session: Session, case_id: CaseRef) -> Envelope[CaseOut]:
     return ok(case_to_wire(await service.retry_now(session.tx, case_id=case_id, now=session.now)))
 
 
+@router.get("/cases/{case_id}/history", permission=READ)
+async def get_history(session: Session, case_id: CaseRef) -> Envelope[list[ChangeOut]]:
+    """Return what happened to a case, the oldest first: what, why, who did it, and when the next try was then."""
+    return ok([change_to_wire(each) for each in await service.changes(session.tx, case_id=case_id)])
+
+
+@router.post("/cases/{case_id}/pause", permission=WRITE)
+async def pause(session: Session, case_id: CaseRef, body: PauseIn) -> Envelope[CaseOut]:
+    """Let a case stand still: no tries, no reminders, no block, until a date or until it is resumed.
+
+    Its dates go by, and a payment recovers it all the same.
+    """
+    paused = await service.pause(session.tx, case_id=case_id, until=body.until, reason=body.reason, now=session.now)
+    return ok(case_to_wire(paused))
+
+
+@router.post("/cases/{case_id}/resume", permission=WRITE)
+async def resume(session: Session, case_id: CaseRef, body: ReasonIn | None = None) -> Envelope[CaseOut]:
+    """Let a paused case go on. What fell due meanwhile is due now; of several tries one is made."""
+    reason = body.reason if body else ""
+    return ok(case_to_wire(await service.resume(session.tx, case_id=case_id, reason=reason, now=session.now)))
+
+
+@router.post("/cases/{case_id}/forgive", permission=WRITE)
+async def forgive(session: Session, case_id: CaseRef, body: ReasonIn) -> Envelope[CaseOut]:
+    """Let go of what is owed: the invoice is void, or the rest of it credited, and the subscription goes on."""
+    forgiven = await service.forgive(session.tx, case_id=case_id, reason=body.reason, now=session.now)
+    return ok(case_to_wire(forgiven))
+
+
 @router.post("/cases/{case_id}/give-up", permission=WRITE)
-async def give_up(session: Session, case_id: CaseRef) -> Envelope[CaseOut]:
-    """Stop collecting: the invoice is written off and the subscription ends. To forgive, void the invoice instead."""
-    return ok(case_to_wire(await service.give_up(session.tx, case_id=case_id, now=session.now)))
+async def give_up(session: Session, case_id: CaseRef, body: ReasonIn | None = None) -> Envelope[CaseOut]:
+    """Stop collecting: the invoice is written off and the subscription ends. Forgiving lets it go on."""
+    reason = body.reason if body else ""
+    return ok(case_to_wire(await service.give_up(session.tx, case_id=case_id, reason=reason, now=session.now)))
 
 
 @router.get("/policy", permission=READ)
 async def get_policy(session: Session) -> Envelope[PolicyOut]:
-    return ok(policy_to_wire(await service.policy(session.tx)))
+    """Return the tenant's rules, and what they come to for something that fails now."""
+    return await _shown(session, await service.policy(session.tx))
 
 
 @router.put("/policy", permission=SET_POLICY)
 async def set_policy(session: Session, body: PolicyIn) -> Envelope[PolicyOut]:
     """Set when a failed payment is tried again, when its customer is reminded, and what happens after the last try."""
     wanted = body.to_model(session.tenant_id)
-    return ok(policy_to_wire(await service.set_policy(session.tx, policy=wanted, now=session.now)))
+    return await _shown(session, await service.set_policy(session.tx, policy=wanted, now=session.now))
+
+
+@router.get("/plans/{plan_id}/policy", permission=READ)
+async def get_plan_policy(session: Session, plan: PlanPath) -> Envelope[PolicyOut]:
+    """Return the rules that hold for a plan: its own, or else the tenant's."""
+    return await _shown(session, await service.policy(session.tx, plan=plan))
+
+
+@router.put("/plans/{plan_id}/policy", permission=SET_POLICY)
+async def set_plan_policy(session: Session, plan: PlanPath, body: PolicyIn) -> Envelope[PolicyOut]:
+    """Set the rules for invoices of one plan, instead of the tenant's. Cases that are open follow from now on."""
+    wanted = body.to_model(session.tenant_id, (await catalog.plan(session.tx, plan=plan)).id)
+    return await _shown(session, await service.set_policy(session.tx, policy=wanted, now=session.now))
+
+
+@router.delete("/plans/{plan_id}/policy", permission=SET_POLICY)
+async def remove_plan_policy(session: Session, plan: PlanPath) -> Envelope[PolicyOut]:
+    """Let the tenant's rules hold for this plan again."""
+    return await _shown(session, await service.remove_policy(session.tx, plan=plan))
+
+
+async def _shown(session: Session, policy: Policy) -> Envelope[PolicyOut]:
+    example = await service.example(session.tx, policy=policy, now=session.now)
+    return ok(policy_to_wire(policy, example))

@@ -1,6 +1,8 @@
 """What entitlements announces."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import ClassVar
 from uuid import UUID
 
@@ -46,3 +48,17 @@ class AccessRestored(AccessEvent):
     name: ClassVar = "entitlements.access.restored"
 
     cause_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitReached(AccessEvent):
+    """Use has come to this share of what is included, in per cent (80 or 100): told once a period for each."""
+
+    name: ClassVar = "entitlements.limit.reached"
+
+    code: str
+    percent: int
+    included: int
+    used: Decimal
+    is_hard: bool
+    period_starts_at: datetime

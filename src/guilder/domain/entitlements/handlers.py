@@ -8,8 +8,10 @@ from guilder.domain.dunning.events import AccessToBlock, DunningEvent
 from guilder.domain.entitlements import service
 from guilder.domain.entitlements.model import Lifting, NewAccount, NewBlock, Purchase, Refunded
 from guilder.domain.orders.events import OrderCompleted
-from guilder.domain.payments.events import RefundSucceeded
+from guilder.domain.payments.events import DisputeOpened, DisputeWon, RefundSucceeded
 from guilder.domain.subscriptions.events import SubscriptionEvent
+from guilder.domain.usage.events import UsageChanged
+from guilder.domain.usage.model import Use
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -85,9 +87,51 @@ async def on_case_over(tx: Tx, messages: Sequence[Message[DunningEvent]], *, now
     await service.unblock(tx, liftings=liftings, now=now)
 
 
+async def on_dispute_opened(tx: Tx, messages: Sequence[Message[DisputeOpened]], *, now: datetime) -> None:
+    blocks = [
+        NewBlock(
+            tenant_id=message.event.tenant_id,
+            customer_id=message.event.customer_id,
+            cause_id=message.event.dispute_id,
+            reason=service.DISPUTED,
+            since=message.occurred_at,
+        )
+        for message in messages
+    ]
+    await service.dispute_opened(tx, blocks=blocks, now=now)
+
+
+async def on_dispute_won(tx: Tx, messages: Sequence[Message[DisputeWon]], *, now: datetime) -> None:
+    """The money is back, and so is access. One that is lost keeps its customer out until a person says otherwise."""
+    liftings = [
+        Lifting(
+            tenant_id=message.event.tenant_id,
+            customer_id=message.event.customer_id,
+            cause_id=message.event.dispute_id,
+            lifted_at=message.occurred_at,
+        )
+        for message in messages
+    ]
+    await service.unblock(tx, liftings=liftings, now=now)
+
+
+async def on_usage_changed(tx: Tx, messages: Sequence[Message[UsageChanged]], *, now: datetime) -> None:
+    uses = [
+        Use(
+            tenant_id=each.tenant_id,
+            customer_id=each.customer_id,
+            meters=frozenset(each.meters),
+            earliest_at=each.earliest_at,
+            latest_at=each.latest_at,
+        )
+        for each in events_of(messages)
+    ]
+    await service.count(tx, uses=uses, now=now)
+
+
 async def on_customer_created(tx: Tx, messages: Sequence[Message[CustomerCreated]], *, now: datetime) -> None:
     accounts = [
         NewAccount(tenant_id=event.tenant_id, customer_id=event.customer_id, organization_id=event.organization_id)
         for event in events_of(messages)
     ]
-    await service.register(tx, accounts=accounts)
+    await service.register(tx, accounts=accounts, now=now)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
@@ -15,11 +16,30 @@ class GrantKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LimitLeft:
+    """A limit and what is left of it in the present period.
+
+    `quantity` is exact; `used` and `left` are whole units, rounded so that nothing is promised which is not there.
+    Without a meter nothing is counted.
+    """
+
     code: str
     name: str
     included: int | None
     used: int
     left: int | None
+    meter: str = ""
+    is_hard: bool = False  # beyond it nothing is allowed; otherwise it is overage
+    quantity: Decimal = Decimal(0)
+    starts_at: datetime | None = None
+    resets_at: datetime | None = None
+
+    @property
+    def is_over(self) -> bool:
+        return self.included is not None and self.quantity > self.included
+
+    @property
+    def allows_more(self) -> bool:
+        return not self.is_hard or self.left is None or self.left > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +64,11 @@ class Grant:
     is_suspended: bool = False
     invoice_id: UUID | None = None
     ended_at: datetime | None = None
+    period_starts_at: datetime | None = None
+
+    @property
+    def customer_ref(self) -> Ref:
+        return Ref(self.tenant_id, self.customer_id)
 
     @property
     def ref(self) -> Ref:
@@ -129,6 +154,14 @@ class Block:
     cause_id: UUID
     reason: str
     since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What a tenant has said of access."""
+
+    tenant_id: TenantId
+    blocks_on_dispute: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,15 +4,23 @@ from typing import Annotated
 
 from fastapi import Path
 
+from guilder.domain.customers import service as customers
 from guilder.domain.entitlements import service
+from guilder.domain.entitlements.model import Settings
 from guilder.domain.entitlements.schemas import (
     BlockedOut,
     ContentAccessOut,
     EntitlementsOut,
     FeatureAccessOut,
+    LimitAccessOut,
+    ReadmitIn,
+    SettingsIn,
+    SettingsOut,
     blocked_to_wire,
     content_to_wire,
     feature_to_wire,
+    limit_to_wire,
+    settings_to_wire,
     to_wire,
 )
 from guilder.platform.auth.permission import Permission
@@ -24,6 +32,8 @@ from guilder.platform.http.session import Session
 
 READ = Permission("entitlements:read", tenant=Role.MEMBER, customer=Role.MEMBER)
 READ_ALL = Permission("entitlements:read", tenant=Role.MEMBER)
+WRITE = Permission("entitlements:write", tenant=Role.BILLING)
+SET = Permission("entitlements:write", tenant=Role.ADMIN)
 
 CustomerPath = Annotated[
     str, Path(alias="organization_id", max_length=255, description="The organization id, `cus_…` or a UUID.")
@@ -52,6 +62,33 @@ async def get_feature_access(session: Session, customer: CustomerPath, code: Cod
     """Say whether a customer's plans have a feature, and with which value."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
     return ok(feature_to_wire(found, code))
+
+
+@router.get("/entitlements/{organization_id}/limits/{code}", permission=READ)
+async def get_limit(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[LimitAccessOut]:
+    """Say how much of a limit is left in this period, and whether more may be used now."""
+    found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
+    return ok(limit_to_wire(found, code))
+
+
+@router.post("/entitlements/{organization_id}/readmit", permission=WRITE)
+async def readmit(session: Session, customer: CustomerPath, body: ReadmitIn) -> Envelope[EntitlementsOut]:
+    """Let a customer in again in spite of a payment that it disputes, or whose dispute was lost."""
+    found = await customers.find(session.tx, text=customer)
+    await service.readmit(session.tx, customer_id=found.id, cause_id=body.cause_id, now=session.now)
+    return ok(to_wire(await service.standing(session.tx, text=customer, now=session.now)))
+
+
+@router.get("/entitlement-settings", permission=READ_ALL)
+async def get_settings(session: Session) -> Envelope[SettingsOut]:
+    return ok(settings_to_wire(await service.settings(session.tx)))
+
+
+@router.put("/entitlement-settings", permission=SET)
+async def set_settings(session: Session, body: SettingsIn) -> Envelope[SettingsOut]:
+    """Say whether a disputed payment shuts its customer out."""
+    wanted = Settings(tenant_id=session.tenant_id, blocks_on_dispute=body.blocks_on_dispute)
+    return ok(settings_to_wire(await service.set_settings(session.tx, settings=wanted, now=session.now)))
 
 
 @router.get("/blocked", permission=READ_ALL)

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from guilder.domain.entitlements.model import Block, Blocked, Grant, GrantKind, Standing
+from guilder.domain.entitlements.model import Block, Blocked, Grant, GrantKind, LimitLeft, Settings, Standing
 from guilder.domain.entitlements.rules import standing as rules
 from guilder.kernel.ids import CustomerId
-from guilder.platform.http.fields import IdOf, Out
+from guilder.platform.http.fields import Exact, IdOf, In, Out
 
 CustomerRef = Annotated[CustomerId, IdOf("cus")]
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
@@ -20,13 +20,45 @@ class FeatureNow(Out):
 
 
 class LimitNow(Out):
-    """`included` and `left` are null where there is no limit."""
+    """`included` and `left` are null where there is no limit. `quantity` is exact, `used` in whole units.
+
+    Of a limit without a meter nothing is counted. Beyond a hard limit nothing is allowed; beyond another it is overage.
+    """
 
     code: str
     name: str
     included: int | None
     used: int
     left: int | None
+    quantity: Exact
+    meter: str | None
+    is_hard: bool
+    is_over: bool
+    resets_at: datetime | None
+
+
+class LimitAccessOut(Out):
+    """`allowed`: the customer may use more of it now. `limit` is null where its plans say nothing of the kind."""
+
+    code: str
+    allowed: bool
+    limit: LimitNow | None
+
+
+class SettingsIn(In):
+    """A disputed payment shuts its customer out until it is won, unless `blocks_on_dispute` is false."""
+
+    blocks_on_dispute: bool = True
+
+
+class SettingsOut(Out):
+    blocks_on_dispute: bool
+
+
+class ReadmitIn(In):
+    """`cause_id` is that of a block, as the list of them has it."""
+
+    cause_id: UUID
 
 
 class ContentNow(Out):
@@ -97,10 +129,7 @@ def to_wire(standing: Standing) -> EntitlementsOut:
         blocked=standing.is_blocked,
         reasons=list(standing.reasons),
         features=[FeatureNow(code=code, value=value) for code, value in sorted(rules.features(standing).items())],
-        limits=[
-            LimitNow(code=each.code, name=each.name, included=each.included, used=each.used, left=each.left)
-            for each in rules.limits(standing)
-        ],
+        limits=[_limit(each) for each in rules.limits(standing)],
         content=[ContentNow(code=each.code, until=each.valid_until, order_id=each.source_id) for each in products],
         subscriptions=[_subscription(each) for each in standing.grants if each.kind is GrantKind.SUBSCRIPTION],
     )
@@ -117,11 +146,36 @@ def feature_to_wire(standing: Standing, code: str) -> FeatureAccessOut:
     return FeatureAccessOut(code=code, allowed=allowed, value=value)
 
 
+def limit_to_wire(standing: Standing, code: str) -> LimitAccessOut:
+    found = next((each for each in rules.limits(standing) if each.code == code), None)
+    allowed = found is not None and found.allows_more and standing.is_eligible
+    return LimitAccessOut(code=code, allowed=allowed, limit=_limit(found) if found else None)
+
+
+def settings_to_wire(settings: Settings) -> SettingsOut:
+    return SettingsOut(blocks_on_dispute=settings.blocks_on_dispute)
+
+
 def blocked_to_wire(blocked: Blocked) -> BlockedOut:
     return BlockedOut(
         customer_id=blocked.customer_id,
         organization_id=blocked.organization_id,
         blocks=[_block(each) for each in blocked.blocks],
+    )
+
+
+def _limit(limit: LimitLeft) -> LimitNow:
+    return LimitNow(
+        code=limit.code,
+        name=limit.name,
+        included=limit.included,
+        used=limit.used,
+        left=limit.left,
+        quantity=limit.quantity,
+        meter=limit.meter or None,
+        is_hard=limit.is_hard,
+        is_over=limit.is_over,
+        resets_at=limit.resets_at,
     )
 
 

@@ -27,11 +27,17 @@ class Feature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """How much of something a plan includes; None is without limit."""
+    """How much of something a plan includes in a period; None is without limit.
+
+    `meter` is the code of the one that counts its use; without one, nothing is counted. What is beyond a hard limit is
+    not allowed; beyond another one it is overage, and a charge may price it.
+    """
 
     code: str
     name: str
     included: int | None
+    meter: str = ""
+    is_hard: bool = False
 
 
 class Alignment(StrEnum):

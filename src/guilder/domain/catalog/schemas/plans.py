@@ -26,11 +26,18 @@ class FeatureIn(In):
 
 
 class LimitIn(In):
-    """How much is included; null is without limit."""
+    """How much is included in a period; null is without limit. `meter` counts its use; `is_hard` allows no overage."""
 
     code: CatalogCode
     name: Name
     included: Annotated[int, Field(ge=0, le=2**62)] | None
+    meter: CatalogCode | None = None
+    is_hard: bool = False
+
+    def to_model(self) -> Limit:
+        return Limit(
+            code=self.code, name=self.name, included=self.included, meter=self.meter or "", is_hard=self.is_hard
+        )
 
 
 class PlanVersionIn(In):
@@ -66,7 +73,7 @@ class PlanVersionIn(In):
             description=self.description,
             prices=tuple(price.to_model() for price in self.prices),
             features=tuple(Feature(code=f.code, name=f.name, value=f.value) for f in self.features),
-            limits=tuple(Limit(code=each.code, name=each.name, included=each.included) for each in self.limits),
+            limits=tuple(each.to_model() for each in self.limits),
             trial_days=self.trial_days,
             billing=self.billing.to_model(),
             charges=tuple(charge.to_model() for charge in self.charges),
@@ -89,6 +96,8 @@ class LimitOut(Out):
     code: str
     name: str
     included: int | None
+    meter: str | None
+    is_hard: bool
 
 
 class PlanOut(Out):
@@ -114,7 +123,10 @@ def features_to_wire(plan: Plan) -> list[FeatureOut]:
 
 
 def limits_to_wire(plan: Plan) -> list[LimitOut]:
-    return [LimitOut(code=each.code, name=each.name, included=each.included) for each in plan.limits]
+    return [
+        LimitOut(code=each.code, name=each.name, included=each.included, meter=each.meter or None, is_hard=each.is_hard)
+        for each in plan.limits
+    ]
 
 
 def plan_to_wire(plan: Plan) -> PlanOut:

@@ -25,7 +25,7 @@ class CodeTaken(Conflict):
 
 
 class NoSuchMeter(Invalid):
-    """A charge measures by a meter that does not exist."""
+    """A charge or a limit measures by a meter that does not exist."""
 
     code = "no_such_meter"
 
@@ -154,8 +154,9 @@ def _price(price: NewPrice, now: datetime) -> Price:
 
 async def _check(tx: Tx, content: PlanContent) -> None:
     checking.check_plan(content)
-    wanted = [(tx.tenant_id, charge.meter) for charge in content.charges]
-    known = await meters(tx, tenant_codes=wanted) if wanted else {}
-    for n, key in enumerate(wanted):
-        if key not in known:
-            raise NoSuchMeter(f"there is no meter with the code {key[1]!r}", field=f"charges[{n}].meter")
+    wanted = [(f"charges[{n}].meter", charge.meter) for n, charge in enumerate(content.charges)]
+    wanted += [(f"limits[{n}].meter", limit.meter) for n, limit in enumerate(content.limits) if limit.meter]
+    known = await meters(tx, tenant_codes=[(tx.tenant_id, code) for _, code in wanted]) if wanted else {}
+    for field, code in wanted:
+        if (tx.tenant_id, code) not in known:
+            raise NoSuchMeter(f"there is no meter with the code {code!r}", field=field)

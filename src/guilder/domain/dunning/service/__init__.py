@@ -1,35 +1,53 @@
 """Dunning's verbs."""
 
-from guilder.domain.dunning.service.clockwork import block_due, remind_due, retry_due
+from guilder.domain.dunning.service.clockwork import block_due, remind_due, resume_due, retry_due
 from guilder.domain.dunning.service.ending import paid, voided
-from guilder.domain.dunning.service.failing import failed, unpaid
+from guilder.domain.dunning.service.failing import failed, look_again, unpaid
 from guilder.domain.dunning.service.managing import (
+    BadPause,
     CaseIsEnded,
+    CaseIsNotPaused,
+    CaseIsPaused,
     NoMethodToCharge,
     SentToBePaid,
+    changes,
+    forgive,
     give_up,
     listing,
     one,
-    policy,
+    pause,
+    resume,
     retry_now,
-    set_policy,
 )
-from guilder.domain.dunning.service.trying import PaymentUnderWay, method_added
+from guilder.domain.dunning.service.ruling import example, policy, remove_policy, set_policy
+from guilder.domain.dunning.service.trying import PaymentUnderWay, default_changed, method_added
 
 __all__ = [
+    "BadPause",
     "CaseIsEnded",
+    "CaseIsNotPaused",
+    "CaseIsPaused",
     "NoMethodToCharge",
     "PaymentUnderWay",
     "SentToBePaid",
     "block_due",
+    "changes",
+    "default_changed",
+    "example",
     "failed",
+    "forgive",
     "give_up",
     "listing",
+    "look_again",
     "method_added",
     "one",
     "paid",
+    "pause",
     "policy",
     "remind_due",
+    "remove_policy",
+    "resume",
+    "resume_due",
     "retry_due",
     "retry_now",
     "set_policy",

@@ -2,24 +2,36 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from guilder.domain.dunning import store
-from guilder.domain.dunning.events import AccessToBlock, CaseOpened, RetryPlanned
-from guilder.domain.dunning.model import Case, Failure, Status
-from guilder.domain.dunning.rules import progress
+from guilder.domain.dunning.events import AccessToBlock, CaseOpened
+from guilder.domain.dunning.model import Case, Failure, Policy, Rhythm, Status
+from guilder.domain.dunning.rules import history, progress, schedule
 from guilder.domain.dunning.rules.lifecycle import FINAL
+from guilder.domain.dunning.rules.schedule import ANYWHERE
 from guilder.domain.dunning.service.exhausting import exhaust
-from guilder.domain.dunning.service.telling import event, policies_of, subscription_refs
-from guilder.domain.dunning.service.trying import is_owed
+from guilder.domain.dunning.service.telling import (
+    Key,
+    event,
+    policies_of,
+    record,
+    retry_planned,
+    rhythms_of,
+    subscription_refs,
+)
+from guilder.domain.dunning.service.trying import fall_back, is_owed, spare_methods
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
+from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment, Via
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.rules.collecting import NO_METHOD
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status as SubscriptionStatus
+from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.platform.bus import outbox
@@ -29,11 +41,20 @@ from guilder.platform.db.tx import Tx
 _MAY_COME_IN = frozenset({PaymentStatus.SUCCEEDED, PaymentStatus.UNKNOWN, PaymentStatus.CANCELING})
 
 
+class _Counted(NamedTuple):
+    """A failure, and the case before and after it."""
+
+    failure: Failure
+    before: Case | None
+    after: Case
+
+
 async def failed(tx: Tx, *, failures: Sequence[Failure], now: datetime) -> None:
     """Count failures of saved methods, each once however often it is heard of: open a case, plan the next try, or none.
 
-    A decline at a page where the customer is present opens no case: it can be tried again there. What has been paid or
-    voided meanwhile needs no case any more.
+    Where the policy falls back, another of the customer's methods is tried at once. A decline at a page where the
+    customer is present opens no case: it can be tried again there. What has been paid or voided meanwhile needs no case
+    any more.
     """
     counting = await _counting(tx, failures)
     before = {case.invoice_ref: case for case in await store.lock_by_invoice(tx, _invoices(counting))}
@@ -42,19 +63,38 @@ async def failed(tx: Tx, *, failures: Sequence[Failure], now: datetime) -> None:
     counting = [each for each in counting if _is_behind(each, invoices.get(each.invoice_ref))]
     if not counting:
         return
-    after, counted = await _moved_on(tx, counting, before, invoices, now=now)
+    after, counted, spare = await _moved_on(tx, counting, before, invoices, now=now)
     new = [case for ref, case in after.items() if ref not in before]
     await store.insert(tx, new)
     await store.save(tx, [case for ref, case in after.items() if ref in before])
-    await store.insert_failures(tx, counted)
+    await store.insert_failures(tx, [(each.failure, each.after.id) for each in counted])
     await subscriptions.mark_past_due(
         tx, refs=subscription_refs([case for case in new if case.status is Status.OPEN]), now=now
     )
-    _tell(tx, before, after, now=now)
+    told = [(each.after, line) for each in counted for line in history.of_failure(*each)]
+    await record(tx, told, now=now)
+    _tell(tx, before, after, spare, now=now)
+    await fall_back(tx, [case for ref, case in after.items() if ref in spare], methods=spare, now=now)
     was_open = {ref for ref, case in after.items() if ref not in before or before[ref].status is Status.OPEN}
     await exhaust(
         tx, [case for ref, case in after.items() if case.status is Status.EXHAUSTED and ref in was_open], now=now
     )
+
+
+async def look_again(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
+    """Open the cases that were not opened when these invoices fell overdue, since a payment by link might have come in.
+
+    Called when that has become final.
+    """
+    known = await store.with_case(tx, sorted(set(invoices)))
+    found = await invoicing.get(tx, refs=sorted(set(invoices) - known))
+    overdue = {
+        ref: each.due_at
+        for ref, each in found.items()
+        if each.status is InvoiceStatus.OPEN and each.due_at + schedule.OVERDUE_AFTER <= now
+    }
+    if overdue:
+        await unpaid(tx, invoices=overdue, now=now)
 
 
 async def unpaid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> None:
@@ -122,57 +162,108 @@ async def _moved_on(
     invoices: Mapping[Ref, Invoice],
     *,
     now: datetime,
-) -> tuple[dict[Ref, Case], list[tuple[Failure, UUID]]]:
-    policies = await policies_of(tx, (failure.tenant_id for failure in failures))
-    waiting = await _waiting_for_first_payment(tx, list(invoices.values()))
+) -> tuple[dict[Ref, Case], list[_Counted], dict[Ref, UUID]]:
+    """Return the cases as they are now, what was counted, and the methods (by invoice) that are to be tried at once."""
+    subjects = await _subjects(tx, list(invoices.values()))
+    keys = {ref: before[ref].policy_key if ref in before else _policy_key(invoices[ref], subjects) for ref in invoices}
+    policies = await policies_of(tx, keys.values())
+    held = {Ref(ref.tenant_id, each.customer_id): policies[keys[ref]] for ref, each in invoices.items()}
+    rhythms = await rhythms_of(tx, held)
+    spare = await spare_methods(
+        tx, _soft(failures, before, {ref: policies[key] for ref, key in keys.items()}, invoices)
+    )
     after: dict[Ref, Case] = {}
-    counted = []
+    counted: list[_Counted] = []
     for failure in failures:
-        ref, policy = failure.invoice_ref, policies[failure.tenant_id]
-        case = after.get(ref) or before.get(ref)
-        if case is not None and case.status in FINAL:
+        ref, policy = failure.invoice_ref, policies[keys[failure.invoice_ref]]
+        was = after.get(ref) or before.get(ref)
+        if was is not None and was.status in FINAL:
             continue
-        if case is None:
-            concerned = invoices[ref].subscription_ids
-            is_first = bool(concerned) and all(Ref(ref.tenant_id, each) in waiting for each in concerned)
-            if _is_offer(failure, invoices[ref], is_first_payment=is_first):
-                continue
-            case = progress.opened(
-                failure,
-                policy,
-                case_id=ids.new(now),
-                subscription_id=invoices[ref].subscription_id,
-                subscription_ids=concerned,
-                is_first_payment=is_first,
-                is_sent=invoices[ref].is_sent,
-                now=now,
-            )
-        elif not case.is_sent:
-            case = progress.moved_on(case, failure, policy)
-        after[ref] = case
-        counted.append((failure, case.id))
-    return after, counted
+        rhythm = rhythms.get(Ref(ref.tenant_id, failure.customer_id), ANYWHERE)
+        if was is None:
+            case = _opened(failure, policy, rhythm, invoices[ref], subjects, is_tried_elsewhere=ref in spare, now=now)
+        elif not was.is_sent:
+            case = progress.moved_on(was, failure, policy, rhythm=rhythm, is_tried_elsewhere=ref in spare)
+        else:
+            case = was
+        if case is not None:
+            after[ref] = case
+            counted.append(_Counted(failure, was, case))
+    return after, counted, {ref: method for ref, method in spare.items() if ref in after}
 
 
-async def _waiting_for_first_payment(tx: Tx, invoices: Sequence[Invoice]) -> set[Ref]:
+def _soft(
+    failures: Sequence[Failure],
+    before: Mapping[Ref, Case],
+    policies: Mapping[Ref, Policy],
+    invoices: Mapping[Ref, Invoice],
+) -> list[Ref]:
+    """Return the invoices of those failures after which another method may be tried: not where there is no use, where
+    nobody is ever charged, or where a person said that nothing is to be tried."""
+    standing = {ref: case.status for ref, case in before.items()}
+    return sorted(
+        {
+            failure.invoice_ref
+            for failure in failures
+            for policy in (policies[failure.invoice_ref],)
+            if policy.falls_back
+            and not (failure.is_hard and policy.stops_at_hard_decline)
+            and not failure.is_overdue
+            and not invoices[failure.invoice_ref].is_sent
+            and standing.get(failure.invoice_ref, Status.OPEN) in (Status.OPEN, Status.EXHAUSTED)
+        }
+    )
+
+
+def _opened(
+    failure: Failure,
+    policy: Policy,
+    rhythm: Rhythm,
+    invoice: Invoice,
+    subjects: Mapping[Ref, Subscription],
+    *,
+    is_tried_elsewhere: bool,
+    now: datetime,
+) -> Case | None:
+    concerned = [subjects[Ref(invoice.tenant_id, each)] for each in invoice.subscription_ids]
+    is_first = bool(concerned) and all(each.status is SubscriptionStatus.PROCESSING for each in concerned)
+    if _is_offer(failure, invoice, is_first_payment=is_first):
+        return None
+    return progress.opened(
+        failure,
+        policy,
+        case_id=ids.new(now),
+        subscription_id=invoice.subscription_id,
+        subscription_ids=invoice.subscription_ids,
+        is_first_payment=is_first,
+        is_sent=invoice.is_sent,
+        plan_id=_policy_key(invoice, subjects)[1],
+        rhythm=rhythm,
+        is_tried_elsewhere=is_tried_elsewhere,
+        now=now,
+    )
+
+
+async def _subjects(tx: Tx, invoices: Sequence[Invoice]) -> dict[Ref, Subscription]:
     refs = sorted({Ref(each.tenant_id, one) for each in invoices for one in each.subscription_ids})
-    found = await subscriptions.get(tx, refs=refs)
-    return {ref for ref, each in found.items() if each.status is SubscriptionStatus.PROCESSING}
+    return await subscriptions.get(tx, refs=refs)
 
 
-def _tell(tx: Tx, before: Mapping[Ref, Case], after: Mapping[Ref, Case], *, now: datetime) -> None:
+def _policy_key(invoice: Invoice, subjects: Mapping[Ref, Subscription]) -> Key:
+    """Return whose policy holds: that of the plan of all that the invoice bills, where it is one."""
+    plans = {subjects[Ref(invoice.tenant_id, each)].terms.plan_id for each in invoice.subscription_ids}
+    return invoice.tenant_id, plans.pop() if len(plans) == 1 else None
+
+
+def _tell(
+    tx: Tx, before: Mapping[Ref, Case], after: Mapping[Ref, Case], spare: Mapping[Ref, UUID], *, now: datetime
+) -> None:
     for ref, case in after.items():
         if ref not in before:
             opened = event(CaseOpened, case, decline_code=case.last_decline_code, next_retry_at=case.next_retry_at)
             outbox.announce(tx, [opened], now=now)
             if case.is_blocking:
                 outbox.announce(tx, [event(AccessToBlock, case, reason="payment_failed")], now=now)
-        elif case.next_retry_at is not None:
-            planned = event(
-                RetryPlanned,
-                case,
-                retries_made=case.retries_made,
-                decline_code=case.last_decline_code,
-                next_retry_at=case.next_retry_at,
-            )
-            outbox.announce(tx, [planned], now=now)
+        elif case.next_retry_at is not None and case.status is Status.OPEN and ref not in spare:
+            # Not while another method is being tried: whether anything is left to wait for is known in a moment.
+            outbox.announce(tx, [retry_planned(case)], now=now)

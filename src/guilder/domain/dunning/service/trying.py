@@ -5,13 +5,15 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.dunning import store
-from guilder.domain.dunning.model import Case
-from guilder.domain.dunning.service.telling import subscription_refs
+from guilder.domain.dunning.model import Case, ChangeKind, Status
+from guilder.domain.dunning.rules import history
+from guilder.domain.dunning.service.telling import record, subscription_refs
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Payable, Payment, Status, Via
+from guilder.domain.payments.model import Payable, Payment, Via
+from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref
@@ -19,9 +21,13 @@ from guilder.platform.db.tx import Tx
 
 _DESCRIPTION_MAX = 200
 # By link: the customer may pay or not; nobody else will say what is next.
-_LEFT_TO_CUSTOMER = frozenset({Status.AWAITING_CUSTOMER, Status.REQUESTED, Status.PREPARED, Status.REQUIRES_ACTION})
+_LEFT_TO_CUSTOMER = frozenset(
+    {PaymentStatus.AWAITING_CUSTOMER, PaymentStatus.REQUESTED, PaymentStatus.PREPARED, PaymentStatus.REQUIRES_ACTION}
+)
 # With a saved method: asked for, and not final. The outcome will say what is next.
-_UNDER_WAY = frozenset({Status.REQUESTED, Status.PREPARED, Status.UNKNOWN, Status.CANCELING})
+_UNDER_WAY = frozenset(
+    {PaymentStatus.REQUESTED, PaymentStatus.PREPARED, PaymentStatus.UNKNOWN, PaymentStatus.CANCELING}
+)
 
 
 class PaymentUnderWay(Conflict):
@@ -33,15 +39,69 @@ class PaymentUnderWay(Conflict):
 async def method_added(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> None:
     """Try what these customers (by ref) are behind with at once, with the method that each has added.
 
-    It uses up none of the planned tries. For what was sent with payment terms no card is tried.
+    It uses up none of the planned tries. For what was sent with payment terms no card is tried; what a person has paused
+    is not tried either, and goes on with the new method.
     """
     cases = [case for case in await store.lock_live_of(tx, sorted(methods)) if not case.is_sent]
-    with_method = {case.ref: methods[Ref(case.tenant_id, case.customer_id)] for case in cases}
+    with_method = {case.ref: methods[case.customer_ref] for case in cases}
     named = await _usual_methods(tx, cases)
     replaced = {ref: with_method[case.ref] for case in cases if case.ref in named for ref in case.subscription_refs}
     # Whoever brings another card while the old one fails means it for what comes, too.
     await subscriptions.use_methods(tx, methods=replaced, now=now)
-    await collect(tx, cases, methods=with_method, now=now)
+    await _try(tx, cases, with_method, now=now)
+
+
+async def default_changed(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> None:
+    """Try what these customers (by ref) are behind with at once, with the method that each has made the usual one.
+
+    What was last tried with that very method is not tried again: it has just been added, and has had its try.
+    """
+    cases = [case for case in await store.lock_live_of(tx, sorted(methods)) if not case.is_sent]
+    current = await payments.current(tx, invoices=[case.invoice_ref for case in cases])
+    with_method = {
+        case.ref: methods[case.customer_ref]
+        for case in cases
+        if not _was_tried_with(current.get(case.invoice_ref), methods[case.customer_ref])
+    }
+    await _try(tx, cases, with_method, now=now)
+
+
+def _was_tried_with(payment: Payment | None, method_id: UUID) -> bool:
+    return payment is not None and payment.payment_method_id == method_id
+
+
+async def _try(tx: Tx, cases: Sequence[Case], methods: Mapping[Ref, UUID], *, now: datetime) -> None:
+    trying = [case for case in cases if case.ref in methods and case.status is not Status.PAUSED]
+    outcomes = await collect(tx, trying, methods=methods, now=now)
+    told = [
+        (case, history.same(ChangeKind.RETRIED, case, reason=history.NEW_METHOD, payment_id=payment.id))
+        for case in trying
+        if (payment := outcomes.get(case.ref)) is not None
+    ]
+    await record(tx, told, now=now)
+
+
+async def spare_methods(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, UUID]:
+    """Return, of those of these invoices for which there is one, the customer's next method that each was not tried with.
+
+    Where a payment is under way, what comes of that is awaited.
+    """
+    if not invoices:
+        return {}
+    untried = await payments.untried_methods(tx, invoices=invoices)
+    current = await payments.current(tx, invoices=invoices)
+    return {ref: methods[0].id for ref, methods in untried.items() if methods and not is_under_way(current.get(ref))}
+
+
+async def fall_back(tx: Tx, cases: Sequence[Case], *, methods: Mapping[Ref, UUID], now: datetime) -> None:
+    """Try these cases with other methods (by invoice) at once. It uses up none of the planned tries."""
+    outcomes = await collect(tx, cases, methods={case.ref: methods[case.invoice_ref] for case in cases}, now=now)
+    told = [
+        (case, history.same(ChangeKind.FELL_BACK, case, reason=case.last_decline_code, payment_id=payment.id))
+        for case in cases
+        if (payment := outcomes.get(case.ref)) is not None
+    ]
+    await record(tx, told, now=now)
 
 
 async def collect(
@@ -83,7 +143,7 @@ def is_under_way(payment: Payment | None) -> bool:
     """Say whether the money may be coming in this moment, or has come in and is not counted yet."""
     if payment is None:
         return False
-    if payment.status is Status.SUCCEEDED:
+    if payment.status is PaymentStatus.SUCCEEDED:
         return True
     return payment.via is not Via.LINK and payment.status in _UNDER_WAY
 

@@ -1,7 +1,8 @@
 """What a subscription grants, worked out from how it stands: heard in any order, it comes to the same."""
 
 from guilder.domain.catalog.model import Plan
-from guilder.domain.entitlements.model import Grant, GrantKind, LimitLeft, Purchase
+from guilder.domain.entitlements.model import Grant, GrantKind, Purchase
+from guilder.domain.entitlements.rules import limits
 from guilder.domain.subscriptions.model import Status, Subscription
 
 
@@ -27,7 +28,8 @@ def of_subscription(subscription: Subscription, plan: Plan | None, before: Grant
         valid_from=before.valid_from if before else period.starts_at,
         valid_until=subscription.ended_at or min(period.ends_at, subscription.cancel_at or period.ends_at),
         features=tuple((each.code, each.value) for each in plan.features) if plan else (),
-        limits=_limits(plan) if plan else (),
+        limits=limits.of_period(plan, period, before) if plan else (),
+        period_starts_at=period.starts_at,
         is_renewing=subscription.ended_at is None and not is_last,
         is_suspended=subscription.status in (Status.SUSPENDED, Status.PAUSED),
         ended_at=subscription.ended_at,
@@ -56,10 +58,3 @@ def opens(before: Grant | None, after: Grant) -> bool:
 
 def closes(before: Grant | None, after: Grant) -> bool:
     return before is not None and before.is_open and not after.is_open
-
-
-def _limits(plan: Plan) -> tuple[LimitLeft, ...]:
-    return tuple(
-        LimitLeft(code=each.code, name=each.name, included=each.included, used=0, left=each.included)
-        for each in plan.limits
-    )

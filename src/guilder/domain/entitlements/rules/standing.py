@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from guilder.domain.entitlements.model import Account, Grant, GrantKind, LimitLeft, Revocation, Standing
+from guilder.domain.entitlements.rules.limits import over_all
 
 # A subscription that renews is rolled by a job. Were access to end with the very period, a job that comes a minute late
 # would shut out everyone who pays; so it ends when we are told so, or after this long without any word.
@@ -62,19 +63,8 @@ def features(standing: Standing) -> dict[str, str]:
 
 
 def limits(standing: Standing) -> tuple[LimitLeft, ...]:
-    """Return how much is included over all plans: the sum, or without limit where any is."""
-    found: dict[str, LimitLeft] = {}
-    for each in (limit for grant in standing.grants for limit in grant.limits):
-        before = found.get(each.code)
-        found[each.code] = each if before is None else _sum(before, each)
-    return tuple(found[code] for code in sorted(found))
-
-
-def _sum(one: LimitLeft, other: LimitLeft) -> LimitLeft:
-    if one.included is None or other.included is None:
-        return LimitLeft(code=one.code, name=one.name, included=None, used=one.used, left=None)
-    included = one.included + other.included
-    return LimitLeft(code=one.code, name=one.name, included=included, used=one.used, left=included - one.used)
+    """Return what is left over all plans."""
+    return over_all(limit for grant in standing.grants for limit in grant.limits)
 
 
 def _has_run_out(grant: Grant, now: datetime) -> bool:

@@ -4,7 +4,10 @@ cross join lateral (
     select c.tenant_id, 'case' as kind, c.id, w.what, w.due_at from dunning.cases c
     cross join lateral (values ('its retry', c.next_retry_at), ('its reminder', c.next_reminder_at),
                                ('its block', c.block_at)) as w (what, due_at)
-    where c.tenant_id = t.tenant_id and w.due_at <= t.late_at
+    where c.tenant_id = t.tenant_id and c.status <> 'paused' and w.due_at <= t.late_at
+    union all
+    select c.tenant_id, 'case', c.id, 'letting it go on', c.paused_until from dunning.cases c
+    where c.tenant_id = t.tenant_id and c.paused_until <= t.late_at
     union all
     select o.tenant_id, 'ord', o.id, 'giving it up', o.abandon_at from orders.orders o
     where o.tenant_id = t.tenant_id and o.abandon_at <= t.late_at

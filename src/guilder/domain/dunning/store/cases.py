@@ -1,11 +1,11 @@
-"""The SQL of dunning."""
+"""Rows of cases and of the failures that they count."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from guilder.domain.dunning.model import Case, Failure, FinalAction, Policy, Status
+from guilder.domain.dunning.model import Case, Failure, Status
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Row, Tx
@@ -21,6 +21,9 @@ _CHANGING: dict[str, str] = {
     "reminders_sent": "int",
     "is_blocking": "boolean",
     "closed_at": "timestamptz",
+    "is_hard": "boolean",
+    "paused_from": "text",
+    "paused_until": "timestamptz",
 }
 _FIXED: dict[str, str] = {
     "tenant_id": "uuid",
@@ -32,6 +35,7 @@ _FIXED: dict[str, str] = {
     "is_sent": "boolean",
     "first_failed_at": "timestamptz",
     "opened_at": "timestamptz",
+    "plan_id": "uuid",
 }
 _ALL = {**_FIXED, **_CHANGING}
 _KEYED = {"tenant_id": "uuid", "id": "uuid", **_CHANGING}
@@ -54,34 +58,8 @@ _UPDATE = (
 _SELECT = "select * from dunning.cases"
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 _BY_INVOICE = "(tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
-_LIVE = "status in ('open', 'exhausted')"
+_LIVE = "status in ('open', 'exhausted', 'paused')"
 _IN_ORDER = "order by tenant_id, id for update"
-
-
-async def policies(tx: Tx, tenant_ids: Sequence[TenantId]) -> list[Policy]:
-    rows = await tx.fetch("select * from dunning.policies where tenant_id = any($1::uuid[])", list(tenant_ids))
-    return [_policy(row) for row in rows]
-
-
-async def save_policy(tx: Tx, policy: Policy, *, now: datetime) -> None:
-    await tx.execute(
-        """insert into dunning.policies as p (tenant_id, retry_days, reminder_every_days, reminders_max, final_action,
-                                              blocks_at_first_failure, grace_days, changed_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8)
-           on conflict (tenant_id) do update set
-               retry_days = excluded.retry_days, reminder_every_days = excluded.reminder_every_days,
-               reminders_max = excluded.reminders_max, final_action = excluded.final_action,
-               blocks_at_first_failure = excluded.blocks_at_first_failure, grace_days = excluded.grace_days,
-               changed_at = excluded.changed_at""",
-        policy.tenant_id,
-        list(policy.retry_days),
-        policy.reminder_every_days,
-        policy.reminders_max,
-        policy.final_action.value,
-        policy.blocks_at_first_failure,
-        policy.grace_days,
-        now,
-    )
 
 
 async def known_failures(tx: Tx, payments: Sequence[Ref]) -> set[Ref]:
@@ -130,6 +108,12 @@ async def lock_by_invoice(tx: Tx, invoices: Sequence[Ref]) -> list[Case]:
     return [_case(row) for row in await tx.fetch(f"{_SELECT} where {_BY_INVOICE} {_IN_ORDER}", *_split(invoices))]
 
 
+async def with_case(tx: Tx, invoices: Sequence[Ref]) -> set[Ref]:
+    """Return those of these invoices that have, or had, a case."""
+    rows = await tx.fetch(f"select tenant_id, invoice_id from dunning.cases where {_BY_INVOICE}", *_split(invoices))
+    return {Ref(TenantId(row["tenant_id"]), row["invoice_id"]) for row in rows}
+
+
 async def lock_live_of(tx: Tx, customers: Sequence[Ref]) -> list[Case]:
     """Lock the cases of these customers that are not ended."""
     rows = await tx.fetch(
@@ -156,8 +140,11 @@ async def subscriptions_behind(tx: Tx, subscriptions: Sequence[Ref]) -> set[Ref]
 
 async def claim_due(tx: Tx, refs: Sequence[Ref], *, column: str, now: datetime) -> list[Case]:
     """Lock those of `refs` for which this instant has come, and that nobody else is at."""
-    assert column in {"next_retry_at", "next_reminder_at", "block_at"}, column
-    rows = await tx.fetch(f"{_SELECT} where {_NAMED} and {column} <= $3 {_IN_ORDER} skip locked", *_split(refs), now)
+    assert column in {"next_retry_at", "next_reminder_at", "block_at", "paused_until"}, column
+    moving = "" if column == "paused_until" else "and status <> 'paused'"
+    rows = await tx.fetch(
+        f"{_SELECT} where {_NAMED} and {column} <= $3 {moving} {_IN_ORDER} skip locked", *_split(refs), now
+    )
     return [_case(row) for row in rows]
 
 
@@ -208,21 +195,13 @@ def _case(row: Row) -> Case:
         closed_at=row["closed_at"],
         is_sent=row["is_sent"],
         subscription_ids=_concerned(row),
+        plan_id=row["plan_id"],
+        is_hard=row["is_hard"],
+        paused_from=Status(row["paused_from"]) if row["paused_from"] else None,
+        paused_until=row["paused_until"],
     )
 
 
 def _concerned(row: Row) -> tuple[UUID, ...]:
     own = {row["subscription_id"]} if row["subscription_id"] else set()
     return tuple(sorted(own | set(row["subscription_ids"])))
-
-
-def _policy(row: Row) -> Policy:
-    return Policy(
-        tenant_id=TenantId(row["tenant_id"]),
-        retry_days=tuple(row["retry_days"]),
-        reminder_every_days=row["reminder_every_days"],
-        reminders_max=row["reminders_max"],
-        final_action=FinalAction(row["final_action"]),
-        blocks_at_first_failure=row["blocks_at_first_failure"],
-        grace_days=row["grace_days"],
-    )

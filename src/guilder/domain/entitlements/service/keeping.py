@@ -1,4 +1,4 @@
-"""The verbs of entitlements. Each may be told the same thing twice, and of different topics in any order."""
+"""What gives and takes access. Each verb may be told the same thing twice, and of different topics in any order."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,8 +9,6 @@ from guilder.domain.customers import service as customers
 from guilder.domain.entitlements import store
 from guilder.domain.entitlements.events import AccessBlocked, AccessEnded, AccessGranted, AccessRestored
 from guilder.domain.entitlements.model import (
-    Account,
-    Blocked,
     Grant,
     Lifting,
     NewAccount,
@@ -18,17 +16,13 @@ from guilder.domain.entitlements.model import (
     Purchase,
     Refunded,
     Revocation,
-    Standing,
 )
 from guilder.domain.entitlements.rules import granting
-from guilder.domain.entitlements.rules.standing import standing as standing_of
+from guilder.domain.entitlements.service.counting import tell_reached, used
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.kernel import ids
-from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref, TenantId
-from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
@@ -49,9 +43,13 @@ async def follow(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Grant]:
         )
         for ref, each in found.items()
     ]
-    changed = [grant for grant in due if grant is not None and grant != before.get(grant.ref)]
-    await _open_accounts(tx, [_customer(grant.tenant_id, grant.customer_id) for grant in changed])
+    changed = await used(tx, [grant for grant in due if grant is not None and grant != before.get(grant.ref)])
+    await _open_accounts(tx, [grant.customer_ref for grant in changed])
     await store.save_grants(tx, changed)
+    await store.project(tx, [grant.customer_ref for grant in changed], now=now)
+    await tell_reached(
+        tx, [grant.customer_ref for grant in changed if any(each.used for each in grant.limits)], now=now
+    )
     for grant in changed:
         _announce_turn(tx, before.get(grant.ref), grant, now=now)
     return changed
@@ -60,9 +58,10 @@ async def follow(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Grant]:
 async def grant_products(tx: Tx, *, purchases: Sequence[Purchase], now: datetime) -> list[Grant]:
     """Give access to what was bought, once an order."""
     grants = [granting.of_purchase(each) for each in purchases]
-    await _open_accounts(tx, [_customer(grant.tenant_id, grant.customer_id) for grant in grants])
+    await _open_accounts(tx, [grant.customer_ref for grant in grants])
     written = await store.insert_grants(tx, grants)
     new = [grant for grant in grants if grant.ref in written]
+    await store.project(tx, [grant.customer_ref for grant in new], now=now)
     outbox.announce(tx, [_granted(grant) for grant in new], now=now)
     return new
 
@@ -79,6 +78,7 @@ async def block(tx: Tx, *, blocks: Sequence[NewBlock], now: datetime) -> None:
         for each in blocks
         if (ref := Ref(each.tenant_id, each.cause_id)) in written
     }
+    await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in events.values()], now=now)
     outbox.announce(tx, list(events.values()), now=now)
 
 
@@ -92,6 +92,7 @@ async def unblock(tx: Tx, *, liftings: Sequence[Lifting], now: datetime) -> None
         for each in once
         if Ref(each.tenant_id, each.cause_id) in lifted
     ]
+    await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in events], now=now)
     outbox.announce(tx, events, now=now)
 
 
@@ -101,6 +102,7 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
     revocations = [_revocation(each, invoices.get(Ref(each.tenant_id, each.invoice_id))) for each in refunds]
     await _open_accounts(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations])
     written = await store.insert_revocations(tx, revocations)
+    await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations], now=now)
     closed = await store.of_invoices(tx, sorted(written))
     taken = [
         Ref(each.tenant_id, each.subscription_id)
@@ -111,38 +113,10 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
     outbox.announce(tx, [_ended(grant) for grant in [*closed, *shut]], now=now)
 
 
-async def register(tx: Tx, *, accounts: Sequence[NewAccount]) -> None:
+async def register(tx: Tx, *, accounts: Sequence[NewAccount], now: datetime) -> None:
     """Know customers by both of their names, so that the first question about them is answered in one read."""
     await store.open_accounts(tx, accounts)
-
-
-async def standing(
-    tx: Tx, *, text: str, now: datetime, only: CustomerId | None = None, code: str | None = None
-) -> Standing:
-    """Return what a customer, by id or organization id, may use now; `code` looks at grants of that code alone.
-
-    `only` is the one customer that whoever asks may see.
-
-    :raises NotFound: no such customer
-    """
-    found = await store.account(tx, customer_id=ids.from_text("cus", text), organization_id=text, code=code, now=now)
-    if found is None:
-        # Taken on a moment ago, and not heard of yet.
-        customer = await customers.find(tx, text=text, only=only)
-        found = Account(tenant_id=customer.tenant_id, customer_id=customer.id, organization_id=customer.organization_id)
-    if only is not None and found.customer_id != only:
-        raise NotFound("there is no such customer")
-    return standing_of(found, now=now)
-
-
-async def blocked(tx: Tx, *, query: PageQuery) -> Page[Blocked]:
-    """List the tenant's customers who are shut out."""
-    return page_of(await store.blocked(tx, query), query, lambda each: each.customer_id)
-
-
-async def that_blocked(tx: Tx, *, causes: Sequence[Ref]) -> set[Ref]:
-    """Return those of these causes that have ever shut anybody out."""
-    return await store.that_blocked(tx, causes)
+    await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in accounts], now=now)
 
 
 async def _open_accounts(tx: Tx, refs: Sequence[Ref]) -> None:

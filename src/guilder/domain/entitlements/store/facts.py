@@ -1,8 +1,7 @@
-"""The SQL of entitlements.
+"""Rows of facts: accounts, grants, blocks and revocations, as they were heard.
 
-The hot question is answered by one statement: one step to the account, and from there one index range each for its open
-grants, blocks and revocations. A ready-made row per customer would save two of these steps and be a second truth to keep
-right; the ranges are short and lie together.
+What is asked of one product's code alone is answered from here: one step to the account, and from there one index range
+each. The whole answer about a customer is one row (standings.py).
 """
 
 from collections.abc import Sequence
@@ -45,6 +44,7 @@ _GRANT: dict[str, str] = {
     "is_suspended": "boolean",
     "invoice_id": "uuid",
     "ended_at": "timestamptz",
+    "period_starts_at": "timestamptz",
 }
 _JSON = {"features", "limits"}
 _KEPT = {"tenant_id", "source_id", "customer_id", "kind", "valid_from"}
@@ -126,6 +126,18 @@ async def lock_grants(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, Grant]:
     return {grant.ref: grant for grant in map(_grant, rows)}
 
 
+async def lock_metered(tx: Tx, customers: Sequence[Ref]) -> list[Grant]:
+    """Lock the open grants of these customers that have a limit which a meter counts for."""
+    rows = await tx.fetch(
+        """select *, features::text as features_json, limits::text as limits_json from entitlements.grants
+            where (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[])) and ended_at is null
+              and kind = 'subscription' and limits @? '$[*] ? (@.meter != "")'
+            order by tenant_id, source_id for update""",
+        *_split(customers),
+    )
+    return [_grant(row) for row in rows]
+
+
 async def save_grants(tx: Tx, grants: Sequence[Grant]) -> None:
     """Write grants as they stand now; whose they are and since when does not change."""
     if grants:
@@ -193,6 +205,25 @@ async def that_blocked(tx: Tx, causes: Sequence[Ref]) -> set[Ref]:
         *_split(causes),
     )
     return {Ref(TenantId(row["tenant_id"]), row["cause_id"]) for row in rows}
+
+
+async def block_of(tx: Tx, cause_id: UUID) -> NewBlock | None:
+    """Return what shuts a customer out because of this cause; None where nothing does."""
+    row = await tx.fetchrow(
+        """select tenant_id, customer_id, cause_id, reason, since from entitlements.blocks
+            where tenant_id = $1 and cause_id = $2 and lifted_at is null""",
+        tx.tenant_id,
+        cause_id,
+    )
+    if row is None:
+        return None
+    return NewBlock(
+        tenant_id=TenantId(row["tenant_id"]),
+        customer_id=CustomerId(row["customer_id"]),
+        cause_id=row["cause_id"],
+        reason=row["reason"],
+        since=row["since"],
+    )
 
 
 async def insert_revocations(tx: Tx, revocations: Sequence[Revocation]) -> set[Ref]:

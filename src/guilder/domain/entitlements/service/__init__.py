@@ -1,0 +1,32 @@
+"""The verbs of entitlements."""
+
+from guilder.domain.entitlements.service.counting import count
+from guilder.domain.entitlements.service.disputing import (
+    DISPUTED,
+    BlockedForDebt,
+    dispute_opened,
+    readmit,
+    set_settings,
+    settings,
+)
+from guilder.domain.entitlements.service.keeping import block, follow, grant_products, register, revoke, unblock
+from guilder.domain.entitlements.service.reading import blocked, standing, that_blocked
+
+__all__ = [
+    "DISPUTED",
+    "BlockedForDebt",
+    "block",
+    "blocked",
+    "count",
+    "dispute_opened",
+    "follow",
+    "grant_products",
+    "readmit",
+    "register",
+    "revoke",
+    "set_settings",
+    "settings",
+    "standing",
+    "that_blocked",
+    "unblock",
+]

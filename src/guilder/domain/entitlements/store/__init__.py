@@ -1,0 +1,51 @@
+"""All SQL of entitlements: the facts as they were heard, and what they amount to, one row a customer."""
+
+from guilder.domain.entitlements.store.facts import (
+    account,
+    block_of,
+    blocked,
+    insert_blocks,
+    insert_grants,
+    insert_revocations,
+    lift,
+    lock_grants,
+    lock_metered,
+    of_invoices,
+    open_accounts,
+    save_grants,
+    that_blocked,
+    without_account,
+)
+from guilder.domain.entitlements.store.standings import (
+    Threshold,
+    project,
+    reach,
+    save_settings,
+    settings,
+    standing,
+    standings,
+)
+
+__all__ = [
+    "Threshold",
+    "account",
+    "block_of",
+    "blocked",
+    "insert_blocks",
+    "insert_grants",
+    "insert_revocations",
+    "lift",
+    "lock_grants",
+    "lock_metered",
+    "of_invoices",
+    "open_accounts",
+    "project",
+    "reach",
+    "save_grants",
+    "save_settings",
+    "settings",
+    "standing",
+    "standings",
+    "that_blocked",
+    "without_account",
+]
