@@ -14,8 +14,9 @@ from uuid import UUID
 from guilder.domain.customers.model import Customer
 from guilder.domain.gateways import handlers as gateway_handlers
 from guilder.domain.gateways import service as gateways
+from guilder.domain.gateways.adapters.manual.client import Manual
 from guilder.domain.gateways.adapters.simulated.client import Simulated
-from guilder.domain.gateways.events import GatewayAnswered, GatewayRequested, NoticeReceived
+from guilder.domain.gateways.events import BooksRead, GatewayAnswered, GatewayRequested, NoticeReceived
 from guilder.domain.gateways.model import GatewayAccount
 from guilder.domain.gateways.performers import performers
 from guilder.domain.identity import service as identity
@@ -23,7 +24,7 @@ from guilder.domain.identity.model import Tenant
 from guilder.domain.payments import handlers as payment_handlers
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.events import PaymentRequested
-from guilder.domain.payments.model import MethodStatus, Payable, Payment, PaymentMethod, Via
+from guilder.domain.payments.model import MethodStatus, Payable, Payment, PaymentMethod, Route, Via
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
@@ -45,6 +46,7 @@ REACTIONS = (
     Reaction("payments", PaymentRequested, payment_handlers.on_payment_requested),
     Reaction("payments", GatewayAnswered, payment_handlers.on_gateway_answered),
     Reaction("payments", NoticeReceived, payment_handlers.on_notice_received),
+    Reaction("payments", BooksRead, payment_handlers.on_books_read),
 )
 
 
@@ -91,6 +93,44 @@ class Till:
             [made] = await payments.collect(tx, payables=[payable or self.payable(**over)], now=self.now)
         return made
 
+    async def another_account(self, **over: Any) -> GatewayAccount:
+        """Connect another account of the tenant's at the provider: it is another merchant there."""
+        async with self.tx() as tx:
+            made = await a_gateway(tx, **{"is_default": False, "now": self.now, **over})
+        await self.settle()
+        return made
+
+    async def a_manual_account(self, **over: Any) -> GatewayAccount:
+        """Connect an account for transfers."""
+        said = {"gateway": Manual.name, "name": "Our bank", "is_default": False, "now": self.now}
+        settings = {"instructions": "To: Guilder Ltd\nIBAN: NL00 BANK 0000", "reference_prefix": "INV-"}
+        async with self.tx() as tx:
+            made = await gateways.connect(tx, secret_key="", settings=settings, **{**said, **over})
+        await self.settle()
+        return made
+
+    async def ails(self, account: GatewayAccount, *, down_until: datetime | None = None, **over: Any) -> None:
+        """Have an account be down, refused or quarantined; or well again, without saying anything."""
+        said = {"down_until": down_until, "refused_at": None, "quarantined_at": None, **over}
+        async with self.tx() as tx:
+            await tx.execute(
+                "update gateways.accounts set down_until = $2, refused_at = $3, quarantined_at = $4 where id = $1",
+                account.id,
+                said["down_until"],
+                said["refused_at"],
+                said["quarantined_at"],
+            )
+
+    async def routed(self, *routes: Route) -> None:
+        async with self.tx() as tx:
+            await payments.set_routes(tx, routes=routes, now=self.now)
+
+    async def methods(self) -> list[PaymentMethod]:
+        """Return the customer's methods in the order in which they are tried."""
+        async with self.tx() as tx:
+            found = await payments.methods(tx, customer_id=self.customer.id)
+        return sorted(found, key=lambda each: each.rank)
+
     async def open(self, payment: Payment) -> Payment:
         async with self.tx() as tx:
             await payments.open_session(
@@ -108,10 +148,10 @@ class Till:
         async with self.tx() as tx:
             return (await payments.current(tx, invoices=[ref]))[ref]
 
-    async def a_card(self, token: str = "pm_card_ok") -> PaymentMethod:
+    async def a_card(self, token: str = "pm_card_ok", **over: Any) -> PaymentMethod:
         """Save a card by a test token; it is validated by the provider."""
         async with self.tx() as tx:
-            asked = await payments.add_method(tx, customer_id=self.customer.id, token=token, now=self.now)
+            asked = await payments.add_method(tx, customer_id=self.customer.id, token=token, now=self.now, **over)
         await self.settle()
         async with self.tx() as tx:
             method = await payments.method(tx, method_id=asked.id)
@@ -181,7 +221,9 @@ async def a_till(database: Database, provider: Provider, *, now: datetime = NOW)
     clocks = identity.Clocks(clock)
     gateway = Simulated(base_url=provider.url)
     merchant = Merchant(provider, f"shop_{secrets.token_hex(8)}")
-    runner = Runner(database, performers({gateway.name: gateway}, public_url=PUBLIC_URL), clocks, clock=wall)
+    runner = Runner(
+        database, performers({gateway.name: gateway, Manual.name: Manual()}, public_url=PUBLIC_URL), clocks, clock=wall
+    )
     try:
         async with database.transaction(actor="test") as tx:
             tenant = await a_tenant(tx, now=now)

@@ -130,6 +130,14 @@ async def make_default(session: Session, account_id: AccountRef) -> Envelope[Gat
     return ok(to_wire(await service.make_default(session.tx, account_id=account_id)))
 
 
+@router.post("/gateways/{account_id}/read-books", permission=WRITE, status_code=202)
+async def read_books(session: Session, account_id: AccountRef) -> Envelope[GatewayOut]:
+    """Have the provider's own books read now; a sandbox's are read at no other time. `GET /api/settlements` shows them."""
+    account = await service.one(session.tx, account_id=account_id)
+    await service.read_books(session.tx, accounts=[account], now=session.now)
+    return ok(to_wire(account))
+
+
 @router.delete("/gateways/{account_id}", permission=WRITE)
 async def retire_gateway(session: Session, account_id: AccountRef) -> Envelope[GatewayOut]:
     """Charge there no more. What was asked of it is still looked up, and its webhooks are heard."""

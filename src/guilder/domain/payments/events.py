@@ -212,3 +212,17 @@ class DisputeLost(DisputeEvent):
     name: ClassVar = "payments.dispute.lost"
 
     decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DifferenceFound(Event):
+    """A provider's books and ours do not agree: a person should look at it."""
+
+    name: ClassVar = "payments.difference.found"
+    topic: ClassVar = "payments.settlements"
+    key: ClassVar = "account_id"
+
+    difference_id: UUID
+    account_id: UUID
+    what: str
+    payment_id: UUID | None = None

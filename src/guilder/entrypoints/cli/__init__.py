@@ -2,7 +2,18 @@
 
 import typer
 
-from guilder.entrypoints.cli import clock, dead_letters, doctor, ground, keys, running, sandboxes, tenants
+from guilder.entrypoints.cli import (
+    clock,
+    dead_letters,
+    doctor,
+    ground,
+    keys,
+    listen,
+    quarantine,
+    running,
+    sandboxes,
+    tenants,
+)
 from guilder.entrypoints.cli.speaking import Polite
 
 app = typer.Typer(
@@ -18,10 +29,12 @@ app = typer.Typer(
 running.add_to(app)
 ground.add_to(app)
 doctor.add_to(app)
+listen.add_to(app)
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="keys")
 app.add_typer(sandboxes.app, name="sandbox")
 app.add_typer(clock.app, name="clock")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(quarantine.app, name="quarantine")
 
 __all__ = ["app"]

@@ -125,6 +125,27 @@ async def lock_told(tx: Tx, keys: Sequence[tuple[TenantId, str]]) -> list[Paymen
     return [_from_row(row) for row in rows]
 
 
+async def by_key(tx: Tx, keys: Sequence[tuple[TenantId, str]]) -> list[Payment]:
+    rows = await tx.fetch(
+        f"{_SELECT} where (p.tenant_id, p.business_key) in (select * from unnest($1::uuid[], $2::text[]))",
+        [tenant_id for tenant_id, _ in keys],
+        [key for _, key in keys],
+    )
+    return [_from_row(row) for row in rows]
+
+
+async def settled_at(tx: Tx, account: Ref, *, since: datetime, until: datetime) -> list[Payment]:
+    """Return what came in through this account over a time."""
+    rows = await tx.fetch(
+        f"""{_SELECT} where p.tenant_id = $1 and p.account_id = $2 and p.status = 'succeeded'
+              and p.settled_at >= $3 and p.settled_at < $4""",
+        *account,
+        since,
+        until,
+    )
+    return [_from_row(row) for row in rows]
+
+
 async def last_attempts(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, int]:
     rows = await tx.fetch(
         f"""select p.tenant_id, p.invoice_id, max(p.attempt) as attempt from payments.payments p
