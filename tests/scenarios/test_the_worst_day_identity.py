@@ -144,6 +144,8 @@ BODIES = {
     "PATCH /api/customers/{id}": {"name": "Mine now"},
     "PUT /api/plans/{plan_id}": NEW_PLAN,
     "POST /api/gateways/{account_id}/key": {"secret_key": "sk_sim_mine"},
+    "POST /api/settlements/differences/{difference_id}/resolve": {"reason": "Mine now"},
+    "POST /api/settlements/found/{found_id}/put-aside": {"reason": "Mine now"},
     "POST /api/payments/{payment_id}/refund-requests": {"reason": "Mine now"},
     "POST /api/customers/{id}/payment-methods": {"token": "pm_card_ok"},
     "POST /api/refunds/{refund_id}/grant": {},
@@ -204,7 +206,7 @@ KINDS = {
     "order_id": "ord", "case_id": "case", "notification_id": "msg", "customer_id": "cus", "customer": "cus",
     "/api/customers": "cus", "/api/api-keys": "key", "/api/token-trusts": "trust", "/api/issuers": "iss",
     "meter_id": "mtr", "tax_rate_id": "txr", "alert_id": "alr", "event_id": "event", "grant_id": "ppc",
-    "/api/discounts": "disc", "discount_id": "disc",
+    "/api/discounts": "disc", "discount_id": "disc", "difference_id": "dif", "found_id": "fnd",
 }  # fmt: skip
 
 
