@@ -19,7 +19,7 @@ TENANT = TenantId(ids.new(NOW))
 GARBLED = ("drop_before", "drop_after", "status", "html", "truncated", "unknown_status", "wrong_amount")
 
 
-class GatewayContract:
+class GatewayGround:
     """Subclasses give the fixtures `gateway`, `credentials` and `merchant` (the provider's side), and what is below.
 
     `break_answer` has one answer of the provider go wrong, in one of GARBLED's ways, or `hang` (longer than the
@@ -107,6 +107,14 @@ class GatewayContract:
         outcome = await gateway.confirm(credentials, request, key="c" + request.business_key)
         assert outcome.kind is OutcomeKind.SUCCEEDED, outcome
         return request
+
+    async def read(self, gateway, merchant, body, headers, *, now):
+        secret, settings = self.notice_keys(merchant)
+        return await gateway.read_notice(headers, body, secret=secret, settings=settings, now=now)
+
+
+class GatewayContract(GatewayGround):
+    """What each of them is tried by."""
 
     async def test_preparing_charges_nothing_and_is_done_once_per_key(self, gateway, credentials, merchant):
         request = await self.prepared(gateway, credentials)
@@ -249,10 +257,6 @@ class GatewayContract:
         with pytest.raises(ValueError) as refused:
             gateway.mode_of("of-nobody-1234567", {})
         assert "of-nobody" not in str(refused.value)
-
-    async def read(self, gateway, merchant, body, headers, *, now):
-        secret, settings = self.notice_keys(merchant)
-        return await gateway.read_notice(headers, body, secret=secret, settings=settings, now=now)
 
     async def test_its_notices_are_read_as_its_answers_are(self, gateway, credentials, merchant):
         request = await self.paid(gateway, credentials)

@@ -1,108 +1,43 @@
-"""Stripe's adapter against the contract: the real SDK over real HTTP, to a Stripe of our own."""
+"""Stripe's adapter against the contract."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from datetime import datetime
-
-import pytest
+import httpx
 
 from guilder.domain.gateways.adapters.stripe.client import Stripe
-from guilder.domain.gateways.model import GatewayRequest
-from guilder.domain.gateways.port import Credentials
-from guilder.kernel.currency import exponent
+from guilder.domain.gateways.model import OutcomeKind
 from guilder.kernel.money import Money
 from tests.contracts.gateway_contract import GatewayContract
-from tests.support.fakes.stripe.hooks import sign
-from tests.support.fakes.stripe.server import FakeStripe, Merchant
-
-SECRET = "whsec_of_this_endpoint"
-TIMEOUT_S = 2
+from tests.contracts.stripe_ground import TIMEOUT_S, StripeGround
 
 
-@pytest.fixture(scope="module")
-def fake() -> Iterator[FakeStripe]:
-    with FakeStripe() as fake:
-        yield fake
+class TestStripe(StripeGround, GatewayContract):
+    async def test_a_key_that_was_broken_on_is_not_asked_under_for_a_day(self, gateway, credentials, merchant):
+        request = await self.prepared(gateway, credentials)
+        merchant.fault("broken", "confirm")
+        assert (await gateway.confirm(credentials, request, key="c")).kind is OutcomeKind.UNKNOWN
+        assert (await gateway.confirm(credentials, request, key="c")).kind is OutcomeKind.SUCCEEDED
+        assert (await gateway.confirm(credentials, request, key="c")).kind is OutcomeKind.SUCCEEDED
+        assert self.charged(merchant) == [Money(4900, "EUR")]
 
+    async def test_a_provider_that_is_not_there_is_unknown(self, credentials):
+        nowhere = Stripe(base_url="http://127.0.0.1:9", timeout_s=TIMEOUT_S)
+        outcome = await nowhere.lookup(credentials, self.a_request())
+        assert (outcome.kind, outcome.is_outage) == (OutcomeKind.UNKNOWN, True)
+        await nowhere.close()
 
-class TestStripe(GatewayContract):
-    name = "stripe"
-    good_card = "pm_card_visa"
-    declined_card = "pm_card_visa_chargeDeclinedInsufficientFunds"
-    hard_card = "pm_card_visa_chargeDeclinedLostCard"
-    hard_card_not_saved = "pm_card_visa_chargeDeclinedStolenCard"
-    wrong_credentials = Credentials(secret_key="sk_test_wrong_1234567890")
-    has_disputes = True
-    chargeable = (
-        Money(4901, "EUR"),
-        Money(12345, "JPY"),
-        Money(12340, "KWD"),
-        Money(7, "ISK"),
-        Money(3, "UGX"),
-        Money(12345, "HUF"),
-        Money(12345, "TWD"),
-        Money(500, "MGA"),
-    )
-    not_chargeable = (Money(12345, "KWD"), Money(501, "MGA"), Money(1000, "IQD"), Money(1000, "LYD"))
+    async def test_every_request_is_of_the_pinned_version_and_only_writes_have_keys(
+        self, gateway, credentials, merchant
+    ):
+        request = await self.paid(gateway, credentials)
+        await gateway.lookup(credentials, request)
+        assert {each["version"] for each in merchant.account.asked} == {"2026-10-28.endive"}
+        keys = [(each["method"], bool(each["key"])) for each in merchant.account.asked]
+        assert keys == [("POST", True)] * 3 + [("GET", False)]
 
-    @pytest.fixture
-    def merchant(self, fake) -> Merchant:
-        return fake.merchant()
-
-    @pytest.fixture
-    async def gateway(self, fake) -> AsyncIterator[Stripe]:
-        gateway = Stripe(base_url=fake.url, timeout_s=TIMEOUT_S)
-        yield gateway
-        await gateway.close()
-
-    @pytest.fixture
-    def credentials(self, merchant) -> Credentials:
-        return Credentials(secret_key=merchant.secret_key)
-
-    def break_answer(self, merchant: Merchant, *, op: str, mode: str) -> None:
-        if mode == "busy":
-            merchant.fault("status", op, status=429, retry_after=7)
-        else:
-            merchant.fault(mode, op, seconds=TIMEOUT_S + 1)
-
-    def charged(self, merchant: Merchant) -> list[Money]:
-        found = []
-        for each in merchant.charges():
-            currency = each["currency"].upper()
-            minor = each["worth"].scaleb(exponent(currency))
-            assert minor == int(minor), each
-            found.append(Money(int(minor), currency))
-        return found
-
-    def notice_keys(self, merchant: Merchant) -> tuple[str, Mapping[str, str]]:
-        return SECRET, {}
-
-    def signed(self, merchant: Merchant, body: bytes, *, at: datetime) -> dict[str, str]:
-        return {"stripe-signature": sign(body, at=int(at.timestamp()), keys=[SECRET])}
-
-    def forged(self, merchant: Merchant, body: bytes, *, at: datetime) -> list[dict[str, str]]:
-        seconds = int(at.timestamp())
-        right = sign(body, at=seconds, keys=[SECRET])
-        headers = [
-            sign(body, at=seconds, keys=["whsec_of_another"]),
-            right.replace("v1=", "v0="),
-            right.replace(f"t={seconds}", f"t={seconds + 1}"),
-            right + f",t={seconds}",
-            sign(body, at=seconds, keys=["x"] * 6 + [SECRET]),
-            "t=abc,v1=0",
-            f"t={seconds}",
-            f"t={seconds},v1=",
-            f"t=-{seconds},v1=0",
-            "nonsense",
-            "",
-            "t" * 10**6,
-        ]
-        return [{}, *({"stripe-signature": each} for each in headers)]
-
-    async def notice_of_payment(self, merchant: Merchant, paid: GatewayRequest) -> bytes:
-        return merchant.body("payment_intent.succeeded", paid.provider_ref)
-
-    async def notice_of_dispute(self, merchant: Merchant, paid: GatewayRequest) -> bytes:
-        return merchant.body("charge.dispute.funds_withdrawn", merchant.dispute(paid.provider_ref))
-
-    def strange_notice(self, merchant: Merchant) -> bytes:
-        return b'{"id": "evt_9", "type": "planet.discovered", "data": {"object": {"moons": [1, {}]}}, "new": null}'
+    async def test_the_contract_fails_where_a_request_is_not_as_published(self, credentials, merchant, gateway):
+        answer = httpx.post(
+            f"{merchant.fake.url}/v1/payment_intents",
+            headers={"authorization": f"Bearer {merchant.secret_key}"},
+            data={"amount": "1", "currency": "eur", "colour": "blue"},
+            trust_env=False,
+        )
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "parameter_unknown")

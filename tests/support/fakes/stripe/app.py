@@ -56,6 +56,10 @@ class Api:
         if fault is not None and fault.mode in _SPARES:
             return _spared(fault)
         asked = forms.read(sent, route.shape)
+        if fault is not None and fault.mode == "broken" and key not in account.keys:
+            body = Refusal(500, "", "Something went wrong at Stripe's end.", kind="api_error").body
+            account.keys[key] = Kept(asked=f"{request.url.path} {sent}", at=account.clock, status=500, body=body)
+            return JSONResponse(body, status_code=500)
         status, body, is_replay = self._done(account, route, ref, asked, key=key, sent=f"{request.url.path} {sent}")
         headers = {"request-id": f"req_{len(account.asked)}", **({"idempotent-replayed": "true"} if is_replay else {})}
         if fault is None:

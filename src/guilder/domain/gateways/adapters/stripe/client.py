@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from uuid import uuid4
 
 import stripe
 
@@ -59,10 +60,13 @@ class Stripe:
             "off_session": True,
             "expand": ["latest_charge"],
         }
-        call = self._client(credentials).v1.payment_intents.confirm_async(
-            request.provider_ref, confirming, {"idempotency_key": key}
-        )
-        return _intent(await ask(call), request)
+        intents = self._client(credentials).v1.payment_intents
+        reply = await ask(intents.confirm_async(request.provider_ref, confirming, {"idempotency_key": key}))
+        if reply.is_stuck:
+            # An intent is charged once, under whatever key: so another key is asked under, not the same for a day.
+            again = f"{key}:{uuid4()}"
+            reply = await ask(intents.confirm_async(request.provider_ref, confirming, {"idempotency_key": again}))
+        return _intent(reply, request)
 
     async def lookup(self, credentials: Credentials, request: GatewayRequest) -> Outcome | None:
         client = self._client(credentials)

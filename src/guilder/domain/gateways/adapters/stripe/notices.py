@@ -76,7 +76,7 @@ def _told(notice: Notice, about: Document) -> Notice:
         case "payment_intent":
             return _answer(notice, about, RequestKind.CHARGE, _intent(about))
         case "setup_intent":
-            return _answer(notice, about, RequestKind.SETUP, mapping.from_setup(about))
+            return _answer(notice, about, RequestKind.SETUP, _woken(mapping.from_setup(about)))
         case "checkout.session":
             return _session(notice, about)
         case "charge" if notice.type == "charge.succeeded":
@@ -109,10 +109,15 @@ def _intent(intent: Document) -> Outcome | None:
 def _session(notice: Notice, session: Document) -> Notice:
     """Read a page's news: closed, or complete with money that is still on its way or a card that is to be looked up."""
     if session.get("mode") == "setup":
-        return _answer(notice, session, RequestKind.SETUP, mapping.from_session(session, None))
+        return _answer(notice, session, RequestKind.SETUP, _woken(mapping.from_session(session, None)))
     if session.get("mode") != "payment" or session.get("payment_status") == "paid":
         return notice
-    return _answer(notice, session, RequestKind.CHARGE, mapping.from_session(session, None))
+    return _answer(notice, session, RequestKind.CHARGE, _woken(mapping.from_session(session, None)))
+
+
+def _woken(outcome: Outcome) -> Outcome:
+    """Have it looked up at once, where the event does not say which card was saved, or how a page ended."""
+    return replace(outcome, is_approved=outcome.is_pending)
 
 
 def _dispute(dispute: Document) -> DisputeNews | None:

@@ -5,7 +5,7 @@ import stripe
 from guilder.domain.gateways.adapters.stripe import mapping
 from guilder.domain.gateways.adapters.stripe.finding import rows
 from guilder.domain.gateways.adapters.stripe.mapping import Document
-from guilder.domain.gateways.adapters.stripe.sdk import API_VERSION, Reply, ask
+from guilder.domain.gateways.adapters.stripe.sdk import API_VERSION, Reply, RightMissing, ask
 from guilder.domain.gateways.model import Finding, OutcomeKind, Registration
 from guilder.domain.gateways.port import Credentials, CredentialsRefused
 
@@ -61,10 +61,10 @@ async def register(client: stripe.StripeClient, credentials: Credentials, *, url
     Stripe tells a secret once, when an endpoint is made. So the one that we made before is kept (we know it by its id),
     and any other of this address is replaced: the new one first, so that no event goes unheard.
     """
-    account = await ask(client.v1.accounts.retrieve_current_async())
+    account = await _account(client)
     listed = await ask(client.v1.webhook_endpoints.list_async({"limit": 100}))
     for reply in (account, listed):
-        if reply.body is None:
+        if reply.doubt is not None or reply.error is not None:
             return _failed(reply)
     settings = {"mode": "live" if "_live_" in credentials.secret_key[:9] else "test"}
     name = mapping.text(account.body or {}, "id")
@@ -92,19 +92,29 @@ async def register(client: stripe.StripeClient, credentials: Credentials, *, url
     return Registration(kind=OutcomeKind.SUCCEEDED, endpoint_secret=secret, provider_account=name, settings=settings)
 
 
+async def _account(client: stripe.StripeClient) -> Reply:
+    """Read whose key this is; a restricted one may not be allowed to say, and does all the rest all the same."""
+    try:
+        return await ask(client.v1.accounts.retrieve_current_async())
+    except RightMissing:
+        return Reply()
+
+
 async def check(client: stripe.StripeClient, credentials: Credentials, *, webhook_url: str) -> list[Finding]:
     """Say what is right and wrong with the key, the account and our webhook there, and what to do about it."""
     try:
-        account = await ask(client.v1.accounts.retrieve_current_async())
+        account = await _account(client)
     except CredentialsRefused:
         advice = f"Stripe does not take this key. Make a new one at {_DASHBOARD}/apikeys and connect it."
         return [Finding(what="key", is_ok=False, advice=advice)]
-    if account.body is None:
+    if account.doubt is not None or account.error is not None:
         return [Finding(what="key", is_ok=False, advice=f"Stripe could not be asked: {_why(account)}. Try again.")]
     is_live = "_live_" in credentials.secret_key[:9]
     mode = "This key moves money." if is_live else "This is a test key: nobody is charged."
     found = [Finding(what="key", is_ok=True), Finding(what="mode", is_ok=True, advice=mode)]
-    if account.body.get("charges_enabled") is True:
+    if account.body is None:
+        found.append(Finding(what="charges", is_ok=True, advice="This key may not see whether the account may charge."))
+    elif account.body.get("charges_enabled") is True:
         found.append(Finding(what="charges", is_ok=True))
     else:
         advice = f"Stripe lets this account charge nobody yet. Finish its set-up at {_DASHBOARD}/account."

@@ -29,6 +29,10 @@ _KEY_CODES = frozenset({"api_key_expired", "platform_api_key_expired", "secret_k
 stripe.enable_telemetry = False
 
 
+class RightMissing(CredentialsRefused):
+    """The key is good, and may not do this."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What came back: a document, a definite refusal, or why it is not known."""
@@ -36,6 +40,12 @@ class Reply:
     body: Document | None = None
     error: Document | None = None
     doubt: Outcome | None = None
+    # Stripe repeats what it answered to the first call under this key: also that it broke down, for a day.
+    is_replay: bool = False
+
+    @property
+    def is_stuck(self) -> bool:
+        return self.is_replay and self.doubt is not None
 
     @property
     def is_missing(self) -> bool:
@@ -102,7 +112,7 @@ class Sdk:
 async def ask(call: Awaitable[Any]) -> Reply:
     """Await a call of the SDK's and say what came of it.
 
-    :raises CredentialsRefused: the key is not taken, or lacks a right
+    :raises CredentialsRefused: the key is not taken, or (RightMissing) may not do this
     """
     try:
         answer = await call
@@ -139,14 +149,14 @@ def _read(error: stripe.StripeError) -> Reply:
                 is_outage=error.http_status != 409,
                 retry_after_s=_retry_after(error),
             )
-            return Reply(doubt=said)
+            return Reply(doubt=said, is_replay=_is_replay(error))
 
 
 def _forbidden(error: stripe.PermissionError) -> Reply:
     """A key without the right to do this is as good as none: an owner must give it the right. Else nothing is known."""
     said = _error_of(error)
     if said.get("code") in _KEY_CODES or "key" in str(said.get("message", "")).lower():
-        raise CredentialsRefused("Stripe refuses this key the right to do this") from error
+        raise RightMissing("Stripe refuses this key the right to do this") from error
     return Reply(doubt=mapping.unknown("answered 403", is_outage=False))
 
 
@@ -154,6 +164,10 @@ def _error_of(error: stripe.StripeError) -> Document:
     body = error.json_body
     said = body.get("error") if isinstance(body, dict) else None
     return said if isinstance(said, dict) else {}
+
+
+def _is_replay(error: stripe.StripeError) -> bool:
+    return (error.headers or {}).get("idempotent-replayed", "") == "true"
 
 
 def _retry_after(error: stripe.StripeError) -> int | None:
