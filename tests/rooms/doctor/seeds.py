@@ -17,6 +17,15 @@ def _copy(table: str, where: str, **over: str) -> str:
                from {table} x where {where} limit 1"""
 
 
+def _dispute(status: str, amount: str) -> str:
+    """Insert a dispute of a payment of which nothing is booked."""
+    return f"""insert into payments.disputes (tenant_id, id, payment_id, invoice_id, customer_id, account_id, gateway,
+                   dispute_ref, amount_minor, currency, reason, status, alert, noticed_at, opened_at, decided_at)
+               select tenant_id, gen_random_uuid(), id, invoice_id, customer_id, account_id, gateway, 'dp_1', {amount},
+                      currency, '', {status}, '', settled_at, settled_at, case when {status} = 'lost' then settled_at end
+               from payments.payments where id = {_PAID}"""
+
+
 SEEDS: list[tuple[str, str]] = [
     (
         "I01",
@@ -55,6 +64,14 @@ SEEDS: list[tuple[str, str]] = [
         "I08",
         _copy("payments.refunds", "true", id="gen_random_uuid()", amount_minor="1000000", status="'pending'"),
     ),
+    ("I08", _dispute("'lost'", "1000000")),
+    (
+        "I08",  # its money and its price as credit
+        """insert into payments.withheld (tenant_id, invoice_id, amount_minor)
+            select r.tenant_id, p.invoice_id, p.amount_minor from payments.refunds r
+            join payments.payments p on p.tenant_id = r.tenant_id and p.id = r.payment_id
+            where r.status = 'succeeded' and not r.is_pay_out and not r.is_overpayment limit 1""",
+    ),
     ("I09", _copy("ledger.entries", "true", id="gen_random_uuid()")),
     ("I09b", f"delete from ledger.entries where source_id = {_PAID}"),
     ("I09b", f"update payments.payments set status = 'declined' where id = {_PAID}"),
@@ -70,6 +87,9 @@ SEEDS: list[tuple[str, str]] = [
             from customers.customers limit 1""",
     ),
     ("I10c", f"update invoicing.invoices set credit_applied_minor = 1 where id = {_LIVE}"),
+    ("I10d", _dispute("'open'", "100")),
+    ("I10e", f"update invoicing.invoices set documented_minor = total_minor + 1 where id = {_LIVE}"),
+    ("I10e", "update payments.refunds set credit_note = 'full' where status = 'succeeded'"),
     ("I11", f"update invoicing.lines set amount_minor = amount_minor + 1 where invoice_id = {_LIVE}"),
     ("I11", f"update invoicing.invoices set tax_minor = tax_minor + 1 where id = {_LIVE}"),
     ("I12", f"update invoicing.lines set currency = 'USD' where invoice_id = {_LIVE}"),

@@ -36,6 +36,8 @@ CHECKS: tuple[Check, ...] = (
     _always("I10", "an invoice's receivable is what is left to pay of it"),
     _always("I10b", "what is deferred is what is yet to be earned"),
     _always("I10c", "what is left of customers' credit is what the books owe them"),
+    _always("I10d", "what lies in disputes is what banks hold"),
+    _settled("I10e", "credit notes of refunds document what went back", minutes=5),
     _always("I11", "totals are the sums of their lines"),
     _always("I12", "an invoice is in one currency throughout"),
     _always("I13", "nothing is billed twice"),

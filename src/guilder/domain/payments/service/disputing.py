@@ -182,8 +182,10 @@ def _booked(was: Dispute | None, dispute: Dispute, payment: Payment) -> list[Jou
 def _announce(tx: Tx, before: DisputeStatus, dispute: Dispute, *, now: datetime) -> None:
     if dispute.status is before:
         return
-    if dispute.status is DisputeStatus.OPEN:
+    # A loss that nobody was told of before is told of from its beginning.
+    is_opened = dispute.status is DisputeStatus.LOST and before is DisputeStatus.INQUIRY
+    if dispute.status is DisputeStatus.OPEN or is_opened:
         outbox.announce(tx, [telling.of_dispute(DisputeOpened, dispute, respond_by=dispute.respond_by)], now=now)
-    else:
+    if dispute.status in rules.DECIDED:
         kind = DisputeWon if dispute.status is DisputeStatus.WON else DisputeLost
         outbox.announce(tx, [telling.of_dispute(kind, dispute, decided_at=dispute.decided_at)], now=now)

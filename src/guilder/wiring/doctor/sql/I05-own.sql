@@ -6,4 +6,4 @@ left join payments.payments p
     on q.kind = 'charge' and p.tenant_id = q.tenant_id and p.business_key = q.business_key
 left join payments.refunds r on q.kind = 'refund' and r.tenant_id = q.tenant_id and r.id = q.subject_id
 where q.kind in ('charge', 'refund') and q.outcome = 'succeeded' and q.requested_at <= t.late_at
-  and coalesce(p.status, r.status) is distinct from 'succeeded'
+  and coalesce(p.status, r.status) is distinct from 'succeeded' and p.alert is distinct from 'paid_after_cancel'

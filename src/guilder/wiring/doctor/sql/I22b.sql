@@ -9,7 +9,9 @@ union all
 select p.tenant_id, 'pay', p.id::text, 'it was captured beside another, and is not on its way back'
 from tenant t
 join payments.payments p on p.tenant_id = t.tenant_id
-where p.is_overpayment
+where (p.is_overpayment or (p.alert = 'paid_after_cancel' and p.account_id is not null))
+  and not exists (select from payments.disputes d
+                  where d.tenant_id = p.tenant_id and d.payment_id = p.id and d.status in ('open', 'lost'))
   and not exists (select from payments.refunds r
                   where r.tenant_id = p.tenant_id and r.payment_id = p.id and r.is_overpayment
                     and r.status in ('pending', 'succeeded'))
