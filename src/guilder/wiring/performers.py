@@ -28,7 +28,7 @@ def performers(ports: Ports, settings: Settings, clock: Clock) -> list[AnyPerfor
         Connecting(ports.gateways, public_url=ports.base_url),
         ReadingBooks(ports.gateways),
         InvoiceDocuments(ports.typesetter, ports.files),
-        MailSending(mailer=ports.mailer, sender=Mailbox(address, name), public_url=ports.base_url),
+        MailSending(mailer=ports.mailer, sender=Mailbox(address, name), public_url=ports.base_url, files=ports.files),
         SmsSending(texter=ports.texter, sender=text_sender(settings), public_url=ports.base_url),
         WebhookSending(public=Outbound(OutboundPolicy()), local=local, clock=clock),
     ]

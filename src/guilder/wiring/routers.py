@@ -16,6 +16,7 @@ from guilder.domain.webhooks import routes as webhooks
 from guilder.platform.http.router import Router
 
 ROUTERS: tuple[Router, ...] = (
+    notifications.webhooks,  # before the gateways', whose addresses begin alike
     identity.router,
     customers.router,
     catalog.router,
@@ -29,5 +30,6 @@ ROUTERS: tuple[Router, ...] = (
     dunning.router,
     entitlements.router,
     notifications.router,
+    notifications.pages,
     webhooks.router,
 )

@@ -16,6 +16,7 @@ from guilder.domain.notifications.performers import MailSending, SmsSending
 from guilder.kernel.page import PageQuery
 from guilder.platform.clock import HandClock, WallClock
 from guilder.platform.db.database import Database
+from guilder.platform.outside.files import Files, open_files
 from guilder.platform.outside.mail import Mailbox, SmtpMailer, server_from
 from guilder.platform.outside.runner import Runner
 from tests.support.builders.customers import a_customer
@@ -60,6 +61,7 @@ class Ground:
     inbox: Inbox
     phones: Phones
     admin_url: str
+    files: Files
 
     def tx(self):
         return self.database.transaction([self.tenant_id], actor="test")
@@ -73,6 +75,12 @@ class Ground:
             await handlers.on_notification_requested(tx, [heard(each) for each in said], now=now)
         await self.runner.drain()
         return [(each.channel, each.kind) for each in said]
+
+    async def receipts_go(self, *invoices, now=NOW):
+        """Have what waits for the documents of these invoices sent, with what lies there."""
+        async with self.tx() as tx:
+            await notifications.release(tx, invoices=[each.ref for each in invoices], now=now)
+        await self.runner.drain()
 
     async def tell(self, *messages, now=NOW):
         async def handler(tx, given, *, now):
@@ -109,17 +117,18 @@ def make_ground(database, database_urls, inbox, smtp):
             details = {"organization_id": "org_1", "time_zone": "Europe/Amsterdam", **about}
             customer = await a_customer(tx, **details)
         mailer = SmtpMailer(server_from(f"smtp://127.0.0.1:{port}?starttls=never"), timeout_s=3)
-        phones = Phones()
+        phones, files = Phones(), open_files("memory://")
         performers = [
             MailSending(
                 mailer=mailer if has_server else None,
                 sender=Mailbox("billing@guilder.example", "Guilder"),
                 public_url=PUBLIC_URL,
+                files=files,
             ),
             SmsSending(texter=phones if has_server else None, sender="Guilder", public_url=PUBLIC_URL),
         ]
         runner = Runner(database, performers, identity.Clocks(HandClock(NOW)), clock=WallClock())
-        return Ground(database, tenant.tenant_id, customer, runner, inbox, phones, database_urls.admin)
+        return Ground(database, tenant.tenant_id, customer, runner, inbox, phones, database_urls.admin, files)
 
     return make
 

@@ -210,6 +210,7 @@ async def test_thanks_are_for_the_money_that_came_in(ground):
     invoice = await sent(ground)
     await credited(ground, invoice, amount_minor=1000)
     await ground.hear(handlers.on_invoice_paid, of(InvoicePaid, invoice, paid_at=NOW))
+    await ground.receipts_go(invoice)
     assert ground.inbox.mails[0]["Subject"] == "Receipt from Northwind: €20.00"
 
 

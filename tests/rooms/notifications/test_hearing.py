@@ -72,6 +72,7 @@ async def test_a_payment_is_thanked_for_once_with_its_receipt(ground, invoice):
         (SMS, "payment_succeeded"),
     ]
     assert await ground.hear(handlers.on_invoice_paid, message) == []
+    await ground.receipts_go(invoice)
     [mail] = ground.inbox.mails
     assert mail["Subject"] == "Receipt from Northwind: €30.00"
     assert invoice.number in text_of(mail)

@@ -39,6 +39,10 @@ FIELDS = [
     "new_quantity",
     "new_price",
     "changes_on",
+    "attached",
+    "card_expires_on",
+    "renews_on",
+    "respond_by",
 ]
 DATA = {name: f"[{name}]" for name in FIELDS} | {name: f"https://pay.example/{name}?a=1&b=2" for name in LINKS}
 

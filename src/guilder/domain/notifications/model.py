@@ -1,7 +1,7 @@
 """What is said to customers, and whether it arrived."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
@@ -45,6 +45,25 @@ class Kind(StrEnum):
     SUBSCRIPTION_RESUMED = "subscription_resumed"
     TRIAL_EXTENDED = "trial_extended"
     CHANGE_PLANNED = "change_planned"
+    CARD_EXPIRING = "card_expiring"
+    UPCOMING_RENEWAL = "upcoming_renewal"
+    PAYMENT_METHOD_ADDED = "payment_method_added"
+    PAYMENT_METHOD_REFUSED = "payment_method_refused"
+    REFUND_ASKED = "refund_asked"
+    REFUND_REFUSED = "refund_refused"
+    DISPUTE_OPENED = "dispute_opened"
+
+
+TO_STAFF = frozenset({Kind.DISPUTE_OPENED})  # goes to the issuer's own address; the customer is only whom it is about
+
+
+class Group(StrEnum):
+    """What a reader may choose of: all of a group or none of it."""
+
+    REQUIRED = "required"  # money and access: cannot be switched off
+    REMINDERS = "reminders"
+    RENEWAL_NOTICES = "renewal_notices"
+    USAGE_ALERTS = "usage_alerts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +81,10 @@ class About:
     meter: str = ""  # its code
     quantity: Decimal | None = None
     threshold: Decimal | None = None
+    brand: str = ""  # of a payment method
+    last4: str = ""
+    expires: str = ""  # its last month: "2027-03"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +96,15 @@ class NewNotification:
     kind: Kind
     cause_id: UUID
     about: About = About()
+    held_until: datetime | None = None  # waits for its document, until then at most
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A file that went along: its name, and how large it was."""
+
+    filename: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +115,7 @@ class Content:
     subject: str = ""
     text: str = ""
     html: str = ""
+    attachments: tuple[Attached, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +138,10 @@ class Notification:
     sent_at: datetime | None = None
     detail: str = ""
     content: Content | None = None
+    held_until: datetime | None = None
+    counted_on: date | None = None  # the day whose limit it was counted against
+    provider_ref: str = ""  # of a text: what its provider calls it
+    bounced_at: datetime | None = None  # when it was reported that it did not arrive
 
     @property
     def ref(self) -> Ref:
@@ -119,3 +156,109 @@ class Delivery:
     status: Status
     content: Content | None = None
     detail: str = ""
+    provider_ref: str = ""
+    refused_address: str = ""  # the address itself was refused for good: nothing more is sent there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preferences:
+    """What a customer wishes to hear of what it need not. Money and access are always told, by e-mail at least."""
+
+    tenant_id: TenantId
+    customer_id: CustomerId
+    wants_reminders: bool = True
+    wants_renewal_notices: bool = True
+    wants_usage_alerts: bool = True
+    wants_sms: bool = True
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.customer_id)
+
+
+class BounceKind(StrEnum):
+    BOUNCE = "bounce"  # there is no such address, or it takes nothing
+    COMPLAINT = "complaint"  # its owner called it spam
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounce:
+    """An address that nothing is sent to until it changes or somebody clears it; of it, only a digest is kept."""
+
+    tenant_id: TenantId
+    customer_id: CustomerId
+    channel: Channel
+    kind: BounceKind
+    address_digest: bytes
+    reason: str
+    bounced_at: datetime
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.customer_id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ceiling:
+    """The most of something in a day and in a month (both UTC); None is no limit."""
+
+    per_day: int | None = None
+    per_month: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a tenant may send. A text counts by its segments; `cost` is in minor units of `currency`, estimated by
+    `segment_price`, which is in major units: a segment may cost less than a cent."""
+
+    tenant_id: TenantId
+    emails: Ceiling = Ceiling()
+    segments: Ceiling = Ceiling()
+    cost: Ceiling = Ceiling()
+    segment_price: Decimal | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """How many e-mails, or segments of texts, went out today and this month."""
+
+    today: int = 0
+    this_month: int = 0
+
+
+class EndpointKind(StrEnum):
+    MAIL = "mail"
+    TWILIO = "twilio"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """An address of ours that a provider reports to, and the secret that proves it is the one."""
+
+    tenant_id: TenantId
+    id: UUID
+    kind: EndpointKind
+    secret: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a mail provider says of a message: by its Message-ID, or by its recipient alone."""
+
+    kind: BounceKind
+    recipient: str
+    message_id: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnWords:
+    """A tenant's own subject and text of a kind in a language, as restricted templates. A blank line parts paragraphs."""
+
+    tenant_id: TenantId
+    kind: Kind
+    language: str
+    subject: str
+    body: str

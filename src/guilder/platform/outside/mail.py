@@ -24,12 +24,17 @@ ATTACHMENTS_BYTES_MAX = 10_000_000
 TIMEOUT_S = 20.0
 
 _MESSAGE_ID = re.compile(r"<[A-Za-z0-9._+-]{1,120}@[A-Za-z0-9.-]{1,120}>")
+_NO_SUCH_MAILBOX = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")  # RFC 3463: the address, or its mailbox
 _STARTTLS = {"required": True, "auto": None, "never": False}
 _DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
 
 
 class MailRefused(Exception):
     """This mail will never be taken: the address is wrong, or the message is. To send it again is no use."""
+
+
+class AddressRefused(MailRefused):
+    """The address takes no mail at all, for good: there is no such mailbox, or it is closed."""
 
 
 class MailUnavailable(Exception):
@@ -66,6 +71,7 @@ class Mail:
     html: str = ""
     reply_to: Mailbox | None = None
     attachments: tuple[Attachment, ...] = ()
+    unsubscribe_url: str = ""  # where one POST, without a login, ends mails of this sort (RFC 8058)
 
 
 class Mailer(Protocol):
@@ -74,7 +80,7 @@ class Mailer(Protocol):
     async def send(self, mail: Mail) -> None:
         """Hand the mail over.
 
-        :raises MailRefused: never to be sent again
+        :raises MailRefused: never to be sent again (AddressRefused: nor anything else to this address)
         :raises MailUnavailable: to be sent again later
         """
         ...
@@ -158,6 +164,9 @@ def to_message(mail: Mail) -> EmailMessage:
     if mail.reply_to is not None:
         message["Reply-To"] = _address(mail.reply_to)
     message["Subject"] = printable(mail.subject, breaks=" ")
+    if mail.unsubscribe_url:
+        message["List-Unsubscribe"] = f"<{printable(mail.unsubscribe_url, breaks='')}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Auto-Submitted"] = "auto-generated"  # so that nobody's holiday notice answers a machine
     message.set_content(printable(mail.text))
     if mail.html:
@@ -183,7 +192,13 @@ def _outcome(error: Exception) -> MailRefused | MailUnavailable:
     """Sort what went wrong: only the server's permanent "no" to this very message is final."""
     kind = type(error).__name__
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        return _by_code(max((each.code for each in error.recipients), default=450), kind)
+        worst = max(error.recipients, key=lambda each: each.code, default=None)
+        code, said = (worst.code, worst.message) if worst is not None else (450, "")
+        # 5.7: this server will not carry it (policy, a blocked sender): of the address itself that says nothing.
+        is_of_address = 500 <= code < 600 and not said.startswith("5.7.")
+        return AddressRefused(f"{kind} {code}") if is_of_address else _by_code(code, kind)
+    if isinstance(error, aiosmtplib.SMTPDataError) and error.message.startswith(_NO_SUCH_MAILBOX):
+        return AddressRefused(f"{kind} {error.code}")
     if isinstance(error, aiosmtplib.SMTPSenderRefused | aiosmtplib.SMTPDataError):
         return _by_code(error.code, kind)
     # Wrong credentials, a greeting refused, no answer: the operator's to mend; every mail waits for it and none is lost.

@@ -15,10 +15,21 @@ TWILIO_URL = "https://api.twilio.com"
 _NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")
 _SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[A-Za-z0-9 ]{1,11}|MG[0-9a-f]{32}")
 _SERVICE = "MG"
+_OF_THE_NUMBER = frozenset({21211, 21610, 21614})
+# GSM 03.38's letters take seven bits; those of its second table take two of them. One other letter, and all take sixteen.
+_GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞ ÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿"
+    "abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_TWICE = frozenset("\f^{}\\[~]|€")
 
 
 class SmsRefused(Exception):
     """This text will never be taken: no such number, or its owner wants none. To send it again is no use."""
+
+
+class NumberRefused(SmsRefused):
+    """The number takes no texts at all: it is none, it is no mobile's, or its owner has said STOP."""
 
 
 class SmsUnavailable(Exception):
@@ -32,6 +43,7 @@ class Sms:
     to: str
     sender: str
     body: str
+    report_url: str = ""  # where the provider is to say what became of it
 
 
 class Texter(Protocol):
@@ -40,7 +52,7 @@ class Texter(Protocol):
     async def send(self, sms: Sms) -> str:
         """Hand the text over and return the provider's id of it.
 
-        :raises SmsRefused: never to be sent again
+        :raises SmsRefused: never to be sent again (NumberRefused: nor anything else to this number)
         :raises SmsUnavailable: to be sent again later
         """
         ...
@@ -79,7 +91,8 @@ class TwilioTexter:
 
 def _to_twilio(sms: Sms) -> dict[str, str]:
     sender = "MessagingServiceSid" if sms.sender.startswith(_SERVICE) and len(sms.sender) == 34 else "From"
-    return {"To": sms.to, sender: sms.sender, "Body": printable(sms.body)[:BODY_LENGTH_MAX]}
+    form = {"To": sms.to, sender: sms.sender, "Body": printable(sms.body)[:BODY_LENGTH_MAX]}
+    return form | ({"StatusCallback": sms.report_url} if sms.report_url else {})
 
 
 def _from_twilio(answer: httpx.Response) -> str:
@@ -93,5 +106,15 @@ def _from_twilio(answer: httpx.Response) -> str:
     reason = f"Twilio answered {answer.status_code}, code {said.get('code')}"
     # 400 is about this text; 401 and 403 are about our account, and 404 about its address: the operator mends these.
     if answer.status_code == httpx.codes.BAD_REQUEST:
-        raise SmsRefused(reason)
+        raise NumberRefused(reason) if said.get("code") in _OF_THE_NUMBER else SmsRefused(reason)
     raise SmsUnavailable(reason)
+
+
+def segments(text: str) -> int:
+    """Return as how many messages a text is charged: 160 letters or 70, and a little less in each of several."""
+    if all(letter in _GSM or letter in _GSM_TWICE for letter in text):
+        length = sum(2 if letter in _GSM_TWICE else 1 for letter in text)
+        alone, each = 160, 153
+    else:
+        length, alone, each = len(text.encode("utf-16-le")) // 2, 70, 67
+    return 1 if length <= alone else -(-length // each)

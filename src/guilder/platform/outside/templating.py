@@ -7,6 +7,8 @@ A folder of templates holds:
     mail.html, mail.txt, mail.css   one frame for all of them
 
 The words are templates, ours, and rendered in a sandbox; the data are strings, anyone's, and never rendered as templates.
+Somebody else's words for subject and text (`OwnText`) may name data and choose by whether they are there, and nothing more:
+no attribute, no call, no loop, no filter; and they are text, in HTML too.
 """
 
 import re
@@ -18,7 +20,7 @@ from importlib.resources.abc import Traversable
 from typing import Any
 
 import css_inline
-from jinja2 import BaseLoader, StrictUndefined, Template
+from jinja2 import BaseLoader, StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
@@ -27,14 +29,38 @@ from guilder.platform.words import FALLBACK, language_of, printable
 SUBJECT_LENGTH_MAX = 200
 SMS_LENGTH_MAX = 480  # three messages of 160
 DATUM_LENGTH_MAX = 4_000
+OWN_SUBJECT_MAX = 200
+OWN_BODY_MAX = 5_000
+COMPILED_MAX = 2_000
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _LINK = re.compile(r"https?://[^\s\"'<>\\]+")
+_PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 _DEFAULT_COLOUR = "#1f2937"
+# All that somebody else's words may consist of.
+_ALLOWED = (nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.If, nodes.Not, nodes.And, nodes.Or)
 
 
 class CannotRender(Exception):
     """The data lack something that the message asks for, or hold something that no message may carry."""
+
+
+class BadWords(Exception):
+    """Words of somebody else's that say more than data and choices. `line` counts from 1."""
+
+    def __init__(self, reason: str, *, part: str, line: int) -> None:
+        self.reason = reason
+        self.part = part
+        self.line = line
+        super().__init__(f"{part}, line {line}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnText:
+    """Somebody else's words for a subject and a text, whose paragraphs a blank line parts."""
+
+    subject: str
+    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +116,41 @@ class Templates:
     def languages(self) -> tuple[str, ...]:
         return tuple(sorted(self._words))
 
-    def render(self, kind: str, language: str, data: Mapping[str, str], *, brand: Brand) -> Rendered:
+    def names_of(self, kind: str) -> tuple[str, ...]:
+        """Return what the words of a kind may name."""
+        shape = self._kinds[kind]
+        return ("brand_name", *shape["needs"], *shape.get("may_have", []))
+
+    def check(self, kind: str, own: OwnText) -> None:
+        """Let words of somebody else's pass.
+
+        :raises BadWords: they are too long, or say more than data and choices; with the line
+        """
+        for part, text, length in (("subject", own.subject, OWN_SUBJECT_MAX), ("body", own.body, OWN_BODY_MAX)):
+            if not text.strip():
+                raise BadWords("it is empty", part=part, line=1)
+            if len(text) > length:
+                raise BadWords(f"longer than {length} letters", part=part, line=1)
+            try:
+                tree = self._as_text.parse(text)
+            except TemplateSyntaxError as error:
+                raise BadWords(error.message or "not a template", part=part, line=error.lineno) from error
+            _refuse_more(tree, self.names_of(kind), part)
+
+    def render(
+        self,
+        kind: str,
+        language: str,
+        data: Mapping[str, str],
+        *,
+        brand: Brand,
+        own: OwnText | None = None,
+        more: str = "",
+    ) -> Rendered:
         """Return the message of this kind in this language, or in English where we have no words in it.
+
+        `own` are somebody else's subject and text, which have passed `check`; where they no longer hold, ours are said.
+        `more` is a link by which its reader can choose to have no more of it.
 
         :raises CannotRender: a datum is missing, too long, or a link that is none
         """
@@ -99,7 +158,7 @@ class Templates:
         spoken = language_of(language)
         words = self._words.get(spoken, self._words[FALLBACK])
         values = _checked(shape, {**data, "brand_name": brand.name})
-        said = words[kind]
+        said = self._with_own(words[kind], own, values)
         subject = self._say(said["subject"], values)
         view = {
             "language": spoken if spoken in self._words else FALLBACK,
@@ -110,6 +169,7 @@ class Templates:
             "link": values.get(shape.get("button", ""), ""),
             "facts": [(words["labels"][each], values[each]) for each in shape["facts"] if values[each]],
             "common": words["common"],
+            "unsubscribe_url": more if _LINK.fullmatch(more) else "",
         }
         return Rendered(
             subject=printable(subject, breaks=" ").strip()[:SUBJECT_LENGTH_MAX],
@@ -122,8 +182,20 @@ class Templates:
         page = self._html.render(**view, **self._body(said, values, html=True), css=Markup(self._css))  # noqa: S704  (our own file)
         return str(self._inliner.inline(page))
 
+    def _with_own(self, ours: Mapping[str, Any], own: OwnText | None, values: Mapping[str, str]) -> Mapping[str, Any]:
+        """Put somebody else's words in the place of ours; `said` are paragraphs that are written out already."""
+        if own is None:
+            return ours
+        try:
+            subject = self._say(own.subject, values)
+            body = self._say(own.body, values)
+        except TemplateError:
+            return ours  # what it names is no longer given: better ours than nothing
+        return {**ours, "subject": own.subject if subject else ours["subject"], "said": _PARAGRAPHS.split(body)}
+
     def _body(self, said: Mapping[str, Any], values: Mapping[str, str], *, html: bool) -> dict[str, Any]:
-        paragraphs = [self._say(each, values, html=html) for each in said["paragraphs"]]
+        # What is not ours stays a plain string: the frame escapes it whole.
+        paragraphs = said.get("said") or [self._say(each, values, html=html) for each in said["paragraphs"]]
         return {
             "heading": self._say(said["heading"], values, html=html),
             "preview": self._say(said["preview"], values, html=html),
@@ -132,6 +204,8 @@ class Templates:
 
     def _say(self, sentence: str, values: Mapping[str, str], *, html: bool = False) -> str:
         if (sentence, html) not in self._compiled:
+            if len(self._compiled) >= COMPILED_MAX:
+                self._compiled.clear()
             self._compiled[sentence, html] = (self._as_html if html else self._as_text).from_string(sentence)
         said = self._compiled[sentence, html].render(values).strip()
         # The environment has escaped the data, and the sentence around them is ours.
@@ -142,6 +216,24 @@ def _environment(*, autoescape: bool) -> ImmutableSandboxedEnvironment:
     return ImmutableSandboxedEnvironment(
         loader=BaseLoader(), autoescape=autoescape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+
+
+def _refuse_more(tree: nodes.Template, names: Iterable[str], part: str) -> None:
+    known = sorted(names)
+    for node in _within(tree):
+        if not isinstance(node, _ALLOWED):
+            what = type(node).__name__.lower()
+            raise BadWords(
+                f"only {{{{ data }}}} and {{% if data %}} are understood here, no {what}", part=part, line=node.lineno
+            )
+        if isinstance(node, nodes.Name) and node.name not in known:
+            raise BadWords(f"there is no {node.name}; there are {', '.join(known)}", part=part, line=node.lineno)
+
+
+def _within(node: nodes.Node) -> Iterable[nodes.Node]:
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _within(child)
 
 
 def _toml(file: Traversable) -> dict[str, Any]:

@@ -26,7 +26,7 @@ TERMS = Terms(
 )
 
 
-OF_INVOICES = [kind for kind in Kind if kind is not Kind.CHANGE_PLANNED]
+OF_INVOICES = [kind for kind in Kind if kind not in (Kind.CHANGE_PLANNED, Kind.UPCOMING_RENEWAL)]
 
 
 @pytest.mark.parametrize("kind", OF_INVOICES)

@@ -9,7 +9,7 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.notifications import service
 from guilder.domain.notifications.model import About, Kind, NewNotification
 from guilder.domain.notifications.rules import causes
-from guilder.domain.payments.events import PaymentActionRequired, RefundSucceeded
+from guilder.domain.payments.events import PaymentActionRequired
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -80,20 +80,6 @@ async def on_case_recovered(tx: Tx, messages: Sequence[Message[CaseRecovered]], 
         )
         for event in recovered
         if Ref(event.tenant_id, event.case_id) in gone
-    ]
-    await service.tell(tx, messages=said, now=now)
-
-
-async def on_refund_succeeded(tx: Tx, messages: Sequence[Message[RefundSucceeded]], *, now: datetime) -> None:
-    said = [
-        NewNotification(
-            tenant_id=event.tenant_id,
-            customer_id=event.customer_id,
-            kind=Kind.REFUND_SUCCEEDED,
-            cause_id=event.refund_id,
-            about=About(invoice_id=event.invoice_id, amount=event.amount, at=event.settled_at),
-        )
-        for event in events_of(messages)
     ]
     await service.tell(tx, messages=said, now=now)
 

@@ -1,11 +1,12 @@
 """What is owed, credited, paid and used, as customers hear of it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.events import (
     CreditNoteIssued,
+    InvoiceDocumentStored,
     InvoiceDueSoon,
     InvoiceEvent,
     InvoiceFinalized,
@@ -22,10 +23,13 @@ from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money, zero
 from guilder.platform.db.tx import Tx
 
+# A receipt without its document is better than none; it is usually there within seconds.
+DOCUMENT_WAIT = timedelta(minutes=10)
+
 
 async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, now: datetime) -> None:
     """Say thank you, with the receipt, for the money that came in. Nobody is thanked for nothing: what came to zero, or
-    was paid by credit or taken back by a credit note, is passed over."""
+    was paid by credit or taken back by a credit note, is passed over. It waits for the PDF that shows it paid."""
     heard = events_of(messages)
     found = await _found(tx, heard)
     said = [
@@ -40,11 +44,20 @@ async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, n
                 amount=_came_in(event, found.get(_ref(event))),
                 at=event.paid_at,
             ),
+            held_until=now + DOCUMENT_WAIT,
         )
         for event in heard
         if not _came_in(event, found.get(_ref(event))).is_zero
     ]
     await service.tell(tx, messages=said, now=now)
+
+
+async def on_invoice_document_stored(
+    tx: Tx, messages: Sequence[Message[InvoiceDocumentStored]], *, now: datetime
+) -> None:
+    """Send the receipts that waited for it. A document that is not paid yet is none of theirs."""
+    paid = sorted({_ref(event) for event in events_of(messages) if event.is_paid})
+    await service.release(tx, invoices=paid, now=now)
 
 
 async def on_invoice_finalized(tx: Tx, messages: Sequence[Message[InvoiceFinalized]], *, now: datetime) -> None:

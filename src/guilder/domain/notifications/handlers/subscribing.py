@@ -14,6 +14,7 @@ from guilder.domain.subscriptions.events import (
     SubscriptionEnded,
     SubscriptionEvent,
     SubscriptionPaused,
+    SubscriptionRenewalUpcoming,
     SubscriptionResumed,
     SubscriptionTrialExtended,
     TrialEnding,
@@ -84,6 +85,22 @@ async def on_trial_ending(tx: Tx, messages: Sequence[Message[TrialEnding]], *, n
             kind=Kind.TRIAL_ENDING,
             cause_id=causes.trial_ending(event.subscription_id, event.days_left),
             about=About(subscription_id=event.subscription_id, at=event.ends_at),
+        )
+        for event in events_of(messages)
+    ]
+    await service.tell(tx, messages=said, now=now)
+
+
+async def on_subscription_renewal_upcoming(
+    tx: Tx, messages: Sequence[Message[SubscriptionRenewalUpcoming]], *, now: datetime
+) -> None:
+    said = [
+        NewNotification(
+            tenant_id=event.tenant_id,
+            customer_id=event.customer_id,
+            kind=Kind.UPCOMING_RENEWAL,
+            cause_id=causes.renewal(event.subscription_id, event.renews_at),
+            about=About(subscription_id=event.subscription_id, at=event.renews_at),
         )
         for event in events_of(messages)
     ]

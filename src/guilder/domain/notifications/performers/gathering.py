@@ -1,6 +1,8 @@
 """Everything that a batch of messages speaks of, read in a constant number of statements."""
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -14,7 +16,8 @@ from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Issuer, Tenant
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
-from guilder.domain.notifications.model import Kind, Notification
+from guilder.domain.notifications import service
+from guilder.domain.notifications.model import TO_STAFF, Channel, Kind, Notification
 from guilder.domain.orders import service as orders
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import PaymentMethod
@@ -22,6 +25,10 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Tx
+from guilder.platform.outside.templating import OwnText
+
+_NAMES_THE_DEFAULT = frozenset({Kind.TRIAL_ENDING, Kind.UPCOMING_RENEWAL})
+_NO_DIGIT = re.compile(r"[ ().-]")
 
 T = TypeVar("T")
 
@@ -29,7 +36,8 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
     """One message with all that it speaks of. `link` is the invoice's page: to pay it, or to see it paid. `corrected` is
-    what a credit note corrects; whose invoice it speaks of is who writes."""
+    what a credit note corrects; whose invoice it speaks of is who writes. `document` is where the receipt's PDF lies, and
+    `attached` its name once it is at hand; `more` is where its reader can have no more of this sort."""
 
     notification: Notification
     reader: Customer
@@ -42,6 +50,31 @@ class Matter:
     brand: str = ""
     last4: str = ""
     link: str = ""
+    document: str = ""
+    attached: str = ""
+    more: str = ""
+    report_url: str = ""  # where a text's provider is to report to
+    own: OwnText | None = None
+
+    @property
+    def is_to_staff(self) -> bool:
+        return self.notification.kind in TO_STAFF
+
+    @property
+    def language(self) -> str:
+        return self.issuer.language if self.is_to_staff else self.reader.language
+
+    @property
+    def time_zone(self) -> str:
+        return self.tenant.time_zone if self.is_to_staff else self.reader.time_zone
+
+    @property
+    def address(self) -> str:
+        """Return where it goes: the number of a text without what people put between its digits."""
+        if self.is_to_staff:
+            return self.issuer.email
+        is_mail = self.notification.channel is Channel.EMAIL
+        return self.reader.email if is_mail else _NO_DIGIT.sub("", self.reader.phone)
 
 
 async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: str, now: datetime) -> list[Matter]:
@@ -53,7 +86,11 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
     invoices = await _invoices(tx, notifications)
     running = await subscriptions.get(tx, refs=_refs(notifications, lambda each: each.about.subscription_id))
     paid_by = await payments.current(tx, invoices=list(invoices))
-    methods = await _methods(tx, [each for each in notifications if each.kind is Kind.TRIAL_ENDING])
+    methods = await _methods(tx, [each for each in notifications if each.kind in _NAMES_THE_DEFAULT])
+    documents = await _documents(tx, notifications, invoices)
+    own = await service.words_for(tx, messages=notifications)
+    texted = sorted({each.tenant_id for each in notifications if each.channel is Channel.SMS})
+    reported_to = await service.status_callbacks(tx, tenant_ids=texted) if texted else {}
     meters = await _meters(tx, notifications)
     found = []
     for each in notifications:
@@ -72,11 +109,30 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
                 corrected=_named(each, each.about.corrects_invoice_id, invoices),
                 subscription=_named(each, each.about.subscription_id, running),
                 meter=meters.get((each.tenant_id, each.about.meter)),
-                brand=card.brand if card else "",
-                last4=card.last4 if card else "",
+                brand=each.about.brand or (card.brand if card else ""),
+                last4=each.about.last4 or (card.last4 if card else ""),
                 link=await _link(tx, invoice, public_url, now),
+                document=documents.get(each.ref, ""),
+                more=service.unsubscribe_link(tx.vault, notification=each, base_url=public_url),
+                report_url=_report_url(reported_to.get(each.tenant_id), public_url),
+                own=own.get(each.ref),
             )
         )
+    return found
+
+
+def _report_url(endpoint_id: UUID | None, public_url: str) -> str:
+    return f"{public_url.rstrip('/')}/api/webhooks/twilio/{endpoint_id}" if endpoint_id else ""
+
+
+async def _documents(tx: Tx, notifications: Sequence[Notification], invoices: dict[Ref, Invoice]) -> dict[Ref, str]:
+    """Return where the PDFs of receipts lie; one that is not there yet, or shows it unpaid, is left out."""
+    found = {}
+    for each in notifications:
+        invoice = _named(each, each.about.invoice_id, invoices)
+        if each.kind is Kind.PAYMENT_SUCCEEDED and each.channel is Channel.EMAIL and invoice is not None:
+            with suppress(invoicing.DocumentNotReady):
+                found[each.ref] = await invoicing.document_path(tx, invoice=invoice)
     return found
 
 

@@ -4,53 +4,76 @@ A message that is sent again, because nobody knows whether the first one arrived
 is kept goes the same way up to the very last step, so that the mailbox shows what would have been sent.
 """
 
-import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.notifications import service
-from guilder.domain.notifications.model import Content, Delivery, Notification, Status
+from guilder.domain.notifications.model import Attached, Channel, Content, Delivery, Notification, Status
 from guilder.domain.notifications.performers.gathering import Matter, gather
-from guilder.domain.notifications.performers.wording import brand_of, data_of, sender_name
+from guilder.domain.notifications.performers.wording import data_of
 from guilder.domain.notifications.rules.truth import why_no_longer
+from guilder.domain.notifications.service import Candidate, brand_of, sender_name
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside import intents as outside
+from guilder.platform.outside.files import FileMissing, Files, FilesUnavailable
 from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, Verdict
-from guilder.platform.outside.mail import Mail, Mailbox, Mailer, MailRefused, MailUnavailable
-from guilder.platform.outside.sms import Sms, SmsRefused, SmsUnavailable, Texter
+from guilder.platform.outside.mail import (
+    AddressRefused,
+    Attachment,
+    Mail,
+    Mailbox,
+    Mailer,
+    MailRefused,
+    MailUnavailable,
+)
+from guilder.platform.outside.sms import NumberRefused, Sms, SmsRefused, SmsUnavailable, Texter, segments
 from guilder.platform.outside.templating import CannotRender, Rendered
 
 LIMITS = Limits(timeout_s=30.0, attempts_max=10, backoff_first_s=5.0, backoff_max_s=3600.0)
-_NO_DIGIT = re.compile(r"[ ().-]")
+ATTACHED_BYTES_MAX = 5_000_000  # many mailboxes take ten, and a mail is a third larger than what is in it
+_PDF = "application/pdf"
 
 
 class MailSending:
     """Sends e-mails, or keeps them: a sandbox's always, everybody's where there is no mailer.
 
-    `sender` is who writes where a tenant has named nobody; `public_url` is where customers reach this server.
+    `sender` is who writes where a tenant has named nobody; `public_url` is where customers reach this server; `files` is
+    where the documents lie that go along.
     """
 
     kind = service.MAIL
     limits = LIMITS
 
-    def __init__(self, *, mailer: Mailer | None, sender: Mailbox, public_url: str) -> None:
+    def __init__(self, *, mailer: Mailer | None, sender: Mailbox, public_url: str, files: Files | None = None) -> None:
         self._mailer = mailer
         self._sender = sender
         self._public_url = public_url
+        self._files = files
 
     async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[Matter | None]:
         return await _load(tx, intents, public_url=self._public_url, now=now)
 
     async def call(self, intent: Intent, request: Matter, *, now: datetime) -> Delivery:
+        attachment = await self._attachment(request)
+        matter = replace(request, attached=attachment.filename) if attachment else request
         try:
-            rendered = _rendered(request)
+            rendered = _rendered(matter)
             content = Content(
-                recipient=request.reader.email, subject=rendered.subject, text=rendered.text, html=rendered.html
+                recipient=matter.address,
+                subject=rendered.subject,
+                text=rendered.text,
+                html=rendered.html,
+                attachments=(Attached(filename=attachment.filename, size_bytes=len(attachment.content)),)
+                if attachment
+                else (),
             )
             if self._mailer is None or request.tenant.is_sandbox:
                 return Delivery(ref=request.notification.ref, status=Status.KEPT, content=content)
-            await self._mailer.send(self._mail(request, content))
+            await self._mailer.send(self._mail(matter, content, attachment))
+        except AddressRefused as error:
+            return replace(_refused(request, error), refused_address=request.address)
         except (CannotRender, MailRefused) as error:
             return _refused(request, error)
         except MailUnavailable as error:
@@ -60,18 +83,34 @@ class MailSending:
     async def record(self, tx: Tx, done: Sequence[Done[Matter, Delivery]], *, now: datetime) -> Sequence[Verdict]:
         return await _record(tx, done, now=now)
 
-    def _mail(self, matter: Matter, content: Content) -> Mail:
+    async def _attachment(self, matter: Matter) -> Attachment | None:
+        """Return the receipt's PDF. One that is gone, or too large, is left out: its mail has the link."""
+        if not matter.document or self._files is None:
+            return None
+        try:
+            pdf = await self._files.get(matter.document)
+        except FileMissing:
+            return None
+        except FilesUnavailable as error:
+            raise CallFailed(error.detail, is_outage=False) from error
+        if len(pdf) > ATTACHED_BYTES_MAX:
+            return None
+        return Attachment(matter.document.rpartition("/")[2], _PDF, pdf)
+
+    def _mail(self, matter: Matter, content: Content, attachment: Attachment | None) -> Mail:
         issuer, each = matter.issuer, matter.notification
         address = issuer.sender_email or self._sender.address
         return Mail(
             message_id=f"<{each.id}@{address.rpartition('@')[2]}>",
             dated=each.created_at,
             sender=Mailbox(address, sender_name(issuer) or self._sender.name),
-            to=Mailbox(content.recipient, matter.reader.name),
+            to=Mailbox(content.recipient, sender_name(issuer) if matter.is_to_staff else matter.reader.name),
             subject=content.subject,
             text=content.text,
             html=content.html,
             reply_to=Mailbox(issuer.email) if issuer.email else None,
+            attachments=(attachment,) if attachment else (),
+            unsubscribe_url=matter.more,
         )
 
 
@@ -91,29 +130,35 @@ class SmsSending:
 
     async def call(self, intent: Intent, request: Matter, *, now: datetime) -> Delivery:
         try:
-            number, text = _NO_DIGIT.sub("", request.reader.phone), _rendered(request).sms
+            number, text = request.address, _rendered(request).sms
             assert text is not None, request.notification.kind
             content = Content(recipient=number, text=text)
             if self._texter is None or request.tenant.is_sandbox:
                 return Delivery(ref=request.notification.ref, status=Status.KEPT, content=content)
-            await self._texter.send(Sms(to=number, sender=self._sender, body=text))
+            sms = Sms(to=number, sender=self._sender, body=text, report_url=request.report_url)
+            sent_as = await self._texter.send(sms)
+        except NumberRefused as error:
+            return replace(_refused(request, error), refused_address=request.address)
         except (CannotRender, SmsRefused) as error:
             return _refused(request, error)
         except SmsUnavailable as error:
             raise CallFailed(str(error)) from error
-        return Delivery(ref=request.notification.ref, status=Status.SENT, content=content)
+        return Delivery(ref=request.notification.ref, status=Status.SENT, content=content, provider_ref=sent_as)
 
     async def record(self, tx: Tx, done: Sequence[Done[Matter, Delivery]], *, now: datetime) -> Sequence[Verdict]:
         return await _record(tx, done, now=now)
 
 
 async def _load(tx: Tx, intents: Sequence[Intent], *, public_url: str, now: datetime) -> list[Matter | None]:
-    """Gather what is still to be said. What is no longer true, or has no reader any more, is dropped here and now."""
+    """Gather what is still to be said. What is no longer true, has no reader any more, is not wanted, cannot arrive or may
+    not be spent on is dropped here and now."""
     waiting = await service.waiting(tx, refs=[_subject(intent) for intent in intents])
     matters = {
         each.notification.ref: each for each in await gather(tx, list(waiting.values()), public_url=public_url, now=now)
     }
     dropped = {ref: why for ref, each in waiting.items() if (why := _why_not(each, matters.get(ref)))}
+    left = [_candidate(each) for ref, each in matters.items() if ref not in dropped]
+    dropped |= await service.gate(tx, candidates=left, now=now)
     await service.record(
         tx,
         deliveries=[Delivery(ref=ref, status=Status.DROPPED, detail=why) for ref, why in dropped.items()],
@@ -135,13 +180,31 @@ async def _record(tx: Tx, done: Sequence[Done[Matter, Delivery]], *, now: dateti
 
 def _rendered(matter: Matter) -> Rendered:
     return service.TEMPLATES.render(
-        matter.notification.kind.value, matter.reader.language, data_of(matter), brand=brand_of(matter.issuer)
+        matter.notification.kind.value,
+        matter.language,
+        data_of(matter),
+        brand=brand_of(matter.issuer),
+        own=matter.own,
+        more=matter.more,
     )
+
+
+def _candidate(matter: Matter) -> Candidate:
+    """Say what a message takes of its limit: a text its segments, which only the finished text has."""
+    if matter.notification.channel is Channel.EMAIL:
+        return Candidate(matter.notification, matter.address)
+    try:
+        text = _rendered(matter).sms or ""
+    except CannotRender:
+        text = ""  # it will be refused when it is sent, which says why
+    return Candidate(matter.notification, matter.address, segments(text))
 
 
 def _why_not(notification: Notification, matter: Matter | None) -> str:
     if matter is None:
         return "the customer was erased"
+    if matter.is_to_staff and not matter.address:
+        return "the issuer has no e-mail address"
     return why_no_longer(notification.kind, matter.invoice, matter.subscription)
 
 

@@ -6,11 +6,9 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from guilder.domain.identity.model import Address, Issuer
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.performers.gathering import Matter
 from guilder.kernel.money import Money
-from guilder.platform.outside.templating import Brand
 from guilder.platform.words import Speech
 
 Data = dict[str, str]
@@ -22,24 +20,13 @@ def data_of(matter: Matter) -> Data:
     return {name: value for name, value in data.items() if value}
 
 
-def brand_of(issuer: Issuer) -> Brand:
-    return Brand(
-        name=sender_name(issuer),
-        address=_one_line(issuer.address),
-        support_email=issuer.email,
-    )
-
-
-def sender_name(issuer: Issuer) -> str:
-    return issuer.sender_name or issuer.legal_name
-
-
 def _paid(matter: Matter) -> Data:
     return {
         **_money(matter),
         "paid_on": _day(matter, matter.notification.about.at or matter.notification.created_at),
         "plan_name": _plan_name(matter) if matter.subscription else "",
         "invoice_url": matter.link,
+        "attached": matter.attached,
     }
 
 
@@ -118,7 +105,7 @@ def _credited(matter: Matter) -> Data:
 
 
 def _alert(matter: Matter) -> Data:
-    about, speech = matter.notification.about, Speech(matter.reader.language)
+    about, speech = matter.notification.about, Speech(matter.language)
     assert about.quantity is not None, matter.notification.ref
     assert about.threshold is not None, matter.notification.ref
     return {
@@ -146,7 +133,7 @@ def _change(matter: Matter) -> Data:
     assert subscription is not None, matter.notification.ref
     assert subscription.pending_terms is not None, matter.notification.ref
     terms = subscription.pending_terms
-    quantity = Speech(matter.reader.language).number(Decimal(terms.quantity))
+    quantity = Speech(matter.language).number(Decimal(terms.quantity))
     return {
         "plan_name": subscription.terms.plan_name,
         "new_plan_name": terms.plan_name,
@@ -154,6 +141,35 @@ def _change(matter: Matter) -> Data:
         "new_quantity": quantity if terms.quantity != subscription.terms.quantity else "",
         "changes_on": _at(matter),
     }
+
+
+def _expiring(matter: Matter) -> Data:
+    year, _, month = matter.notification.about.expires.partition("-")
+    return {"method": _method(matter), "card_expires_on": f"{month}/{year}"}
+
+
+def _renewal(matter: Matter) -> Data:
+    subscription = matter.subscription
+    assert subscription is not None, matter.notification.ref
+    terms = subscription.pending_terms or subscription.terms
+    return {
+        "plan_name": terms.plan_name,
+        "renews_on": _at(matter),
+        "price": _say(matter, terms.amount) if not terms.amount.is_zero else "",
+        "method": _method(matter),
+    }
+
+
+def _of_method(matter: Matter) -> Data:
+    return {"method": _method(matter)}
+
+
+def _refusal(matter: Matter) -> Data:
+    return {**_money(matter), "reason": matter.notification.about.reason}
+
+
+def _dispute(matter: Matter) -> Data:
+    return {**_refusal(matter), "respond_by": _at(matter)}
 
 
 _SAID: dict[Kind, Callable[[Matter], Data]] = {
@@ -176,6 +192,13 @@ _SAID: dict[Kind, Callable[[Matter], Data]] = {
     Kind.SUBSCRIPTION_RESUMED: _resumed,
     Kind.TRIAL_EXTENDED: _trial_extended,
     Kind.CHANGE_PLANNED: _change,
+    Kind.CARD_EXPIRING: _expiring,
+    Kind.UPCOMING_RENEWAL: _renewal,
+    Kind.PAYMENT_METHOD_ADDED: _of_method,
+    Kind.PAYMENT_METHOD_REFUSED: _of_method,
+    Kind.REFUND_ASKED: _refunded,
+    Kind.REFUND_REFUSED: _refusal,
+    Kind.DISPUTE_OPENED: _dispute,
 }
 assert set(_SAID) == set(Kind)
 
@@ -227,13 +250,8 @@ def _since(matter: Matter) -> str:
 
 
 def _say(matter: Matter, amount: Money) -> str:
-    return Speech(matter.reader.language).money(amount)
+    return Speech(matter.language).money(amount)
 
 
 def _day(matter: Matter, at: datetime) -> str:
-    return Speech(matter.reader.language).day(at.astimezone(ZoneInfo(matter.reader.time_zone)).date())
-
-
-def _one_line(address: Address) -> str:
-    town = " ".join(part for part in (address.postal_code, address.city) if part)
-    return ", ".join(part for part in (address.line1, address.line2, town, address.region, address.country) if part)
+    return Speech(matter.language).day(at.astimezone(ZoneInfo(matter.time_zone)).date())

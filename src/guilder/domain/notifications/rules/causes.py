@@ -46,3 +46,11 @@ def change(subscription_id: UUID, terms: Terms, takes_effect_at: datetime) -> UU
 
 def alert(alert_id: UUID, window_starts_at: datetime) -> UUID:
     return uuid5(alert_id, f"alert:{window_starts_at.isoformat()}")
+
+
+def renewal(subscription_id: UUID, renews_at: datetime) -> UUID:
+    return uuid5(subscription_id, f"renewal:{renews_at.isoformat()}")
+
+
+def card_expiring(payment_method_id: UUID, days_left: int) -> UUID:
+    return uuid5(payment_method_id, f"expiring:{days_left}")

@@ -4,6 +4,7 @@ from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.notifications.model import Kind
 from guilder.domain.subscriptions.model import Subscription
+from guilder.domain.subscriptions.rules import renewals
 
 ASKS_FOR_MONEY = frozenset(
     {
@@ -24,6 +25,9 @@ def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscriptio
     if kind is Kind.CHANGE_PLANNED:
         is_planned = subscription is not None and subscription.pending_terms is not None
         return "" if is_planned else "no change is planned any more"
+    if kind is Kind.UPCOMING_RENEWAL:
+        renews = subscription is not None and renewals.renews_at(subscription) is not None
+        return "" if renews else "it does not renew any more"
     if kind not in ASKS_FOR_MONEY:
         return ""
     if invoice is None:

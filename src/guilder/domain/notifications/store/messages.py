@@ -1,4 +1,4 @@
-"""The SQL of notifications. What was said goes in and comes out sealed under the customer's key."""
+"""Messages as rows. What was said goes in and comes out sealed under the customer's key."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,12 +22,13 @@ async def insert(tx: Tx, notifications: Sequence[Notification]) -> set[Ref]:
     """Write new messages; return those written: one is missing where its cause was told of on that channel."""
     rows = await tx.fetch(
         """insert into notifications.notifications (tenant_id, id, customer_id, channel, kind, status, cause_id, about,
-                                                    language, created_at, detail)
+                                                    language, created_at, detail, held_until)
            select v.tenant_id, v.id, v.customer_id, v.channel, v.kind, v.status, v.cause_id, v.about::jsonb, v.language,
-                  v.created_at, ''
+                  v.created_at, '', v.held_until
              from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[],
-                         $9::text[], $10::timestamptz[])
-                  as v (tenant_id, id, customer_id, channel, kind, status, cause_id, about, language, created_at)
+                         $9::text[], $10::timestamptz[], $11::timestamptz[])
+                  as v (tenant_id, id, customer_id, channel, kind, status, cause_id, about, language, created_at,
+                        held_until)
             order by v.tenant_id, v.cause_id, v.kind, v.channel
            on conflict (tenant_id, cause_id, kind, channel) do nothing
            returning tenant_id, id""",
@@ -41,6 +42,7 @@ async def insert(tx: Tx, notifications: Sequence[Notification]) -> set[Ref]:
         [msgspec.json.encode(each.about).decode() for each in notifications],
         [each.language for each in notifications],
         [each.created_at for each in notifications],
+        [each.held_until for each in notifications],
     )
     return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
 
@@ -75,21 +77,72 @@ async def told(tx: Tx, *, kind: Kind, causes: Sequence[Ref]) -> set[Ref]:
 
 
 async def listing(
-    tx: Tx, query: PageQuery, *, customer_id: UUID | None, kind: Kind | None, channel: Channel | None
+    tx: Tx,
+    query: PageQuery,
+    *,
+    customer_id: UUID | None,
+    kind: Kind | None,
+    channel: Channel | None,
+    hides: Sequence[Kind],
 ) -> list[Notification]:
     """Read one more row than the page holds, of every tenant that the transaction sees."""
     rows = await tx.fetch(
         f"""{_SELECT} where tenant_id = any ($1) and ($2::uuid is null or customer_id = $2)
              and ($3::text is null or kind = $3) and ($4::text is null or channel = $4)
-             and ($5::uuid is null or id < $5) order by id desc limit $6""",
+             and ($5::uuid is null or id < $5) and kind <> all ($7::text[]) order by id desc limit $6""",
         list(tx.tenants),
         customer_id,
         kind.value if kind else None,
         channel.value if channel else None,
         query.after,
         query.limit + 1,
+        [each.value for each in hides],
     )
     return await _opened(tx, rows)
+
+
+async def release(tx: Tx, *, causes: Sequence[Ref], kind: Kind) -> list[Ref]:
+    """Let go what waits for a document, by what it is about."""
+    rows = await tx.fetch(
+        """update notifications.notifications set held_until = null
+            where (tenant_id, cause_id) in (select * from unnest($1::uuid[], $2::uuid[])) and kind = $3
+              and held_until is not null and status = 'pending'
+        returning tenant_id, id""",
+        *_split(causes),
+        kind.value,
+    )
+    return sorted(Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows)
+
+
+async def release_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Ref]:
+    """Let go those of `refs` that have waited long enough."""
+    rows = await tx.fetch(
+        f"""update notifications.notifications set held_until = null
+             where {_NAMED} and held_until <= $3 and status = 'pending' returning tenant_id, id""",
+        *_split(refs),
+        now,
+    )
+    return sorted(Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows)
+
+
+async def by_provider_ref(tx: Tx, provider_ref: str) -> Notification | None:
+    rows = await tx.fetch(
+        f"{_SELECT} where tenant_id = $1 and provider_ref = $2 and provider_ref <> ''", tx.tenant_id, provider_ref
+    )
+    return next(iter(await _opened(tx, rows)), None)
+
+
+async def mark_bounced(tx: Tx, ref: Ref, *, reason: str, now: datetime) -> bool:
+    """Note that a message did not arrive, once."""
+    return bool(
+        await tx.execute(
+            """update notifications.notifications set bounced_at = $3, detail = $4
+                where tenant_id = $1 and id = $2 and bounced_at is null""",
+            *ref,
+            now,
+            reason,
+        )
+    )
 
 
 async def save(tx: Tx, pairs: Sequence[tuple[Notification, Delivery]], *, now: datetime) -> None:
@@ -100,15 +153,17 @@ async def save(tx: Tx, pairs: Sequence[tuple[Notification, Delivery]], *, now: d
     sealed = {each.ref: text for (each, _), text in zip(said, texts, strict=True)}
     await tx.execute(
         """update notifications.notifications n
-              set status = v.status, detail = v.detail, sealed_content = v.content, sent_at = v.sent_at
-             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[])
-                  as v (tenant_id, id, status, detail, content, sent_at)
+              set status = v.status, detail = v.detail, sealed_content = v.content, sent_at = v.sent_at,
+                  provider_ref = v.provider_ref
+             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::text[])
+                  as v (tenant_id, id, status, detail, content, sent_at, provider_ref)
             where n.tenant_id = v.tenant_id and n.id = v.id""",
         *_split([each.ref for each, _ in pairs]),
         [delivery.status.value for _, delivery in pairs],
         [delivery.detail for _, delivery in pairs],
         [sealed.get(each.ref) for each, _ in pairs],
         [now if delivery.status in (Status.SENT, Status.KEPT) else None for _, delivery in pairs],
+        [delivery.provider_ref for _, delivery in pairs],
     )
 
 
@@ -145,6 +200,10 @@ def _notification(row: Row) -> Notification:
         created_at=row["created_at"],
         sent_at=row["sent_at"],
         detail=row["detail"],
+        held_until=row["held_until"],
+        counted_on=row["counted_on"],
+        provider_ref=row["provider_ref"],
+        bounced_at=row["bounced_at"],
     )
 
 

@@ -38,7 +38,14 @@ async def list_notifications(
     only = session.customer_filter
     if customer_id is not None:
         only = (await customers.find(session.tx, text=customer_id, only=session.customer_filter)).id
-    found = await service.listing(session.tx, query=page, customer_id=only, kind=kind, channel=channel)
+    found = await service.listing(
+        session.tx,
+        query=page,
+        customer_id=only,
+        kind=kind,
+        channel=channel,
+        is_customers=session.customer_filter is not None,
+    )
     return listed(found, to_wire)
 
 

@@ -1,4 +1,4 @@
-"""The verbs of notifications."""
+"""Telling customers: what is to be said, sending it, what came of it, and reading it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,6 +13,8 @@ from guilder.domain.identity.model import Tenant
 from guilder.domain.notifications import store
 from guilder.domain.notifications.events import NotificationFailed, NotificationRequested, NotificationSent
 from guilder.domain.notifications.model import (
+    TO_STAFF,
+    BounceKind,
     Channel,
     Delivery,
     Kind,
@@ -20,6 +22,7 @@ from guilder.domain.notifications.model import (
     Notification,
     Status,
 )
+from guilder.domain.notifications.service import bouncing
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref, TenantId
@@ -69,12 +72,24 @@ async def tell(tx: Tx, *, messages: Sequence[NewNotification], now: datetime) ->
 
 
 async def dispatch(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
-    """Write the intents that send what waits."""
-    waiting = [each for each in await store.get(tx, refs) if each.status is Status.PENDING]
+    """Write the intents that send what waits; but what is held for its document goes when that is there."""
+    waiting = [each for each in await store.get(tx, refs) if each.status is Status.PENDING and each.held_until is None]
     if not waiting:
         return
     tenants = await identity.tenants(tx, ids=sorted({each.tenant_id for each in waiting}))
     await outside.intend(tx, intents=[_intent(each, tenants[each.tenant_id]) for each in waiting], now=now)
+
+
+async def release(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
+    """Send the receipts that waited for the documents of these invoices."""
+    await dispatch(tx, refs=await store.release(tx, causes=invoices, kind=Kind.PAYMENT_SUCCEEDED), now=now)
+
+
+async def release_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
+    """Send what has waited for its document long enough, without it."""
+    released = await store.release_due(tx, refs, now=now)
+    await dispatch(tx, refs=released, now=now)
+    return len(released)
 
 
 async def waiting(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Notification]:
@@ -96,6 +111,12 @@ async def record(tx: Tx, *, deliveries: Sequence[Delivery], now: datetime) -> No
         await store.save(tx, pairs, now=now)
     outbox.announce(tx, [_sent(each) for each, d in pairs if d.status in (Status.SENT, Status.KEPT)], now=now)
     outbox.announce(tx, [_failed(each, d.detail) for each, d in pairs if d.status is Status.FAILED], now=now)
+    for each, d in pairs:
+        # Of staff's own address nothing is kept: it is the issuer's, and the customer's is not to be held back for it.
+        if d.refused_address and each.kind not in TO_STAFF:
+            await bouncing.hold_back(
+                tx, message=each, address=d.refused_address, kind=BounceKind.BOUNCE, reason=d.detail, now=now
+            )
 
 
 async def told(tx: Tx, *, kind: Kind, causes: Sequence[Ref]) -> set[Ref]:
@@ -108,7 +129,8 @@ async def one(tx: Tx, *, notification_id: UUID, customer_id: CustomerId | None =
     :raises NotFound: no such message, or not that customer's
     """
     found = await store.one(tx, notification_id)
-    if found is None or customer_id not in (None, found.customer_id):
+    is_hidden = found is not None and customer_id is not None and found.kind in TO_STAFF
+    if found is None or is_hidden or customer_id not in (None, found.customer_id):
         raise NotFound("there is no such notification")
     return found
 
@@ -120,8 +142,11 @@ async def listing(
     customer_id: CustomerId | None = None,
     kind: Kind | None = None,
     channel: Channel | None = None,
+    is_customers: bool = False,
 ) -> Page[Notification]:
-    rows = await store.listing(tx, query, customer_id=customer_id, kind=kind, channel=channel)
+    """List messages, newest first. To a customer (`is_customers`), without what was said to the tenant's staff."""
+    hides = sorted(TO_STAFF) if is_customers else []
+    rows = await store.listing(tx, query, customer_id=customer_id, kind=kind, channel=channel, hides=hides)
     return page_of(rows, query, lambda each: each.id)
 
 
@@ -164,6 +189,7 @@ def _made(message: NewNotification, reader: Customer, channel: Channel, now: dat
         about=message.about,
         language=reader.language,
         created_at=now,
+        held_until=message.held_until if channel is Channel.EMAIL else None,  # a text carries no document
     )
 
 

@@ -1,0 +1,113 @@
+"""Money given back or fought over, and the methods that it comes by, as customers and the tenant's staff hear of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.notifications import service
+from guilder.domain.notifications.model import About, Kind, NewNotification
+from guilder.domain.notifications.rules import causes
+from guilder.domain.payments.events import (
+    DisputeOpened,
+    PaymentMethodAdded,
+    PaymentMethodExpiring,
+    PaymentMethodRefused,
+    RefundAsked,
+    RefundEvent,
+    RefundRefused,
+    RefundSucceeded,
+)
+from guilder.kernel.event import Message, events_of
+from guilder.platform.db.tx import Tx
+
+
+async def on_refund_asked(tx: Tx, messages: Sequence[Message[RefundAsked]], *, now: datetime) -> None:
+    said = [_of_refund(event, Kind.REFUND_ASKED) for event in events_of(messages)]
+    await service.tell(tx, messages=said, now=now)
+
+
+async def on_refund_refused(tx: Tx, messages: Sequence[Message[RefundRefused]], *, now: datetime) -> None:
+    said = [_of_refund(event, Kind.REFUND_REFUSED, reason=event.reason) for event in events_of(messages)]
+    await service.tell(tx, messages=said, now=now)
+
+
+async def on_refund_succeeded(tx: Tx, messages: Sequence[Message[RefundSucceeded]], *, now: datetime) -> None:
+    said = [_of_refund(event, Kind.REFUND_SUCCEEDED, at=event.settled_at) for event in events_of(messages)]
+    await service.tell(tx, messages=said, now=now)
+
+
+async def on_dispute_opened(tx: Tx, messages: Sequence[Message[DisputeOpened]], *, now: datetime) -> None:
+    """Tell the tenant's staff, at the issuer's address: the customer knows."""
+    said = [
+        NewNotification(
+            tenant_id=event.tenant_id,
+            customer_id=event.customer_id,
+            kind=Kind.DISPUTE_OPENED,
+            cause_id=event.dispute_id,
+            about=About(
+                invoice_id=event.invoice_id,
+                amount=event.amount,
+                reason=event.reason.replace("_", " "),
+                at=event.respond_by,
+            ),
+        )
+        for event in events_of(messages)
+    ]
+    await service.tell(tx, messages=said, now=now)
+
+
+async def on_payment_method_added(tx: Tx, messages: Sequence[Message[PaymentMethodAdded]], *, now: datetime) -> None:
+    """Say it to whoever pays: it may be somebody else's doing. What has no name to be known by is passed over."""
+    said = [
+        NewNotification(
+            tenant_id=event.tenant_id,
+            customer_id=event.customer_id,
+            kind=Kind.PAYMENT_METHOD_ADDED,
+            cause_id=event.payment_method_id,
+            about=About(brand=event.brand, last4=event.last4),
+        )
+        for event in events_of(messages)
+        if event.brand and event.last4
+    ]
+    await service.tell(tx, messages=said, now=now)
+
+
+async def on_payment_method_refused(
+    tx: Tx, messages: Sequence[Message[PaymentMethodRefused]], *, now: datetime
+) -> None:
+    said = [
+        NewNotification(
+            tenant_id=event.tenant_id,
+            customer_id=event.customer_id,
+            kind=Kind.PAYMENT_METHOD_REFUSED,
+            cause_id=event.payment_method_id,
+        )
+        for event in events_of(messages)
+    ]
+    await service.tell(tx, messages=said, now=now)
+
+
+async def on_payment_method_expiring(
+    tx: Tx, messages: Sequence[Message[PaymentMethodExpiring]], *, now: datetime
+) -> None:
+    said = [
+        NewNotification(
+            tenant_id=event.tenant_id,
+            customer_id=event.customer_id,
+            kind=Kind.CARD_EXPIRING,
+            cause_id=causes.card_expiring(event.payment_method_id, event.days_left),
+            about=About(brand=event.brand, last4=event.last4, expires=f"{event.exp_year:04}-{event.exp_month:02}"),
+        )
+        for event in events_of(messages)
+        if event.brand and event.last4
+    ]
+    await service.tell(tx, messages=said, now=now)
+
+
+def _of_refund(event: RefundEvent, kind: Kind, *, reason: str = "", at: datetime | None = None) -> NewNotification:
+    return NewNotification(
+        tenant_id=event.tenant_id,
+        customer_id=event.customer_id,
+        kind=kind,
+        cause_id=event.refund_id,
+        about=About(invoice_id=event.invoice_id, amount=event.amount, at=at, reason=reason),
+    )

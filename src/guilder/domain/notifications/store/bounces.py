@@ -1,0 +1,65 @@
+"""Addresses that take nothing, as rows."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.notifications.model import Bounce, BounceKind, Channel
+from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.platform.db.tx import Tx
+
+
+async def bounces(tx: Tx, customers: Sequence[Ref]) -> dict[tuple[Ref, Channel], Bounce]:
+    """Return what stands against these customers' addresses, by channel."""
+    rows = await tx.fetch(
+        """select * from notifications.bounces where cleared_at is null
+              and (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        [ref.tenant_id for ref in customers],
+        [ref.id for ref in customers],
+    )
+    found = [
+        Bounce(
+            tenant_id=TenantId(row["tenant_id"]),
+            customer_id=CustomerId(row["customer_id"]),
+            channel=Channel(row["channel"]),
+            kind=BounceKind(row["kind"]),
+            address_digest=row["address_digest"],
+            reason=row["reason"],
+            bounced_at=row["bounced_at"],
+        )
+        for row in rows
+    ]
+    return {(each.ref, each.channel): each for each in found}
+
+
+async def save_bounce(tx: Tx, bounce: Bounce) -> bool:
+    """Note it; say whether that is news: the same address is noted once."""
+    return bool(
+        await tx.execute(
+            """insert into notifications.bounces as b (tenant_id, customer_id, channel, kind, address_digest, reason,
+                                                       bounced_at, cleared_at)
+               values ($1, $2, $3, $4, $5, $6, $7, null)
+               on conflict (tenant_id, customer_id, channel) do update
+                  set kind = excluded.kind, address_digest = excluded.address_digest, reason = excluded.reason,
+                      bounced_at = excluded.bounced_at, cleared_at = null
+                where b.cleared_at is not null or b.address_digest <> excluded.address_digest""",
+            bounce.tenant_id,
+            bounce.customer_id,
+            bounce.channel.value,
+            bounce.kind.value,
+            bounce.address_digest,
+            bounce.reason,
+            bounce.bounced_at,
+        )
+    )
+
+
+async def clear_bounce(tx: Tx, customer: Ref, channel: Channel, *, now: datetime) -> bool:
+    return bool(
+        await tx.execute(
+            """update notifications.bounces set cleared_at = $4
+                where tenant_id = $1 and customer_id = $2 and channel = $3 and cleared_at is null""",
+            *customer,
+            channel.value,
+            now,
+        )
+    )
