@@ -136,12 +136,13 @@ class Shop:
     async def plan(self, **over: Any) -> Plan:
         return await self.act(lambda tx: a_plan(tx, now=self.now, **over))
 
-    async def card(self, customer: Customer) -> PaymentMethod:
+    async def card(self, customer: Customer, *, last4: str = "4242") -> PaymentMethod:
         """Save a card that its provider has validated."""
+        token = f"pm_test_{last4}"
 
         async def save(tx: Tx) -> PaymentMethod:
-            made = await payments.add_method(tx, customer_id=customer.id, token="pm_test", now=self.now)
-            card = CardDetails(token="pm_test", brand="visa", last4="4242", exp_month=12, exp_year=2034)
+            made = await payments.add_method(tx, customer_id=customer.id, token=token, now=self.now)
+            card = CardDetails(token=token, brand="visa", last4=last4, exp_month=12, exp_year=2034)
             yes = Outcome(kind=OutcomeKind.SUCCEEDED, card=card)
             answer = Answer(
                 tenant_id=made.tenant_id,
