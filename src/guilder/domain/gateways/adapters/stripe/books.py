@@ -40,7 +40,7 @@ async def records(client: stripe.StripeClient, *, since: datetime, until: dateti
         upto = start + (upto - start) // 2
     kept = [each for each in found if since <= each.at < until]
     return RecordPage(
-        records=tuple(sorted(kept, key=lambda each: (each.at, each.charge_ref))),
+        records=tuple(sorted(kept, key=lambda each: (each.at, each.kind, each.charge_ref))),
         cursor="" if upto >= end else str(upto),
     )
 
