@@ -63,14 +63,6 @@ async def refund(world, payment, amount=None, *, expect=(202,), **over):
     return await world.post("/api/refunds", body, expect=expect)
 
 
-async def dispute(counter, payment_ref, **over):
-    return await counter._post("disputes", {"payment_intent": payment_ref, **over})
-
-
-async def decides(counter, made, status):
-    await counter._post(f"disputes/{made['id']}", {"status": status})
-
-
 async def charge_of(counter):
     [charge] = await counter.charges()
     return charge["ref"]
@@ -131,7 +123,7 @@ async def test_what_was_refunded_without_a_note_is_documented_and_not_given_twic
 
 
 async def test_a_dispute_blocks_and_winning_it_restores(world, paid, counter):
-    made = await dispute(counter, await charge_of(counter), reason="fraudulent")
+    made = await counter.dispute(await charge_of(counter), reason="fraudulent")
     opened = await the_dispute(world, "open")
     assert (opened["amount"], opened["reason"], opened["fee"]) == (3570, "fraudulent", 1500)
     await rest(world)
@@ -139,7 +131,7 @@ async def test_a_dispute_blocks_and_winning_it_restores(world, paid, counter):
     assert await balances(world) == {"cash": -1500, "disputes": 3570, "fees": 1500, "tax_payable": -570}
     assert (await refund(world, paid, 1, expect=(409,)))["code"] == "nothing_to_refund"
 
-    await decides(counter, made, "won")
+    await counter.decide(made, "won")
     await the_dispute(world, "won")
     await rest(world)
     assert await is_eligible(world)
@@ -153,9 +145,9 @@ async def test_a_dispute_blocks_and_winning_it_restores(world, paid, counter):
 
 
 async def test_what_is_lost_is_written_off_and_the_customer_stays_out(world, paid, counter):
-    made = await dispute(counter, await charge_of(counter), amount=1190)
+    made = await counter.dispute(await charge_of(counter), amount=1190)
     await the_dispute(world, "open")
-    await decides(counter, made, "lost")
+    await counter.decide(made, "lost")
     lost = await the_dispute(world, "lost")
     await rest(world)
     assert await balances(world) == {"cash": 880, "fees": 1500, "write_offs": 1190, "tax_payable": -570}
@@ -184,19 +176,19 @@ async def test_what_is_lost_is_written_off_and_the_customer_stays_out(world, pai
 
 async def test_where_the_tenant_says_so_a_dispute_shuts_nobody_out(world, paid, counter):
     await world.put("/api/entitlement-settings", {"blocks_on_dispute": False})
-    await dispute(counter, await charge_of(counter))
+    await counter.dispute(await charge_of(counter))
     await the_dispute(world, "open")
     await rest(world)
     assert await is_eligible(world)
 
 
 async def test_an_inquiry_moves_nothing_before_it_becomes_a_dispute(world, paid, counter):
-    made = await dispute(counter, await charge_of(counter), inquiry=True)
+    made = await counter.dispute(await charge_of(counter), inquiry=True)
     await the_dispute(world, "inquiry")
     await rest(world)
     assert await is_eligible(world)
     assert await balances(world) == {"cash": 3570, "tax_payable": -570}
-    await decides(counter, made, "needs_response")
+    await counter.decide(made, "needs_response")
     await the_dispute(world, "open")
     await rest(world)
     assert not await is_eligible(world)
@@ -206,7 +198,7 @@ async def test_a_dispute_during_a_refund_wins_and_the_refund_is_recorded_as_fail
     await counter.fault("hold", "refund", phase="before", times=1)
     made = await refund(world, paid)
     await counter.until_held("refund")
-    await dispute(counter, await charge_of(counter))
+    await counter.dispute(await charge_of(counter))
     await the_dispute(world, "open")
     await counter.release()
 
@@ -223,9 +215,9 @@ async def test_a_dispute_during_a_refund_wins_and_the_refund_is_recorded_as_fail
 
 async def test_in_whatever_order_news_comes_what_is_decided_stays(world, paid, counter):
     await counter.webhooks("hold")
-    made = await dispute(counter, await charge_of(counter), inquiry=True)
-    await decides(counter, made, "needs_response")
-    await decides(counter, made, "lost")
+    made = await counter.dispute(await charge_of(counter), inquiry=True)
+    await counter.decide(made, "needs_response")
+    await counter.decide(made, "lost")
     told = [each["id"] for each in await counter.events() if each["type"].startswith("charge.dispute")]
     await counter.deliver(told[::-1])
     await the_dispute(world, "lost")

@@ -149,6 +149,7 @@ BODIES = {
     "POST /api/payments/{payment_id}/refund-requests": {"reason": "Mine now"},
     "POST /api/customers/{id}/payment-methods": {"token": "pm_card_ok"},
     "POST /api/refunds/{refund_id}/grant": {},
+    "POST /api/disputes/{dispute_id}/note": {"text": "Mine now"},
     "POST /api/refunds/{refund_id}/refuse": {"reason": "No"},
     "PUT /api/subscriptions/{subscription_id}": {"auto_renew": False},
     "POST /api/invoices/{invoice_id}/pay": {},
@@ -206,7 +207,7 @@ KINDS = {
     "order_id": "ord", "case_id": "case", "notification_id": "msg", "customer_id": "cus", "customer": "cus",
     "/api/customers": "cus", "/api/api-keys": "key", "/api/token-trusts": "trust", "/api/issuers": "iss",
     "meter_id": "mtr", "tax_rate_id": "txr", "alert_id": "alr", "event_id": "event", "grant_id": "ppc",
-    "/api/discounts": "disc", "discount_id": "disc", "difference_id": "dif", "found_id": "fnd",
+    "/api/discounts": "disc", "discount_id": "disc", "difference_id": "dif", "found_id": "fnd", "dispute_id": "dsp",
 }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from tests.support.identity_provider import PARTY, SigningKey
 from tests.support.outcomes import a_subscriber, open_hosted_page, pay_on, rest
 from tests.support.processes import until
 from tests.support.world import World
+from tests.support.worst_day import counter_of
 
 _KEY = SigningKey("k1")
 
@@ -26,7 +27,7 @@ class Belongings:
 # As long as the other's, so that answers which repeat it are of one length.
 THEIR_CODE, NOBODYS_CODE = "film-of-umbrella", "film-of-nobodies"
 TYPED = (
-    "cus", "plan", "prod", "sub", "inv", "pay", "pm", "ref", "ord", "case", "msg", "gwa", "key", "trust",
+    "cus", "plan", "prod", "sub", "inv", "pay", "pm", "ref", "dsp", "ord", "case", "msg", "gwa", "key", "trust",
     "iss", "mtr", "txr", "alr", "disc", "ppc",
 )  # fmt: skip
 NOBODYS = Belongings(
@@ -59,6 +60,15 @@ async def furnished_to_bill(world: World, organization_id: str, subscription_id:
     }
 
 
+async def an_inquiry(world: World, payment: dict[str, Any]) -> Any:
+    """Have a bank ask about a payment, which moves nothing."""
+    async with counter_of(world) as counter:
+        charges = [each["ref"] for each in await counter.charges() if each["amount"] == payment["amount"]]
+        await counter.dispute(charges[0], inquiry=True)
+    found = await until(lambda: world.get("/api/disputes"), what="a dispute")
+    return found[0]
+
+
 async def furnished(world: World, organization_id: str) -> Belongings:
     """Give a tenant one of everything: a paid subscription, a refund asked for, a case, a key, a trusted issuer."""
     plan = await world.plan(f"plan-of-{organization_id}")
@@ -80,6 +90,7 @@ async def furnished(world: World, organization_id: str) -> Belongings:
     await rest(world)
     payment = next(each for each in await world.get("/api/payments") if each["status"] == "succeeded")
     refund = await world.post(f"/api/payments/{payment['id']}/refund-requests", {"reason": "It was not for me"})
+    dispute = await an_inquiry(world, payment)
     key = await world.post("/api/api-keys", {"name": "another", "role": "member"})
     trust = await world.post(
         "/api/token-trusts",
@@ -105,6 +116,7 @@ async def furnished(world: World, organization_id: str) -> Belongings:
             "pay": payment["id"],
             "pm": card["id"],
             "ref": refund["id"],
+            "dsp": dispute["id"],
             "ord": order["id"],
             "case": (await world.get("/api/dunning/cases"))[0]["id"],
             "msg": (await world.get("/api/notifications"))[0]["id"],

@@ -87,6 +87,15 @@ class Counter:
     async def approve(self, intent: str, *, is_approved: bool = True) -> None:
         await self._post(f"intents/{intent}/authenticate", {"approve": is_approved})
 
+    async def dispute(self, intent: str, **over: Any) -> dict[str, Any]:
+        """Have the customer's bank take a payment back, or ask about it (`inquiry`)."""
+        made: dict[str, Any] = await self._post("disputes", {"payment_intent": intent, **over})
+        return made
+
+    async def decide(self, dispute: dict[str, Any], status: str) -> None:
+        """Have the bank decide (`won`, `lost`), or turn an inquiry into a dispute (`needs_response`)."""
+        await self._post(f"disputes/{dispute['id']}", {"status": status})
+
     async def charges(self, status: str = "succeeded") -> list[dict[str, Any]]:
         answer = await self.http.get("/sim/journal", params={"account": self.account})
         return [charge for charge in answer.json()["charges"] if charge["status"] == status]
