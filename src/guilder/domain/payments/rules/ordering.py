@@ -52,9 +52,9 @@ def next_position(methods: Sequence[PaymentMethod]) -> int:
 def gives_way(methods: Sequence[PaymentMethod]) -> PaymentMethod | None:
     """Return the method that makes room for another: first what cannot be charged, then what would be tried last.
 
-    Never the default; None where there is nothing but the default.
+    Never the default, nor one that is still being validated; None where there is nothing else.
     """
-    others = [each for each in methods if not each.is_default]
+    others = [each for each in methods if not each.is_default and each.status is not MethodStatus.PENDING]
     return max(others, key=lambda each: (each.status is not MethodStatus.VALID, each.rank), default=None)
 
 

@@ -47,7 +47,9 @@ def choose(
     open_ones = {each.id: each for each in accounts if each.is_active}
     if wish.account_id is not None:
         named = open_ones.get(wish.account_id)
-        return Choice(accounts=(named,) if named else (), why={wish.account_id: "named"} if named else {})
+        if named is None or not _can_take(named, wish):
+            return Choice(accounts=())
+        return Choice(accounts=(named,), why={named.id: "named"})
     route = next((each for each in routes if fits(each, wish)), None)
     drawn = _draw(route.targets, key=f"{route.id}:{key}") if route else []
     takes = [open_ones[each] for each in drawn if each in open_ones and _can_take(open_ones[each], wish)]
