@@ -31,7 +31,7 @@ from guilder.domain.invoicing.events import (
 from guilder.domain.notifications import handlers as notifications
 from guilder.domain.notifications.events import NotificationRequested
 from guilder.domain.orders import handlers as orders
-from guilder.domain.orders.events import OrderCompleted
+from guilder.domain.orders.events import ChargeRequested, OrderCompleted
 from guilder.domain.payments import handlers as payments
 from guilder.domain.payments.events import (
     DisputeLost,
@@ -99,8 +99,10 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("invoicing", InvoiceFinalized, invoicing.on_invoice_changed),
     Reaction("invoicing", InvoicePaid, invoicing.on_invoice_changed),
     Reaction("invoicing", InvoiceVoided, invoicing.on_invoice_changed),
+    Reaction("orders", ChargeRequested, orders.on_charge_requested),
     Reaction("orders", InvoicePaid, orders.on_invoice_paid),
     Reaction("orders", InvoiceVoided, orders.on_invoice_voided),
+    Reaction("orders", PaymentFailed, orders.on_payment_failed),
     Reaction("dunning", PaymentFailed, dunning.on_payment_failed),
     Reaction("dunning", InvoiceOverdue, dunning.on_invoice_overdue),
     Reaction("dunning", InvoicePaid, dunning.on_invoice_paid),

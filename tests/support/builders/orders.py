@@ -24,6 +24,7 @@ from guilder.domain.invoicing.events import InvoicePaid, InvoiceVoided
 from guilder.domain.orders import handlers as orders
 from guilder.domain.orders import jobs as orders_jobs
 from guilder.domain.orders import service
+from guilder.domain.orders.events import ChargeRequested
 from guilder.domain.orders.model import Answer as OrderAnswer
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.events import (
@@ -49,7 +50,8 @@ Bank = Callable[[Payment], Outcome]
 BASE_URL = "https://billing.example.com"
 REACTIONS: dict[type[Event], list[Callable[..., Awaitable[None]]]] = {
     PaymentSucceeded: [invoicing.on_payment_succeeded],
-    PaymentFailed: [dunning.on_payment_failed],
+    ChargeRequested: [orders.on_charge_requested],
+    PaymentFailed: [dunning.on_payment_failed, orders.on_payment_failed],
     InvoicePaid: [orders.on_invoice_paid, dunning.on_invoice_paid],
     InvoiceVoided: [orders.on_invoice_voided, dunning.on_invoice_voided],
     PaymentCanceled: [dunning.on_payment_canceled],

@@ -100,3 +100,46 @@ class Preview:
         if not self.invoices:
             return None
         return total([each.due for each in self.invoices], self.invoices[0].currency)
+
+
+class ChargeStatus(StrEnum):
+    RECEIVED = "received"
+    PLACED = "placed"  # it is an order, and its invoice is being collected
+    REFUSED = "refused"
+    SETTLED = "settled"
+    FAILED = "failed"  # nothing more is collected for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What a company product asks to be charged. (source, source_id) names it: asked again, it is the same."""
+
+    tenant_id: TenantId
+    id: UUID
+    source: str
+    source_id: str
+    customer: str  # as the product calls it
+    description: str
+    received_at: datetime
+    amount: Money | None = None  # or a product
+    product: str = ""
+    payment_method_id: UUID | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    status: ChargeStatus = ChargeStatus.RECEIVED
+    customer_id: CustomerId | None = None
+    order_id: UUID | None = None
+    invoice_id: UUID | None = None
+    reason: str = ""
+    decided_at: datetime | None = None
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """A charge that was asked for, and whether it was known already."""
+
+    charge: Charge
+    is_duplicate: bool

@@ -12,6 +12,8 @@ from guilder.kernel.errors import Invalid, Malformed, TooLarge
 from guilder.platform.http import parsing
 
 QUERY_MAX_BYTES = 8_000
+# CloudEvents in structured and in batched form are JSON under names of their own.
+JSON_TYPES = frozenset({"application/json", "application/cloudevents+json", "application/cloudevents-batch+json"})
 
 
 class BodyTooLarge(TooLarge):
@@ -121,7 +123,7 @@ def _is_json(given: list[str]) -> bool:
         return False
     kind, _, options = given[0].partition(";")
     charset = options.strip().lower().replace('"', "")
-    return kind.strip().lower() == "application/json" and charset in {"", "charset=utf-8", "charset=utf8"}
+    return kind.strip().lower() in JSON_TYPES and charset in {"", "charset=utf-8", "charset=utf8"}
 
 
 def check_query(request: Request, *, known: Iterable[str] | None, lists: frozenset[str]) -> None:

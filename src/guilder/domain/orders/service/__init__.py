@@ -3,7 +3,16 @@
 from guilder.domain.orders.service.abandoning import abandon_due
 from guilder.domain.orders.service.buying import buy, pay
 from guilder.domain.orders.service.changing import Wish, change, revoke_change, use_method
+from guilder.domain.orders.service.charging import (
+    ChargeIdReused,
+    charge,
+    charge_link,
+    charges,
+    place_charges,
+    take_charges,
+)
 from guilder.domain.orders.service.checkout import CannotBePaidHere, checkout, open_checkout, payment_link, read_link
+from guilder.domain.orders.service.concluding import charge_declined
 from guilder.domain.orders.service.discounting import discounts, end_discount, redeem
 from guilder.domain.orders.service.ending import OnlyNow, auto_renew, cancel
 from guilder.domain.orders.service.pausing import extend_trial, move_billing_day, pause, resume
@@ -20,6 +29,7 @@ __all__ = [
     "Asked",
     "Beside",
     "CannotBePaidHere",
+    "ChargeIdReused",
     "MethodNotUsable",
     "NothingToPay",
     "OnlyNow",
@@ -32,6 +42,10 @@ __all__ = [
     "cancel",
     "canceled",
     "change",
+    "charge",
+    "charge_declined",
+    "charge_link",
+    "charges",
     "checkout",
     "discounts",
     "end_discount",
@@ -45,6 +59,7 @@ __all__ = [
     "pause",
     "pay",
     "payment_link",
+    "place_charges",
     "preview",
     "read_link",
     "record_transfer",
@@ -53,5 +68,6 @@ __all__ = [
     "resume",
     "revoke_change",
     "subscribe",
+    "take_charges",
     "use_method",
 ]

@@ -7,9 +7,9 @@ from enum import Enum, auto
 
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Status as InvoiceStatus
-from guilder.domain.orders import store
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.service.placing import cancel, canceled_event
+from guilder.domain.orders.store import orders as store
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment, Via
 from guilder.domain.payments.model import Status as PaymentStatus

@@ -28,6 +28,7 @@ async def buy(
     asked: Asked,
     currency: str | None = None,
     payment_method_id: UUID | None = None,
+    kind: OrderKind = OrderKind.BUY,
     now: datetime,
 ) -> Answer:
     """Sell a product: with the saved method that is named, else by link. Paying for it grants its access.
@@ -41,7 +42,15 @@ async def buy(
     price = rules.price_of_product(found, currency=currency)
     await check_method(tx, customer_id=buyer.id, payment_method_id=payment_method_id)
     return await _sell(
-        tx, buyer, found.name, price, product=found, payment_method_id=payment_method_id, asked=asked, now=now
+        tx,
+        buyer,
+        found.name,
+        price,
+        product=found,
+        payment_method_id=payment_method_id,
+        asked=asked,
+        kind=kind,
+        now=now,
     )
 
 
@@ -101,7 +110,7 @@ async def _sell(
     product: Product | None,
     payment_method_id: UUID | None,
     asked: Asked,
-    kind: OrderKind = OrderKind.BUY,
+    kind: OrderKind,
     now: datetime,
 ) -> Answer:
     order_id = ids.new(now)

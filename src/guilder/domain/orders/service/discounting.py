@@ -6,9 +6,9 @@ from uuid import UUID
 
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Discount
-from guilder.domain.orders import store
 from guilder.domain.orders.rules import starting
 from guilder.domain.orders.service.rolling import rolled, seen
+from guilder.domain.orders.store import orders as store
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.errors import NotFound

@@ -9,11 +9,11 @@ from guilder.domain.customers import service as customers
 from guilder.domain.customers.model import Customer
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
-from guilder.domain.orders import store
 from guilder.domain.orders.events import OrderCanceled, OrderCompleted, OrderPlaced
 from guilder.domain.orders.model import Answer, Order, OrderKind, OrderStatus
 from guilder.domain.orders.rules.lifecycle import MOVES, Step
 from guilder.domain.orders.service.checkout import payment_link
+from guilder.domain.orders.store import orders as store
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import MethodStatus, Payment
 from guilder.domain.subscriptions.model import Subscription

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from guilder.domain.orders import store
 from guilder.domain.orders.model import Order, OrderKind, OrderStatus
 from guilder.domain.orders.service.rolling import seen
+from guilder.domain.orders.store import orders as store
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.errors import NotFound

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service as invoicing
-from guilder.domain.orders import store
 from guilder.domain.orders.model import OrderStatus
 from guilder.domain.orders.service.abandoning import void
+from guilder.domain.orders.store import orders as store
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.errors import NotFound

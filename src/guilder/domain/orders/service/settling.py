@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from guilder.domain.invoicing import service as invoicing
-from guilder.domain.orders import store
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.rules.lifecycle import MOVES, Step
+from guilder.domain.orders.service.concluding import fail_charges, settle_charges
 from guilder.domain.orders.service.placing import cancel, canceled_event, complete, completed_event
+from guilder.domain.orders.store import orders as store
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status
 from guilder.domain.subscriptions.rules.lifecycle import Step as Change
@@ -32,6 +33,7 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
     for order in done:
         await _take_effect(tx, order, now=now)
     outbox.announce(tx, [completed_event(order) for order in done], now=now)
+    await settle_charges(tx, orders=done, now=now)
 
 
 async def _take_effect(tx: Tx, order: Order, *, now: datetime) -> None:
@@ -62,6 +64,7 @@ async def canceled(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
     await store.save(tx, ended)
     await _end_what_waited(tx, ended, now=now)
     outbox.announce(tx, [canceled_event(order) for order in ended], now=now)
+    await fail_charges(tx, orders=ended, now=now)
 
 
 async def _end_what_waited(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:

@@ -11,7 +11,6 @@ from guilder.domain.customers.model import Customer
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.rules import drafts
-from guilder.domain.orders import store
 from guilder.domain.orders.model import Answer, OrderKind
 from guilder.domain.orders.rules import starting
 from guilder.domain.orders.rules import terms as rules
@@ -26,6 +25,7 @@ from guilder.domain.orders.service.placing import (
     new_order,
     place,
 )
+from guilder.domain.orders.store import orders as store
 from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import NewSubscription, Status, Subscription, Terms

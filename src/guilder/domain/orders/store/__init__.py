@@ -1,0 +1,1 @@
+"""The SQL of orders, by what it is about."""
