@@ -11,7 +11,6 @@ from guilder.domain.payments.schemas.payments import (
     InvoiceRef,
     PaymentOut,
     PaymentRef,
-    ReceiptIn,
     StateOut,
     state_to_wire,
     to_wire,
@@ -28,7 +27,6 @@ from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
 
 READ = Permission("payments:read", customer=Role.MEMBER)
-RECORD = Permission("payments:write", tenant=Role.BILLING)
 
 router = Router(prefix="/api", tags=["payments"])
 
@@ -80,12 +78,3 @@ async def list_states(session: Session, payment_id: PaymentRef) -> Envelope[list
     """Show every state that a payment was in, and since when."""
     found = await service.states(session.tx, payment_id=payment_id, customer_id=session.customer_filter)
     return ok([state_to_wire(each) for each in found])
-
-
-@router.post("/payments/{payment_id}/record", permission=RECORD)
-async def record_receipt(session: Session, payment_id: PaymentRef, body: ReceiptIn) -> Envelope[PaymentOut]:
-    """Record that the money of an open payment has come in by transfer, whole."""
-    recorded = await service.record_receipt(
-        session.tx, payment_id=payment_id, amount_minor=body.amount, receipt=body.to_receipt(), now=session.now
-    )
-    return ok(to_wire(recorded))

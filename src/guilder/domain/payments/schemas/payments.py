@@ -4,16 +4,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from guilder.domain.payments.model import Payment, PaymentMethod, Receipt, State, Status, Via
-from guilder.platform.http.fields import IdOf, In, Instant, Note, Out, PositiveAmount, Text
+from guilder.domain.payments.model import Payment, PaymentMethod, State, Status, Via
+from guilder.platform.http.fields import IdOf, Out
 
 PaymentRef = Annotated[UUID, IdOf("pay")]
 InvoiceRef = Annotated[UUID, IdOf("inv")]
 CustomerRef = Annotated[UUID, IdOf("cus")]
 MethodRef = Annotated[UUID, IdOf("pm")]
 AccountRef = Annotated[UUID, IdOf("gwa")]
-# A bank statement's own words on a transfer.
-Reference = Annotated[str, Text(140)]
 
 
 class PaymentOut(Out):
@@ -39,18 +37,6 @@ class PaymentOut(Out):
     is_overpayment: bool
     requested_at: datetime
     settled_at: datetime | None
-
-
-class ReceiptIn(In):
-    """A transfer that has come in: when, how much, and what the bank's statement calls it."""
-
-    amount: PositiveAmount
-    received_at: Instant
-    reference: Reference
-    note: Note | None = None
-
-    def to_receipt(self) -> Receipt:
-        return Receipt(happened_at=self.received_at, reference=self.reference, note=self.note or "")
 
 
 class StateOut(Out):

@@ -139,7 +139,7 @@ async def record_returned(tx: Tx, *, refund_id: UUID, receipt: Receipt, now: dat
         return refund
     if refund.status is not RefundStatus.PENDING:
         raise NotOpen("this refund is not one that waits to be sent")
-    _check_time(receipt, now=now)
+    _check_time(receipt, field="sent_at", now=now)
     outcome = Outcome(kind=OutcomeKind.SUCCEEDED, provider_ref=receipt.reference, amount=refund.amount)
     answer = Answer(
         tenant_id=refund.tenant_id,
@@ -237,6 +237,6 @@ def _check_amount(came_in: Money, due: Money) -> None:
         raise AmountDiffers(f"{due} is due", field="amount")
 
 
-def _check_time(receipt: Receipt, *, now: datetime) -> None:
+def _check_time(receipt: Receipt, *, field: str = "received_at", now: datetime) -> None:
     if receipt.happened_at > now:
-        raise InFuture(field="received_at")
+        raise InFuture(field=field)
