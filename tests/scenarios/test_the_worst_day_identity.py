@@ -139,6 +139,7 @@ async def test_g1_a_token_that_breaks_one_rule_is_refused_like_any_other(world):
 
 
 NEW_PLAN = {"name": "Mine now", "prices": [{"billing_cycle": "monthly", "amount": 1, "currency": "EUR"}]}
+TRANSFER = {"amount": 1, "received_at": "2026-01-01T00:00:00Z", "reference": "Mine now"}
 # Operations that act on what the path names: a body with which they would be carried out.
 BODIES = {
     "PATCH /api/customers/{id}": {"name": "Mine now"},
@@ -148,6 +149,9 @@ BODIES = {
     "POST /api/settlements/found/{found_id}/put-aside": {"reason": "Mine now"},
     "POST /api/payments/{payment_id}/refund-requests": {"reason": "Mine now"},
     "POST /api/customers/{id}/payment-methods": {"token": "pm_card_ok"},
+    "PUT /api/customers/{id}/payment-methods/order": {"ids": [NOBODYS["pm"]]},
+    "POST /api/payments/{payment_id}/record": TRANSFER,
+    "POST /api/refunds/{refund_id}/record": {"sent_at": "2026-01-01T00:00:00Z", "reference": "Mine now"},
     "POST /api/refunds/{refund_id}/grant": {},
     "POST /api/disputes/{dispute_id}/note": {"text": "Mine now"},
     "POST /api/refunds/{refund_id}/refuse": {"reason": "No"},
@@ -183,6 +187,8 @@ REFERENCES = [
     ("POST /pay", {"customer": "cus"}, {"product": "prod"}),
     ("POST /pay", {"payment_method_id": "pm"}, {"customer": "org", "product": "prod"}),
     ("POST /api/refunds", {"payment_id": "pay"}, {}),
+    ("POST /api/payments/manual", {"invoice_id": "inv"}, {}),
+    ("POST /api/customers/{id}/payment-methods", {"gateway_account_id": "gwa"}, {}),
     ("PUT /api/subscriptions/{subscription_id}", {"plan_id": "plan"}, {}),
     ("PUT /api/subscriptions/{subscription_id}", {"payment_method_id": "pm"}, {}),
     ("POST /api/invoices/{invoice_id}/pay", {"payment_method_id": "pm"}, {}),
@@ -199,6 +205,8 @@ REFERENCES = [
 _INVOICE = {"currency": "EUR", "lines": [{"description": "Mine now", "unit_amount": 1}]}
 REQUIRED = {
     "POST /api/refunds": {"reason": "Mine now"},
+    "POST /api/payments/manual": TRANSFER,
+    "POST /api/customers/{id}/payment-methods": {"token": "pm_card_ok"},
     "POST /api/usage": {"event_id": "mine-now", "meter": "calls"},
     "POST /api/usage/alerts": {"meter": "calls", "threshold": "1"},
     "POST /api/invoices": _INVOICE,
