@@ -127,7 +127,7 @@ def _pixels(png: bytes) -> tuple[int, int, int, list[bytearray]]:
         at += length + 12
     width, height, depth, kind = struct.unpack(">IIBB", head[:10])
     assert (depth, kind in {2, 6}) == (8, True), "eight bits, in colour"
-    channels = 4 if kind == 6 else 3  # noqa: PLR2004  (with and without alpha)
+    channels = 4 if kind == 6 else 3
     raw, rows = zlib.decompress(data), []
     before = bytearray(width * channels)
     for line in range(height):

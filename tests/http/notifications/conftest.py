@@ -5,7 +5,7 @@ import pytest
 from guilder.domain.identity import service as identity
 from guilder.domain.notifications import service as notifications
 from guilder.domain.notifications.performers import MailSending, SmsSending
-from guilder.domain.notifications.routes import router
+from guilder.domain.notifications.routes import pages, router, webhooks
 from guilder.entrypoints.mailbox import router as mailbox_router
 from guilder.platform.clock import WallClock
 from guilder.platform.outside.mail import Mailbox
@@ -19,7 +19,7 @@ PUBLIC_URL = "https://billing.example.com"
 
 @pytest.fixture
 async def house(database_urls, clean) -> AsyncIterator[Served]:
-    routers = [router, mailbox_router(is_production=False)]
+    routers = [webhooks, router, pages, mailbox_router(is_production=False)]
     async with database_with_vault(database_urls) as database, served(database, routers) as house:
         yield house
 

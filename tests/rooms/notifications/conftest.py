@@ -32,6 +32,13 @@ class Inbox:
     def __init__(self) -> None:
         self.mails = []
         self.answer = "250 OK"
+        self.refuses = ""  # what it says to every recipient
+
+    async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802  (as below)
+        if self.refuses:
+            return self.refuses
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802  (aiosmtpd calls it so)
         if self.answer.startswith("250"):
