@@ -15,7 +15,7 @@ FLOORS = [
     {"invoicing"},
     {"orders", "dunning"},
     {"entitlements"},
-    {"notifications", "audit", "analytics"},
+    {"notifications", "webhooks", "audit", "analytics"},
 ]
 # References from one tenant's row to another's, each with the reason.
 ACROSS_TENANTS = {
