@@ -125,6 +125,57 @@ async def test_a_member_reads_and_changes_nothing(site, till):
 
 
 async def test_the_refund_policy_is_set_and_read(staff):
-    assert (await staff("GET", "/api/refund-policy")).json()["data"] == {"auto_grant_days": 0}
+    nothing = {"amounts_max": {}, "per_customer_year": None, "only_unused": False, "credit_note": "none"}
+    assert (await staff("GET", "/api/refund-policy")).json()["data"] == {"auto_grant_days": 0, **nothing}
     assert (await staff("PUT", "/api/refund-policy", {"auto_grant_days": 14})).status_code == 200
-    assert (await staff("GET", "/api/refund-policy")).json()["data"] == {"auto_grant_days": 14}
+    assert (await staff("GET", "/api/refund-policy")).json()["data"] == {"auto_grant_days": 14, **nothing}
+    all_of_it = {
+        "auto_grant_days": 30,
+        "amounts_max": {"EUR": 5000, "JPY": 700},
+        "per_customer_year": 2,
+        "only_unused": True,
+        "credit_note": "full",
+    }
+    assert (await staff("PUT", "/api/refund-policy", all_of_it)).json()["data"] == all_of_it
+    assert (await staff("GET", "/api/refund-policy")).json()["data"] == all_of_it
+    for wrong in ({"amounts_max": {"EUR": 0}}, {"amounts_max": {"XXY": 1}}, {"per_customer_year": -1}):
+        assert (await staff("PUT", "/api/refund-policy", {"auto_grant_days": 1, **wrong})).status_code == 422
+
+
+async def test_a_refund_says_why_and_with_which_document(till, staff):
+    payment_id = await paid(till)
+    asked = {"payment_id": payment_id, "reason": "Sorry", "amount": 1, "reason_code": "goodwill", "credit_note": "full"}
+    made = (await staff("POST", "/api/refunds", asked)).json()["data"]
+    assert (made["reason_code"], made["credit_note"], made["granted_by"]) == ("goodwill", "full", "staff")
+    # What the machine alone says of its own returns nobody can say.
+    for code in ("captured_twice", "paid_after_cancel", "credit_paid_out", "because"):
+        assert (await staff("POST", "/api/refunds", {**asked, "reason_code": code})).status_code == 422
+
+
+async def test_a_dispute_is_read_by_whom_it_concerns_and_noted_on_by_staff(till, staff, user, site):
+    payment_id = await paid(till)
+    [charge] = till.merchant.journal()["charges"]
+    till.merchant.sim("disputes", {"payment_intent": charge["ref"]})
+    for event in till.events("charge.dispute.created"):
+        await till.notify(event)
+    await till.settle()
+    [listed] = (await staff("GET", "/api/disputes?status=open")).json()["data"]
+    assert (listed["payment_id"], listed["status"], listed["amount"], listed["fee"]) == (payment_id, "open", 4900, 1500)
+    assert listed["id"].startswith("dsp_")
+    for query in (f"payment_id={payment_id}", f"customer_id={till.customer.organization_id}"):
+        assert (await staff("GET", f"/api/disputes?{query}")).json()["data"] == [listed]
+    assert (await staff("GET", "/api/disputes?status=won")).json()["data"] == []
+    path = f"/api/disputes/{listed['id']}"
+    noted = await staff("POST", f"{path}/note", {"text": "Sent them the log."})
+    assert (noted.status_code, [each["text"] for each in noted.json()["data"]["notes"]]) == (
+        201,
+        ["Sent them the log."],
+    )
+    # The customer sees that there is one, and nothing of what staff writes.
+    assert (await user("GET", "/api/disputes")).json()["data"] == [listed]
+    assert (await user("GET", path)).json()["data"] == {**listed, "notes": []}
+    assert (await user("POST", f"{path}/note", {"text": "Mine"})).status_code == 403
+    other = site.user_of("somebody-else")
+    assert (await other("GET", path)).status_code in {401, 403, 404}
+    member = await site.key_of(till.tenant, Role.MEMBER)
+    assert (await member("POST", f"{path}/note", {"text": "Mine"})).status_code == 403

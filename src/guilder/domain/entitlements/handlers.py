@@ -7,8 +7,9 @@ from guilder.domain.customers.events import CustomerCreated
 from guilder.domain.dunning.events import AccessToBlock, DunningEvent
 from guilder.domain.entitlements import service
 from guilder.domain.entitlements.model import Lifting, NewAccount, NewBlock, Purchase, Refunded
+from guilder.domain.entitlements.service import PaidAnew
 from guilder.domain.orders.events import OrderCompleted
-from guilder.domain.payments.events import DisputeOpened, DisputeWon, RefundSucceeded
+from guilder.domain.payments.events import DisputeOpened, DisputeWon, PaymentSucceeded, RefundSucceeded
 from guilder.domain.subscriptions.events import SubscriptionEvent
 from guilder.domain.usage.events import UsageChanged
 from guilder.domain.usage.model import Use
@@ -113,6 +114,20 @@ async def on_dispute_won(tx: Tx, messages: Sequence[Message[DisputeWon]], *, now
         for message in messages
     ]
     await service.unblock(tx, liftings=liftings, now=now)
+
+
+async def on_payment_succeeded(tx: Tx, messages: Sequence[Message[PaymentSucceeded]], *, now: datetime) -> None:
+    """Whoever lost us a payment to a bank, and pays again, is let in again."""
+    paid = [
+        PaidAnew(
+            customer_ref=Ref(event.tenant_id, event.customer_id),
+            payment_id=event.payment_id,
+            amount=event.amount,
+            settled_at=event.settled_at,
+        )
+        for event in events_of(messages)
+    ]
+    await service.paid_anew(tx, payments_made=paid, now=now)
 
 
 async def on_usage_changed(tx: Tx, messages: Sequence[Message[UsageChanged]], *, now: datetime) -> None:

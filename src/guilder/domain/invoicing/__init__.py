@@ -4,9 +4,9 @@ Owns: invoices and credit notes, lines with their explanations, gapless numbers,
 customer credit, prepaid credits, the documents.
 Announces: InvoiceFinalized, InvoicePaid, InvoiceVoided, InvoiceGivenUp, InvoiceDueSoon, InvoiceOverdue, CreditNoteIssued,
 CreditGranted, DiscountRedeemed, InvoiceDocumentStored.
-Listens to: PaymentSucceeded, RefundSucceeded, RefundFailed, UsageRecorded, UsageCorrected; its own InvoiceFinalized,
-InvoicePaid, InvoiceVoided and CreditNoteIssued, for documents.
+Listens to: PaymentSucceeded, RefundAsked, RefundSucceeded, RefundFailed, DisputeOpened, DisputeWon, DisputeLost,
+UsageRecorded, UsageCorrected; its own InvoiceFinalized, InvoicePaid, InvoiceVoided and CreditNoteIssued, for documents.
 Calls: catalog (tax rates, promo codes, rating), customers, identity (issuers), usage (close, totals, late use), ledger,
-payments (collect, cancel, totals), subscriptions (roll, activate, segments).
+payments (collect, cancel, totals, what is given back), subscriptions (roll, activate, segments).
 Never: a gateway; the clock; a change to what is final.
 """

@@ -6,8 +6,8 @@ from datetime import datetime
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.events import CreditNoteIssued, InvoiceEvent
 from guilder.domain.invoicing.model import Settled
-from guilder.domain.invoicing.service import Documented, Heard
-from guilder.domain.payments.events import DisputeEvent, PaymentSucceeded, RefundFailed, RefundSucceeded
+from guilder.domain.invoicing.service import AskedBack, Documented, Heard
+from guilder.domain.payments.events import DisputeEvent, PaymentSucceeded, RefundAsked, RefundFailed, RefundSucceeded
 from guilder.domain.usage.events import UsageChanged
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
@@ -32,6 +32,21 @@ async def on_refund_succeeded(tx: Tx, messages: Sequence[Message[RefundSucceeded
     await service.record_refunds(tx, refs=refs, now=now)
     ended = sorted({Ref(each.tenant_id, each.invoice_id) for each in events_of(messages) if each.ends_access})
     await service.end_prepaid_sold(tx, invoices=ended, now=now)
+
+
+async def on_refund_asked(tx: Tx, messages: Sequence[Message[RefundAsked]], *, now: datetime) -> None:
+    """Grant what the policy grants if nothing was used of it."""
+    asked = [
+        AskedBack(
+            refund_id=message.event.refund_id,
+            invoice_ref=Ref(message.event.tenant_id, message.event.invoice_id),
+            asked_at=message.occurred_at,
+        )
+        for message in messages
+        if message.event.is_granted_if_unused
+    ]
+    if asked:
+        await service.grant_unused(tx, asked=asked, now=now)
 
 
 async def on_refund_with_note(tx: Tx, messages: Sequence[Message[RefundSucceeded]], *, now: datetime) -> None:

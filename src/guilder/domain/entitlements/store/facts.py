@@ -207,6 +207,18 @@ async def that_blocked(tx: Tx, causes: Sequence[Ref]) -> set[Ref]:
     return {Ref(TenantId(row["tenant_id"]), row["cause_id"]) for row in rows}
 
 
+async def disputed_blocks(tx: Tx, customers: Sequence[Ref], *, reason: str) -> list[tuple[Ref, Ref]]:
+    """Return (customer, cause) of what shuts these customers out for this reason."""
+    rows = await tx.fetch(
+        """select tenant_id, customer_id, cause_id from entitlements.blocks
+           where (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+             and lifted_at is null and reason = $3""",
+        *_split(customers),
+        reason,
+    )
+    return [(Ref(row["tenant_id"], row["customer_id"]), Ref(row["tenant_id"], row["cause_id"])) for row in rows]
+
+
 async def block_of(tx: Tx, cause_id: UUID) -> NewBlock | None:
     """Return what shuts a customer out because of this cause; None where nothing does."""
     row = await tx.fetchrow(

@@ -42,6 +42,7 @@ from guilder.domain.invoicing.service.documents import (
 )
 from guilder.domain.invoicing.service.explaining import explained
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_billed, finalize
+from guilder.domain.invoicing.service.granting import AskedBack, grant_unused
 from guilder.domain.invoicing.service.healing import differences, heal
 from guilder.domain.invoicing.service.leaving import bill_cut_off
 from guilder.domain.invoicing.service.owing import InvoiceIsPaid, PaymentInFlight
@@ -67,6 +68,7 @@ from guilder.domain.invoicing.service.standing import (
 
 __all__ = [
     "AlreadyBilled",
+    "AskedBack",
     "ByHand",
     "Correction",
     "DOCUMENT",
@@ -118,6 +120,7 @@ __all__ = [
     "give_up",
     "grant_credit",
     "grant_prepaid",
+    "grant_unused",
     "heal",
     "listing",
     "lock",

@@ -77,6 +77,10 @@ async def dispute(tx: Tx, *, dispute_id: UUID, customer_id: CustomerId | None = 
     return found[0]
 
 
+async def get_disputes(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Dispute]:
+    return {each.ref: each for each in await rows.get(tx, refs)}
+
+
 async def disputes(
     tx: Tx,
     *,

@@ -24,6 +24,7 @@ from guilder.domain.payments.model import (
 )
 from guilder.domain.payments.rules import refunding as rules
 from guilder.domain.payments.rules.lifecycle import REFUND_MOVES, RefundStep
+from guilder.domain.payments.rules.recording import PAID_AFTER_CANCEL
 from guilder.domain.payments.service import returning, telling
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import refunds as refund_rows
@@ -288,7 +289,8 @@ async def _lock_refund(tx: Tx, refund_id: UUID) -> Refund:
 
 
 def _made(payment: Payment, new: NewRefund, *, left: Money, status: RefundStatus, now: datetime) -> Refund:
-    if payment.status is not Status.SUCCEEDED or left.minor <= 0:
+    is_late = payment.alert == PAID_AFTER_CANCEL and payment.account_id is not None
+    if not (payment.status is Status.SUCCEEDED or is_late) or left.minor <= 0:
         raise NothingToRefund
     amount = left if new.amount_minor is None else Money(new.amount_minor, left.currency)
     if amount.minor > left.minor:
@@ -304,7 +306,7 @@ def _made(payment: Payment, new: NewRefund, *, left: Money, status: RefundStatus
         reason=new.reason,
         asked_at=now,
         ends_access=new.ends_access,
-        is_overpayment=payment.is_overpayment,
+        is_overpayment=payment.is_overpayment or is_late,
         reason_code=new.reason_code,
         credit_note=new.credit_note,
         granted_by=GrantedBy.NOBODY if status is RefundStatus.ASKED else GrantedBy.STAFF,
