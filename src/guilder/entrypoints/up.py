@@ -10,6 +10,7 @@ from rich.console import Console
 from guilder.entrypoints import demo, serving
 from guilder.entrypoints.databases import embedded
 from guilder.entrypoints.house import House, open_house
+from guilder.entrypoints.paying import connect_named_gateways
 from guilder.entrypoints.provider import running_provider
 from guilder.entrypoints.trusting import trust_named_issuers
 from guilder.platform.bus.retention import Retention
@@ -63,6 +64,7 @@ async def _run(settings: Settings, console: Console, *, server: EmbeddedPostgres
 
 async def _all_roles(house: House, console: Console, *, server: EmbeddedPostgres | None, with_demo: bool) -> None:
     await trust_named_issuers(house)
+    await connect_named_gateways(house)
     app = house.app()
     worker, timekeeper = house.worker(), house.scheduler()
     await worker.consumer.register()

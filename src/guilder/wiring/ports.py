@@ -8,7 +8,10 @@ import httpx
 
 from guilder.domain.customers import service as customers
 from guilder.domain.gateways.adapters.manual.client import Manual
+from guilder.domain.gateways.adapters.paypal.calls import BASE_URLS as PAYPAL_URLS
+from guilder.domain.gateways.adapters.paypal.client import PayPal
 from guilder.domain.gateways.adapters.simulated.client import Simulated
+from guilder.domain.gateways.adapters.stripe.client import Stripe
 from guilder.domain.gateways.port import Gateway
 from guilder.domain.identity import service as identity
 from guilder.platform.clock import Clock
@@ -83,6 +86,16 @@ def text_sender(settings: Settings) -> str:
 
 
 def _gateways(settings: Settings) -> dict[str, Gateway]:
-    simulated = Simulated(base_url=f"http://127.0.0.1:{settings.provider_port}")
-    manual = Manual()
-    return {simulated.name: simulated, manual.name: manual}
+    """Return every provider that can be connected; the simulated one moves no money and is no part of production."""
+    policy = OutboundPolicy(allows_loopback=not settings.is_production)
+    urls = dict(PAYPAL_URLS)
+    if settings.paypal_api_url:
+        urls[settings.paypal_environment] = settings.paypal_api_url
+    found: list[Gateway] = [
+        Stripe(base_url=settings.stripe_api_url),
+        PayPal(base_urls=urls, policy=policy),
+        Manual(),
+    ]
+    if not settings.is_production:
+        found.append(Simulated(base_url=f"http://127.0.0.1:{settings.provider_port}"))
+    return {gateway.name: gateway for gateway in found}

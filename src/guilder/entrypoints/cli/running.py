@@ -11,6 +11,7 @@ from guilder.entrypoints.cli.access import refuse_unmigrated
 from guilder.entrypoints.cli.speaking import Trouble, out
 from guilder.entrypoints.databases import reachable
 from guilder.entrypoints.house import House, open_house
+from guilder.entrypoints.paying import connect_named_gateways
 from guilder.entrypoints.serving import Role
 from guilder.entrypoints.trusting import trust_named_issuers
 from guilder.entrypoints.up import refuse_taken_port
@@ -52,6 +53,7 @@ def serve() -> None:
 
         async def serve_trusting(stop: asyncio.Event) -> None:
             await trust_named_issuers(house)
+            await connect_named_gateways(house)
             await serving.serve(app, house.settings, stop)
 
         return serve_trusting

@@ -159,14 +159,21 @@ class SecretSettings(BaseModel):
 
 
 class GatewaySettings(BaseModel):
-    """Stripe, for the default tenant"""
+    """Payment providers, for the default tenant"""
 
     stripe_secret_key: SecretStr | None = Field(
         None, description="`sk_…` or `rk_…`; other tenants bring their own, by API."
     )
     stripe_webhook_secret: SecretStr | None = Field(
-        None, description="`whsec_…` of the endpoint /api/webhooks/stripe; without it that path refuses everything."
+        None,
+        description="`whsec_…` of an endpoint /api/webhooks/stripe that you made at Stripe; unset, one is registered "
+        "there by itself.",
     )
+    stripe_api_url: str = Field("https://api.stripe.com", description="Stripe's API; another in tests.")
+    paypal_client_id: str | None = Field(None, description="Of your app at PayPal; other tenants bring theirs, by API.")
+    paypal_client_secret: SecretStr | None = Field(None, description="Of the same app.")
+    paypal_environment: Literal["sandbox", "live"] = Field("sandbox", description="Which PayPal that app belongs to.")
+    paypal_api_url: str | None = Field(None, description="PayPal's API in that environment; another in tests.")
 
 
 class IdentitySettings(BaseModel):

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.gateways.events import GatewayConnected
-from guilder.domain.gateways.model import GatewayAccount, OpenAccount, Registration
+from guilder.domain.gateways.model import GatewayAccount, OpenAccount, OutcomeKind, Registration
 from guilder.domain.gateways.store import accounts as rows
 from guilder.domain.identity import service as identity
 from guilder.kernel import ids
@@ -43,11 +43,13 @@ async def connect(
     now: datetime,
     provider_account: str = "",
     settings: Mapping[str, str] | None = None,
+    endpoint_secret: str = "",
     hears_bare_path: bool = False,
 ) -> GatewayAccount:
     """Connect the tenant's account at a provider, and have our webhook address registered there.
 
-    The first one is the default whatever is said. `hears_bare_path`: the address without an endpoint's id is its, too.
+    The first one is the default whatever is said. With an `endpoint_secret` our address is known to the provider, and
+    nothing is registered. `hears_bare_path`: the address without an endpoint's id is its, too.
     """
     tenant = await identity.tenant(tx)
     others = await rows.default_accounts(tx, [tx.tenant_id])
@@ -70,12 +72,59 @@ async def connect(
         tx,
         account,
         secret_key=secret_key,
-        endpoint_secret=f"whsec_{crypto.new_secret()}",
+        endpoint_secret=endpoint_secret or f"whsec_{crypto.new_secret()}",
         hears_bare_path=hears_bare_path,
         now=now,
     )
-    await intents.intend(tx, intents=[_connection(account)], now=now)
+    if endpoint_secret:
+        await rows.mark_registered(tx, [(account, Registration(kind=OutcomeKind.SUCCEEDED))], now=now)
+    else:
+        await intents.intend(tx, intents=[_connection(account)], now=now)
     return account
+
+
+async def connect_named(
+    tx: Tx,
+    *,
+    gateway: str,
+    name: str,
+    secret_key: str,
+    settings: Mapping[str, str],
+    provider_account: str,
+    endpoint_secret: str = "",
+    now: datetime,
+) -> GatewayAccount:
+    """Connect the account that the environment names, or use its new key; however many processes do so at once.
+
+    The address without an endpoint's id is its.
+    """
+    await rows.lock_named(tx)
+    ref = await rows.find_bare_endpoint(tx, gateway)
+    if ref is None or ref.tenant_id != tx.tenant_id:
+        return await connect(
+            tx,
+            gateway=gateway,
+            name=name,
+            secret_key=secret_key,
+            is_default=False,
+            provider_account=provider_account,
+            settings=settings,
+            endpoint_secret=endpoint_secret,
+            hears_bare_path=ref is None,
+            now=now,
+        )
+    known = (await rows.open_accounts(tx, [ref]))[ref]
+    if known.secret_key == secret_key and (endpoint_secret in {"", known.endpoint_secret}):
+        return known.account
+    await rows.change_secret(
+        tx, ref, secret_key=secret_key, provider_account=provider_account, settings=settings, now=now
+    )
+    if endpoint_secret:
+        named = Registration(kind=OutcomeKind.SUCCEEDED, endpoint_secret=endpoint_secret)
+        await rows.mark_registered(tx, [(known.account, named)], now=now)
+    else:
+        await intents.intend(tx, intents=[_connection(known.account)], now=now, revive=True)
+    return await one(tx, account_id=ref.id)
 
 
 async def furnish_sandboxes(tx: Tx, *, tenant_ids: Sequence[TenantId], now: datetime) -> None:

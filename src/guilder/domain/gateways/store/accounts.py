@@ -133,6 +133,11 @@ async def find_bare_endpoint(tx: Tx, gateway: str) -> Ref | None:
     return Ref(TenantId(row["tenant_id"]), row["id"]) if row else None
 
 
+async def lock_named(tx: Tx) -> None:
+    """Let only one process at a time connect what the environment names."""
+    await tx.execute("select pg_advisory_xact_lock(hashtextextended('gateways.named', 0))")
+
+
 async def mark_registered(tx: Tx, connected: Sequence[tuple[GatewayAccount, Registration]], *, now: datetime) -> None:
     """Note that our address is registered, with the secret and the names that the provider gave, where it did."""
     made = [(account, each.endpoint_secret) for account, each in connected if each.endpoint_secret]
