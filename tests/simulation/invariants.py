@@ -45,6 +45,11 @@ def at_rest(books: Books) -> str:
     return _under_way(books) or _lost(books)
 
 
+def stuck(books: Books) -> str:
+    """Return what did not come to rest in time: what is lost, or else what is still under way."""
+    return _lost(books) or _under_way(books)
+
+
 def _need(condition: bool, invariant: str, says: str) -> None:
     if not condition:
         raise Violation(invariant, says)

@@ -81,6 +81,7 @@ class Provider:
     charges: list[Moved] = field(default_factory=list)
     refunds: list[Moved] = field(default_factory=list)
     refunded_of: Counter[str] = field(default_factory=Counter)
+    refund_targets: dict[str, str] = field(default_factory=dict)
     mailbag: list[Delivery] = field(default_factory=list)
     cards: dict[str, str] = field(default_factory=dict)  # token -> ok, soft, hard, flaky
     on_the_way: Counter[str] = field(default_factory=Counter)
@@ -279,6 +280,7 @@ class Provider:
             return Outcome(kind=OutcomeKind.DECLINED, decline_code="too_much")
         self._count += 1
         self.refunded_of[found.ref] += amount.minor
+        self.refund_targets[f"re_{self._count}"] = found.ref
         self.refunds.append(Moved(request.business_key, f"re_{self._count}", amount, self.world.now))
         done = Outcome(kind=OutcomeKind.SUCCEEDED, provider_ref=f"re_{self._count}", amount=amount)
         self._mail(RequestKind.REFUND, request.business_key, done)

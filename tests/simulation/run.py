@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.simulation.actors import Cast
 from tests.simulation.books import Books
 from tests.simulation.engine import Sim, Violation
-from tests.simulation.invariants import at_rest, checker
+from tests.simulation.invariants import at_rest, checker, stuck
 from tests.simulation.mutants import MUTANTS
 from tests.simulation.protocol import Protocol
 from tests.simulation.provider import Provider
@@ -76,7 +76,7 @@ def _quiesce(books: Books) -> str:
         if not left and turn > 2:
             return ""
         sim.seconds += ADVANCES_S[turn % len(ADVANCES_S)]
-    return left
+    return stuck(books) or left
 
 
 def _between(books: Books, where: str) -> None:
