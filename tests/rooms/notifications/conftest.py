@@ -33,6 +33,12 @@ class Inbox:
         self.mails = []
         self.answer = "250 OK"
         self.refuses = ""  # what it says to every recipient
+        self.greeted = 0
+
+    async def handle_EHLO(self, server, session, envelope, hostname, responses):  # noqa: N802  (as below)
+        self.greeted += 1
+        session.host_name = hostname
+        return responses
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802  (as below)
         if self.refuses:

@@ -10,6 +10,7 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.notifications import handlers
 from guilder.domain.notifications import service as notifications
 from guilder.domain.notifications.model import About, Channel, Kind, Status
+from guilder.domain.notifications.performers import MailSending
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
@@ -54,6 +55,7 @@ async def test_nothing_of_a_sandbox_ever_leaves(make_ground):
     assert {each.status for each in told} == {Status.KEPT}
     assert all(each.content.text for each in told)
     assert ground.inbox.mails == []
+    assert ground.inbox.greeted == 0, "the server was not even asked"
     assert ground.phones.texts == []
 
 
@@ -148,6 +150,34 @@ async def test_a_server_that_is_down_is_tried_again_with_the_same_message(ground
     [told] = await ground.told()
     assert told.status is Status.SENT
     assert ground.inbox.mails[0]["Message-ID"] == f"<{told.id}@guilder.example>"
+
+
+async def test_a_sender_that_dies_after_the_server_took_it_sends_the_same_message_and_records_it_once(ground, monkeypatch):
+    record = MailSending.record
+
+    async def die(self, tx, done, *, now):
+        raise ConnectionResetError("killed between the server's answer and our note of it")
+
+    monkeypatch.setattr(MailSending, "record", die)
+    await ground.tell(a_message(ground.customer))
+    [told] = await ground.told()
+    assert (told.status, len(ground.inbox.mails)) == (Status.PENDING, 1)
+    monkeypatch.setattr(MailSending, "record", record)
+    async with connected(ground.admin_url) as admin:
+        await admin.execute(
+            "update platform.intents set due_at = clock_timestamp()"
+        )
+    await ground.runner.drain()
+    [told] = await ground.told()
+    assert told.status is Status.SENT
+    # Nobody can take a mail back; but whoever gets it twice gets one message twice, by its id and date.
+    first, again = ground.inbox.mails
+    assert [first[name] == again[name] for name in ("Message-ID", "Date", "Subject")] == [True] * 3
+    async with ground.tx() as tx:
+        assert (await notifications.spent(tx, now=NOW))[Channel.EMAIL].today == 1
+    async with connected(ground.admin_url) as admin:
+        sent = "select count(*) from platform.log where name = 'notifications.notification.sent'"
+        assert await admin.fetchval(sent) == 1
 
 
 async def test_a_permanent_no_is_final_and_is_said(ground):
