@@ -142,6 +142,7 @@ NEW_PLAN = {"name": "Mine now", "prices": [{"billing_cycle": "monthly", "amount"
 TRANSFER = {"amount": 1, "received_at": "2026-01-01T00:00:00Z", "reference": "Mine now"}
 # Operations that act on what the path names: a body with which they would be carried out.
 BODIES = {
+    "PUT /api/customers/{customer}/notification-preferences": {"reminders": False},
     "PATCH /api/customers/{id}": {"name": "Mine now"},
     "PUT /api/plans/{plan_id}": NEW_PLAN,
     "POST /api/gateways/{account_id}/key": {"secret_key": "sk_sim_mine"},
@@ -213,8 +214,8 @@ REQUIRED = {
     "POST /api/credits": {"amount": 1, "currency": "EUR", "reason": "Mine now"},
     "POST /api/credits/pay-out": {"currency": "EUR"},
 }
-# The addresses of webhooks are open to all, and hold no id of anybody's thing.
-OPEN = re.compile(r"^/api/webhooks/")
+# The addresses of webhooks are open to all, and hold no id of anybody's thing; kinds of messages and languages are nobody's.
+OPEN = re.compile(r"^/api/(webhooks|notification-templates)/")
 KINDS = {
     "organization_id": "org", "code": "code", "plan_id": "plan", "product_id": "prod", "account_id": "gwa",
     "payment_id": "pay", "method_id": "pm", "refund_id": "ref", "invoice_id": "inv", "subscription_id": "sub",
