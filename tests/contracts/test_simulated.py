@@ -15,6 +15,7 @@ from guilder.domain.gateways.port import Credentials
 from guilder.kernel.money import Money
 from simulated_provider.webhooks import sign
 from tests.contracts.gateway_contract import NOW, GatewayContract
+from tests.contracts.protocol_contract import ProtocolContract
 from tests.simulated_provider.support import Merchant, Provider
 
 SECRET = "whsec_12345678"
@@ -29,7 +30,7 @@ def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
     provider.kill()
 
 
-class TestSimulated(GatewayContract):
+class TestSimulated(GatewayContract, ProtocolContract):
     name = "simulated"
     good_card = "pm_card_ok"
     declined_card = "pm_card_insufficient_funds"

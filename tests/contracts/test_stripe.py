@@ -6,10 +6,11 @@ from guilder.domain.gateways.adapters.stripe.client import Stripe
 from guilder.domain.gateways.model import OutcomeKind
 from guilder.kernel.money import Money
 from tests.contracts.gateway_contract import GatewayContract
+from tests.contracts.protocol_contract import ProtocolContract
 from tests.contracts.stripe_ground import TIMEOUT_S, StripeGround
 
 
-class TestStripe(StripeGround, GatewayContract):
+class TestStripe(StripeGround, GatewayContract, ProtocolContract):
     async def test_a_key_that_was_broken_on_is_not_asked_under_for_a_day(self, gateway, credentials, merchant):
         request = await self.prepared(gateway, credentials)
         merchant.fault("broken", "confirm")

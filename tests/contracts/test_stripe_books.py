@@ -136,7 +136,9 @@ class TestRegistering(StripeGround):
         assert await wrong(self.wrong_credentials) == ["key"]
         assert await wrong(credentials) == ["webhook"]
         _, known = await self.registered(gateway, credentials)
-        assert await wrong(credentials) == ["webhook"], "an endpoint whose secret we do not have"
+        other = replace(known, settings={**known.settings, "webhook_id": "we_other"})
+        assert await wrong(other) == ["webhook"], "an endpoint whose secret we do not have"
+        assert await wrong(credentials) == [], "one that was made by hand, and its secret given to us"
         assert await wrong(known, "https://moved.example/") == ["webhook"]
         [endpoint] = merchant.account.of("webhook_endpoint")
         endpoint |= {"status": "disabled", "enabled_events": ["charge.succeeded"]}

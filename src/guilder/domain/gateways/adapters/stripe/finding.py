@@ -1,8 +1,8 @@
 """Finding what was made before by its business key alone, when an answer was lost before its id was stored.
 
-Stripe's search sees a new object only after up to a minute, so a miss there says nothing, and the plain list is read
-then: it is current, but it cannot be asked for metadata, so it is read back to the time of the request. And a miss in
-both is never taken for a no: the protocol prepares again under the same idempotency key, which for a day returns the
+Stripe's search sees a new object after up to a minute (an hour on a bad day; in India there is none), so a miss there
+says nothing, and the plain list is read then: it is current, but it cannot be asked for metadata, so it is read back to
+the time of the request. And a miss in both is never taken for a no: the protocol prepares again under the same idempotency key, which for a day returns the
 object that was made; after that the list has long had it.
 """
 

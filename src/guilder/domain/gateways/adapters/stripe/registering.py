@@ -133,12 +133,16 @@ async def _check_webhook(client: stripe.StripeClient, credentials: Credentials, 
     ours = [each for each in rows(listed) if each.get("url") == url]
     if not ours:
         return [Finding(what="webhook", is_ok=False, advice=f"Stripe does not know {url}. Connect the account again.")]
-    known = next((each for each in ours if each.get("id") == credentials.settings.get("webhook_id")), None)
+    webhook_id, note = credentials.settings.get("webhook_id", ""), ""
+    if not webhook_id:
+        webhook_id = mapping.text(ours[0], "id")
+        note = "We did not make this endpoint: its signing secret must be the one that we were given."
+    known = next((each for each in ours if each.get("id") == webhook_id), None)
     if known is None:
         advice = f"{url} is known at Stripe by an endpoint that we did not make. Connect the account again."
         return [Finding(what="webhook", is_ok=False, advice=advice)]
     return [
-        Finding(what="webhook", is_ok=True),
+        Finding(what="webhook", is_ok=True, advice=note),
         _enabled(known),
         _hears(known),
         _only(ours),

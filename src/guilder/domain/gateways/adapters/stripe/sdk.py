@@ -92,8 +92,8 @@ class Sdk:
     """The SDK for any account. `base_url` is Stripe's, but for tests."""
 
     def __init__(self, *, base_url: str = BASE_URL, timeout_s: float = TIMEOUT_S) -> None:
-        host = httpx.URL(base_url).host
-        self._http = GuardedHttp(OutboundPolicy(allows_loopback=host == "127.0.0.1"), timeout_s=timeout_s)
+        is_test = httpx.URL(base_url).host in {"127.0.0.1", "localhost"}
+        self._http = GuardedHttp(OutboundPolicy(allows_loopback=is_test), timeout_s=timeout_s)
         self._base_url = base_url
 
     async def close(self) -> None:
