@@ -21,6 +21,8 @@ from guilder.platform.outside import store as outside
 HOUR_S = 3_600.0
 PURGE_MAX = 10_000
 ANSWERS_KEPT = timedelta(hours=96)
+# Longer than their events, so that the doctor misses no delivery of an event that is still there.
+DELIVERIES_KEPT_LONGER = timedelta(days=7)
 
 JOBS = (
     Job(name="invoicing.bill_due", find="subscriptions.due", run=invoicing.bill_due),
@@ -82,7 +84,8 @@ def timetable(settings: Settings, clock: Clock) -> Timetable:
 
     async def forget_deliveries(database: Database) -> None:
         async with database.transaction(actor="chores") as tx:
-            await webhooks.purge(tx, before=clock.now() - timedelta(days=settings.log_retention_days))
+            kept = timedelta(days=settings.log_retention_days) + DELIVERIES_KEPT_LONGER
+            await webhooks.purge(tx, before=clock.now() - kept)
 
     return Timetable(
         JOBS,

@@ -26,6 +26,22 @@ def _dispute(status: str, amount: str) -> str:
                from payments.payments where id = {_PAID}"""
 
 
+def _endpoint(events: str, configured_at: str) -> str:
+    """Insert an endpoint that asks for events since some instant."""
+    return f"""insert into webhooks.endpoints (tenant_id, id, url, events, description, is_thin, allows_loopback,
+                   sealed_secret, created_at, configured_at)
+               select tenant_id, gen_random_uuid(), 'https://example.com', {events}, '', false, false, '', {_NOW},
+                      {configured_at} from customers.customers limit 1;"""
+
+
+def _webhook(status: str, ended_at: str) -> str:
+    """Insert a message that nobody sends, or sent."""
+    return f"""insert into webhooks.messages (tenant_id, id, endpoint_id, event_id, event_name, line, body, occurred_at,
+                   created_at, status, ended_at)
+               select tenant_id, gen_random_uuid(), id, gen_random_uuid(), 'x', id, '{{}}', {_NOW}, {_NOW}, '{status}',
+                      {ended_at} from webhooks.endpoints limit 1"""
+
+
 SEEDS: list[tuple[str, str]] = [
     (
         "I01",
@@ -273,6 +289,9 @@ SEEDS: list[tuple[str, str]] = [
             select tenant_id, gen_random_uuid(), id, 'email', 'thanks', 'pending', gen_random_uuid(), '{{}}', 'en',
                    {_NOW}, '' from customers.customers limit 1""",
     ),
+    ("I26b", _endpoint("'{*}'", "'-infinity'")),
+    ("I26b", _endpoint("'{*}'", "'infinity'") + _webhook("pending", "null")),
+    ("I26b", _endpoint("'{*}'", "'infinity'") + _webhook("delivered", _NOW)),
     ("I27", f"update payments.payments set invoice_id = gen_random_uuid() where id = {_PAID}"),
     ("I27", "update entitlements.grants set source_id = gen_random_uuid() where kind = 'product'"),
     (

@@ -66,6 +66,7 @@ CHECKS: tuple[Check, ...] = (
     _settled("I23c", "blocks follow unpaid invoices", minutes=1),
     _settled("I25", "no call to the outside is left lying", minutes=15),
     _settled("I26", "every message is sent or has failed", minutes=15),
+    _settled("I26b", "every event is on its way to whoever asks for it, there, or given up", minutes=15),
     _always("I27", "references stay in their tenant"),
     _always("I27b", "references between rooms are held by the database"),
     _always("I28", "the rows of tenants are held apart"),

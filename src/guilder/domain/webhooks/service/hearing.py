@@ -79,7 +79,8 @@ def _name(event: Event) -> str:
 
 
 def _data(event: Event) -> dict[str, Any]:
-    return event.body if isinstance(event, UnknownEvent) else codec.decode_body(codec.encode(event))
+    said = event.body if isinstance(event, UnknownEvent) else codec.decode_body(codec.encode(event))
+    return saying.told(_name(event), said)
 
 
 def _customer(data: dict[str, Any]) -> CustomerId | None:

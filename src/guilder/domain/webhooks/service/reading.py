@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from guilder.domain.webhooks.rules import wanting
+from guilder.domain.webhooks.rules import saying, wanting
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId
 from guilder.platform.bus import feed
@@ -34,7 +34,7 @@ async def events(
         cursor = page.cursor
         if wanted or not page.has_more:
             break
-    return FeedPage(wanted, page.cursor, page.has_more)
+    return FeedPage([_told(each) for each in wanted], page.cursor, page.has_more)
 
 
 async def event(tx: Tx, *, event_id: UUID) -> dict[str, Any]:
@@ -45,7 +45,11 @@ async def event(tx: Tx, *, event_id: UUID) -> dict[str, Any]:
     found = await feed.one(tx, event_id=event_id)
     if found is None:
         raise NotFound("there is no such event, or it is no longer kept")
-    return found
+    return _told(found)
+
+
+def _told(each: Mapping[str, Any]) -> dict[str, Any]:
+    return {**each, "data": saying.told(each["type"], each["data"])}
 
 
 def _is_wanted(each: Mapping[str, Any], types: Sequence[str], customer_id: CustomerId | None) -> bool:

@@ -20,6 +20,14 @@ cross join lateral (
     from subscriptions.subscriptions s
     where s.tenant_id = t.tenant_id and s.trial_reminder_due_at <= t.late_at
     union all
+    select s.tenant_id, 'sub', s.id, 'the notice of its renewal', s.renewal_reminder_due_at
+    from subscriptions.subscriptions s
+    where s.tenant_id = t.tenant_id and s.renewal_reminder_due_at <= t.late_at
+    union all
+    select n.tenant_id, 'msg', n.id, 'sending it without its document', n.held_until
+    from notifications.notifications n
+    where n.tenant_id = t.tenant_id and n.status = 'pending' and n.held_until <= t.late_at
+    union all
     select p.tenant_id, 'pay', p.id, 'another look at it', p.check_due_at from payments.payments p
     where p.tenant_id = t.tenant_id and p.check_due_at <= t.late_at
     union all
