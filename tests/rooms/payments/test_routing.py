@@ -225,3 +225,31 @@ async def test_routes_replace_those_that_were_and_name_what_is_wrong(till):
         with pytest.raises(Invalid) as refused:
             await till.routed(route)
         assert refused.value.field == field
+
+
+async def test_a_payment_that_is_held_up_at_one_account_holds_up_none_of_another(till):
+    first, second, other = await two_cards(till)
+    held = await till.collect(payment_method_id=first.id)
+    free = await till.collect(payment_method_id=second.id)
+    async with till.tx() as holding:
+        await holding.execute("select from payments.payments where id = $1 for update", held.id)
+        await holding.execute("select from payments.methods where id = $1 for update", first.id)
+        await holding.execute("select from gateways.accounts where id = $1 for update", till.account.id)
+        async with till.tx() as tx:
+            await tx.execute("set local lock_timeout = '500ms'")
+            await payments.start(tx, refs=[free.ref], now=till.now)
+        started = await till.payment(free)
+        assert started.account_id == other.id
+        async with till.tx() as tx:
+            await tx.execute("set local lock_timeout = '500ms'")
+            outcome = Outcome(kind=OutcomeKind.SUCCEEDED, amount=free.amount, provider_ref="pi_1", charge_ref="ch_1")
+            answer = Answer(
+                tenant_id=free.tenant_id,
+                business_key=free.business_key,
+                kind=RequestKind.CHARGE,
+                outcome=outcome,
+                at=till.now,
+            )
+            await payments.record(tx, answers=[answer], now=till.now)
+    assert (await till.payment(free)).status is Status.SUCCEEDED
+    assert (await till.payment(held)).status is Status.REQUESTED
