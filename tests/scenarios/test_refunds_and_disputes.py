@@ -170,6 +170,13 @@ async def test_what_is_lost_is_written_off_and_the_customer_stays_out(world, pai
         "refunds": 2380,
         "tax_payable": -570,
     }
+    # Where the law lets the tax be taken back, a note documents what is gone, and grants nothing.
+    wish = {"reason": "Gone", "refund": "none"}
+    await world.post(f"/api/invoices/{(await invoice_of(world))['id']}/credit-notes", wish)
+    assert await entries(world, "credit_note_of_refund", "credit_granted") == [
+        ("credit_note_of_refund", {"receivable": 3570, "refunds": -2380, "write_offs": -1190})
+    ]
+    assert await balances(world) == {"cash": -1500, "fees": 1500}
     noted = await world.post(f"/api/disputes/{lost['id']}/note", {"text": "Sent them the contract."})
     assert [note["text"] for note in noted["notes"]] == ["Sent them the contract."]
 
@@ -225,3 +232,38 @@ async def test_in_whatever_order_news_comes_what_is_decided_stays(world, paid, c
     await rest(world)
     assert await balances(world) == {"cash": -1500, "fees": 1500, "write_offs": 3570, "tax_payable": -570}
     assert not await is_eligible(world)
+
+
+async def test_who_lost_us_a_payment_and_pays_again_is_let_in(world, paid, counter):
+    made = await counter.dispute(await charge_of(counter))
+    await the_dispute(world, "open")
+    await counter.decide(made, "lost")
+    await the_dispute(world, "lost")
+    await rest(world)
+    assert not await is_eligible(world)
+    await world.advance(days=30)
+    assert [each["amount"] for each in await counter.charges()] == [3570, 3570]
+    assert await is_eligible(world)
+    assert (await balances(world))["write_offs"] == 3570
+
+
+@pytest.mark.parametrize("used", [False, True])
+async def test_a_policy_grants_what_was_not_used(world, paid, used):
+    policy = {"auto_grant_days": 14, "amounts_max": {"EUR": 4000}, "only_unused": True, "credit_note": "full"}
+    await world.put("/api/refund-policy", policy)
+    if used:
+        await world.meter()
+        await world.post("/api/usage", {"event_id": "e1", "organization_id": "acme", "meter": "calls", "value": "1"})
+        await rest(world)
+    asked = await world.post(f"/api/payments/{paid['id']}/refund-requests", {"reason": "Not for us"})
+    assert asked["status"] == "asked"
+    await rest(world)
+    decided = await world.get(f"/api/refunds/{asked['id']}")
+    notes = [each["total"] for each in await world.invoices() if each["kind"] == "credit_note"]
+    if used:
+        assert (decided["status"], decided["granted_by"], notes) == ("asked", "", [])
+        assert await is_eligible(world)
+    else:
+        assert (decided["status"], decided["granted_by"], notes) == ("succeeded", "policy", [-3570])
+        assert not await is_eligible(world)
+        assert await balances(world) == {}
