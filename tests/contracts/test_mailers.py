@@ -11,6 +11,7 @@ from aiosmtpd.smtp import AuthResult
 
 from guilder.platform.outside.mail import (
     ATTACHMENTS_BYTES_MAX,
+    AddressRefused,
     Attachment,
     Mail,
     Mailbox,
@@ -167,6 +168,35 @@ async def test_only_a_permanent_no_is_final(mailer, inbox, recipient, data, outc
     inbox.on_recipient, inbox.on_data = recipient, data
     with pytest.raises(outcome):
         await mailer.send(a_mail())
+
+
+@pytest.mark.parametrize(
+    ("recipient", "data", "is_of_address"),
+    [
+        ("550 5.1.1 no such user", None, True),
+        ("550 no such user", None, True),
+        ("553 5.1.3 that is no address", None, True),
+        ("550 5.7.1 your server is blocked", None, False),
+        (None, "550 5.1.1 no such user", True),
+        (None, "550 5.2.1 mailbox disabled", True),
+        (None, "554 5.7.1 this is spam", False),
+        (None, "554 no", False),
+    ],
+)
+async def test_a_no_to_the_address_is_told_from_a_no_to_the_mail(mailer, inbox, recipient, data, is_of_address):
+    inbox.on_recipient, inbox.on_data = recipient, data
+    with pytest.raises(MailRefused) as refused:
+        await mailer.send(a_mail())
+    assert isinstance(refused.value, AddressRefused) == is_of_address
+
+
+def test_the_link_that_ends_mails_of_a_sort_is_written_as_it_is():
+    url = f"https://billing.example.com/unsubscribe/{'A' * 80}"
+    lines = to_message(a_mail(unsubscribe_url=url)).as_bytes().decode().split("\r\n")
+    assert f"List-Unsubscribe: <{url}>" in lines, "neither folded nor encoded"
+    assert "List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
+    assert "List-Unsubscribe" not in to_message(a_mail())
+    assert "Bcc" not in to_message(a_mail(unsubscribe_url="https://x.example/\r\nBcc: eve@example.com"))
 
 
 async def test_a_server_that_is_not_there_is_unavailable():

@@ -8,7 +8,15 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from guilder.platform.outside.sms import Sms, SmsRefused, SmsUnavailable, TwilioAccount, TwilioTexter
+from guilder.platform.outside.sms import (
+    NumberRefused,
+    Sms,
+    SmsRefused,
+    SmsUnavailable,
+    TwilioAccount,
+    TwilioTexter,
+    segments,
+)
 
 
 class FakeTwilio:
@@ -86,6 +94,40 @@ async def test_only_a_no_to_this_text_is_final(texter, twilio, status, said, out
     with pytest.raises(outcome) as refused:
         await texter.send(A_TEXT)
     assert "token" not in str(refused.value)
+
+
+@pytest.mark.parametrize(("code", "is_of_number"), [(21211, True), (21610, True), (21614, True), (21602, False)])
+async def test_a_no_to_the_number_is_told_from_a_no_to_the_text(texter, twilio, code, is_of_number):
+    twilio.answer = (400, {"code": code})
+    with pytest.raises(SmsRefused) as refused:
+        await texter.send(A_TEXT)
+    assert isinstance(refused.value, NumberRefused) == is_of_number
+
+
+async def test_it_is_said_where_to_report_to(texter, twilio):
+    await texter.send(Sms(to=A_TEXT.to, sender="Northwind", body="x", report_url="https://billing.example.com/x"))
+    assert twilio.requests[0][2]["StatusCallback"] == ["https://billing.example.com/x"]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", 1),
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("€" * 80, 1),  # each takes two
+        ("€" * 81, 2),
+        ("я" * 70, 1),
+        ("я" * 71, 2),
+        ("a" * 100 + "я", 2),
+        ("😀" * 35, 1),  # each takes two of the other alphabet's
+        ("😀" * 36, 2),
+    ],
+)
+def test_a_text_is_charged_by_segments(text, count):
+    assert segments(text) == count
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import ssl
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.errors import HeaderParseError
-from email.headerregistry import Address
+from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, EmailPolicy
 from typing import Protocol
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -27,6 +27,18 @@ _MESSAGE_ID = re.compile(r"<[A-Za-z0-9._+-]{1,120}@[A-Za-z0-9.-]{1,120}>")
 _NO_SUCH_MAILBOX = ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1")  # RFC 3463: the address, or its mailbox
 _STARTTLS = {"required": True, "auto": None, "never": False}
 _DEFAULT_PORTS = {"smtp": 587, "smtps": 465}
+
+
+class _OneLine(UnstructuredHeader):
+    """A header that is an address: folded or encoded, as long words are, nobody could follow it."""
+
+    def fold(self, *, policy: EmailPolicy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"  # type: ignore[attr-defined]
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("List-Unsubscribe", _OneLine)  # type: ignore[arg-type]  (it is mixed with BaseHeader)
+_POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
 class MailRefused(Exception):
@@ -156,7 +168,7 @@ def to_message(mail: Mail) -> EmailMessage:
         raise MailRefused("the Message-ID is not of the form <id@domain>")
     if sum(len(each.content) for each in mail.attachments) > ATTACHMENTS_BYTES_MAX:
         raise MailRefused(f"attachments of more than {ATTACHMENTS_BYTES_MAX} bytes")
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     message["Message-ID"] = mail.message_id
     message["Date"] = mail.dated
     message["From"] = _address(mail.sender)
