@@ -1,6 +1,7 @@
 """Stripe's adapter against the contract."""
 
 import httpx
+import pytest
 
 from guilder.domain.gateways.adapters.stripe.client import Stripe
 from guilder.domain.gateways.model import OutcomeKind
@@ -18,6 +19,13 @@ class TestStripe(StripeGround, GatewayContract, ProtocolContract):
         assert (await gateway.confirm(credentials, request, key="c")).kind is OutcomeKind.SUCCEEDED
         assert (await gateway.confirm(credentials, request, key="c")).kind is OutcomeKind.SUCCEEDED
         assert self.charged(merchant) == [Money(4900, "EUR")]
+
+    @pytest.mark.parametrize("mode", ["redirect", "endless", "list"])
+    @pytest.mark.parametrize("op", ["prepare", "confirm", "lookup"])
+    async def test_what_is_no_answer_of_stripes_is_unknown(self, gateway, credentials, merchant, op, mode):
+        said = await self.broken(gateway, credentials, merchant, op=op, mode=mode)
+        assert said.kind is OutcomeKind.UNKNOWN
+        assert "account" not in [each["path"].rpartition("/")[2] for each in merchant.account.asked]
 
     async def test_a_provider_that_is_not_there_is_unknown(self, credentials):
         nowhere = Stripe(base_url="http://127.0.0.1:9", timeout_s=TIMEOUT_S)

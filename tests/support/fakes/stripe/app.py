@@ -143,6 +143,12 @@ async def _garbled(fault: Fault, body: Document, status: int) -> Response:
             return Dropped()
         case "html":
             return HTMLResponse(_HTML)
+        case "redirect":
+            return RedirectResponse("/v1/account", status_code=302)
+        case "endless":
+            return Response(whole + " " * 8 * 1024 * 1024, status_code=status, media_type="application/json")
+        case "list":
+            return JSONResponse([body], status_code=status)
         case "truncated":
             return Response(whole[: len(whole) // 2], status_code=status, media_type="application/json")
         case "hang":

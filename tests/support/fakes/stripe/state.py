@@ -30,7 +30,10 @@ class Refusal(Exception):
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """What goes wrong with the next calls of a kind. "drop_before", "status" and "hang_before" spare the effect."""
+    """What goes wrong with the next calls of a kind. "drop_before", "status" and "broken" spare the effect.
+
+    "broken" is a 500 that Stripe keeps and repeats under the call's idempotency key.
+    """
 
     mode: str
     op: str = "any"
@@ -56,7 +59,6 @@ class Account:
 
     id: str
     secret_key: str
-    publishable: str = ""
     charges_enabled: bool = True
     is_revoked: bool = False
     objects: dict[str, Document] = field(default_factory=dict)
