@@ -174,6 +174,11 @@ BODIES = {
     "POST /api/subscriptions/{subscription_id}/extend-trial": {"until": "2026-12-01T00:00:00Z"},
     "POST /api/subscriptions/{subscription_id}/billing-day": {"billing_day": 3},
     "POST /api/subscriptions/{subscription_id}/discounts": {"code": THEIR_CODE},
+    "PUT /api/webhook-endpoints/{endpoint_id}": {"url": "https://example.com/mine", "events": ["*"]},
+    "POST /api/webhook-endpoints/{endpoint_id}/replay": {
+        "since": "2026-01-01T00:00:00Z",
+        "until": "2027-01-01T00:00:00Z",
+    },
 }
 # Operations whose body names something, with what it names: of whom, is said when it is asked.
 REFERENCES = [
@@ -223,6 +228,7 @@ KINDS = {
     "/api/customers": "cus", "/api/api-keys": "key", "/api/token-trusts": "trust", "/api/issuers": "iss",
     "meter_id": "mtr", "tax_rate_id": "txr", "alert_id": "alr", "event_id": "event", "grant_id": "ppc",
     "/api/discounts": "disc", "discount_id": "disc", "difference_id": "dif", "found_id": "fnd", "dispute_id": "dsp",
+    "endpoint_id": "whe", "delivery_id": "dlv", "/api/events": "evt",
 }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ TYPED = (
 )  # fmt: skip
 NOBODYS = Belongings(
     {"org": "nobody", "code": NOBODYS_CODE, "event": "reading-of-nobody"}
+    | {"whe": ids.to_text("whe", uuid4()), "dlv": ids.to_text("msg", uuid4()), "evt": str(uuid4())}
     | {prefix: ids.to_text(prefix, uuid4()) for prefix in TYPED}
 )
 
@@ -69,6 +70,16 @@ async def an_inquiry(world: World, payment: dict[str, Any]) -> Any:
     return found[0]
 
 
+async def furnished_to_tell(world: World) -> dict[str, str]:
+    """Give a tenant what it is told by: an endpoint where nobody listens, a delivery that failed there, an event."""
+    endpoint = await world.post(
+        "/api/webhook-endpoints",
+        {"url": "http://127.0.0.1:9/hook", "events": ["identity.member.invited"], "allows_loopback": True},
+    )
+    ping = await world.post(f"/api/webhook-endpoints/{endpoint['id']}/test")
+    return {"whe": endpoint["id"], "dlv": ping["id"], "evt": (await world.get("/api/events", limit=1))[0]["id"]}
+
+
 async def furnished(world: World, organization_id: str) -> Belongings:
     """Give a tenant one of everything: a paid subscription, a refund asked for, a case, a key, a trusted issuer."""
     plan = await world.plan(f"plan-of-{organization_id}")
@@ -102,9 +113,11 @@ async def furnished(world: World, organization_id: str) -> Belongings:
         },
     )
     billing = await furnished_to_bill(world, organization_id, subscription["id"])
+    telling = await furnished_to_tell(world)
     await rest(world)
     return Belongings(
         billing
+        | telling
         | {
             "org": organization_id,
             "code": product["code"],
