@@ -1,6 +1,7 @@
 import pytest
 
 from guilder.domain.identity.model import Role
+from guilder.domain.notifications.model import Kind
 from guilder.kernel import ids
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import new_tenant
@@ -69,3 +70,12 @@ async def test_another_tenants_message_is_unknown(house, told):
     stranger = await house.key_of(await new_tenant(house.database))
     assert (await stranger("GET", f"/api/notifications/{told.id}")).status_code == 404
     assert (await stranger("GET", "/api/notifications")).json()["data"] == []
+
+
+async def test_what_was_said_to_the_staff_is_no_customers_to_read(house, tenant, tell, customer):
+    [made] = await tell(a_message(customer, Kind.DISPUTE_OPENED))
+    await house.trusts(tenant)
+    own, staff = house.user_of("org_1", "admin"), await house.key_of(tenant)
+    path = f"/api/notifications/{ids.to_text('msg', made.id)}"
+    assert [(await ask("GET", path)).status_code for ask in (own, staff)] == [404, 200]
+    assert [len((await ask("GET", "/api/notifications")).json()["data"]) for ask in (own, staff)] == [0, 1]

@@ -152,7 +152,9 @@ async def test_a_server_that_is_down_is_tried_again_with_the_same_message(ground
     assert ground.inbox.mails[0]["Message-ID"] == f"<{told.id}@guilder.example>"
 
 
-async def test_a_sender_that_dies_after_the_server_took_it_sends_the_same_message_and_records_it_once(ground, monkeypatch):
+async def test_a_sender_that_dies_after_the_server_took_it_sends_the_same_message_and_records_it_once(
+    ground, monkeypatch
+):
     record = MailSending.record
 
     async def die(self, tx, done, *, now):
@@ -164,9 +166,7 @@ async def test_a_sender_that_dies_after_the_server_took_it_sends_the_same_messag
     assert (told.status, len(ground.inbox.mails)) == (Status.PENDING, 1)
     monkeypatch.setattr(MailSending, "record", record)
     async with connected(ground.admin_url) as admin:
-        await admin.execute(
-            "update platform.intents set due_at = clock_timestamp()"
-        )
+        await admin.execute("update platform.intents set due_at = clock_timestamp()")
     await ground.runner.drain()
     [told] = await ground.told()
     assert told.status is Status.SENT

@@ -4,7 +4,14 @@ from itertools import product
 
 import pytest
 
-from guilder.platform.outside.templating import SMS_LENGTH_MAX, SUBJECT_LENGTH_MAX, Brand, CannotRender, Templates
+from guilder.platform.outside.templating import (
+    SMS_LENGTH_MAX,
+    SUBJECT_LENGTH_MAX,
+    Brand,
+    CannotRender,
+    OwnText,
+    Templates,
+)
 
 TEMPLATES = Templates("guilder.domain.notifications")
 BRAND = Brand("Northwind", "#1d4ed8", "https://cdn.example/logo.png", "Berlin", "billing@northwind.example")
@@ -158,3 +165,28 @@ def test_the_brand_shows_and_its_styles_are_inline():
     assert 'src="https://cdn.example/logo.png"' in mail.html
     assert re.search(r'<a class="button"[^>]*style="[^"]*background: #1d4ed8', mail.html)
     assert re.search(r'<td class="card"[^>]*style="[^"]*padding', mail.html)
+
+
+def test_own_words_that_no_longer_hold_give_way_to_ours():
+    own = OwnText("{{ gone }}", "x")
+    mail = TEMPLATES.render("refund_succeeded", "en", DATA, brand=BRAND, own=own)
+    assert mail.subject == "Northwind refunded [amount]"
+    assert "Hello [customer_name]," in mail.text
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_own_words_are_text_and_so_is_what_they_name(hostile):
+    plain = TEMPLATES.render("refund_succeeded", "en", DATA, brand=BRAND, own=OwnText("a", "b\n\nc"))
+    words = f"{{{{ customer_name }}}} {hostile.replace('{', '').replace('%', '')}\n\nc"
+    data = DATA | {"customer_name": hostile}
+    mail = TEMPLATES.render("refund_succeeded", "en", data, brand=BRAND, own=OwnText("{{ customer_name }}", words))
+    assert Outline(mail.html).found == Outline(plain.html).found
+    assert not re.search(r"[\x00-\x1f\u202e\u2028]", mail.subject)
+    assert "49" not in mail.subject + mail.text
+
+
+def test_a_link_that_ends_mails_is_shown_only_where_there_is_one():
+    url = "https://billing.example.com/unsubscribe/x"
+    assert url in TEMPLATES.render("usage_alert", "de", DATA, brand=BRAND, more=url).html
+    assert "keine E-Mails dieser Art" not in TEMPLATES.render("usage_alert", "de", DATA, brand=BRAND).html
+    assert "javascript" not in TEMPLATES.render("usage_alert", "de", DATA, brand=BRAND, more="javascript:x").html
