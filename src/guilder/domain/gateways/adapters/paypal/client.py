@@ -57,8 +57,11 @@ class PayPal:
         assert request.amount is not None, request
         if reason := why_not(request.amount):
             return declines.declined(reason, message=f"PayPal cannot take {request.amount}")
-        # An order lapses after some hours while its key may live on: the next one is its successor, under its own key.
-        key = f"{key}:after:{request.provider_ref}" if request.provider_ref else key
+        if request.provider_ref:
+            if (known := await self.lookup(credentials, request)) is not None:
+                return known
+            # An order lapses after some hours while its key may live on: the next is its successor, under its own key.
+            key = f"{key}:after:{request.provider_ref}"
         reply = await self._calls.send(credentials, "POST", _ORDERS, body=mapping.to_order(request), key=key)
         return _order(reply, request)
 
