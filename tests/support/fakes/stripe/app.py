@@ -1,6 +1,7 @@
 """The API over HTTP: who asks, under which key, what goes wrong, and the page that a customer pays on."""
 
 import asyncio
+import base64
 import html
 import json
 from collections.abc import Callable
@@ -88,7 +89,7 @@ class Api:
         return status, body, False
 
     def _who(self, request: Request) -> Account:
-        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        given = _key(request.headers.get("authorization", ""))
         account = self.accounts.get(given)
         if account is None or account.is_revoked:
             raise Refusal(401, "", f"Invalid API Key provided: {given[:8]}********")
@@ -118,6 +119,12 @@ class Api:
             said = html.escape(str(refusal))
             return HTMLResponse(f"<p>{said}</p>{_form(session)}", status_code=refusal.status)
         return RedirectResponse(paid["success_url"], status_code=303)
+
+
+def _key(header: str) -> str:
+    """Read a key as the SDK sends it, or as `curl -u` does."""
+    scheme, _, given = header.partition(" ")
+    return base64.b64decode(given).decode().partition(":")[0] if scheme == "Basic" else given
 
 
 def _form(session: Document) -> str:
