@@ -1,6 +1,6 @@
 """Draw every kind of notification as its reader sees it: docs/notifications/<kind>.png, and a page that shows them all.
 
-`--check` says what is missing or stale without drawing. Needs Chromium.
+Kinds that are named are drawn alone; `--check` says what is missing or stale without drawing. Needs Chromium.
 """
 
 import asyncio
@@ -8,6 +8,7 @@ import shutil
 import struct
 import sys
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.async_api import async_playwright
@@ -28,10 +29,11 @@ BRAND = Brand(
     address="Damrak 1, 1012 LG Amsterdam, NL",
     support_email="billing@northwind.example",
 )
-# What a reader gets in the place of what it is not asked: a method that failed has no name, a kind its own sum.
+# What may be said, but is not known in the usual case that the picture shows.
 _LEFT_OUT = {
     "payment_failed": {"reason"},
-    "payment_reminder": {"retry_on"},
+    "payment_reminder": {"retry_on", "access_ends_on"},
+    "payment_method_refused": {"method"},
     "refund_succeeded": {"reason"},
     "refund_refused": {"reason"},
 }
@@ -80,15 +82,16 @@ def stale() -> list[str]:
     return said if page.is_file() and page.read_text() == index() else [*said, "stale: README.md"]
 
 
-async def draw() -> None:
+async def draw(kinds: Sequence[Kind]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for path in FOLDER.glob("*.png"):
-        path.unlink()
+        if path.stem not in set(Kind):
+            path.unlink()
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = await browser.new_page(viewport={"width": WIDTH, "height": 200})
-        for kind in Kind:
+        for kind in kinds:
             await page.set_content(rendered(kind).html)
             (FOLDER / f"{kind.value}.png").write_bytes(fewer_colours(await page.screenshot(full_page=True)))
         await browser.close()
@@ -155,7 +158,7 @@ def main() -> int:
     if "--check" in sys.argv:
         print("\n".join(stale()))
         return 1 if stale() else 0
-    asyncio.run(draw())
+    asyncio.run(draw([kind for kind in Kind if kind.value in sys.argv] or list(Kind)))
     print("\n".join(stale()))
     return 1 if stale() else 0
 
