@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 # Longer than deadlock_timeout (5 ms here), so that a deadlock's victim is always the one that came last.
 BLOCKED_AFTER_S = 0.012
+SETTLES_S = 0.04
 SHOWN = 200
 _NOISE = ("select set_config",)
 
@@ -140,6 +141,8 @@ class Schedule:
         self.steps += 1
         ready = [actor for actor in self.actors if actor.state == "ready"]
         while not ready:
+            if all(actor.state == "over" for actor in self.actors):
+                return
             await asyncio.sleep(0.002)
             await self._see_who_goes_on()
             ready = [actor for actor in self.actors if actor.state == "ready"]
@@ -198,10 +201,17 @@ class Schedule:
                 async with asyncio.timeout(BLOCKED_AFTER_S):
                     await self.moved.wait()
             except TimeoutError:
-                if actor.statement and await self._waits(actor) and actor.state == "running" and actor.statement:
+                if await self._stands(actor):
                     actor.state = "blocked"
                     self.blocks += 1
                     self.note(f"{actor.name} is blocked")
+
+    async def _stands(self, actor: Actor) -> bool:
+        """Say whether it waits for a lock, and not only until PostgreSQL has found a deadlock."""
+        if not actor.statement or not await self._waits(actor):
+            return False
+        await asyncio.sleep(SETTLES_S)
+        return bool(actor.statement) and actor.state == "running" and await self._waits(actor)
 
     async def _see_who_goes_on(self) -> None:
         for actor in self.actors:

@@ -1,5 +1,6 @@
 """L2: the product's own code on PostgreSQL, a statement at a time in an order that a seed chooses."""
 
+import os
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tests.simulation.stage import Play, a_play
 from tests.support.database import Cleaner, DatabaseUrls, connected, new_database
 
 SEEDS = 20
+SEEDS_FULL = 300
 
 
 @dataclass
@@ -66,17 +68,36 @@ def retries_by_hand(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "BACKOFF_MAX_S", 3_600)
 
 
-async def test_the_product_keeps_its_invariants_in_every_order_of_its_statements(theatre):
-    seen: Counter[str] = Counter()
-    for seed in range(SEEDS):
-        played = await theatre.play(seed)
-        assert not played.wrong, "\n".join([*played.trace, f"seed {seed}, trace {played.digest}:", *played.wrong])
-        seen += played.seen
-    assert seen["blocks"] >= SEEDS
-    assert seen["kills"] >= SEEDS // 4
-    assert seen["charges"] >= SEEDS
+_seen: Counter[str] = Counter()
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+async def test_the_product_keeps_its_invariants_in_this_order_of_its_statements(theatre, seed):
+    await check(theatre, seed)
+
+
+async def test_the_orders_showed_something():
+    if not _seen["plays"]:
+        pytest.skip("no seed was played in this process")
+    plays = _seen["plays"]
+    assert _seen["blocks"] >= plays // 2, _seen
+    assert _seen["charges"] >= plays // 2, _seen
+    assert plays < SEEDS or _seen["kills"] >= SEEDS // 4, _seen
 
 
 async def test_the_same_seed_makes_the_same_order(theatre):
     one, other = await theatre.play(3), await theatre.play(3)
     assert one.digest == other.digest
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.environ.get("GUILDER_FULL") != "1", reason="GUILDER_FULL=1 plays hundreds of seeds")
+@pytest.mark.parametrize("seed", range(SEEDS, SEEDS_FULL))
+async def test_hundreds_of_orders_find_nothing_else(theatre, seed):
+    await check(theatre, seed)
+
+
+async def check(theatre: Theatre, seed: int) -> None:
+    played = await theatre.play(seed)
+    assert not played.wrong, "\n".join([*played.trace, f"seed {seed}, trace {played.digest}:", *played.wrong])
+    _seen.update({**played.seen, "plays": 1})
