@@ -122,7 +122,7 @@ class Account:
 
     def open_dispute(self, capture_id: str, *, stage: str = "CHARGEBACK", value: str = "") -> Document:
         [capture] = [each for each in self.captures() if each["id"] == capture_id]
-        case = {
+        case: Document = {
             "dispute_id": f"PP-D-{len(self.disputes) + 1}",
             "create_time": self.stamp(),
             "disputed_transactions": [{"seller_transaction_id": capture_id, "custom": capture.get("custom_id", "")}],
@@ -159,7 +159,7 @@ class Account:
     def book_capture(self, capture: Document) -> None:
         code = {"COMPLETED": "S", "PENDING": "P"}.get(capture["status"], "D")
         value = Decimal(capture["amount"]["value"])
-        fee = (value * Decimal("0.0349")).quantize(Decimal(10) ** (value.as_tuple().exponent or 0))  # type: ignore[operator]
+        fee = (value * Decimal("0.0349")).quantize(value)
         entry = {
             "transaction_id": capture["id"],
             "paypal_reference_id": capture["supplementary_data"]["related_ids"]["order_id"],

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import paypalserversdk.models as published
+import paypalserversdk.models as published  # type: ignore[import-untyped]
 
 _ATTRIBUTE = re.compile(r"^ {8}(\w+) \(([\w\[\]]+)\):", re.MULTILINE)
 _PLAIN = {"str": str, "bool": bool, "int": int}

@@ -153,7 +153,7 @@ def _captured(account: Account, order: Document, kind: str, saved: Document, *, 
 
 
 def _refunded(account: Account, order: Document, taken: Document, said: Document) -> Document:
-    amount = said.get("amount", taken["amount"])
+    amount: Document = said.get("amount") or taken["amount"]
     _check_amount(amount)
     if taken["status"] not in {"COMPLETED", "PARTIALLY_REFUNDED"}:
         raise Refusal(422, "CAPTURE_FULLY_REFUNDED" if taken["status"] == "REFUNDED" else "REFUND_NOT_ALLOWED")

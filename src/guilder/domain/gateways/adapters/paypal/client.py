@@ -101,7 +101,11 @@ class PayPal:
             return replace(reply.doubt, provider_ref=request.provider_ref)
         if reply.is_ok or reply.status == 404:
             return Outcome(kind=OutcomeKind.CANCELED, provider_ref=request.provider_ref)
-        return await self._as_it_stands(credentials, request, reply)
+        found = await self._as_it_stands(credentials, request, reply)
+        if found.kind is OutcomeKind.DECLINED:
+            # An order whose one capture was declined is over: nobody can pay on it any more.
+            return Outcome(kind=OutcomeKind.CANCELED, provider_ref=request.provider_ref, amount=found.amount)
+        return found
 
     async def open_page(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
         path = f"{vault.SETUP_TOKENS if request.amount is None else _ORDERS}/{request.provider_ref}"

@@ -131,13 +131,17 @@ def of_capture(capture: Document, *, ref: str) -> Outcome:
     """Read a capture that was declined or has failed: by the bank's answer where there is one."""
     response = capture.get("processor_response")
     said = response if isinstance(response, Mapping) else {}
-    code, advice = said.get("response_code"), said.get("payment_advice_code")
-    known = _NAMES.get(code, "") if isinstance(code, str) else ""
+    code, advice = _text(said, "response_code"), _text(said, "payment_advice_code")
     details = capture.get("status_details")
-    reason = details.get("reason") if isinstance(details, Mapping) else None
-    named = known or (f"response_{code}" if isinstance(code, str) and code else "")
+    reason = _text(details, "reason").lower() if isinstance(details, Mapping) else ""
+    named = _NAMES.get(code) or (f"response_{code}" if code else reason)
     return declined(
-        named or (reason.lower() if isinstance(reason, str) and reason else "declined"),
+        named or "declined",
         ref=ref,
         is_hard=code in HARD_RESPONSES or advice in HARD_ADVICE,
     )
+
+
+def _text(found: Document, name: str) -> str:
+    value = found.get(name)
+    return value if isinstance(value, str) else ""

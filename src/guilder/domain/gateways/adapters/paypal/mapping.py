@@ -105,7 +105,7 @@ def from_order(order: Document, request: GatewayRequest | None) -> Outcome:
     capture = the_capture(unit)
     if request is not None and (stray := _stray(unit, money, capture, request)):
         return replace(said, alert=stray, message=stray)
-    status = order.get("status")
+    status = text(order, "status")
     if capture is not None and status in {"COMPLETED", "APPROVED"}:
         return from_capture(capture, replace(said, card=card_of(order), payer_ref=payer_of(order)))
     # An order that is to be authorized is one that we have closed: we capture, and authorize nothing.
@@ -115,12 +115,12 @@ def from_order(order: Document, request: GatewayRequest | None) -> Outcome:
         return replace(said, kind=OutcomeKind.REQUIRES_ACTION, is_approved=True)
     if status in _OPEN:
         return replace(said, kind=OutcomeKind.REQUIRES_ACTION, action_url=link(order, _ASKS_PAYER))
-    return declines.unknown(f"an unknown status: {str(status)[:40]}", ref=ref, is_outage=False)
+    return declines.unknown(f"an unknown status: {status[:40]}", ref=ref, is_outage=False)
 
 
 def from_capture(capture: Document, said: Outcome) -> Outcome:
     """Read a capture of the order that `said` is about."""
-    ref, money, status = text(capture, "id"), from_paypal(capture.get("amount")), capture.get("status")
+    ref, money, status = text(capture, "id"), from_paypal(capture.get("amount")), text(capture, "status")
     if not ref or money is None:
         return declines.unknown("an answer that cannot be read", ref=said.provider_ref, is_outage=False)
     named = replace(said, charge_ref=ref, amount=money)
@@ -132,12 +132,12 @@ def from_capture(capture: Document, said: Outcome) -> Outcome:
     if status in _REFUSED:
         no = declines.of_capture(capture, ref=said.provider_ref)
         return replace(no, amount=money, charge_ref=ref, card=said.card)
-    return declines.unknown(f"an unknown status: {str(status)[:40]}", ref=said.provider_ref, is_outage=False)
+    return declines.unknown(f"an unknown status: {status[:40]}", ref=said.provider_ref, is_outage=False)
 
 
 def from_refund(refund: Document, request: GatewayRequest | None) -> Outcome:
     """Read a refund. While it is pending its request keeps the order's id, by which it is found again."""
-    ref, money, status = text(refund, "id"), from_paypal(refund.get("amount")), refund.get("status")
+    ref, money, status = text(refund, "id"), from_paypal(refund.get("amount")), text(refund, "status")
     if not ref or money is None:
         return declines.unknown("an answer that cannot be read", is_outage=False)
     if request is not None and money != request.amount:
@@ -148,7 +148,7 @@ def from_refund(refund: Document, request: GatewayRequest | None) -> Outcome:
         return Outcome(kind=OutcomeKind.DECLINED, provider_ref=ref, amount=money, decline_code="refund_failed")
     if status == "PENDING":
         return Outcome(kind=OutcomeKind.UNKNOWN, amount=money, is_pending=True)
-    return declines.unknown(f"an unknown status: {str(status)[:40]}", is_outage=False)
+    return declines.unknown(f"an unknown status: {status[:40]}", is_outage=False)
 
 
 def the_unit(order: Document) -> Document:
@@ -160,7 +160,7 @@ def the_unit(order: Document) -> Document:
 def the_capture(unit: Document) -> Document | None:
     """Return the capture of an order's unit: the one that took money, if there were more."""
     found = payments(unit, "captures")
-    taken = [each for each in found if each.get("status") in _TAKEN | {"PENDING"}]
+    taken = [each for each in found if text(each, "status") in _TAKEN | {"PENDING"}]
     return taken[-1] if taken else found[-1] if found else None
 
 
@@ -245,4 +245,4 @@ def _vault(said: Document) -> Document:
 def _vaulted(said: Document) -> str:
     """Return the id of a method that was saved with the payment; nothing while that is still under way."""
     vault = _vault(said)
-    return text(vault, "id") if vault.get("status") in {"VAULTED", "CREATED"} else ""
+    return text(vault, "id") if text(vault, "status") in {"VAULTED", "CREATED"} else ""

@@ -69,7 +69,7 @@ def _dispute(case: Mapping[str, Any]) -> DisputeNews | None:
     first = listed[0] if isinstance(listed, list) and listed and isinstance(listed[0], Mapping) else {}
     ref, charge, amount = mapping.text(case, "dispute_id"), mapping.text(first, "seller_transaction_id"), None
     result = case.get("dispute_outcome")
-    code = result.get("outcome_code") if isinstance(result, Mapping) else None
+    code = mapping.text(result, "outcome_code") if isinstance(result, Mapping) else ""
     status = _standing(case, code)
     if status is DisputeStatus.LOST and isinstance(result, Mapping):
         amount = from_paypal(result.get("amount_refunded"))
@@ -87,7 +87,7 @@ def _dispute(case: Mapping[str, Any]) -> DisputeNews | None:
     )
 
 
-def _standing(case: Mapping[str, Any], code: object) -> DisputeStatus:
+def _standing(case: Mapping[str, Any], code: str) -> DisputeStatus:
     """Say how a case stands. An inquiry holds no money yet; a result that we do not know leaves it open."""
     if case.get("status") == "RESOLVED" and code in _LOST:
         return DisputeStatus.LOST

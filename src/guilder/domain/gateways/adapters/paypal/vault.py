@@ -41,14 +41,14 @@ async def lookup(calls: Calls, credentials: Credentials, request: GatewayRequest
 
 
 def from_setup(setup: mapping.Document) -> Outcome:
-    ref, status = mapping.text(setup, "id"), setup.get("status")
+    ref, status = mapping.text(setup, "id"), mapping.text(setup, "status")
     if ref and status in _WAITS:
         url = mapping.link(setup, ("approve", "payer-action"))
         return Outcome(kind=OutcomeKind.REQUIRES_ACTION, provider_ref=ref, action_url=url)
     if ref and status in _AGREED:
         payer = mapping.payer_of(setup)
         return Outcome(kind=OutcomeKind.REQUIRES_ACTION, provider_ref=ref, is_approved=True, payer_ref=payer)
-    return declines.unknown(f"an unknown status: {str(status)[:40]}", ref=ref, is_outage=False)
+    return declines.unknown(f"an unknown status: {status[:40]}", ref=ref, is_outage=False)
 
 
 def _read(reply: Reply) -> Outcome:

@@ -53,7 +53,11 @@ def find(listed: Reply, url: str) -> Mapping[str, object] | None:
 def missing(webhook: Mapping[str, object]) -> list[str]:
     """Return the events that this registration does not send us."""
     types = webhook.get("event_types")
-    names = {each.get("name") for each in types if isinstance(each, Mapping)} if isinstance(types, list) else set()
+    names = (
+        {mapping.text(each, "name") for each in types if isinstance(each, Mapping)}
+        if isinstance(types, list)
+        else set()
+    )
     return [] if "*" in names else [name for name in EVENTS if name not in names]
 
 
