@@ -37,7 +37,8 @@ class _OneLine(UnstructuredHeader):
 
 
 _HEADERS = HeaderRegistry()
-_HEADERS.map_to_type("List-Unsubscribe", _OneLine)  # type: ignore[arg-type]  (it is mixed with BaseHeader)
+# The registry mixes what it is given with BaseHeader, which its stubs do not know.
+_HEADERS.map_to_type("List-Unsubscribe", _OneLine)  # type: ignore[arg-type]
 _POLICY = SMTP.clone(header_factory=_HEADERS)
 
 
