@@ -56,7 +56,7 @@ async def test_the_customer_reads_what_to_transfer_where(till):
 
 
 async def test_a_transfer_that_came_in_is_booked_and_told_of_once(till):
-    bank, payment = await open_by_transfer(till)
+    _, payment = await open_by_transfer(till)
     for _ in range(3):
         paid = await record(till, payment, note="by Mrs. Jansen")
         await till.settle()
