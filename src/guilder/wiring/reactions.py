@@ -16,7 +16,14 @@ from guilder.domain.dunning.events import (
 )
 from guilder.domain.entitlements import handlers as entitlements
 from guilder.domain.gateways import handlers as gateways
-from guilder.domain.gateways.events import BooksRead, DisputeNoticed, GatewayAnswered, GatewayRequested, NoticeReceived
+from guilder.domain.gateways.events import (
+    BilledElsewhere,
+    BooksRead,
+    DisputeNoticed,
+    GatewayAnswered,
+    GatewayRequested,
+    NoticeReceived,
+)
 from guilder.domain.identity.events import TenantCreated
 from guilder.domain.invoicing import handlers as invoicing
 from guilder.domain.invoicing.events import (
@@ -51,6 +58,7 @@ from guilder.domain.payments.events import (
     RefundRefused,
     RefundSucceeded,
 )
+from guilder.domain.subscriptions import handlers as subscriptions
 from guilder.domain.subscriptions.events import (
     SubscriptionActivated,
     SubscriptionCancelScheduled,
@@ -83,6 +91,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("payments", GatewayAnswered, payments.on_gateway_answered, _MONEY),
     Reaction("payments", NoticeReceived, payments.on_notice_received, _MONEY),
     Reaction("payments", BooksRead, payments.on_books_read),
+    Reaction("subscriptions", BilledElsewhere, subscriptions.on_billed_elsewhere),
     Reaction("payments", DisputeNoticed, payments.on_dispute_noticed, _MONEY),
     Reaction("invoicing", UsageRecorded, invoicing.on_use_changed),
     Reaction("invoicing", UsageCorrected, invoicing.on_use_changed),

@@ -135,6 +135,7 @@ class BilledElsewhere(Event):
     notice_id: UUID
     object_key: UUID
     news: ElsewhereNews
+    told_at: datetime | None = None  # by the provider's own clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from guilder.domain.catalog.model import Billing, PriceModel
+from guilder.domain.gateways.model import ElsewhereNews
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.period import Interval, Period
@@ -92,6 +93,9 @@ class Subscription:
     fee_from: datetime | None = None  # fee in arrears: since when it is in no segment yet
     usage_from: datetime | None = None  # use: since when it is in no segment yet
     terms_days: int | None = None  # sent with so many days to pay; None: as its plan says
+    billed_by: UUID | None = None  # the gateway account whose provider bills it itself; nothing is billed here
+    provider_ref: str = ""  # what it is called there
+    told_at: datetime | None = None  # of when the last news from there is
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -117,6 +121,31 @@ class NewSubscription:
     parent_id: UUID | None = None
     terms_days: int | None = None  # sent with so many days to pay; None: as its plan says
     metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A subscription that a provider bills itself, as `link` is asked for it."""
+
+    tenant_id: TenantId
+    customer_id: CustomerId
+    organization_id: str
+    terms: Terms
+    account_id: UUID
+    provider_ref: str
+    period: Period
+    time_zone: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """What a provider tells of a subscription that it bills itself, and of when that is."""
+
+    tenant_id: TenantId
+    account_id: UUID
+    news: ElsewhereNews
+    at: datetime
 
 
 class SegmentKind(StrEnum):

@@ -23,6 +23,7 @@ SubscriptionRef = Annotated[UUID, IdOf("sub")]
 CustomerRef = Annotated[UUID, IdOf("cus")]
 PlanRef = Annotated[UUID, IdOf("plan")]
 MethodRef = Annotated[UUID, IdOf("pm")]
+AccountRef = Annotated[UUID, IdOf("gwa")]
 
 
 class PendingChangeOut(Out):
@@ -100,6 +101,8 @@ class SubscriptionOut(Out):
     pause: PauseOut | None
     add_on_to: SubscriptionRef | None
     net_days: int | None
+    billed_by: AccountRef | None
+    provider_subscription: str | None
     billing: AgreedBillingOut
     pending_change: PendingChangeOut | None
     time_zone: str
@@ -137,6 +140,8 @@ def to_wire(subscription: Subscription) -> SubscriptionOut:
         pause=_pause(subscription),
         add_on_to=subscription.parent_id,
         net_days=subscription.terms_days,
+        billed_by=subscription.billed_by,
+        provider_subscription=subscription.provider_ref or None,
         billing=_billing(terms.billing),
         pending_change=_pending(subscription, subscription.pending_terms),
         time_zone=subscription.time_zone,

@@ -84,7 +84,12 @@ def _event(
     if notice.dispute is not None:
         return told(DisputeNoticed, notice.dispute.dispute_ref, news=notice.dispute)
     if notice.elsewhere is not None:
-        return told(BilledElsewhere, notice.elsewhere.subscription_ref, news=notice.elsewhere)
+        return told(
+            BilledElsewhere,
+            notice.elsewhere.subscription_ref,
+            news=notice.elsewhere,
+            told_at=notice.created_at,
+        )
     assert notice.subject is not None, notice
     assert notice.outcome is not None, notice
     return told(

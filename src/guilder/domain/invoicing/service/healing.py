@@ -107,7 +107,8 @@ async def _compared(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Diffe
     return [
         difference
         for ref in refs
-        if ref in found
+        # What a provider bills itself is billed by nobody here.
+        if ref in found and found[ref].billed_by is None
         for difference in expected.differences(
             found[ref],
             history[ref],

@@ -15,6 +15,7 @@ from guilder.domain.orders.service.checkout import CannotBePaidHere, checkout, o
 from guilder.domain.orders.service.concluding import charge_declined
 from guilder.domain.orders.service.discounting import discounts, end_discount, redeem
 from guilder.domain.orders.service.ending import OnlyNow, auto_renew, cancel
+from guilder.domain.orders.service.linking import BadPeriod, link
 from guilder.domain.orders.service.pausing import extend_trial, move_billing_day, pause, resume
 from guilder.domain.orders.service.placing import Asked, MethodNotUsable
 from guilder.domain.orders.service.previewing import next_invoice, preview
@@ -27,6 +28,7 @@ from guilder.domain.orders.service.transferring import record_transfer
 __all__ = [
     "AlreadySubscribed",
     "Asked",
+    "BadPeriod",
     "Beside",
     "CannotBePaidHere",
     "ChargeIdReused",
@@ -50,6 +52,7 @@ __all__ = [
     "discounts",
     "end_discount",
     "extend_trial",
+    "link",
     "listing",
     "move_billing_day",
     "next_invoice",

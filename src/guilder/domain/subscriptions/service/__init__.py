@@ -16,10 +16,12 @@ from guilder.domain.subscriptions.service.changing import (
     move_billing_day,
     revoke_change,
 )
+from guilder.domain.subscriptions.service.elsewhere import AlreadyLinked, follow_provider, link
 from guilder.domain.subscriptions.service.ending import cancel, end, keep
 from guilder.domain.subscriptions.service.pausing import IsLeaving, ParentIsPaused, pause, resume
 from guilder.domain.subscriptions.service.reading import (
     DateIsPast,
+    IsBilledElsewhere,
     StillDue,
     add_ons,
     get,
@@ -48,7 +50,9 @@ from guilder.domain.subscriptions.service.standing import (
 )
 
 __all__ = [
+    "AlreadyLinked",
     "DateIsPast",
+    "IsBilledElsewhere",
     "IsLeaving",
     "NoSuchBillingDay",
     "ParentIsPaused",
@@ -62,10 +66,12 @@ __all__ = [
     "create",
     "end",
     "extend_trial",
+    "follow_provider",
     "get",
-    "hold",
     "history",
+    "hold",
     "keep",
+    "link",
     "listing",
     "lock",
     "mark_billed",

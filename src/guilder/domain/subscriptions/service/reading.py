@@ -17,6 +17,12 @@ class StillDue(Conflict):
     code = "subscription_still_due"
 
 
+class IsBilledElsewhere(Conflict):
+    """The provider bills this subscription itself: change it there, and it changes here."""
+
+    code = "billed_elsewhere"
+
+
 class DateIsPast(Invalid):
     """That date is not in the future."""
 
@@ -90,8 +96,11 @@ async def current(tx: Tx, *, ref: Ref, now: datetime) -> Subscription:
 
     :raises NotFound: no such subscription
     :raises StillDue: it, or what it belongs to, has to be rolled first
+    :raises IsBilledElsewhere: it is not ours to change
     """
     subscription = await lock(tx, ref=ref)
+    if subscription.billed_by is not None:
+        raise IsBilledElsewhere
     check_rolled(subscription, now=now)
     if subscription.parent_id is not None:
         # What is due of the parent may end or pause the add-on, at an instant that is past.

@@ -41,6 +41,7 @@ _CHANGING: dict[str, str] = {
     "fee_from": "timestamptz",
     "usage_from": "timestamptz",
     "terms_days": "int",
+    "told_at": "timestamptz",
     "renews_at": "timestamptz",
     "renews_yearly": "boolean",
 }
@@ -54,6 +55,8 @@ _FIXED: dict[str, str] = {
     "created_at": "timestamptz",
     "starts_at": "timestamptz",
     "parent_id": "uuid",
+    "billed_by": "uuid",
+    "provider_ref": "text",
 }
 _ALL = {**_FIXED, **_CHANGING}
 _JSON = {"terms", "pending_terms", "metadata"}
@@ -252,6 +255,9 @@ def _to_row(each: Subscription) -> dict[str, Any]:
         "renews_yearly": renewals.renews_yearly(each),
         "starts_at": each.starts_at,
         "parent_id": each.parent_id,
+        "billed_by": each.billed_by,
+        "provider_ref": each.provider_ref,
+        "told_at": each.told_at,
     }
 
 
@@ -288,6 +294,9 @@ def _from_row(row: Row) -> Subscription:
         fee_from=row["fee_from"],
         usage_from=row["usage_from"],
         terms_days=row["terms_days"],
+        billed_by=row["billed_by"],
+        provider_ref=row["provider_ref"],
+        told_at=row["told_at"],
     )
 
 

@@ -10,7 +10,8 @@ with rhythm as (
            (s.terms -> 'interval' ->> 'count')::int
                * case s.terms -> 'interval' ->> 'unit' when 'day' then 1 when 'week' then 7 else 0 end as days
     from tenant t
-    join subscriptions.subscriptions s on s.tenant_id = t.tenant_id
+    -- What a provider bills itself has periods as that provider counts them.
+    join subscriptions.subscriptions s on s.tenant_id = t.tenant_id and s.billed_by is null
 ), said as (
     select r.*, r.period_number + n.ahead as number, n.at, 'its period ' || r.period_number as what
     from rhythm r cross join lateral (values (0, r.current_period_start), (1, r.current_period_end)) as n (ahead, at)

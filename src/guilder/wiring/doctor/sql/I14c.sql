@@ -12,6 +12,9 @@ with state as (
            coalesce(s.full_period_end, s.current_period_end) as full_end
     from state s
     where s.status in ('processing', 'active', 'past_due')
+      -- What a provider bills itself is billed by nobody here.
+      and not exists (select from subscriptions.subscriptions e
+                      where e.tenant_id = s.tenant_id and e.id = s.subscription_id and e.billed_by is not null)
       and not coalesce((s.terms #>> '{billing,in_arrears}')::boolean, false)
       and (s.before_status is null or s.before_status = 'scheduled'
            or (s.current_period_start, s.current_period_end) <> (s.before_start, s.before_end))

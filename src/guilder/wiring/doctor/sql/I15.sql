@@ -3,6 +3,7 @@ select s.tenant_id, 'sub' as kind, s.id::text as id,
 from tenant t
 join subscriptions.subscriptions s on s.tenant_id = t.tenant_id
 where t.status = 'active'
+  and s.billed_by is null
   and (s.status in ('trialing', 'active', 'past_due', 'scheduled', 'paused') and s.next_due_at <= t.late_at
        -- One that runs, is to begin or to be resumed, and is due at no time would never be found by the clock.
        or s.next_due_at is null

@@ -1,0 +1,69 @@
+"""What becomes of a subscription that a provider bills itself, by what the provider tells of it.
+
+The provider decides; here it is only followed. News comes in any order and any number of times: what is older than what was
+heard last changes nothing, and what has ended stays so.
+"""
+
+from dataclasses import replace
+
+from guilder.domain.gateways.model import ElsewhereKind, ElsewhereNews
+from guilder.domain.subscriptions.model import Status, Subscription, Told
+from guilder.domain.subscriptions.rules.lifecycle import FINAL
+from guilder.kernel.period import Period
+
+# The provider's own words (Stripe's), and what each is here.
+STATUSES = {
+    "incomplete": Status.PROCESSING,
+    "incomplete_expired": Status.EXPIRED,
+    "trialing": Status.TRIALING,
+    "active": Status.ACTIVE,
+    "past_due": Status.PAST_DUE,
+    "unpaid": Status.SUSPENDED,
+    "paused": Status.PAUSED,
+    "canceled": Status.CANCELED,
+}
+
+
+def told(subscription: Subscription, news: Told) -> Subscription:
+    """Return the subscription as it is after this news: the same object where nothing follows from it."""
+    if subscription.status in FINAL or (subscription.told_at is not None and news.at < subscription.told_at):
+        return subscription
+    status = _status(subscription, news.news)
+    is_over = status in FINAL
+    return replace(
+        subscription,
+        status=status,
+        told_at=news.at,
+        current_period=_period(subscription, news.news),
+        cancel_at_period_end=not is_over and _leaves(subscription, news.news),
+        ended_at=news.at if is_over else None,
+        canceled_at=news.at if is_over else subscription.canceled_at,
+        paused_at=(subscription.paused_at or news.at) if status is Status.PAUSED else None,
+    )
+
+
+def _status(subscription: Subscription, news: ElsewhereNews) -> Status:
+    match news.kind:
+        case ElsewhereKind.PAID:
+            return Status.ACTIVE
+        case ElsewhereKind.FAILED:
+            # What waits for its first payment goes on waiting; what is suspended is not better for it.
+            is_running = subscription.status in (Status.ACTIVE, Status.TRIALING)
+            return Status.PAST_DUE if is_running else subscription.status
+        case ElsewhereKind.ENDED:
+            return Status.EXPIRED if subscription.status is Status.PROCESSING else Status.CANCELED
+        case ElsewhereKind.UPDATED:
+            return STATUSES.get(news.status, subscription.status)
+
+
+def _period(subscription: Subscription, news: ElsewhereNews) -> Period:
+    known = subscription.current_period
+    starts_at, ends_at = news.period_starts_at, news.period_ends_at
+    if starts_at is None or ends_at is None or not starts_at < ends_at:
+        return known
+    # A late invoice of a period that is over does not take time back that was paid since.
+    return Period(starts_at, ends_at) if ends_at > known.ends_at or news.kind is ElsewhereKind.UPDATED else known
+
+
+def _leaves(subscription: Subscription, news: ElsewhereNews) -> bool:
+    return news.cancel_at_period_end if news.kind is ElsewhereKind.UPDATED else subscription.cancel_at_period_end
