@@ -23,6 +23,7 @@ from tests.simulation.provider import Delivery
 from tests.simulation.stage import Play, a_play
 from tests.support.database import Cleaner, DatabaseUrls, connected, new_database
 
+pytestmark = pytest.mark.timeout(300)
 SEEDS = 4
 SEEDS_MUTANT = 25
 

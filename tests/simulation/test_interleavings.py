@@ -12,6 +12,8 @@ from guilder.wiring.doctor.run import examine
 from tests.simulation.stage import Play, a_play
 from tests.support.database import Cleaner, DatabaseUrls, connected, new_database
 
+# Machines that do much else at once take their time.
+pytestmark = pytest.mark.timeout(300)
 SEEDS = 20
 SEEDS_FULL = 300
 

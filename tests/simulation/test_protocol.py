@@ -44,6 +44,7 @@ def all_well(seeds: range) -> Counter[str]:
     return seen
 
 
+@pytest.mark.timeout(600)
 def test_the_protocol_keeps_every_invariant_through_every_fault():
     seen = all_well(range(SEEDS))
     missing = {what: seen[what] for what, least in SOMETIMES.items() if seen[what] < least}
