@@ -51,6 +51,10 @@ class TestBooks(StripeGround):
         assert len(await self.read(gateway, credentials, since=at, until=at + second)) == 1
         assert await self.read(gateway, credentials, since=at - second, until=at) == []
         assert await self.read(gateway, credentials, since=at + second, until=at + 2 * second) == []
+        # Windows that meet within a second share no record.
+        half = at + second / 2
+        assert len(await self.read(gateway, credentials, since=at - second, until=half)) == 1
+        assert await self.read(gateway, credentials, since=half, until=half + second) == []
 
     async def test_a_slice_that_holds_too_many_is_read_by_halves(self, gateway, credentials, merchant):
         await self.paid(gateway, credentials)
