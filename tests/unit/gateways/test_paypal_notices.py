@@ -5,6 +5,7 @@ import json
 import pytest
 
 from guilder.domain.gateways.adapters.paypal.notices import from_event
+from guilder.domain.gateways.adapters.paypal.signature import Certificates
 from guilder.domain.gateways.model import DisputeStatus
 from guilder.domain.gateways.port import UnreadableNotice
 
@@ -76,3 +77,11 @@ def test_a_capture_that_names_no_key_of_ours_is_nobodys():
 def test_what_is_no_event_is_unreadable(body):
     with pytest.raises(UnreadableNotice):
         from_event(body, mode="test")
+
+
+async def test_the_public_authorities_are_trusted_where_none_are_given():
+    certificates = Certificates()
+    names, store = certificates._trusted()
+    assert len(names) > 50
+    assert certificates._trusted()[1] is store
+    await certificates.close()

@@ -9,8 +9,10 @@ import base64
 import binascii
 import re
 import ssl
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from guilder.domain.gateways.port import BadNotice
@@ -62,7 +65,8 @@ class Certificates:
     ) -> None:
         self._outbound = Outbound(policy or OutboundPolicy(), verify=verify_tls)
         self._origins = dict(origins or {})
-        self._roots = list(roots) if roots is not None else None
+        self._roots = list(roots or [])
+        self._authorities: tuple[frozenset[x509.Name], Store] | None = None
         self._known: dict[str, tuple[datetime, list[x509.Certificate]]] = {}
         self._lock = asyncio.Lock()
 
@@ -85,16 +89,21 @@ class Certificates:
 
     async def _chain(self, host: str, path: str, now: datetime) -> list[x509.Certificate]:
         name = host + path
-        # One at a time: a flood of notices is one fetch, and forged ones queue up behind each other.
+        if (kept := self._kept(name, now)) is not None:
+            return kept
+        # One fetch at a time: a flood of notices is one, and forged ones queue up behind each other.
         async with self._lock:
-            kept = self._known.get(name)
-            if kept is not None and abs(now - kept[0]) < KEPT_FOR:
-                return kept[1]
+            if (kept := self._kept(name, now)) is not None:
+                return kept
             chain = await self._fetch(self._origins.get(host, f"https://{host}") + path)
             self._known[name] = (now, chain)
             if len(self._known) > CERTIFICATES_MAX:
                 del self._known[next(iter(self._known))]
             return chain
+
+    def _kept(self, name: str, now: datetime) -> list[x509.Certificate] | None:
+        kept = self._known.get(name)
+        return kept[1] if kept is not None and abs(now - kept[0]) < KEPT_FOR else None
 
     async def _fetch(self, url: str) -> list[x509.Certificate]:
         answer = await self._outbound.send("GET", url)
@@ -120,21 +129,23 @@ class Certificates:
         names = [each for each in _names(leaf) if each.lower().endswith(_OWNER) and "*" not in each]
         if not names or not leaf.not_valid_before_utc <= now <= leaf.not_valid_after_utc:
             raise BadNotice
-        roots = self._trusted()
-        if len(chain) == 1 and all(root.subject != leaf.issuer for root in roots):
+        issuers, store = self._trusted()
+        if len(chain) == 1 and leaf.issuer not in issuers:
             if leaf.issuer == leaf.subject:
                 raise BadNotice
             return
-        verifier = PolicyBuilder().store(Store(roots)).time(now.astimezone(UTC)).max_chain_depth(CHAIN_MAX)
+        verifier = PolicyBuilder().store(store).time(now.astimezone(UTC)).max_chain_depth(CHAIN_MAX)
         try:
             verifier.build_server_verifier(x509.DNSName(names[0])).verify(leaf, list(chain[1:]))
         except (VerificationError, ValueError, UnsupportedAlgorithm) as error:
             raise BadNotice from error
 
-    def _trusted(self) -> list[x509.Certificate]:
-        if self._roots is None:
-            self._roots = x509.load_pem_x509_certificates(Path(certifi.where()).read_bytes())
-        return self._roots
+    def _trusted(self) -> tuple[frozenset[x509.Name], Store]:
+        """Return the authorities' names and the store of them; made at the first notice, and once."""
+        if self._authorities is None:
+            roots = self._roots or _public_roots()
+            self._authorities = frozenset(root.subject for root in roots), Store(roots)
+        return self._authorities
 
 
 async def verify(
@@ -164,6 +175,16 @@ async def verify(
         key.verify(raw, message, padding.PKCS1v15(), hashes.SHA256())
     except InvalidSignature as error:
         raise BadNotice from error
+
+
+def _public_roots() -> list[x509.Certificate]:
+    """Load the public authorities; one whose form the library does not take any more is left out, not fatal."""
+    roots = []
+    for each in _PEM.findall(Path(certifi.where()).read_bytes()):
+        with warnings.catch_warnings(), suppress(ValueError, UnsupportedAlgorithm, CryptographyDeprecationWarning):
+            warnings.simplefilter("error", CryptographyDeprecationWarning)
+            roots.append(x509.load_pem_x509_certificate(each))
+    return roots
 
 
 def _path(url: str, host: str) -> str:
