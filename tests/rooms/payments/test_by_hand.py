@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.adapters.manual.client import ref_of as named_by_the_gateway
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import NewRefund, Receipt, RefundStatus, Route, Status, Target, Via
@@ -11,6 +12,7 @@ from guilder.domain.payments.rules.transfers import ref_of
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, Invalid
 from guilder.kernel.money import Money
+from guilder.kernel.page import PageQuery
 
 
 def receipt(till, **over):
@@ -207,3 +209,17 @@ async def test_a_providers_refund_is_not_recorded_by_hand(till):
         with pytest.raises(Conflict) as refused:
             await payments.record_returned(tx, refund_id=refund.id, receipt=receipt(till), now=till.now)
     assert refused.value.code == "not_by_hand"
+
+
+async def test_a_transfer_is_not_missed_in_books_that_nobody_keeps(till):
+    bank, payment = await open_by_transfer(till)
+    await record(till, payment)
+    for _ in range(12):
+        till.clock.move_by(timedelta(days=1))
+        async with till.tx() as tx:
+            await gateways.read_books(tx, accounts=[bank], now=till.now)
+        await till.settle()
+    async with till.tx() as tx:
+        assert (await payments.differences(tx, query=PageQuery())).items == []
+        assert await payments.settlements(tx, since=till.now - timedelta(days=30), until=till.now) == []
+        assert await tx.fetchval("select count(*) from platform.log where name = 'gateways.books.read'") > 0

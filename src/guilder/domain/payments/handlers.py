@@ -7,7 +7,7 @@ from guilder.domain.gateways.events import BooksRead, DisputeNoticed, GatewayAns
 from guilder.domain.gateways.model import RequestKind
 from guilder.domain.payments import service
 from guilder.domain.payments.events import PaymentRequested
-from guilder.domain.payments.model import Answer, BooksTold, DisputeTold
+from guilder.domain.payments.model import MANUAL, Answer, BooksTold, DisputeTold
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -50,6 +50,8 @@ async def on_books_read(tx: Tx, messages: Sequence[Message[BooksRead]], *, now: 
             until=event.until,
         )
         for event in events_of(messages)
+        # On transfers there are no books but ours: that theirs do not have one says nothing.
+        if event.gateway != MANUAL
     ]
     await service.reconcile(tx, told=told, now=now)
 

@@ -9,7 +9,7 @@ from guilder.domain.gateways.model import OutcomeKind, ProviderRecord, RequestKi
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules.fees import gateway_fee
 from guilder.domain.payments.events import DifferenceFound
-from guilder.domain.payments.model import Answer, BooksTold, Difference, Found, Payment, Refund, Settlement
+from guilder.domain.payments.model import MANUAL, Answer, BooksTold, Difference, Found, Payment, Refund, Settlement
 from guilder.domain.payments.rules import reconciling
 from guilder.domain.payments.rules.reconciling import Finding
 from guilder.domain.payments.service.hearing import tell
@@ -82,7 +82,8 @@ async def settlements(tx: Tx, *, since: datetime, until: datetime) -> list[Settl
     ours = {(each.account_id, each.currency): each for each in await rows.our_days(tx, since=since, until=until)}
     names = {account.id: account.gateway for account in await gateways.accounts(tx)}
     found: list[Settlement] = []
-    for key in sorted({*theirs, *ours}):
+    # Transfers are recorded by hand: there is no provider whose books could be held against ours.
+    for key in sorted(each for each in {*theirs, *ours} if names.get(each[0]) != MANUAL):
         there, here = theirs.get(key), ours.get(key)
         found.append(
             Settlement(
@@ -164,7 +165,9 @@ async def _look_for_ours(tx: Tx, told: BooksTold, *, now: datetime) -> None:
     if until <= since:
         return
     account = told.account
-    charged = {p.provider_ref: p for p in await attempts.settled_at(tx, account, since=since, until=until)}
+    # A page's payment is called otherwise by its page than by its charge.
+    paid = await attempts.settled_at(tx, account, since=since, until=until)
+    charged = {p.charge_ref or p.provider_ref: p for p in paid}
     unknown = await gateways.unknown_there(tx, account=account, kind=RequestKind.CHARGE, provider_refs=list(charged))
     refunded = {r.provider_ref: r for r in await refund_rows.settled_at(tx, account, since=since, until=until)}
     gone = await gateways.unknown_there(tx, account=account, kind=RequestKind.REFUND, provider_refs=list(refunded))
