@@ -199,6 +199,9 @@ REFERENCES = [
     ("PUT /api/subscriptions/{subscription_id}", {"payment_method_id": "pm"}, {}),
     ("POST /api/invoices/{invoice_id}/pay", {"payment_method_id": "pm"}, {}),
     ("POST /api/subscriptions", {"parent_id": "sub"}, {"organization_id": "org", "plan_id": "plan"}),
+    ("POST /api/subscriptions/linked", {"gateway_account_id": "gwa"}, {"organization_id": "org", "plan_id": "plan"}),
+    ("POST /api/subscriptions/linked", {"plan_id": "plan"}, {"organization_id": "org", "gateway_account_id": "gwa"}),
+    ("POST /api/subscriptions/linked", {"organization_id": "org"}, {"plan_id": "plan", "gateway_account_id": "gwa"}),
     ("POST /api/subscriptions/{subscription_id}/discounts", {"code": "code"}, {}),
     ("POST /api/usage", {"organization_id": "org"}, {}),
     ("POST /api/usage", {"customer_id": "cus"}, {}),
@@ -209,7 +212,9 @@ REFERENCES = [
     ("POST /api/credits/pay-out", {"customer_id": "cus"}, {}),
 ]
 _INVOICE = {"currency": "EUR", "lines": [{"description": "Mine now", "unit_amount": 1}]}
+_MONTH = {"current_period_start": "2026-03-01T00:00:00Z", "current_period_end": "2026-04-01T00:00:00Z"}
 REQUIRED = {
+    "POST /api/subscriptions/linked": {"provider_subscription": "sub_theirs", **_MONTH},
     "POST /api/refunds": {"reason": "Mine now"},
     "POST /api/payments/manual": TRANSFER,
     "POST /api/customers/{id}/payment-methods": {"token": "pm_card_ok"},
@@ -228,7 +233,7 @@ KINDS = {
     "/api/customers": "cus", "/api/api-keys": "key", "/api/token-trusts": "trust", "/api/issuers": "iss",
     "meter_id": "mtr", "tax_rate_id": "txr", "alert_id": "alr", "event_id": "event", "grant_id": "ppc",
     "/api/discounts": "disc", "discount_id": "disc", "difference_id": "dif", "found_id": "fnd", "dispute_id": "dsp",
-    "endpoint_id": "whe", "delivery_id": "dlv", "/api/events": "evt",
+    "charge_id": "chg", "endpoint_id": "whe", "delivery_id": "dlv", "/api/events": "evt",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from guilder.kernel import ids
+from tests.support.database import connected
 from tests.support.identity_provider import PARTY, SigningKey
 from tests.support.outcomes import a_subscriber, open_hosted_page, pay_on, rest
 from tests.support.processes import until
@@ -28,7 +29,7 @@ class Belongings:
 THEIR_CODE, NOBODYS_CODE = "film-of-umbrella", "film-of-nobodies"
 TYPED = (
     "cus", "plan", "prod", "sub", "inv", "pay", "pm", "ref", "dsp", "ord", "case", "msg", "gwa", "key", "trust",
-    "iss", "mtr", "txr", "alr", "disc", "ppc",
+    "iss", "mtr", "txr", "alr", "disc", "ppc", "chg", "dif", "fnd",
 )  # fmt: skip
 NOBODYS = Belongings(
     {"org": "nobody", "code": NOBODYS_CODE, "event": "reading-of-nobody"}
@@ -80,6 +81,35 @@ async def furnished_to_tell(world: World) -> dict[str, str]:
     return {"whe": endpoint["id"], "dlv": ping["id"], "evt": (await world.get("/api/events", limit=1))[0]["id"]}
 
 
+async def furnished_to_settle(world: World, account_id: str) -> dict[str, str]:
+    """Give a tenant what reconciling leaves behind, as a restore would: a found charge, and a difference."""
+    row, account = {"dif": uuid4(), "fnd": uuid4()}, ids.from_text("gwa", account_id)
+    async with connected(world.installation.urls.admin) as admin:
+        await admin.execute(
+            """insert into payments.found (tenant_id, id, account_id, provider_ref, charge_ref, business_key, claim,
+                   amount_minor, currency, captured_at, found_at)
+               values ($1, $2, $3, 'pi_lost', '', '', '', 100, 'EUR', now(), now())""",
+            world.tenant_id,
+            row["fnd"],
+            account,
+        )
+        await admin.execute(
+            """insert into payments.differences (tenant_id, id, account_id, what, provider_ref, ours_minor, currency,
+                   happened_at, found_at) values ($1, $2, $3, 'only_here', 'pi_gone', 100, 'EUR', now(), now())""",
+            world.tenant_id,
+            row["dif"],
+            account,
+        )
+    return {kind: ids.to_text(kind, each) for kind, each in row.items()}
+
+
+async def a_charge(world: World, organization_id: str) -> dict[str, str]:
+    """Have a product ask to charge a customer."""
+    data = {"customer": organization_id, "amount": 700, "currency": "EUR"}
+    event = {"specversion": "1.0", "id": "job-1", "source": "studio", "type": "orders.charge.requested", "data": data}
+    return {"chg": (await world.post("/api/charges", event))["id"]}
+
+
 async def furnished(world: World, organization_id: str) -> Belongings:
     """Give a tenant one of everything: a paid subscription, a refund asked for, a case, a key, a trusted issuer."""
     plan = await world.plan(f"plan-of-{organization_id}")
@@ -114,10 +144,13 @@ async def furnished(world: World, organization_id: str) -> Belongings:
     )
     billing = await furnished_to_bill(world, organization_id, subscription["id"])
     telling = await furnished_to_tell(world)
+    account = (await world.get("/api/gateways"))[0]
+    settling = await furnished_to_settle(world, account["id"]) | await a_charge(world, organization_id)
     await rest(world)
     return Belongings(
         billing
         | telling
+        | settling
         | {
             "org": organization_id,
             "code": product["code"],
@@ -133,7 +166,7 @@ async def furnished(world: World, organization_id: str) -> Belongings:
             "ord": order["id"],
             "case": (await world.get("/api/dunning/cases"))[0]["id"],
             "msg": (await world.get("/api/notifications"))[0]["id"],
-            "gwa": (await world.get("/api/gateways"))[0]["id"],
+            "gwa": account["id"],
             "key": key["id"],
             "trust": trust["id"],
         }

@@ -30,7 +30,7 @@ from guilder.platform.jobs.sandboxes import RestCheck
 from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.outside.runner import Runner
 from guilder.wiring import published
-from guilder.wiring.performers import WINDOWS, performers
+from guilder.wiring.performers import CEILINGS, WINDOWS, performers
 from guilder.wiring.ports import Ports, authentication, open_ports
 from guilder.wiring.reactions import REACTIONS
 from guilder.wiring.routers import ROUTERS
@@ -81,6 +81,7 @@ class House:
                 self.clocks,
                 clock=self.clock,
                 windows=WINDOWS,
+                ceilings=CEILINGS,
             ),
         )
 

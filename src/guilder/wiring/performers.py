@@ -15,6 +15,8 @@ from guilder.wiring.ports import Ports, text_sender
 
 # Calls at once, by family of destination: one that is slow takes no more than its own window.
 WINDOWS = {"gateway": 32, "files": 4, "smtp": 8, "sms": 4, "webhook": 8}
+# All of a family together: however many receivers hang, providers are called.
+CEILINGS = {"webhook": 128, "files": 16}
 
 
 def performers(ports: Ports, settings: Settings, clock: Clock) -> list[AnyPerformer]:

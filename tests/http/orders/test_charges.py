@@ -20,7 +20,7 @@ def an_event(customer, number=1, *, source="studio", **over):
         "specversion": "1.0",
         "id": f"job-{number}",
         "source": source,
-        "type": "charges.charge.requested",
+        "type": "orders.charge.requested",
         "data": data,
     }
 
@@ -59,7 +59,7 @@ async def became(front, taken):
 
 
 def told(front):
-    return [name for name in front.shop.names() if name.startswith("charges.")]
+    return [name for name in front.shop.names() if name.startswith("orders.charge.")]
 
 
 async def test_a_charge_is_answered_at_once_and_collected_by_the_workers(front):
@@ -72,7 +72,7 @@ async def test_a_charge_is_answered_at_once_and_collected_by_the_workers(front):
     assert (charge["status"], charge["payment_link"], charge["amount"]) == ("settled", None, 1250)
     order = (await front.ask("GET", f"/api/orders/{charge['order_id']}")).json()["data"]
     assert (order["kind"], order["status"], order["amount_due"]) == ("charge", "completed", 1250)
-    assert told(front) == ["charges.charge.accepted", "charges.charge.settled"]
+    assert told(front) == ["orders.charge.accepted", "orders.charge.settled"]
 
 
 async def test_twenty_at_once_with_one_id_are_one_charge(front):
@@ -124,7 +124,7 @@ async def test_one_that_cannot_be_charged_is_refused_and_stops_no_other(front):
     await deliver(front)
     found = [(each["status"], each["reason"]) for each in [await became(front, one) for one in (refused, good, unsold)]]
     assert found == [("refused", "not_found"), ("settled", ""), ("refused", "not_found")]
-    assert told(front).count("charges.charge.refused") == 2
+    assert told(front).count("orders.charge.refused") == 2
 
 
 async def test_without_a_saved_method_the_customer_gets_a_link(front):
@@ -141,8 +141,8 @@ async def test_a_product_hears_of_a_decline_and_of_the_payment_that_came_after_a
     front.shop.bank = says_no
     taken = await front.ask("POST", "/api/charges", an_event(payer))
     await deliver(front)
-    assert ((await became(front, taken))["status"], told(front)[-1]) == ("placed", "charges.charge.failed")
-    [failed] = [each for each in front.shop.heard if each.name == "charges.charge.failed"]
+    assert ((await became(front, taken))["status"], told(front)[-1]) == ("placed", "orders.charge.failed")
+    [failed] = [each for each in front.shop.heard if each.name == "orders.charge.failed"]
     assert (failed.reason, failed.is_final) == ("insufficient_funds", False)
 
 
@@ -161,7 +161,7 @@ async def test_a_product_that_is_sold_once_can_be_charged_by_its_code(front):
     ("change", "field"),
     [
         ({"specversion": "0.3"}, "specversion"),
-        ({"type": "charges.charge.settled"}, "type"),
+        ({"type": "orders.charge.settled"}, "type"),
         ({"id": ""}, "id"),
         ({"source": "x" * 256}, "source"),
         ({"tenant": "other"}, "tenant"),

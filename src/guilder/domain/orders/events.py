@@ -48,7 +48,7 @@ class OrderCanceled(OrderEvent):
 class ChargeRequested(Event):
     """A company product asks to charge a customer. `asker_key` orders what is asked for one customer of one source."""
 
-    name: ClassVar = "charges.charge.requested"
+    name: ClassVar = "orders.charge.requested"
     topic: ClassVar = "charges.requests"
     key: ClassVar = "asker_key"
 
@@ -76,19 +76,19 @@ class ChargeEvent(Event):
 class ChargeAccepted(ChargeEvent):
     """It is an order, and is being collected: with a saved method, or by the customer's link."""
 
-    name: ClassVar = "charges.charge.accepted"
+    name: ClassVar = "orders.charge.accepted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeSettled(ChargeEvent):
-    name: ClassVar = "charges.charge.settled"
+    name: ClassVar = "orders.charge.settled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChargeFailed(ChargeEvent):
     """A try failed; or, where it `is_final`, nothing more is collected for it."""
 
-    name: ClassVar = "charges.charge.failed"
+    name: ClassVar = "orders.charge.failed"
 
     reason: str
     is_final: bool
@@ -98,7 +98,7 @@ class ChargeFailed(ChargeEvent):
 class ChargeRefused(Event):
     """Nothing was charged, and nothing will be."""
 
-    name: ClassVar = "charges.charge.refused"
+    name: ClassVar = "orders.charge.refused"
     topic: ClassVar = "charges.results"
     key: ClassVar = "asker_key"
 

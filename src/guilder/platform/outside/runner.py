@@ -6,6 +6,7 @@ Any number of runners on any number of nodes: leases and fences keep them apart.
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 
 from guilder.platform import logging, metrics
 from guilder.platform.clock import Clock
@@ -29,7 +30,8 @@ _log = logging.get(__name__)
 
 
 class Runner:
-    """Performs intents. `windows` gives a destination, or its family ("webhook"), another number of calls at once."""
+    """Performs intents. `windows` gives a destination, or its family ("webhook"), another number of calls at once;
+    `ceilings` says how many a whole family may have, so that many that hang together leave room for the others."""
 
     def __init__(
         self,
@@ -39,6 +41,7 @@ class Runner:
         *,
         clock: Clock,
         windows: Mapping[str, int] | None = None,
+        ceilings: Mapping[str, int] | None = None,
         breaker_limits: BreakerLimits | None = None,
         lease_margin_s: float = LEASE_MARGIN_S,
         poll_s: float = POLL_S,
@@ -47,6 +50,7 @@ class Runner:
         self._phases = Phases(database, performers, clocks, lease_margin_s=lease_margin_s)
         self._clock = clock
         self._windows = dict(windows or {})
+        self._ceilings = dict(ceilings or {})
         self._breaker_limits = breaker_limits or BreakerLimits()
         self._poll_s = poll_s
         self._lanes: dict[str, Lane] = {}
@@ -133,19 +137,25 @@ class Runner:
 
     def _lane(self, name: str) -> Lane:
         if name not in self._lanes:
-            window = self._windows.get(name) or self._windows.get(name.partition(":")[0]) or WINDOW
+            family = _family(name)
+            window = self._windows.get(name) or self._windows.get(family) or WINDOW
             self._lanes[name] = Lane(
                 name,
                 self._phases,
                 clock=self._clock,
                 breaker=Breaker(self._breaker_limits, monotonic=self._clock.monotonic),
                 window=window,
-                room=self._room,
+                room=partial(self._room, family),
             )
         return self._lanes[name]
 
-    def _room(self) -> int:
-        return CALLS_MAX - sum(lane.in_flight for lane in self._lanes.values())
+    def _room(self, family: str) -> int:
+        """Return how many more calls a destination of this family may begin."""
+        free = CALLS_MAX - sum(lane.in_flight for lane in self._lanes.values())
+        ceiling = self._ceilings.get(family)
+        if ceiling is None:
+            return free
+        return min(free, ceiling - sum(lane.in_flight for n, lane in self._lanes.items() if _family(n) == family))
 
     def _prune(self) -> None:
         """Forget destinations that are idle and well, once there are many (every customer's webhook host is one)."""
@@ -154,3 +164,7 @@ class Runner:
         for name, lane in list(self._lanes.items()):
             if name not in self._serving and lane.in_flight == 0 and lane.breaker.room(1):
                 del self._lanes[name]
+
+
+def _family(destination: str) -> str:
+    return destination.partition(":")[0]

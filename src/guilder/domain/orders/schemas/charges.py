@@ -34,7 +34,6 @@ from guilder.platform.http.fields import (
 ChargeRef = Annotated[UUID, IdOf("chg")]
 EventId = Annotated[str, Text(255)]
 BATCH_MAX = 500
-TYPE = "charges.charge.requested"
 
 
 class ChargeDataIn(In):
@@ -63,7 +62,7 @@ class ChargeIn(In):
     specversion: Literal["1.0"]
     id: EventId
     source: EventId
-    type: Literal["charges.charge.requested"]
+    type: Literal["orders.charge.requested"]
     time: Instant | None = None
     subject: Annotated[str | None, Field(max_length=255)] = None
     datacontenttype: Literal["application/json"] = "application/json"
