@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from guilder.domain.gateways.adapters.stripe.registering import CHARGES, ENABLED, EVENTS_HEARD, KEY, RIGHTS, WEBHOOK
 from guilder.domain.gateways.model import OutcomeKind, RequestKind
 from guilder.domain.gateways.port import CredentialsRefused
 from guilder.kernel.money import Money
@@ -129,7 +130,7 @@ class TestRegistering(StripeGround):
         _, known = await self.registered(gateway, credentials)
         found = await gateway.check(known, webhook_url=URL)
         assert [each.what for each in found if not each.is_ok] == []
-        assert {each.what for each in found} >= {"key", "mode", "charges", "webhook", "webhook events"}
+        assert {each.what for each in found} >= {KEY, CHARGES, WEBHOOK, EVENTS_HEARD}
 
     async def test_what_is_wrong_is_said_with_what_to_do(self, gateway, credentials, merchant, fake):
         async def wrong(known, url=URL):
@@ -137,20 +138,42 @@ class TestRegistering(StripeGround):
             assert all(len(each.advice) > 20 for each in found), found
             return [each.what for each in found]
 
-        assert await wrong(self.wrong_credentials) == ["key"]
-        assert await wrong(credentials) == ["webhook"]
+        assert await wrong(self.wrong_credentials) == [KEY]
+        assert await wrong(credentials) == [WEBHOOK]
         _, known = await self.registered(gateway, credentials)
         other = replace(known, settings={**known.settings, "webhook_id": "we_other"})
-        assert await wrong(other) == ["webhook"], "an endpoint whose secret we do not have"
+        assert await wrong(other) == [WEBHOOK], "an endpoint whose secret we do not have"
         assert await wrong(credentials) == [], "one that was made by hand, and its secret given to us"
-        assert await wrong(known, "https://moved.example/") == ["webhook"]
+        assert await wrong(known, "https://moved.example/") == [WEBHOOK]
         [endpoint] = merchant.account.of("webhook_endpoint")
         endpoint |= {"status": "disabled", "enabled_events": ["charge.succeeded"]}
-        assert await wrong(known) == ["webhook enabled", "webhook events"]
+        assert await wrong(known) == [ENABLED, EVENTS_HEARD]
         merchant.account.forbidden.add("webhook_endpoints")
-        assert await wrong(known) == ["webhook"]
+        assert await wrong(known) == [WEBHOOK]
         merchant.fault("html", "account")
-        assert await wrong(known) == ["key"]
+        assert await wrong(known) == [KEY]
         live = fake.merchant(mode="live")
         live.account.charges_enabled = False
-        assert await wrong(replace(credentials, secret_key=live.secret_key)) == ["charges", "webhook"]
+        assert await wrong(replace(credentials, secret_key=live.secret_key)) == [CHARGES, WEBHOOK]
+
+    async def test_before_there_is_a_webhook_only_the_account_is_looked_at(self, gateway, credentials):
+        assert {each.what for each in await gateway.check(credentials, webhook_url="")} >= {KEY, CHARGES}
+        assert all(each.is_ok for each in await gateway.check(credentials, webhook_url=""))
+
+    async def test_a_restricted_key_is_told_which_rights_it_lacks(self, gateway, credentials, merchant):
+        merchant.fake.restricted(merchant)
+        known = replace(credentials, secret_key=merchant.secret_key)
+        assert all(each.is_ok for each in await gateway.check(known, webhook_url=""))
+        merchant.account.forbidden |= {"setup_intents", "checkout"}
+        [lacking] = [each for each in await gateway.check(known, webhook_url="") if not each.is_ok]
+        assert lacking.what == RIGHTS
+        assert "SetupIntents, Checkout Sessions" in lacking.advice
+
+    async def test_a_test_notice_is_told_to_our_webhook(self, gateway, credentials, merchant):
+        assert await gateway.send_test_notice(credentials)
+        assert merchant.account.events[-1]["type"] == "setup_intent.canceled"
+        merchant.account.forbidden.add("setup_intents")
+        with pytest.raises(CredentialsRefused):
+            await gateway.send_test_notice(credentials)
+        with pytest.raises(CredentialsRefused):
+            await gateway.send_test_notice(self.wrong_credentials)

@@ -53,7 +53,18 @@ class Bookkeeping(Protocol):
         ...
 
     async def check(self, credentials: Credentials, *, webhook_url: str) -> list[Finding]:
-        """Say what is right and what is wrong with an account: its key, its rights, its webhook and its events."""
+        """Say what is right and what is wrong with an account: its key first, its rights, its webhook and its events.
+
+        Without a `webhook_url` only what can be said before there is one. Each finding that is not ok says what to do.
+        """
+        ...
+
+    async def send_test_notice(self, credentials: Credentials) -> bool:
+        """Have the provider send a notice that is about nothing of ours to our webhook; False: it has no way to.
+
+        :raises CredentialsRefused: the key is not taken, or may not do this
+        :raises CallFailed: no answer
+        """
         ...
 
 

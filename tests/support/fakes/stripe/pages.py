@@ -157,3 +157,12 @@ def create_setup(account: Account, asked: Document) -> Document:
     setup |= {"status": "succeeded", "payment_method": method["id"]}
     account.tell("setup_intent.succeeded", setup)
     return setup
+
+
+def cancel_setup(account: Account, ref: str) -> Document:
+    setup = account.get(ref, "setup_intent", param="intent")
+    if setup["status"] in {"succeeded", "canceled"}:
+        raise Refusal(400, "setup_intent_unexpected_state", f"This SetupIntent is {setup['status']}.")
+    setup |= {"status": "canceled", "next_action": None}
+    account.tell("setup_intent.canceled", setup)
+    return setup

@@ -61,6 +61,7 @@ def routes(base_url: Callable[[], str]) -> list[Route]:
 
     return [
         _route("GET", "/account", params.AccountRetrieveCurrentParams, "account", _account),
+        _route("GET", "/customers", params.CustomerListParams, "list", _list("customer")),
         _route("POST", "/customers", params.CustomerCreateParams, "customer", _customer),
         _route("GET", "/customers/{id}", params.CustomerRetrieveParams, "customer", _read("customer", "id")),
         _route("POST", "/payment_methods/{id}/attach", params.PaymentMethodAttachParams, "method", _attach),
@@ -80,6 +81,10 @@ def routes(base_url: Callable[[], str]) -> list[Route]:
         _route("POST", "/setup_intents", params.SetupIntentCreateParams, "setup", lambda a, _, p: pages.create_setup(a, p)),
         _route("GET", "/setup_intents", params.SetupIntentListParams, "list", _list("setup_intent")),
         _route("GET", "/setup_intents/{id}", params.SetupIntentRetrieveParams, "lookup", _read("setup_intent", "intent")),
+        _route(
+            "POST", "/setup_intents/{id}/cancel", params.SetupIntentCancelParams, "cancel",
+            lambda a, ref, _: pages.cancel_setup(a, ref),
+        ),
         _route("POST", "/checkout/sessions", checkout.SessionCreateParams, "session", open_session),
         _route("GET", "/checkout/sessions", checkout.SessionListParams, "list", _list("checkout.session")),
         _route("GET", "/checkout/sessions/{id}", checkout.SessionRetrieveParams, "lookup", _session),

@@ -59,6 +59,12 @@ class FakeStripe:
         self._api.accounts[account.secret_key] = account
         return Merchant(self, account)
 
+    def restricted(self, merchant: "Merchant") -> None:
+        """Give this account a restricted key in place of its own; `forbidden` says what it may not do."""
+        del self._api.accounts[merchant.secret_key]
+        merchant.account.secret_key = merchant.secret_key.replace("sk_", "rk_")
+        self._api.accounts[merchant.secret_key] = merchant.account
+
 
 class _Told(Account):
     """An account whose events go out."""

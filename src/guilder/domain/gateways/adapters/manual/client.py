@@ -65,6 +65,9 @@ class Manual:
         """Answer that all is well: nobody will ever send a notice."""
         return Registration(kind=OutcomeKind.SUCCEEDED)
 
+    async def send_test_notice(self, credentials: Credentials) -> bool:
+        return False
+
     async def is_idle(self, credentials: Credentials, *, account: str) -> bool:
         return True
 

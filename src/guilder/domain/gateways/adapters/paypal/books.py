@@ -73,7 +73,7 @@ async def check(calls: Calls, credentials: Credentials, *, webhook_url: str) -> 
     return [
         Finding(what="PayPal takes the client's id and secret", is_ok=True),
         *(_right(what, marks, scopes) for what, marks in _RIGHTS.items()),
-        *await _webhook(calls, credentials, webhook_url),
+        *(await _webhook(calls, credentials, webhook_url) if webhook_url else []),
     ]
 
 

@@ -160,6 +160,10 @@ class PayPal:
         """Register our address; PayPal signs with its own key, and its id of the address is part of what is signed."""
         return await webhooks.register(self._calls, credentials, url=url)
 
+    async def send_test_notice(self, credentials: Credentials) -> bool:
+        # What its simulator sends is signed for no webhook of ours: it could not be told from a forgery.
+        return False
+
     async def is_idle(self, credentials: Credentials, *, account: str) -> bool:
         return True
 

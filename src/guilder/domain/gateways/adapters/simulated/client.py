@@ -176,14 +176,21 @@ class Simulated:
             return [Finding(what="The provider answers", is_ok=False, advice="Is it running, at PROVIDER_PORT?")]
         listed = (reply.body or {}).get("data")
         urls = [each.get("url") for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+        taken = Finding(what="The key is taken", is_ok=True)
+        if not webhook_url:
+            return [taken]
         return [
-            Finding(what="The key is taken", is_ok=True),
+            taken,
             Finding(
                 what="Our webhook address is registered",
                 is_ok=webhook_url in urls,
                 advice="" if webhook_url in urls else "It is registered by itself within seconds of connecting.",
             ),
         ]
+
+    async def send_test_notice(self, credentials: Credentials) -> bool:
+        # It tells of what was asked of it, and of nothing else.
+        return False
 
     async def is_idle(self, credentials: Credentials, *, account: str) -> bool:
         reply = await self._send(credentials, "GET", f"/sim/accounts/{account}/idle")

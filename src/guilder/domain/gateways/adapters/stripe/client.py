@@ -179,6 +179,9 @@ class Stripe:
     async def check(self, credentials: Credentials, *, webhook_url: str) -> list[Finding]:
         return await registering.check(self._client(credentials), credentials, webhook_url=webhook_url)
 
+    async def send_test_notice(self, credentials: Credentials) -> bool:
+        return await registering.send_test_notice(self._client(credentials))
+
     def _client(self, credentials: Credentials) -> stripe.StripeClient:
         return self._sdk.of(credentials.secret_key)
 

@@ -1,5 +1,7 @@
 """Our webhook address at Stripe, and whether an account there is set up rightly."""
 
+from collections.abc import Awaitable, Callable
+
 import stripe
 
 from guilder.domain.gateways.adapters.stripe import mapping
@@ -8,8 +10,18 @@ from guilder.domain.gateways.adapters.stripe.mapping import Document
 from guilder.domain.gateways.adapters.stripe.sdk import API_VERSION, Reply, RightMissing, ask
 from guilder.domain.gateways.model import Finding, OutcomeKind, Registration
 from guilder.domain.gateways.port import Credentials, CredentialsRefused
+from guilder.platform.outside.intents import CallFailed
 
 _DASHBOARD = "https://dashboard.stripe.com"
+
+# What is looked at, as a person reads it behind a tick.
+KEY = "Stripe takes the key"
+CHARGES = "the account may charge"
+RIGHTS = "the restricted key has the rights that are needed"
+WEBHOOK = "our webhook is registered"
+ENABLED = "it is switched on"
+EVENTS_HEARD = "it hears all events"
+ONCE = "it is registered once"
 
 
 def endpoint(url: str) -> stripe.params.WebhookEndpointCreateParams:
@@ -106,20 +118,55 @@ async def check(client: stripe.StripeClient, credentials: Credentials, *, webhoo
         account = await _account(client)
     except CredentialsRefused:
         advice = f"Stripe does not take this key. Make a new one at {_DASHBOARD}/apikeys and connect it."
-        return [Finding(what="key", is_ok=False, advice=advice)]
+        return [Finding(what=KEY, is_ok=False, advice=advice)]
     if account.doubt is not None or account.error is not None:
-        return [Finding(what="key", is_ok=False, advice=f"Stripe could not be asked: {_why(account)}. Try again.")]
+        return [Finding(what=KEY, is_ok=False, advice=f"Stripe could not be asked: {_why(account)}. Try again.")]
     is_live = "_live_" in credentials.secret_key[:9]
-    mode = "This key moves money." if is_live else "This is a test key: nobody is charged."
-    found = [Finding(what="key", is_ok=True), Finding(what="mode", is_ok=True, advice=mode)]
+    mode = "this key moves money" if is_live else "this is a test key: nobody is charged"
+    found = [Finding(what=KEY, is_ok=True), Finding(what=mode, is_ok=True)]
     if account.body is None:
-        found.append(Finding(what="charges", is_ok=True, advice="This key may not see whether the account may charge."))
+        found.append(Finding(what=CHARGES, is_ok=True, advice="This key may not see whether the account may charge."))
     elif account.body.get("charges_enabled") is True:
-        found.append(Finding(what="charges", is_ok=True))
+        found.append(Finding(what=CHARGES, is_ok=True))
     else:
         advice = f"Stripe lets this account charge nobody yet. Finish its set-up at {_DASHBOARD}/account."
-        found.append(Finding(what="charges", is_ok=not is_live, advice=advice))
-    return [*found, *await _check_webhook(client, credentials, webhook_url)]
+        found.append(Finding(what=CHARGES, is_ok=not is_live, advice=advice))
+    if credentials.secret_key.startswith("rk_"):
+        found.append(await _rights(client))
+    return [*found, *(await _check_webhook(client, credentials, webhook_url) if webhook_url else [])]
+
+
+async def _rights(client: stripe.StripeClient) -> Finding:
+    """Find what a restricted key may not even read. Whether it may write is known only by writing."""
+    reads: dict[str, Callable[[], Awaitable[object]]] = {
+        "Customers": lambda: client.v1.customers.list_async({"limit": 1}),
+        "PaymentIntents": lambda: client.v1.payment_intents.list_async({"limit": 1}),
+        "SetupIntents": lambda: client.v1.setup_intents.list_async({"limit": 1}),
+        "Checkout Sessions": lambda: client.v1.checkout.sessions.list_async({"limit": 1}),
+        "Charges and Refunds": lambda: client.v1.refunds.list_async({"limit": 1}),
+        "Webhook Endpoints": lambda: client.v1.webhook_endpoints.list_async({"limit": 1}),
+    }
+    lacking = []
+    for name, read in reads.items():
+        try:
+            await ask(read())
+        except RightMissing:
+            lacking.append(name)
+    advice = f"This restricted key lacks {', '.join(lacking)}. Give it the right to write them at {_DASHBOARD}/apikeys."
+    return Finding(what=RIGHTS, is_ok=not lacking, advice=advice if lacking else "")
+
+
+async def send_test_notice(client: stripe.StripeClient) -> bool:
+    """Make something that is about nobody, and cancel it: Stripe tells of that like of anything else.
+
+    :raises CallFailed: no answer
+    """
+    made = await ask(client.v1.setup_intents.create_async({"description": "Guilder: a test of its webhook"}))
+    ref = mapping.text(made.body or {}, "id")
+    closed = await ask(client.v1.setup_intents.cancel_async(ref)) if ref else made
+    if closed.body is None:
+        raise CallFailed(_why(closed), is_outage=closed.doubt is not None)
+    return True
 
 
 async def _check_webhook(client: stripe.StripeClient, credentials: Credentials, url: str) -> list[Finding]:
@@ -127,12 +174,12 @@ async def _check_webhook(client: stripe.StripeClient, credentials: Credentials, 
         listed = await ask(client.v1.webhook_endpoints.list_async({"limit": 100}))
     except CredentialsRefused:
         advice = "This key may not see webhook endpoints. Give it the right to write Webhook Endpoints."
-        return [Finding(what="webhook", is_ok=False, advice=advice)]
+        return [Finding(what=WEBHOOK, is_ok=False, advice=advice)]
     if listed.body is None:
-        return [Finding(what="webhook", is_ok=False, advice=f"Stripe could not be asked: {_why(listed)}. Try again.")]
+        return [Finding(what=WEBHOOK, is_ok=False, advice=f"Stripe could not be asked: {_why(listed)}. Try again.")]
     ours = [each for each in rows(listed) if each.get("url") == url]
     if not ours:
-        return [Finding(what="webhook", is_ok=False, advice=f"Stripe does not know {url}. Connect the account again.")]
+        return [Finding(what=WEBHOOK, is_ok=False, advice=f"Stripe does not know {url}. Connect the account again.")]
     webhook_id, note = credentials.settings.get("webhook_id", ""), ""
     if not webhook_id:
         webhook_id = mapping.text(ours[0], "id")
@@ -140,9 +187,9 @@ async def _check_webhook(client: stripe.StripeClient, credentials: Credentials, 
     known = next((each for each in ours if each.get("id") == webhook_id), None)
     if known is None:
         advice = f"{url} is known at Stripe by an endpoint that we did not make. Connect the account again."
-        return [Finding(what="webhook", is_ok=False, advice=advice)]
+        return [Finding(what=WEBHOOK, is_ok=False, advice=advice)]
     return [
-        Finding(what="webhook", is_ok=True, advice=note),
+        Finding(what=WEBHOOK, is_ok=True, advice=note),
         _enabled(known),
         _hears(known),
         _only(ours),
@@ -152,7 +199,7 @@ async def _check_webhook(client: stripe.StripeClient, credentials: Credentials, 
 def _enabled(known: Document) -> Finding:
     is_ok = known.get("status") == "enabled"
     advice = f"The endpoint is switched off. Switch it on at {_DASHBOARD}/webhooks, or connect the account again."
-    return Finding(what="webhook enabled", is_ok=is_ok, advice="" if is_ok else advice)
+    return Finding(what=ENABLED, is_ok=is_ok, advice="" if is_ok else advice)
 
 
 def _hears(known: Document) -> Finding:
@@ -160,13 +207,13 @@ def _hears(known: Document) -> Finding:
     said = {each for each in heard if isinstance(each, str)} if isinstance(heard, list) else set()
     missing = [] if "*" in said else sorted(EVENTS - said)
     advice = f"The endpoint does not hear {', '.join(missing)}. Connect the account again."
-    return Finding(what="webhook events", is_ok=not missing, advice=advice if missing else "")
+    return Finding(what=EVENTS_HEARD, is_ok=not missing, advice=advice if missing else "")
 
 
 def _only(ours: list[Document]) -> Finding:
     is_ok = len(ours) == 1
     advice = f"Stripe knows our address {len(ours)} times. Remove all but the newest at {_DASHBOARD}/webhooks."
-    return Finding(what="webhook once", is_ok=is_ok, advice="" if is_ok else advice)
+    return Finding(what=ONCE, is_ok=is_ok, advice="" if is_ok else advice)
 
 
 def _is_ours(found: Document, credentials: Credentials) -> bool:
