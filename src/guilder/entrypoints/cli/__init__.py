@@ -4,6 +4,7 @@ import typer
 
 from guilder.entrypoints.cli import (
     clock,
+    connect,
     dead_letters,
     doctor,
     ground,
@@ -30,6 +31,7 @@ running.add_to(app)
 ground.add_to(app)
 doctor.add_to(app)
 listen.add_to(app)
+app.add_typer(connect.app, name="connect")
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="keys")
 app.add_typer(sandboxes.app, name="sandbox")

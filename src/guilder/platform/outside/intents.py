@@ -193,6 +193,12 @@ async def withdraw(tx: Tx, *, kind: str, subjects: Sequence[Ref]) -> list[Ref]:
     return await store.delete_untouched(tx, kind, subjects)
 
 
+async def standing(tx: Tx, *, kind: str, subject_id: UUID) -> tuple[bool, str] | None:
+    """Say whether a call is still to be made, and why the last try of it came to nothing; None: nobody asked for it."""
+    row = await store.find_one(tx, kind, subject_id)
+    return (row["state"] == "waiting", row["reason"]) if row else None
+
+
 async def dead(tx: Tx, *, page: PageQuery) -> Page[DeadIntent]:
     """List what was given up, newest first."""
     rows = await store.find_dead(tx, limit=page.limit, after=page.after)

@@ -77,6 +77,14 @@ async def delete_untouched(tx: Tx, kind: str, subjects: Sequence[Ref]) -> list[R
     return [Ref(TenantId(tenant), subject) for tenant, subject in rows]
 
 
+async def find_one(tx: Tx, kind: str, subject_id: UUID) -> Row | None:
+    return await tx.fetchrow(
+        "select i.state, coalesce(i.reason, '') as reason from platform.intents i where kind = $1 and subject_id = $2",
+        kind,
+        subject_id,
+    )
+
+
 async def find_dead(tx: Tx, *, limit: int, after: UUID | None) -> list[Row]:
     return await tx.fetch(
         f"""select {_COLUMNS}, coalesce(i.reason, '') as reason, i.changed_at as since from platform.intents i

@@ -29,6 +29,7 @@ from guilder.domain.gateways.service.connecting import (
     accounts,
     connect,
     connect_named,
+    connection_state,
     default_account,
     furnish_sandboxes,
     load_connections,
@@ -43,6 +44,7 @@ from guilder.domain.gateways.service.connecting import (
 from guilder.domain.gateways.service.health import health
 from guilder.domain.gateways.service.noticing import (
     find_endpoint,
+    notices_of,
     open_endpoint,
     receive_notice,
 )
@@ -57,6 +59,7 @@ __all__ = [
     "card_tokens",
     "connect",
     "connect_named",
+    "connection_state",
     "default_account",
     "find_endpoint",
     "furnish_sandboxes",
@@ -67,6 +70,7 @@ __all__ = [
     "load_readings",
     "look_again",
     "make_default",
+    "notices_of",
     "one",
     "open_accounts",
     "open_endpoint",

@@ -116,15 +116,15 @@ async def connect_named(
     known = (await rows.open_accounts(tx, [ref]))[ref]
     if known.secret_key == secret_key and (endpoint_secret in {"", known.endpoint_secret}):
         return known.account
-    await rows.change_secret(
-        tx, ref, secret_key=secret_key, provider_account=provider_account, settings=settings, now=now
+    return await renew_secret(
+        tx,
+        account_id=ref.id,
+        secret_key=secret_key,
+        provider_account=provider_account,
+        settings=settings,
+        endpoint_secret=endpoint_secret,
+        now=now,
     )
-    if endpoint_secret:
-        named = Registration(kind=OutcomeKind.SUCCEEDED, endpoint_secret=endpoint_secret)
-        await rows.mark_registered(tx, [(known.account, named)], now=now)
-    else:
-        await intents.intend(tx, intents=[_connection(known.account)], now=now, revive=True)
-    return await one(tx, account_id=ref.id)
 
 
 async def furnish_sandboxes(tx: Tx, *, tenant_ids: Sequence[TenantId], now: datetime) -> None:
@@ -159,9 +159,12 @@ async def renew_secret(
     secret_key: str,
     provider_account: str = "",
     settings: Mapping[str, str] | None = None,
+    endpoint_secret: str = "",
     now: datetime,
 ) -> GatewayAccount:
     """Use another key of the account from now on, and charge there again if the old one was refused.
+
+    With an `endpoint_secret` our address is known to the provider; else it is registered there again.
 
     :raises NotFound: no such account
     """
@@ -170,8 +173,18 @@ async def renew_secret(
     await rows.change_secret(
         tx, ref, secret_key=secret_key, provider_account=provider_account, settings=settings or {}, now=now
     )
-    await intents.intend(tx, intents=[_connection(account)], now=now, revive=True)
+    if endpoint_secret:
+        given = Registration(kind=OutcomeKind.SUCCEEDED, endpoint_secret=endpoint_secret)
+        await rows.mark_registered(tx, [(account, given)], now=now)
+    else:
+        await intents.intend(tx, intents=[_connection(account)], now=now, revive=True)
     return await one(tx, account_id=account_id)
+
+
+async def connection_state(tx: Tx, *, account_id: UUID) -> tuple[bool, str]:
+    """Say whether our address is still being registered at this account's provider, and why it was not the last time."""
+    found = await intents.standing(tx, kind=CONNECT, subject_id=account_id)
+    return found if found is not None else (False, "")
 
 
 async def one(tx: Tx, *, account_id: UUID) -> GatewayAccount:

@@ -12,7 +12,7 @@ from guilder.domain.gateways.rules.discretion import without_token
 from guilder.domain.gateways.service.asking import proceed
 from guilder.domain.gateways.store import accounts as account_rows
 from guilder.domain.gateways.store import requests as request_rows
-from guilder.domain.gateways.store.notices import insert_notice
+from guilder.domain.gateways.store.notices import count_notices, insert_notice
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.platform import metrics
@@ -38,6 +38,11 @@ async def open_endpoint(tx: Tx, *, account: Ref, gateway: str) -> OpenAccount:
     if opened is None or opened.account.gateway != gateway or not opened.endpoint_secret:
         raise BadNotice
     return opened
+
+
+async def notices_of(tx: Tx, *, account_id: UUID) -> int:
+    """Count the webhooks that this account's provider has sent us, rightly signed."""
+    return await count_notices(tx, account_id)
 
 
 async def receive_notice(tx: Tx, *, account: GatewayAccount, notice: Notice, body: bytes, now: datetime) -> None:

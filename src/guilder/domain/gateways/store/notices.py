@@ -1,5 +1,7 @@
 """Providers' webhooks, each once, as they came."""
 
+from uuid import UUID
+
 from guilder.domain.gateways.model import NewNotice
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Sealing
@@ -28,3 +30,7 @@ async def insert_notice(tx: Tx, notice: NewNotice) -> bool:
             notice.received_at,
         )
     )
+
+
+async def count_notices(tx: Tx, account_id: UUID) -> int:
+    return int(await tx.fetchval("select count(*) from gateways.notices where account_id = $1", account_id))
