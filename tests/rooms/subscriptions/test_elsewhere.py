@@ -1,5 +1,6 @@
 """Subscriptions that a provider bills itself: followed in whatever order its news comes, and billed by nobody here."""
 
+import asyncio
 from datetime import timedelta
 from itertools import permutations
 
@@ -137,6 +138,41 @@ async def test_a_script_of_four_ends_alike_in_every_order_and_told_twice(linked,
         now = await seen(made)
         ends.add((now.status, now.current_period, now.cancel_at_period_end, now.told_at))
     assert ends == {(Status.ACTIVE, SECOND, True, NOW + 34 * DAY)}
+
+
+@pytest.mark.parametrize(
+    ("stopped", "told", "events"),
+    [
+        ("incomplete", "past_due", ["activated", "past_due"]),
+        ("incomplete", "unpaid", ["activated", "suspended"]),
+        ("unpaid", "past_due", ["recovered", "past_due"]),
+        ("paused", "past_due", ["recovered", "past_due"]),
+        ("unpaid", "paused", ["paused"]),
+        ("past_due", "trialing", ["recovered"]),
+        ("incomplete", "incomplete", []),
+    ],
+)
+async def test_what_runs_again_is_told_of_before_it_is_told_to_be_behind(
+    linked, hear, open_tx, account, stopped, told, events
+):
+    await linked()
+    await hear(news(account, ElsewhereKind.UPDATED, after=DAY, status=stopped))
+    async with open_tx() as tx:
+        before = await tx.fetchval("select count(*) from platform.log where name like 'subscriptions.%'")
+    await hear(news(account, ElsewhereKind.UPDATED, after=2 * DAY, status=told, period=FIRST))
+    async with open_tx() as tx:
+        rows = await tx.fetch("select name from platform.log where name like 'subscriptions.%' order by id")
+    assert [row["name"].rpartition(".")[2] for row in rows][before:] == events
+
+
+async def test_news_that_comes_while_it_is_being_linked_is_not_lost(linked, seen, account, open_tx):
+    async with open_tx() as tx:
+        told = news(account, ElsewhereKind.UPDATED, after=DAY, status="unpaid", period=SECOND)
+        await subscriptions.follow_provider(tx, told=[told], now=NOW + 40 * DAY)
+        linking = asyncio.create_task(linked())
+        await asyncio.sleep(0.3)
+    made = await seen(await linking)
+    assert (made.status, made.current_period) == (Status.SUSPENDED, SECOND)
 
 
 async def test_what_has_ended_stays_so(linked, hear, seen, account):

@@ -25,6 +25,10 @@ from guilder.kernel.ids import Ref
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
+_PAID = frozenset({Status.ACTIVE, Status.TRIALING})
+_RUNNING = _PAID | {Status.PAST_DUE}
+_STOPPED = frozenset({Status.SUSPENDED, Status.PAUSED})
+
 
 class AlreadyLinked(Conflict):
     """This subscription of the provider's is linked already."""
@@ -38,6 +42,7 @@ async def link(tx: Tx, *, link: Link, now: datetime) -> Subscription:
     :raises AlreadyLinked: it is followed already
     """
     name = (link.tenant_id, link.account_id, link.provider_ref)
+    await rows.hold(tx, [name])
     if await rows.named(tx, [name]):
         raise AlreadyLinked(field="provider_subscription")
     made = Subscription(
@@ -69,6 +74,7 @@ async def link(tx: Tx, *, link: Link, now: datetime) -> Subscription:
 
 async def follow_provider(tx: Tx, *, told: Sequence[Told], now: datetime) -> None:
     """Bring subscriptions to how their providers say they stand; news of what is not linked is kept for its link."""
+    await rows.hold(tx, [_name(each) for each in told])
     known = await rows.named(tx, [_name(each) for each in told])
     strange = [each for each in told if _name(each) not in known]
     if strange:
@@ -94,23 +100,39 @@ def _name(told: Told) -> rows.Name:
 def _facts(before: Subscription, after: Subscription) -> list[SubscriptionEvent]:
     if after.status in FINAL:
         return [ended(after)]
-    period = {"period_starts_at": after.current_period.starts_at, "period_ends_at": after.current_period.ends_at}
-    facts: list[SubscriptionEvent] = []
-    match before.status, after.status:
-        case (Status.PROCESSING, Status.ACTIVE | Status.TRIALING):
-            return [activated(after)]
-        case (Status.PAST_DUE | Status.SUSPENDED | Status.PAUSED, Status.ACTIVE | Status.TRIALING):
-            facts.append(event(SubscriptionRecovered, after, **period))
-        case (was, Status.PAST_DUE) if was is not Status.PAST_DUE:
-            facts.append(event(SubscriptionPastDue, after))
-        case (was, Status.SUSPENDED) if was is not Status.SUSPENDED:
-            facts.append(event(SubscriptionSuspended, after))
-        case (was, Status.PAUSED) if was is not Status.PAUSED:
-            facts.append(paused(after))
+    if after.status is Status.PROCESSING:
+        return []
+    facts = _turns(before, after)
+    if before.status is Status.PROCESSING:
+        return facts
     if after.current_period != before.current_period:
-        facts.append(event(SubscriptionRenewed, after, **period))
+        facts.append(event(SubscriptionRenewed, after, **_period(after)))
     if after.cancel_at_period_end and not before.cancel_at_period_end:
         facts.append(event(SubscriptionCancelScheduled, after, ends_at=after.current_period.ends_at))
     if before.cancel_at_period_end and not after.cancel_at_period_end:
         facts.append(event(SubscriptionRenewalResumed, after))
     return facts
+
+
+def _turns(before: Subscription, after: Subscription) -> list[SubscriptionEvent]:
+    """Say how it turned: that it runs again comes before that it is behind, or whoever was shut out would stay so."""
+    was, now = before.status, after.status
+    if was is now:
+        return []
+    facts: list[SubscriptionEvent] = []
+    if was is Status.PROCESSING:
+        facts.append(activated(after))
+    elif (was in _STOPPED and now in _RUNNING) or (was is Status.PAST_DUE and now in _PAID):
+        facts.append(event(SubscriptionRecovered, after, **_period(after)))
+    match now:
+        case Status.PAST_DUE:
+            facts.append(event(SubscriptionPastDue, after))
+        case Status.SUSPENDED:
+            facts.append(event(SubscriptionSuspended, after))
+        case Status.PAUSED:
+            facts.append(paused(after))
+    return facts
+
+
+def _period(s: Subscription) -> dict[str, datetime]:
+    return {"period_starts_at": s.current_period.starts_at, "period_ends_at": s.current_period.ends_at}

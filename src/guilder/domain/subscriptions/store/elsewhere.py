@@ -14,14 +14,23 @@ from guilder.platform.db.tx import Tx
 Name = tuple[TenantId, UUID, str]
 
 
+async def hold(tx: Tx, names: Sequence[Name]) -> None:
+    """Let whoever else links these, or hears of them, wait for this transaction: news that comes while one is being linked
+    would be kept for a link that has been made."""
+    await tx.execute(
+        """select pg_advisory_xact_lock(k) from (
+               select distinct hashtextextended(format('subscriptions.elsewhere:%s:%s:%s', v.tenant_id, v.account_id, v.ref), 0) as k
+                 from unnest($1::uuid[], $2::uuid[], $3::text[]) as v (tenant_id, account_id, ref) order by k) each""",
+        *_columns(names),
+    )
+
+
 async def named(tx: Tx, names: Sequence[Name]) -> dict[Name, Ref]:
     """Return which subscriptions are called so by these accounts' providers."""
     rows = await tx.fetch(
         """select tenant_id, id, billed_by, provider_ref from subscriptions.subscriptions
            where (tenant_id, billed_by, provider_ref) in (select * from unnest($1::uuid[], $2::uuid[], $3::text[]))""",
-        [tenant_id for tenant_id, _, _ in names],
-        [account_id for _, account_id, _ in names],
-        [ref for _, _, ref in names],
+        *_columns(names),
     )
     return {
         (TenantId(row["tenant_id"]), row["billed_by"], row["provider_ref"]): Ref(row["tenant_id"], row["id"])
@@ -61,3 +70,7 @@ async def take_unlinked(tx: Tx, account: Ref, provider_ref: str) -> Told | None:
         return None
     news = msgspec.json.decode(row["news"], type=ElsewhereNews)
     return Told(tenant_id=account.tenant_id, account_id=account.id, news=news, at=row["told_at"])
+
+
+def _columns(names: Sequence[Name]) -> tuple[list[UUID], list[UUID], list[str]]:
+    return [each[0] for each in names], [each[1] for each in names], [each[2] for each in names]
