@@ -7,7 +7,10 @@ import pytest
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import NewProduct
+from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders.events import ChargeRequested
+from guilder.kernel import ids
+from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from guilder.platform.auth.principal import Role
 from tests.support.builders.identity import new_tenant
@@ -146,6 +149,17 @@ async def test_a_product_hears_of_a_decline_and_of_the_payment_that_came_after_a
     assert (failed.reason, failed.is_final) == ("insufficient_funds", False)
 
 
+async def test_what_credit_pays_is_settled_as_it_is_placed(front):
+    payer = await a_payer(front)
+    credit = {"customer_id": payer, "amount": 2000, "currency": "EUR", "reason": "goodwill"}
+    assert (await front.ask("POST", "/api/credits", credit)).status_code == 201
+    taken = await front.ask("POST", "/api/charges", an_event(payer))
+    await deliver(front)
+    charge = await became(front, taken)
+    assert (charge["status"], charge["decided_at"] is None, front.shop.charged_at) == ("settled", False, [])
+    assert told(front) == ["orders.charge.accepted", "orders.charge.settled"]
+
+
 async def test_a_product_that_is_sold_once_can_be_charged_by_its_code(front):
     payer = await a_payer(front)
     film = NewProduct(code="film", name="A Film", description="", prices=(Money(499, "EUR"),), access_days=30)
@@ -209,3 +223,15 @@ async def test_why_a_card_was_refused_for_good_is_told(front):
     await deliver(front)
     charge = await became(front, taken)
     assert (charge["status"], charge["reason"]) == ("placed", "lost_card")
+
+
+async def test_a_charge_whose_invoice_is_void_is_told_to_be_over(front):
+    customer = await front.shop.customer()
+    taken = await front.ask("POST", "/api/charges", an_event(customer.organization_id))
+    await deliver(front)
+    invoice = Ref(front.shop.tenant.tenant_id, ids.from_text("inv", (await became(front, taken))["invoice_id"]))
+    await front.shop.act(lambda tx: invoicing.void(tx, refs=[invoice], now=front.shop.now))
+    await front.shop.drain()
+    assert ((await became(front, taken))["status"], told(front)[-1]) == ("failed", "orders.charge.failed")
+    [over] = [each for each in front.shop.heard if each.name == "orders.charge.failed"]
+    assert (over.reason, over.is_final) == ("given_up", True)

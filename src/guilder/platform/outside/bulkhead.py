@@ -75,13 +75,14 @@ class Lane:
             if limit == 0:
                 return 0
             lease_ends = self._clock.monotonic() + self._phases.lease_s
-            claims = await self._phases.claim(self.destination, limit)
-            self.in_flight += len(claims)
+            # Taken before it is known how many there are: lanes that fill at the same time share one room.
+            self.in_flight += limit
             ready: list[Ready] = []
             try:
+                claims = await self._phases.claim(self.destination, limit)
                 ready = await self._phases.load(claims)
             finally:
-                self.in_flight -= len(claims) - len(ready)
+                self.in_flight -= limit - len(ready)
             self._send_out(ready, lease_ends)
             return len(claims)
 

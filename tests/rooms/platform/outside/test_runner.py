@@ -161,6 +161,41 @@ async def test_lets_a_slow_destination_delay_nobody_else(world: World):
     await running
 
 
+async def test_a_family_that_hangs_leaves_room_for_others(world: World):
+    performer = world.charging(limits=Limits(timeout_s=30))
+    hanging = {each for n in range(6) for each in await world.charge(4, destination=f"hook:{n}")}
+    fine = await world.charge(10, destination="gateway:fine")
+    take, held = world.provider.take, asyncio.Event()
+
+    async def sometimes_held(key, subject_id):
+        if subject_id in hanging:
+            await held.wait()
+        return await take(key, subject_id)
+
+    world.provider.take = sometimes_held
+    stop = asyncio.Event()
+    runner = world.runner(performer, ceilings={"hook": 5})
+    running = asyncio.create_task(runner.run(stop))
+
+    async def fine_ones_are_paid():
+        sql = "select count(*) from toy.charges where status = 'paid' and id = any ($1)"
+        return await world.admin.fetchval(sql, fine) == len(fine)
+
+    async def five_hang():
+        return sum(lane.in_flight for lane in runner.lanes if lane.destination.startswith("hook:")) == 5
+
+    await until(fine_ones_are_paid)
+    await until(five_hang)
+    held.set()
+
+    async def all_are_paid():
+        return await world.statuses() == ["paid"] * 34
+
+    await until(all_are_paid)
+    stop.set()
+    await running
+
+
 async def test_calls_no_more_at_once_than_the_window(world: World):
     await world.charge(30)
     await world.runner(world.charging(), windows={"gateway": 4}).drain()
