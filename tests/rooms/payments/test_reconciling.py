@@ -235,3 +235,54 @@ async def test_a_person_may_put_a_found_charge_aside_once(till):
     async with till.tx() as tx:
         with pytest.raises(NotFound):
             await payments.put_aside(tx, found_id=found.id, reason="again")
+
+
+@pytest.mark.parametrize("via", [Via.SAVED, Via.LINK])
+async def test_what_was_billed_again_before_the_books_were_read_is_paid_by_what_they_bring(till, database_urls, via):
+    await till.a_card()
+    payment = await till.collect(claim="march")
+    await till.settle()
+    lost = await till.payment(payment)
+    await restored_before(till, database_urls, lost)
+    async with till.tx() as tx:
+        account = await gateways.one(tx, account_id=till.account.id)
+        await gateways.quarantine(tx, accounts=[account], now=till.now)
+    again = await till.collect(claim="march", via=via)
+    await till.settle()
+    till.clock.move_by(HOUR)
+    async with till.tx() as tx:
+        await gateways.read_books(tx, accounts=[account], since=till.now - 2 * DAY, now=till.now)
+    await till.settle()
+    async with till.tx() as tx:
+        await gateways.release(tx, accounts=[account])
+    till.clock.move_by(HOUR)
+    async with till.tx() as tx:
+        if via is Via.SAVED:
+            await payments.look_after(tx, refs=[again.ref], now=till.now)
+        else:
+            await payments.open_session(tx, invoice_id=again.invoice_id, return_url="https://x.test/", now=till.now)
+    await till.settle()
+    adopted = await till.payment(again)
+    assert (adopted.status, adopted.provider_ref) == (Status.SUCCEEDED, lost.provider_ref)
+    assert till.merchant.charged() == [4900]
+
+
+async def test_an_attempt_made_again_is_the_found_one_of_its_business_key_though_it_has_no_claim(till):
+    await till.a_card()
+    invoice = till.customer.id
+    await told(till, an_entry(till, business_key=f"{till.tenant.tenant_id}:{invoice}:1"))
+    payment = await till.payment(await till.collect(invoice_id=invoice))
+    assert (payment.business_key, payment.status) == (f"{till.tenant.tenant_id}:{invoice}:1", Status.SUCCEEDED)
+    assert till.merchant.charged() == []
+
+
+async def test_what_the_books_have_is_asked_of_the_provider_no_more(till):
+    await till.a_card()
+    payment = await till.collect()
+    async with till.tx() as tx:
+        await payments.start(tx, refs=[payment.ref], now=till.now)
+    key = (await till.payment(payment)).business_key
+    await told(till, an_entry(till, business_key=key))
+    await till.settle()
+    assert (await till.payment(payment)).status is Status.SUCCEEDED
+    assert till.merchant.charged() == [], "our runner had not asked for it yet, and never does"

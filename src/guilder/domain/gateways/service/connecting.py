@@ -202,6 +202,11 @@ async def accounts(tx: Tx) -> list[GatewayAccount]:
     return await rows.accounts(tx)
 
 
+async def named(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, GatewayAccount]:
+    """Return these accounts, retired ones too."""
+    return {Ref(each.tenant_id, each.id): each for each in await rows.accounts_of(tx, refs)}
+
+
 async def default_account(tx: Tx, *, tenant_ids: Sequence[TenantId]) -> dict[TenantId, GatewayAccount]:
     """Return the account that each of these tenants charges with, where it has one."""
     return {account.tenant_id: account for account in await rows.default_accounts(tx, tenant_ids)}

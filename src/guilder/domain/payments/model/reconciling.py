@@ -38,6 +38,10 @@ class Found:
     captured_at: datetime
     found_at: datetime
 
+    @property
+    def account(self) -> Ref:
+        return Ref(self.tenant_id, self.account_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:

@@ -1,6 +1,6 @@
 """The verbs of payments. Batches in, batches out; each locks in one order and announces what came of it."""
 
-from guilder.domain.payments.service.adopting import collect
+from guilder.domain.payments.service.adopting import collect, look_after, open_session, start
 from guilder.domain.payments.service.by_hand import (
     AlreadyPaid,
     AmountDiffers,
@@ -11,7 +11,7 @@ from guilder.domain.payments.service.by_hand import (
     record_transfer,
     transfer_of,
 )
-from guilder.domain.payments.service.collecting import cancel, look_after
+from guilder.domain.payments.service.collecting import cancel
 from guilder.domain.payments.service.disputing import (
     dispute,
     dispute_notes,
@@ -71,7 +71,6 @@ from guilder.domain.payments.service.refunding import (
 )
 from guilder.domain.payments.service.returning import given_back, return_payments, withhold
 from guilder.domain.payments.service.routing import NoGateway, UnknownAccount, choose, routes, set_routes
-from guilder.domain.payments.service.starting import open_session, start
 from guilder.domain.payments.service.validating import record_setups
 
 __all__ = [

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from uuid import UUID
 
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments.model import Answer, Found, Payable, Payment, Status
 from guilder.domain.payments.rules.lifecycle import SETTLED, Step, after
-from guilder.domain.payments.service import collecting
+from guilder.domain.payments.service import collecting, starting
 from guilder.domain.payments.service.recording import record
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import reconciling as rows
@@ -19,28 +20,61 @@ from guilder.platform.db.tx import Tx
 async def collect(tx: Tx, *, payables: Sequence[Payable], now: datetime) -> list[Payment]:
     """Ask for what is owed; return, for each payable, the payment that will bring it (or has brought it).
 
-    See `collecting.collect`. Did ANY object of the same claim succeed at a provider, unknown here because a restore
-    lost it, then it is this payment: nothing is charged. Of another amount, a person has to look at it.
+    See `collecting.collect`. Did ANY object of the same claim or business key succeed at a provider, unknown here
+    because a restore lost it, then it is this payment: nothing is charged. Of another amount, a person has to look.
     """
     made = await collecting.collect(tx, payables=payables, now=now)
-    claims = {Ref(each.tenant_id, each.invoice_id): each.claim for each in payables if each.claim}
-    open_ones = {
-        (p.tenant_id, claims[p.invoice_ref]): p
-        for p in made
-        if p.status not in SETTLED and not p.is_asked and p.invoice_ref in claims
-    }
-    if not open_ones:
+    if not await _adopt(tx, made, now=now):
         return made
-    found = await rows.lock_open(tx, list(open_ones))
-    if not found:
-        return made
-    accounts = {a.id: a.gateway for a in await gateways.accounts(tx)}
-    adopted = [(open_ones[key], each) for key, each in found.items() if each.account_id in accounts]
-    await attempts.save(tx, [_at_home(p, each, accounts[each.account_id]) for p, each in adopted], now=now)
-    await rows.take(tx, [(each, p.id) for p, each in adopted])
-    await record(tx, answers=[_answer(p, each) for p, each in adopted], now=now)
     current = await attempts.current(tx, [p.invoice_ref for p in made])
     return [current[p.invoice_ref] for p in made]
+
+
+async def start(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
+    """Ask providers for payments that were requested: see `starting.start`. What was found since is not asked for."""
+    await _adopt(tx, await attempts.lock(tx, refs), now=now)
+    await starting.start(tx, refs=refs, now=now)
+
+
+async def look_after(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
+    """Start what waited: see `collecting.look_after`. In quarantine it waited for just this: what the books brought."""
+    await _adopt(tx, await attempts.claim_stale(tx, refs, now=now), now=now)
+    return await collecting.look_after(tx, refs=refs, now=now)
+
+
+async def open_session(tx: Tx, *, invoice_id: UUID, return_url: str, now: datetime) -> Payment:
+    """Have a page prepared on which the customer pays: see `starting.open_session`. What was found needs none."""
+    holders = await attempts.lock_holders(tx, [Ref(tx.tenant_id, invoice_id)])
+    await _adopt(tx, list(holders.values()), now=now)
+    return await starting.open_session(tx, invoice_id=invoice_id, return_url=return_url, now=now)
+
+
+async def _adopt(tx: Tx, payments: Sequence[Payment], *, now: datetime) -> bool:
+    """Take what was found for these payments, of those that no provider was asked for; say whether there was any."""
+    open_ones = [p for p in payments if p.status not in SETTLED and not p.is_asked]
+    if not open_ones:
+        return False
+    found = await rows.lock_open(tx, [(p.tenant_id, p.claim, p.business_key) for p in open_ones])
+    taken: set[UUID] = set()
+    adopted: list[tuple[Payment, Found]] = []
+    for payment in open_ones:
+        fitting = [each for each in found if _is_of(each, payment) and each.id not in taken]
+        if fitting:
+            taken.add(fitting[0].id)
+            adopted.append((payment, fitting[0]))
+    if not adopted:
+        return False
+    accounts = await gateways.named(tx, refs=sorted({each.account for _, each in adopted}))
+    await attempts.save(tx, [_at_home(p, each, accounts[each.account].gateway) for p, each in adopted], now=now)
+    await rows.take(tx, [(each, p.id) for p, each in adopted])
+    await record(tx, answers=[_answer(p, each) for p, each in adopted], now=now)
+    return True
+
+
+def _is_of(found: Found, payment: Payment) -> bool:
+    if found.tenant_id != payment.tenant_id:
+        return False
+    return found.business_key == payment.business_key or (found.claim != "" and found.claim == payment.claim)
 
 
 def _at_home(payment: Payment, found: Found, gateway: str) -> Payment:

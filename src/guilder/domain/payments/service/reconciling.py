@@ -140,6 +140,9 @@ async def _compare(tx: Tx, told: BooksTold, records: Sequence[ProviderRecord], *
     await rows.resolve_missing(tx, told.account, [each.provider_ref for each in records], now=now)
     await _tell_of(tx, off, now=now)
     await tell(tx, answers=answers, now=now)
+    # Who asks for it again (a restored runner, that does not know it did) would ask beyond the life of its key.
+    done = [(each.tenant_id, each.business_key) for each in answers]
+    await gateways.settle(tx, kind=records[0].kind, keys=done)
 
 
 async def _known(

@@ -32,16 +32,18 @@ async def insert_found(tx: Tx, found: Sequence[Found]) -> None:
     )
 
 
-async def lock_open(tx: Tx, claims: Sequence[tuple[TenantId, str]]) -> dict[tuple[TenantId, str], Found]:
-    """Lock what was found for these claims and pays nothing yet: the oldest of each."""
+async def lock_open(tx: Tx, wanted: Sequence[tuple[TenantId, str, str]]) -> list[Found]:
+    """Lock what was found for these (tenant, claim, business key) and pays nothing yet, the oldest first."""
     rows = await tx.fetch(
-        """select * from payments.found where payment_id is null and put_aside = ''
-             and (tenant_id, claim) in (select * from unnest($1::uuid[], $2::text[]))
-           order by tenant_id, captured_at desc, id for update""",
-        [tenant_id for tenant_id, _ in claims],
-        [claim for _, claim in claims],
+        """select f.* from payments.found f where f.payment_id is null and f.put_aside = ''
+             and ((f.tenant_id, f.claim) in (select * from unnest($1::uuid[], $2::text[]) as w (tenant_id, claim) where w.claim <> '')
+               or (f.tenant_id, f.business_key) in (select * from unnest($1::uuid[], $3::text[])))
+           order by f.tenant_id, f.captured_at, f.id for update""",
+        [tenant_id for tenant_id, _, _ in wanted],
+        [claim for _, claim, _ in wanted],
+        [key for _, _, key in wanted],
     )
-    return {(TenantId(row["tenant_id"]), row["claim"]): _found(row) for row in rows}
+    return [_found(row) for row in rows]
 
 
 async def take(tx: Tx, taken: Sequence[tuple[Found, UUID]]) -> None:
