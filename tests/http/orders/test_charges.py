@@ -7,6 +7,7 @@ import pytest
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import NewProduct
+from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders.events import ChargeRequested
 from guilder.kernel import ids
@@ -151,8 +152,14 @@ async def test_a_product_hears_of_a_decline_and_of_the_payment_that_came_after_a
 
 async def test_what_credit_pays_is_settled_as_it_is_placed(front):
     payer = await a_payer(front)
-    credit = {"customer_id": payer, "amount": 2000, "currency": "EUR", "reason": "goodwill"}
-    assert (await front.ask("POST", "/api/credits", credit)).status_code == 201
+
+    async def please(tx):
+        customer = await customers.find(tx, text=payer)
+        amount = Money(2000, "EUR")
+        await invoicing.grant_credit(tx, customer_id=customer.id, amount=amount, reason="goodwill", now=front.shop.now)
+
+    await front.shop.act(please)
+    front.shop.heard.clear()
     taken = await front.ask("POST", "/api/charges", an_event(payer))
     await deliver(front)
     charge = await became(front, taken)

@@ -7,6 +7,7 @@ import pytest
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Alignment, Billing, Collection, Duration, NewPromoCode
+from guilder.domain.gateways import service as gateways
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules import starting
@@ -175,6 +176,31 @@ async def test_a_start_that_nobody_could_mean_is_refused(shop, over, field):
     with pytest.raises(Invalid) as refused:
         await begin(shop, await shop.plan(), start=orders.Start(**over))
     assert refused.value.field == field
+
+
+async def test_nothing_is_had_beside_what_a_provider_bills_itself(shop):
+    [account] = await shop.act(gateways.accounts)
+    customer = await shop.customer(time_zone="UTC")
+    plan, seats = await shop.plan(amount=3000), await shop.plan(amount=1000, is_add_on=True)
+    linked = await shop.act(
+        lambda tx: orders.link(
+            tx,
+            organization_id=customer.organization_id,
+            plan=plan.id,
+            billing_cycle=None,
+            currency=None,
+            account_id=account.id,
+            provider_ref="sub_there",
+            starts_at=NOW,
+            ends_at=NOW + days(30),
+            metadata={},
+            now=NOW,
+        )
+    )
+    for grid in AddOnGrid:
+        beside = orders.Beside(parent_id=linked.id, grid=grid)
+        with pytest.raises(starting.ParentBilledElsewhere):
+            await begin(shop, seats, customer=customer, beside=beside)
 
 
 async def test_an_add_on_is_had_beside_something_counts_with_it_and_ends_with_it(shop):

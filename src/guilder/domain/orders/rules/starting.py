@@ -58,6 +58,12 @@ class ParentNotRunning(Conflict):
     code = "parent_not_running"
 
 
+class ParentBilledElsewhere(Conflict):
+    """A provider bills what this is to be had beside: its periods are not ours to count by, nor its end to follow."""
+
+    code = "parent_billed_elsewhere"
+
+
 def check_start(starts_at: datetime, *, now: datetime) -> None:
     """Let a start pass that somebody could mean.
 
@@ -93,7 +99,7 @@ def check_method(terms: Terms, *, has_trial: bool, needs: bool | None, has_metho
 def check_parent(plan: Plan, parent: Subscription | None, *, currency: str) -> None:
     """Let an add-on pass that is had beside something, and what is no add-on by itself.
 
-    :raises NeedsParent, NotAnAddOn, ParentNotRunning: name the field
+    :raises NeedsParent, NotAnAddOn, ParentNotRunning, ParentBilledElsewhere: name the field
     """
     if parent is None:
         if plan.is_add_on:
@@ -103,6 +109,8 @@ def check_parent(plan: Plan, parent: Subscription | None, *, currency: str) -> N
         raise NotAnAddOn(f"{plan.code} is not an add-on", field="parent_id")
     if parent.parent_id is not None:
         raise NotAnAddOn("an add-on has no add-ons", field="parent_id")
+    if parent.billed_by is not None:
+        raise ParentBilledElsewhere(field="parent_id")
     if parent.status not in _CARRYING:
         raise ParentNotRunning(f"it is {parent.status.value}", field="parent_id")
     if parent.terms.currency != currency:

@@ -13,7 +13,7 @@ from guilder.domain.orders.events import ChargeAccepted, ChargeRefused, ChargeRe
 from guilder.domain.orders.model import Answer, Charge, ChargeStatus, OrderKind, Taken
 from guilder.domain.orders.service.buying import buy, pay
 from guilder.domain.orders.service.checkout import payment_link
-from guilder.domain.orders.service.concluding import told
+from guilder.domain.orders.service.concluding import settle_charges, told
 from guilder.domain.orders.service.placing import Asked
 from guilder.domain.orders.store import charges as rows
 from guilder.domain.payments import service as payments
@@ -71,6 +71,8 @@ async def place_charges(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
         )
         await rows.save(tx, [placed])
         outbox.announce(tx, [told(ChargeAccepted, placed)], now=now)
+        # What costs nothing, or credit has paid, is complete as it is placed: nobody tells of that again.
+        await settle_charges(tx, orders=[answer.order] if answer.order.completed_at else [], now=now)
 
 
 async def charge(tx: Tx, *, charge_id: UUID) -> Charge:
