@@ -286,3 +286,24 @@ async def test_what_the_books_have_is_asked_of_the_provider_no_more(till):
     await till.settle()
     assert (await till.payment(payment)).status is Status.SUCCEEDED
     assert till.merchant.charged() == [], "our runner had not asked for it yet, and never does"
+
+
+async def test_a_second_charge_there_under_the_key_of_one_that_paid_is_shown(till):
+    await till.a_card()
+    payment = await till.collect()
+    await till.settle()
+    await told(till, an_entry(till, business_key=(await till.payment(payment)).business_key))
+    assert await differences(till) == [("only_there", None, 4900, "")]
+    assert await till.balances() == {("cash", "EUR"): 4900, ("receivable", "EUR"): -4900}
+
+
+async def test_a_fee_in_another_currency_than_the_charge_is_not_booked_in_the_charges(till):
+    await told(till, an_entry(till, fee=Money(172, "USD")))
+    assert await till.balances() == {}
+
+
+async def test_the_books_of_an_account_that_is_connected_now_are_due_from_now_on(till):
+    live = await till.another_account()
+    async with till.tx() as tx:
+        due = await tx.fetch("select id from gateways.books_due($1, $2, 10)", till.tenant.tenant_id, till.now)
+    assert live.id in {row["id"] for row in due}

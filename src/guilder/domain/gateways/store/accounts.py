@@ -29,8 +29,9 @@ async def insert_account(
     await tx.execute(
         """insert into gateways.accounts (tenant_id, id, gateway, name, sealed_secret, sealed_endpoint_secret,
                endpoint_id, provider_account, is_on_own_clock, is_default, is_active, hears_bare_path, created_at,
-               settings)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb)""",
+               settings, books_due_at)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::jsonb,
+                   case when $9 then null else $13::timestamptz end)""",
         account.tenant_id,
         account.id,
         account.gateway,

@@ -72,7 +72,8 @@ async def write(tx: Tx, account: Ref, records: Sequence[ProviderRecord], *, read
         [each.claim for each in records],
         [each.status.value for each in records],
         [each.amount.minor for each in records],
-        [None if each.fee is None else each.fee.minor for each in records],
+        # There is one currency to an entry: a fee that was taken in the account's own, another, is in no column.
+        [each.fee.minor if each.fee and each.fee.currency == each.amount.currency else None for each in records],
         [each.amount.currency for each in records],
         [each.at for each in records],
     )

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from enum import StrEnum
 
-from guilder.domain.gateways.model import Outcome, OutcomeKind, ProviderRecord
+from guilder.domain.gateways.model import Outcome, OutcomeKind, ProviderRecord, RequestKind
 from guilder.domain.payments.model import Payment, Refund, RefundStatus, Status
 
 # A provider's books run late: what it does not have a day after we booked it is a difference.
@@ -17,6 +17,7 @@ class Finding(StrEnum):
     NEWS = "news"  # done there, and not yet known here: the same as a webhook that was lost
     AMOUNT = "amount"  # done on both sides, and not of the same amount
     LOST = "lost"  # bears our mark, and nothing here asked for it: a restore lost it
+    TWICE = "twice"  # beside the one that paid: the same was taken twice there
     FOREIGN = "foreign"  # somebody else's business at the same account, or nothing that moved money
 
 
@@ -29,7 +30,9 @@ def charge(record: ProviderRecord, payment: Payment | None, *, is_ours: bool) ->
     if payment.amount != record.amount:
         return Finding.AMOUNT
     # Also what was declined or canceled here: recording decides what late money means.
-    return Finding.AGREED if payment.status is Status.SUCCEEDED else Finding.NEWS
+    if payment.status is not Status.SUCCEEDED:
+        return Finding.NEWS
+    return Finding.TWICE if _is_another(record, payment) else Finding.AGREED
 
 
 def refund(record: ProviderRecord, ours: Refund | None, *, is_ours: bool) -> Finding:
@@ -39,11 +42,28 @@ def refund(record: ProviderRecord, ours: Refund | None, *, is_ours: bool) -> Fin
         return Finding.LOST
     if ours.amount != record.amount:
         return Finding.AMOUNT
-    return Finding.NEWS if ours.status is RefundStatus.PENDING else Finding.AGREED
+    if ours.status is RefundStatus.SUCCEEDED:
+        return Finding.AGREED
+    # What failed here, or was never granted, and went back there all the same.
+    return Finding.NEWS if ours.status is RefundStatus.PENDING else Finding.LOST
 
 
-def as_outcome(record: ProviderRecord) -> Outcome:
-    """Say an entry as the provider's answer would have said it."""
+def as_outcome(record: ProviderRecord, *, known_ref: str = "") -> Outcome:
+    """Say an entry as the provider's answer would have said it.
+
+    `known_ref`: the name that we have of its object. It stays where the books name the charge alone.
+    """
+    is_named = record.kind is not RequestKind.CHARGE or record.provider_ref != record.charge_ref
     return Outcome(
-        kind=record.status, provider_ref=record.provider_ref, charge_ref=record.charge_ref, amount=record.amount
+        kind=record.status,
+        provider_ref=record.provider_ref if is_named or not known_ref else known_ref,
+        charge_ref=record.charge_ref,
+        amount=record.amount,
     )
+
+
+def _is_another(record: ProviderRecord, payment: Payment) -> bool:
+    """Say whether an entry is surely not the charge that we know: both its names are others."""
+    if not payment.charge_ref or not record.charge_ref or record.charge_ref == payment.charge_ref:
+        return False
+    return record.provider_ref != payment.provider_ref

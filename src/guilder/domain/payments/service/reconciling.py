@@ -129,11 +129,13 @@ async def _compare(tx: Tx, told: BooksTold, records: Sequence[ProviderRecord], *
         ours = known.get(record.business_key)
         match _finding(record, ours, told):
             case Finding.NEWS:
-                answers.append(_answer(told, record))
+                answers.append(_answer(told, record, ours))
             case Finding.LOST:
                 lost.append(record)
             case Finding.AMOUNT:
                 off.append(_difference(told, record, ours, "amount", now=now))
+            case Finding.TWICE:
+                off.append(_difference(told, record, None, "only_there", now=now))
     refunds = [each for each in lost if each.kind is RequestKind.REFUND]
     off += [_difference(told, each, None, "only_there", now=now) for each in refunds]
     await rows.insert_found(tx, [_found(told, each, now=now) for each in lost if each.kind is RequestKind.CHARGE])
@@ -226,12 +228,12 @@ def _names_refund(key: str) -> bool:
     return True
 
 
-def _answer(told: BooksTold, record: ProviderRecord) -> Answer:
+def _answer(told: BooksTold, record: ProviderRecord, ours: Payment | Refund | None) -> Answer:
     return Answer(
         tenant_id=told.tenant_id,
         business_key=record.business_key,
         kind=record.kind,
-        outcome=reconciling.as_outcome(record),
+        outcome=reconciling.as_outcome(record, known_ref=ours.provider_ref if ours else ""),
         at=record.at,
         is_notice=True,
     )

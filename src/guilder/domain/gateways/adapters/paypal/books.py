@@ -128,14 +128,16 @@ def _record(detail: object) -> ProviderRecord | None:
     base, base_type = mapping.text(info, "paypal_reference_id"), mapping.text(info, "paypal_reference_id_type")
     return ProviderRecord(
         kind=RequestKind.CHARGE if is_payment else RequestKind.REFUND,
-        provider_ref=(base if base_type == "ODR" else "") if is_payment else ref,
+        # Not every payment names its order. Its own id stands in then: without any, all of them would be one.
+        provider_ref=base if is_payment and base and base_type == "ODR" else ref,
         charge_ref=ref if is_payment else base,
         business_key=mapping.business_key(info.get("custom_field")),
         claim=mapping.claim(info.get("invoice_id")),
         status=_STATUSES.get(mapping.text(info, "transaction_status"), OutcomeKind.UNKNOWN),
         amount=Money(abs(amount.minor), amount.currency),
         at=_at(info.get("transaction_initiation_date")),
-        fee=None if fee is None else Money(abs(fee.minor), fee.currency),
+        # PayPal has what it took as less than nothing; what it gave back with a refund is less than nothing to us.
+        fee=None if fee is None else Money(-fee.minor, fee.currency),
     )
 
 
