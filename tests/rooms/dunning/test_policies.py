@@ -64,8 +64,9 @@ async def test_a_soft_decline_has_the_other_cards_tried_at_once_and_uses_up_no_t
     assert set(shop.charged_at) == {behind.failed_at}
     assert (case.status, case.retries_made, case.next_retry_at) == ("open", 0, behind.failed_at + days(1))
     assert [each[0] for each in await behind.history()] == ["opened", "fell_back", "failed", "fell_back", "failed"]
-    # Of what was tried on the spot nobody is told but once.
+    # Of what was tried on the spot nobody is told but once, and only when it is known that none of them pays.
     assert heard(shop, CaseOpened, RetryPlanned) == [CaseOpened, RetryPlanned]
+    assert [each.is_tried_elsewhere for each in shop.heard if isinstance(each, CaseOpened)] == [True]
     await shop.advance(behind.failed_at + days(1))
     assert len(shop.charged_at) == 4
 

@@ -118,6 +118,17 @@ async def test_each_failed_try_is_told_with_the_next_one(ground, invoice):
     assert ["Mar 4, 2026" in text_of(mail) for mail in ground.inbox.mails] == [False, True]
 
 
+async def test_nothing_is_said_while_another_card_is_tried_and_once_that_has_failed_too(ground, invoice):
+    case = ids.new(NOW)
+    facts = {"case_id": case, "invoice_id": invoice.id, "subscription_id": invoice.subscription_id}
+    said = {"decline_code": "x", "next_retry_at": NOW + DAY}
+    opened = of_case(CaseOpened, ground.customer, **facts, **said, is_tried_elsewhere=True)
+    assert await ground.hear(handlers.on_case_opened, opened) == []
+    planned = of_case(RetryPlanned, ground.customer, **facts, **said, retries_made=0)
+    both = [(MAIL, "payment_failed"), (SMS, "payment_failed")]
+    assert await ground.hear(handlers.on_retry_planned, planned, planned) == both
+
+
 async def test_a_case_without_another_try_leaves_the_word_to_the_apology(ground, invoice):
     facts = {"invoice_id": invoice.id, "subscription_id": invoice.subscription_id, "decline_code": "stolen"}
     opened = of_case(CaseOpened, ground.customer, **facts, next_retry_at=None)

@@ -23,10 +23,14 @@ class DunningEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseOpened(DunningEvent):
+    """A payment failed. Where it `is_tried_elsewhere`, another of the customer's methods is being tried at this moment:
+    if that fails too, RetryPlanned or RetriesExhausted says so."""
+
     name: ClassVar = "dunning.case.opened"
 
     decline_code: str
     next_retry_at: datetime | None
+    is_tried_elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -260,7 +260,13 @@ def _tell(
 ) -> None:
     for ref, case in after.items():
         if ref not in before:
-            opened = event(CaseOpened, case, decline_code=case.last_decline_code, next_retry_at=case.next_retry_at)
+            opened = event(
+                CaseOpened,
+                case,
+                decline_code=case.last_decline_code,
+                next_retry_at=case.next_retry_at,
+                is_tried_elsewhere=ref in spare,
+            )
             outbox.announce(tx, [opened], now=now)
             if case.is_blocking:
                 outbox.announce(tx, [event(AccessToBlock, case, reason="payment_failed")], now=now)

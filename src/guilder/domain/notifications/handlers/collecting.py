@@ -16,11 +16,12 @@ from guilder.platform.db.tx import Tx
 
 
 async def on_case_opened(tx: Tx, messages: Sequence[Message[CaseOpened]], *, now: datetime) -> None:
-    """Say that a payment failed, and when it is tried again. Where it never is, the apology says all."""
+    """Say that a payment failed, and when it is tried again. Where it never is, the apology says all; while another card
+    is being tried, nothing is said: it may be paid in a moment."""
     said = [
         _failed(event, retries_made=0, next_retry_at=event.next_retry_at)
         for event in events_of(messages)
-        if event.next_retry_at is not None
+        if event.next_retry_at is not None and not event.is_tried_elsewhere
     ]
     await service.tell(tx, messages=said, now=now)
 
