@@ -46,6 +46,21 @@ def test_lets_nothing_through_while_open_and_one_probe_after():
     assert (hand.breaker.state, hand.breaker.room(8)) == (State.CLOSED, 8)
 
 
+def test_is_not_blocked_for_ever_by_a_step_that_went_out_while_it_was_open():
+    hand = Hand()
+    for _ in range(5):
+        hand.breaker.began()
+    hand.calls("---")
+    hand.breaker.ended(ok=False)
+    # One of those that were under way was answered, and goes on with its next step at once.
+    hand.breaker.ended(ok=True)
+    hand.breaker.began()
+    hand.breaker.ended(ok=True)
+    assert hand.breaker.state is State.OPEN
+    hand.at = 16
+    assert (hand.breaker.state, hand.breaker.room(8)) == (State.HALF_OPEN, 1)
+
+
 def test_opens_for_twice_as_long_after_each_failed_probe_up_to_a_limit():
     hand = Hand()
     hand.calls("----")

@@ -62,8 +62,11 @@ class Breaker:
         return max(0.0, self._open_until - self._monotonic()) if self._is_open else 0.0
 
     def began(self) -> None:
-        """Count a call that goes out: in half-open it is the probe."""
-        self._is_probing = self._is_open
+        """Count a call that goes out: in half-open it is the probe.
+
+        While it is open, only what goes on with its next step goes out; it comes back too early to be one.
+        """
+        self._is_probing = self._is_probing or self.state is State.HALF_OPEN
 
     def abandoned(self) -> None:
         """Forget a call that never went out: the next may be the probe."""
