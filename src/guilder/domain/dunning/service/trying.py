@@ -12,14 +12,13 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Payable, Payment, Via
+from guilder.domain.payments.model import Payment, Via
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
-_DESCRIPTION_MAX = 200
 # By link: the customer may pay or not; nobody else will say what is next.
 _LEFT_TO_CUSTOMER = frozenset(
     {PaymentStatus.AWAITING_CUSTOMER, PaymentStatus.REQUESTED, PaymentStatus.PREPARED, PaymentStatus.REQUIRES_ACTION}
@@ -122,7 +121,12 @@ async def collect(
     if not owing:
         return {}
     usual = await _usual_methods(tx, owing)
-    payables = [_payable(invoices[case.invoice_ref], methods.get(case.ref) or usual.get(case.ref)) for case in owing]
+    payables = [
+        invoicing.payable_of(
+            invoices[case.invoice_ref], via=Via.SAVED, payment_method_id=methods.get(case.ref) or usual.get(case.ref)
+        )
+        for case in owing
+    ]
     made = {Ref(p.tenant_id, p.invoice_id): p for p in await payments.collect(tx, payables=payables, now=now)}
     return {case.ref: _charged(made.get(case.invoice_ref)) for case in owing}
 
@@ -151,15 +155,3 @@ def is_under_way(payment: Payment | None) -> bool:
 def _charged(payment: Payment | None) -> Payment | None:
     is_link = payment is not None and payment.via is Via.LINK and payment.status in _LEFT_TO_CUSTOMER
     return None if is_link else payment
-
-
-def _payable(invoice: Invoice, payment_method_id: UUID | None) -> Payable:
-    return Payable(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        amount=invoice.due,
-        description=invoice.lines[0].description[:_DESCRIPTION_MAX],
-        payment_method_id=payment_method_id,
-        via=Via.SAVED,
-    )

@@ -65,6 +65,7 @@ from guilder.domain.invoicing.service.standing import (
     tell_overdue,
     void,
 )
+from guilder.domain.invoicing.service.telling import payable_of
 
 __all__ = [
     "AlreadyBilled",
@@ -126,6 +127,7 @@ __all__ = [
     "lock",
     "make_invoice",
     "one",
+    "payable_of",
     "pay_out_credit",
     "prepaid_grants",
     "projected_bill",

@@ -27,7 +27,7 @@ def subscriptions_of(invoices: Sequence[Invoice]) -> list[Ref]:
     )
 
 
-def payable_of(invoice: Invoice, *, via: Via, payment_method_id: UUID | None) -> Payable:
+def payable_of(invoice: Invoice, *, via: Via, payment_method_id: UUID | None = None) -> Payable:
     """Return what is to be collected for an invoice as it stands."""
     return Payable(
         tenant_id=invoice.tenant_id,

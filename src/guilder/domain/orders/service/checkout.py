@@ -6,19 +6,17 @@ from uuid import UUID
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Mode, TenantStatus
 from guilder.domain.invoicing import service as invoicing
-from guilder.domain.invoicing.model import Invoice
 from guilder.domain.orders.model import Checkout
 from guilder.domain.orders.rules import links
 from guilder.domain.orders.rules.checkout import PAYABLE, State, state_of
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Payable, Payment, Via
+from guilder.domain.payments.model import Payment, Via
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Vault
 
 _ABOUT = "checkout link"
-_DESCRIPTION_MAX = 200
 
 
 class CannotBePaidHere(Conflict):
@@ -77,21 +75,8 @@ async def open_checkout(tx: Tx, *, invoice_id: UUID, return_url: str, now: datet
     if state not in {*PAYABLE, State.OPENING}:
         raise CannotBePaidHere
     # Keeps the one that is open, if there is one.
-    await payments.collect(tx, payables=[payable(invoice, via=Via.LINK)], now=now)
+    await payments.collect(tx, payables=[invoicing.payable_of(invoice, via=Via.LINK)], now=now)
     return await payments.open_session(tx, invoice_id=invoice.id, return_url=return_url, now=now)
-
-
-def payable(invoice: Invoice, *, via: Via, payment_method_id: UUID | None = None) -> Payable:
-    """Say to payments what is left to pay of an invoice."""
-    return Payable(
-        tenant_id=invoice.tenant_id,
-        invoice_id=invoice.id,
-        customer_id=invoice.customer_id,
-        amount=invoice.due,
-        description=invoice.lines[0].description[:_DESCRIPTION_MAX],
-        payment_method_id=payment_method_id,
-        via=via,
-    )
 
 
 def _sign(vault: Vault) -> links.Sign:

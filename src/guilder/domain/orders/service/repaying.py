@@ -6,7 +6,6 @@ from uuid import UUID
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Status
 from guilder.domain.orders.model import Answer
-from guilder.domain.orders.service.checkout import payable
 from guilder.domain.orders.service.placing import check_method, current_payment, link_to_pay
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
@@ -48,7 +47,7 @@ async def repay(
         raise NothingToPay
     if payment_method_id is not None:
         await check_method(tx, customer_id=found.customer_id, payment_method_id=payment_method_id)
-        owed = payable(found, via=Via.SAVED, payment_method_id=payment_method_id)
+        owed = invoicing.payable_of(found, via=Via.SAVED, payment_method_id=payment_method_id)
         [payment] = await payments.collect(tx, payables=[owed], now=now)
     link = await link_to_pay(tx, found, base_url=base_url, now=now)
     return Answer(order=None, invoice=found, payment=payment, payment_link=link)

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Status
-from guilder.domain.orders.service.checkout import payable
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment, Receipt, Via
 from guilder.kernel.money import Money
@@ -24,7 +23,7 @@ async def record_transfer(
     seen = await invoicing.one(tx, invoice=invoice)
     # Held, so that it is not voided while its money is recorded.
     found = (await invoicing.lock(tx, refs=[seen.ref]))[seen.ref]
-    owed = payable(found, via=Via.LINK)
+    owed = invoicing.payable_of(found, via=Via.LINK)
     if found.status not in (Status.OPEN, Status.UNCOLLECTIBLE):
         owed = replace(owed, amount=Money(0, found.currency))
     return await payments.record_transfer(tx, payable=owed, amount_minor=amount_minor, receipt=receipt, now=now)
