@@ -117,13 +117,16 @@ class Canceling(_Asking):
         ref = (call.charge.request.provider_ref if call.charge else "") or request.provider_ref
         if not ref or looks_first:
             found = await gateway.lookup(credentials, replace(request, provider_ref=ref))
-            if found is None:
+            if found is None and not ref:
                 return Outcome(kind=OutcomeKind.CANCELED)
-            if found.kind in {OutcomeKind.SUCCEEDED, OutcomeKind.CANCELED, OutcomeKind.UNKNOWN}:
+            if found is not None and found.kind in {OutcomeKind.SUCCEEDED, OutcomeKind.CANCELED, OutcomeKind.UNKNOWN}:
                 return found
-            ref = found.provider_ref
+            # One that is known and is not found may lie elsewhere: only its provider can say that it has lapsed.
+            ref = found.provider_ref if found is not None and found.provider_ref else ref
         key = f"cancel:{request.business_key}:{call.asked.sessions}:{call.asked.tries}"
-        return await gateway.cancel(credentials, replace(request, provider_ref=ref), key=key)
+        said = await gateway.cancel(credentials, replace(request, provider_ref=ref), key=key)
+        # Refused, and so not closed: it is looked at again, for nothing may follow before it is.
+        return replace(said, kind=OutcomeKind.UNKNOWN) if said.kind is OutcomeKind.DECLINED else said
 
 
 class Refunding(_Asking):

@@ -71,8 +71,8 @@ class Stripe:
     async def lookup(self, credentials: Credentials, request: GatewayRequest) -> Outcome | None:
         client = self._client(credentials)
         if request.provider_ref:
-            reply = await self._retrieve(client, request.provider_ref)
-            return None if reply.is_missing else _charge(reply, request)
+            # Stripe forgets nothing: one that it does not find is another account's (its key was changed), not undone.
+            return _charge(await self._retrieve(client, request.provider_ref), request)
         # A cancellation does not say how the charge was asked for: both are looked for.
         found = None
         if not request.is_on_session:
@@ -236,7 +236,10 @@ class Stripe:
         reply = await ask(client.v1.checkout.sessions.retrieve_async(ref))
         if reply.doubt is not None:
             return reply.doubt
-        intent = mapping.name((reply.body or {}).get("payment_intent"))
+        if reply.body is None:
+            # It was paid: that it is not shown now says nothing about its refunds.
+            return mapping.unknown("the page's session cannot be read", is_outage=False)
+        intent = mapping.name(reply.body.get("payment_intent"))
         return intent or Outcome(kind=OutcomeKind.DECLINED, decline_code="charge_not_found")
 
 
