@@ -9,6 +9,7 @@ import pytest
 from tests.support.database import DatabaseUrls, new_database
 from tests.support.doctor import assert_healthy
 from tests.support.processes import Installation, installed
+from tests.support.providers import Providers, with_providers
 from tests.support.world import World, a_world
 
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -23,6 +24,16 @@ async def installation(
     async with new_database(cluster, f"guilder_{worker_id}_installation") as urls:
         with installed(urls, folder, workers=1, schedulers=2) as running:
             yield running
+
+
+@pytest.fixture(scope="session")
+async def providers(
+    cluster: DatabaseUrls, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Providers]:
+    """An installation whose Stripe and PayPal are the fakes."""
+    folder: Path = tmp_path_factory.mktemp("providers")
+    async with new_database(cluster, f"guilder_{worker_id}_providers") as urls, with_providers(urls, folder) as found:
+        yield found
 
 
 @pytest.fixture

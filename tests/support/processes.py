@@ -77,6 +77,7 @@ class Installation:
     port: int = field(default_factory=free_port)
     provider_port: int = field(default_factory=free_port)
     processes: dict[str, Process] = field(default_factory=dict)
+    more: dict[str, str] = field(default_factory=dict)  # of the environment
 
     @property
     def base_url(self) -> str:
@@ -103,6 +104,7 @@ class Installation:
             "RATE_LIMIT_ANONYMOUS_PER_MINUTE": "100000",
             "RATE_LIMIT_PER_MINUTE": "1000000",
             "RATE_LIMIT_FAILED_LOGINS_PER_MINUTE": "100000",
+            **self.more,
         }
 
     def add(self, name: str, *command: str) -> Process:
