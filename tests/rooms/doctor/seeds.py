@@ -277,6 +277,14 @@ SEEDS: list[tuple[str, str]] = [
     ("I23b", f"update subscriptions.subscriptions set status = 'processing' where id = {_SUB}"),
     ("I23c", "update entitlements.blocks set lifted_at = now() where lifted_at is null"),
     ("I23c", "update entitlements.blocks set lifted_at = null where lifted_at is not null"),
+    ("I23d", "update entitlements.standings set grants = '[]' where grants <> '[]'"),
+    ("I23d", "update entitlements.blocks set lifted_at = now() where lifted_at is null"),
+    ("I23d", f"update entitlements.grants set is_suspended = true where source_id = {_SUB}"),
+    (
+        "I23d",
+        """insert into entitlements.revocations (tenant_id, refund_id, customer_id, invoice_id, since)
+           select tenant_id, gen_random_uuid(), customer_id, gen_random_uuid(), now() from entitlements.standings limit 1""",
+    ),
     (
         "I25",
         """update platform.intents set state = 'waiting', is_leased = true, due_at = now() - interval '1 day'

@@ -104,3 +104,23 @@ async def test_whoever_was_known_before_there_were_rows_is_answered_from_the_fac
     assert (await ground.standing()).is_eligible
     await ground.hear(handlers.on_access_to_block, of_case(AccessToBlock, ground.customer, reason="unpaid"))
     assert await from_row(ground) == await from_facts(ground)
+
+
+@pytest.mark.parametrize(
+    "done",
+    [
+        """insert into entitlements.blocks (tenant_id, cause_id, customer_id, reason, since)
+           select tenant_id, gen_random_uuid(), customer_id, 'unpaid', now() from entitlements.accounts""",
+        "update entitlements.grants set ended_at = valid_from",
+        """insert into entitlements.revocations (tenant_id, refund_id, customer_id, invoice_id, since)
+           select tenant_id, gen_random_uuid(), customer_id, invoice_id, now() from entitlements.grants""",
+    ],
+    ids=["blocked", "ended", "refunded"],
+)
+async def test_what_a_worker_of_the_release_before_writes_is_answered_too(ground, done):
+    await ground.hear(handlers.on_order_completed, an_order_completed(ground.customer))
+    async with ground.tx() as tx:
+        await tx.execute("select set_config('guilder.schema', '', true)")  # it says nothing of what it knows
+        await tx.execute(done)
+    async with ground.tx() as tx:
+        assert not (await entitlements.standing(tx, text="org_1", now=NOW)).is_eligible

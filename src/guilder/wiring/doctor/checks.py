@@ -64,6 +64,7 @@ CHECKS: tuple[Check, ...] = (
     _settled("I23", "access follows subscriptions", minutes=1),
     _settled("I23b", "what was paid for can be used", minutes=1),
     _settled("I23c", "blocks follow unpaid invoices", minutes=1),
+    _always("I23d", "what is answered of access is what the facts come to"),
     _settled("I25", "no call to the outside is left lying", minutes=15),
     _settled("I26", "every message is sent or has failed", minutes=15),
     _settled("I26b", "every event is on its way to whoever asks for it, there, or given up", minutes=15),

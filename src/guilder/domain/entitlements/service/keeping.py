@@ -102,7 +102,6 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
     revocations = [_revocation(each, invoices.get(Ref(each.tenant_id, each.invoice_id))) for each in refunds]
     await _open_accounts(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations])
     written = await store.insert_revocations(tx, revocations)
-    await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations], now=now)
     closed = await store.of_invoices(tx, sorted(written))
     taken = [
         Ref(each.tenant_id, each.subscription_id)
@@ -110,6 +109,8 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
         if each.subscription_id and Ref(each.tenant_id, each.refund_id) in written
     ]
     shut = [grant for grant in (await store.lock_grants(tx, taken)).values() if grant.is_open]
+    # After the grants, as everywhere.
+    await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations], now=now)
     outbox.announce(tx, [_ended(grant) for grant in [*closed, *shut]], now=now)
 
 
