@@ -223,3 +223,26 @@ async def test_a_saved_wish_without_a_method_fails_as_one_attempt(till):
     payment = await till.collect(via=Via.SAVED)
     assert (payment.status, payment.decline_code) == (Status.DECLINED, "no_payment_method")
     assert (await till.heard()).count("payments.payment.failed") == 1
+
+
+async def test_who_looks_again_waits_for_the_runner_without_being_in_its_way(till):
+    """The runner locks its call, and then what that is about; in another order both would wait for each other."""
+    await till.a_card()
+    payment = await till.collect()
+    till.merchant.sim("faults", {"mode": "drop_after", "op": "confirm"})
+    till.merchant.sim("faults", {"mode": "status", "op": "lookup", "times": 5})
+    await till.settle()
+    till.clock.move_by(timedelta(hours=1))
+    async with till.tx() as runner:
+        [row] = await runner.fetch("select tenant_id, id from gateways.requests where subject_id = $1", payment.id)
+        await runner.execute("select from platform.intents where subject_id = $1 for update", row["id"])
+
+        async def look():
+            async with till.tx() as tx:
+                return await gateways.look_again(tx, refs=[Ref(*row)], now=till.now)
+
+        looking = asyncio.create_task(look())
+        await asyncio.sleep(0.5)
+        assert not looking.done()
+        await runner.execute("select from gateways.requests where id = $1 for update nowait", row["id"])
+    assert await looking == 1

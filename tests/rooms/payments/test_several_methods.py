@@ -244,3 +244,12 @@ async def test_says_what_an_invoice_was_not_tried_with_yet(till):
     async with till.tx() as tx:
         untried = await payments.untried_methods(tx, invoices=[ref])
     assert [each.id for each in untried[ref]] == [first.id]
+
+
+async def test_a_release_that_knows_no_warnings_can_remove_a_method_that_is_to_be_warned_of(till):
+    method = await till.a_card()
+    async with till.tx() as tx:
+        await tx.execute("update payments.methods set warn_due_at = now() where id = $1", method.id)
+    async with till.tx() as tx:
+        await tx.execute("update payments.methods set status = 'removed', is_default = false where id = $1", method.id)
+        assert await tx.fetchval("select warn_due_at from payments.methods where id = $1", method.id) is None

@@ -79,21 +79,22 @@ async def proceed(tx: Tx, *, ref: Ref, kind: RequestKind, account: GatewayAccoun
 
 async def look_again(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """Have those looked up that have had no final answer for a while; return how many."""
-    due = await rows.claim_due(tx, refs, now=now)
-    found = await account_rows.accounts_of(tx, list({Ref(a.request.tenant_id, a.request.account_id) for a in due}))
+    seen = [each for each in await rows.due(tx, refs, now=now) if asking.next_check(each, now=now) is not None]
+    found = await account_rows.accounts_of(tx, list({Ref(a.request.tenant_id, a.request.account_id) for a in seen}))
     by_ref = {Ref(account.tenant_id, account.id): account for account in found}
+    wanted = [
+        _intent(a.request.tenant_id, a.request.id, a.request.kind, account.gateway, account.id)
+        for a in seen
+        for account in (by_ref[Ref(a.request.tenant_id, a.request.account_id)],)
+    ]
+    # The calls first, then what they are about, as the runner locks them.
+    await intents.intend(tx, intents=wanted, now=now, revive=True)
+    due = await rows.claim_due(tx, refs, now=now)
     # One look each: the fast tries were made when it was asked.
     checked = [
         replace(a, check_due_at=asking.next_check(a, now=now), tries=max(a.tries, asking.TRIES_MAX)) for a in due
     ]
     await rows.save_asked(tx, checked)
-    wanted = [
-        _intent(a.request.tenant_id, a.request.id, a.request.kind, account.gateway, account.id)
-        for a in checked
-        for account in (by_ref[Ref(a.request.tenant_id, a.request.account_id)],)
-        if a.check_due_at is not None
-    ]
-    await intents.intend(tx, intents=wanted, now=now, revive=True)
     return len(due)
 
 

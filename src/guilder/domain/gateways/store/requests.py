@@ -123,6 +123,13 @@ async def save_asked(tx: Tx, requests: Sequence[Asked]) -> None:
     )
 
 
+async def due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Asked]:
+    """Read those of `refs` that have waited for an answer long enough; nothing is locked."""
+    return await _asked(
+        tx, await tx.fetch(f"select * from gateways.requests where {_NAMED} and check_due_at <= $3", *_split(refs), now)
+    )
+
+
 async def claim_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Asked]:
     """Lock those of `refs` that have waited for an answer long enough, and that nobody else is at."""
     rows = await tx.fetch(
