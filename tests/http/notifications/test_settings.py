@@ -195,6 +195,9 @@ async def test_own_words_are_shown_kept_and_dropped(ask):
         ("\n\n{{ retry_on }}", "line 3: there is no retry_on"),
         ("{{ amount", "line 1: "),
         (" \n", "line 1: it is empty"),
+        ("{% if amount %}" * 150 + "x" + "{% endif %}" * 150, "line 1: choices within choices, more than 30 deep"),
+        (f"{{{{ {'(' * 1_600}amount{')' * 1_600} }}}}", "line 1: choices within choices, more than 30 deep"),
+        (f"{{% if {'not ' * 1_000}amount %}}x{{% endif %}}", "line 1: choices within choices, more than 30 deep"),
     ],
 )
 async def test_words_that_do_more_than_name_data_are_refused_with_the_line(ask, body, says):

@@ -31,8 +31,10 @@ SMS_LENGTH_MAX = 480  # three messages of 160
 DATUM_LENGTH_MAX = 4_000
 OWN_SUBJECT_MAX = 200
 OWN_BODY_MAX = 5_000
+OWN_DEPTH_MAX = 30  # of choices within choices: a few hundred more are no program any more
 COMPILED_MAX = 2_000
 
+_TOO_DEEP = f"choices within choices, more than {OWN_DEPTH_MAX} deep"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 _LINK = re.compile(r"https?://[^\s\"'<>\\]+")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
@@ -135,6 +137,10 @@ class Templates:
                 tree = self._as_text.parse(text)
             except TemplateSyntaxError as error:
                 raise BadWords(error.message or "not a template", part=part, line=error.lineno) from error
+            except RecursionError as error:
+                raise BadWords(_TOO_DEEP, part=part, line=1) from error
+            if _is_deeper(tree, OWN_DEPTH_MAX):
+                raise BadWords(_TOO_DEEP, part=part, line=1)
             _refuse_more(tree, self.names_of(kind), part)
 
     def render(
@@ -228,6 +234,13 @@ def _refuse_more(tree: nodes.Template, names: Iterable[str], part: str) -> None:
             )
         if isinstance(node, nodes.Name) and node.name not in known:
             raise BadWords(f"there is no {node.name}; there are {', '.join(known)}", part=part, line=node.lineno)
+
+
+def _is_deeper(tree: nodes.Node, depth_max: int) -> bool:
+    level = [tree]
+    for _ in range(depth_max):
+        level = [child for node in level for child in node.iter_child_nodes()]
+    return bool(level)
 
 
 def _within(node: nodes.Node) -> Iterable[nodes.Node]:
