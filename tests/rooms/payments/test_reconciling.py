@@ -307,3 +307,29 @@ async def test_the_books_of_an_account_that_is_connected_now_are_due_from_now_on
     async with till.tx() as tx:
         due = await tx.fetch("select id from gateways.books_due($1, $2, 10)", till.tenant.tenant_id, till.now)
     assert live.id in {row["id"] for row in due}
+
+
+async def test_a_debit_that_was_pending_when_its_day_was_read_is_no_difference(till):
+    await till.a_card()
+    payment = await till.collect()
+    await till.settle()
+    paid = await till.payment(payment)
+    said = {"provider_ref": paid.provider_ref, "charge_ref": paid.charge_ref, "business_key": paid.business_key}
+    await told(till, an_entry(till, **said, status=OutcomeKind.UNKNOWN))
+    till.clock.move_by(2 * DAY)
+    await told(till, since=till.now - 2 * DAY, until=till.now)
+    assert await differences(till) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "resolution"), [(OutcomeKind.SUCCEEDED, "the books have it by now"), (OutcomeKind.DECLINED, "")]
+)
+async def test_what_a_page_calls_otherwise_is_found_by_its_key_once_the_books_have_it(till, status, resolution):
+    await till.a_card()
+    payment = await till.collect()
+    await till.settle()
+    till.clock.move_by(2 * DAY)
+    await told(till, since=till.now - 2 * DAY, until=till.now)
+    key, charge = (await till.payment(payment)).business_key, (await till.payment(payment)).charge_ref
+    await told(till, an_entry(till, provider_ref="pi_of_the_page", charge_ref=charge, business_key=key, status=status))
+    assert await differences(till) == [("only_here", 4900, None, resolution)]

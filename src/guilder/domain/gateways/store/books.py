@@ -94,19 +94,19 @@ async def of_reading(tx: Tx, tenant_ids: Sequence[UUID], readings: Sequence[UUID
 
 
 async def unknown_there(tx: Tx, account: Ref, kind: RequestKind, provider_refs: Sequence[str]) -> set[str]:
-    """Return those of these objects that this account's books do not have as done."""
+    """Return those of these objects that this account's books do not have.
+
+    What they had as pending when its day was read is there: a debit ends days later, and that day is not read again.
+    """
     rows = await tx.fetch(
-        """select provider_ref from gateways.books
-           where tenant_id = $1 and account_id = $2 and kind = $3 and status = 'succeeded'
-             and (provider_ref = any ($4::text[]) or charge_ref = any ($4::text[]))
-           union select charge_ref from gateways.books
-           where tenant_id = $1 and account_id = $2 and kind = $3 and status = 'succeeded'
-             and charge_ref = any ($4::text[])""",
+        """select provider_ref, charge_ref from gateways.books
+           where tenant_id = $1 and account_id = $2 and kind = $3 and status in ('succeeded', 'unknown')
+             and (provider_ref = any ($4::text[]) or charge_ref = any ($4::text[]))""",
         *account,
         kind.value,
         list(provider_refs),
     )
-    return set(provider_refs) - {row["provider_ref"] for row in rows}
+    return set(provider_refs) - {name for row in rows for name in row}
 
 
 async def days(tx: Tx, *, since: datetime, until: datetime) -> list[BookDay]:

@@ -139,7 +139,10 @@ async def _compare(tx: Tx, told: BooksTold, records: Sequence[ProviderRecord], *
     refunds = [each for each in lost if each.kind is RequestKind.REFUND]
     off += [_difference(told, each, None, "only_there", now=now) for each in refunds]
     await rows.insert_found(tx, [_found(told, each, now=now) for each in lost if each.kind is RequestKind.CHARGE])
-    await rows.resolve_missing(tx, told.account, [each.provider_ref for each in records], now=now)
+    there = [each for each in records if each.status is OutcomeKind.SUCCEEDED]
+    # A page's payment is called otherwise here than there; a refund's difference names its payment, so by its name only.
+    paid = [ours.id for each in there if isinstance(ours := known.get(each.business_key), Payment)]
+    await rows.resolve_missing(tx, told.account, [each.provider_ref for each in there], payment_ids=paid, now=now)
     await _tell_of(tx, off, now=now)
     await tell(tx, answers=answers, now=now)
     # Who asks for it again (a restored runner, that does not know it did) would ask beyond the life of its key.

@@ -116,15 +116,19 @@ async def resolve(tx: Tx, refs: Sequence[Ref], *, resolution: str, now: datetime
     return [_difference(row) for row in rows]
 
 
-async def resolve_missing(tx: Tx, account: Ref, provider_refs: Sequence[str], *, now: datetime) -> None:
-    """End the differences about what a provider's books have after all."""
+async def resolve_missing(
+    tx: Tx, account: Ref, provider_refs: Sequence[str], *, payment_ids: Sequence[UUID], now: datetime
+) -> None:
+    """End the differences about what a provider's books have after all: by its name there, or as this payment."""
     await tx.execute(
         """update payments.differences set resolved_at = $4, resolution = 'the books have it by now'
-           where tenant_id = $1 and account_id = $2 and provider_ref = any ($3::text[]) and resolved_at is null
-             and what in ('only_here', 'refund_only_here')""",
+           where tenant_id = $1 and account_id = $2 and resolved_at is null
+             and ((what in ('only_here', 'refund_only_here') and provider_ref = any ($3::text[]))
+                  or (what = 'only_here' and payment_id = any ($5::uuid[])))""",
         *account,
         list(provider_refs),
         now,
+        list(payment_ids),
     )
 
 
