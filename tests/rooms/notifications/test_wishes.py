@@ -1,11 +1,14 @@
 """What customers may switch off, what they may not, and the link that does it."""
 
+import asyncio
+
 import pytest
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Issuer
 from guilder.domain.notifications import service as notifications
-from guilder.domain.notifications.model import About, Channel, Kind, OwnWords, Preferences, Status
+from guilder.domain.notifications.model import About, Channel, Group, Kind, OwnWords, Preferences, Status
+from guilder.domain.notifications.rules.links import Unsubscribing
 from tests.rooms.notifications.conftest import PUBLIC_URL
 from tests.support.builders.identity import NOW
 from tests.support.builders.notifications import a_message, an_open_invoice
@@ -62,6 +65,19 @@ async def test_only_what_is_optional_carries_the_link_that_ends_it(ground):
         True,
         True,
     )
+
+
+async def test_two_groups_that_are_switched_off_at_one_time_are_both_off(ground):
+    async def unsubscribe(group):
+        async with ground.tx() as tx:
+            link = Unsubscribing(ground.tenant_id, ground.customer.id, group)
+            await notifications.unsubscribe(tx, link=link, now=NOW)
+            await asyncio.sleep(0.3)
+
+    await asyncio.gather(unsubscribe(Group.REMINDERS), unsubscribe(Group.USAGE_ALERTS))
+    async with ground.tx() as tx:
+        after = await notifications.preferences(tx, customer_id=ground.customer.id)
+    assert (after.wants_reminders, after.wants_usage_alerts) == (False, False)
 
 
 @pytest.mark.parametrize(("email", "status"), [("help@northwind.example", Status.SENT), ("", Status.DROPPED)])

@@ -1,6 +1,6 @@
 """What is said to customers, and whether it arrived."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -239,7 +239,7 @@ class Endpoint:
     tenant_id: TenantId
     id: UUID
     kind: EndpointKind
-    secret: str
+    secret: str = field(repr=False)
     created_at: datetime
 
 

@@ -1,6 +1,6 @@
 """Where events are sent, what was sent, and how that went."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -121,7 +121,7 @@ class Parcel:
     message: Message
     url: str
     allows_loopback: bool
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

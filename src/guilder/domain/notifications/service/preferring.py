@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
+from guilder.domain.customers import service as customers
 from guilder.domain.notifications import store
 from guilder.domain.notifications.model import Group, Notification, Preferences
 from guilder.domain.notifications.rules import links
@@ -28,6 +29,8 @@ async def set_preferences(tx: Tx, *, wishes: Preferences, now: datetime) -> Pref
 
 async def unsubscribe(tx: Tx, *, link: links.Unsubscribing, now: datetime) -> Preferences:
     """Switch off the group that a link names; to do it again changes nothing."""
+    # Held: of two groups that are switched off at one time, the second keeps what the first said.
+    await customers.lock(tx, refs=[Ref(link.tenant_id, link.customer_id)])
     wishes = await preferences(tx, customer_id=link.customer_id)
     return await set_preferences(tx, wishes=_without(wishes, link.group), now=now)
 

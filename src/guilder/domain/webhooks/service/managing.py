@@ -102,7 +102,8 @@ async def rotate(tx: Tx, *, endpoint_id: UUID, now: datetime) -> tuple[Endpoint,
 
 
 async def enable(tx: Tx, *, endpoint_id: UUID, now: datetime) -> Endpoint:
-    """Send events to a disabled endpoint again, from now on; what it missed can be replayed.
+    """Send events to a disabled endpoint again, from now on. What had waited for it can be replayed; what happened while
+    it was disabled was written for nobody, and is in the feed.
 
     :raises NotFound: no such endpoint
     """
