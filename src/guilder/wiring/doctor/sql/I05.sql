@@ -4,7 +4,11 @@ select c.tenant_id, case when p.id is null then 'business key' else 'pay' end as
               coalesce(p.status || ' with ' || p.amount_minor || ' ' || p.currency, 'unknown')) as says
 from charge c
 join tenant t on t.tenant_id = c.tenant_id
-left join payments.payments p on p.tenant_id = c.tenant_id and p.business_key = c.business_key
+-- What a restore lost pays for another attempt than the one that it was asked for.
+left join payments.found f on f.tenant_id = c.tenant_id and f.provider_ref = c.ref and f.business_key = c.business_key
+left join payments.payments adopted on adopted.tenant_id = f.tenant_id and adopted.id = f.payment_id
+left join payments.payments p
+    on p.tenant_id = c.tenant_id and p.business_key = coalesce(adopted.business_key, c.business_key)
 where c.at <= t.late_at
   -- What came in for something that was canceled here is recorded as that, and goes back.
   and (case when p.alert = 'paid_after_cancel' then 'succeeded' else p.status end, p.amount_minor, p.currency,

@@ -7,8 +7,13 @@ join payments.payments p on p.tenant_id = t.tenant_id
 join journal on p.gateway = journal.gateway
 where p.status = 'succeeded' and p.settled_at <= t.late_at
   and not exists (select from charge c
-                  where c.tenant_id = p.tenant_id and c.business_key = p.business_key and c.ref = p.provider_ref
-                    and c.amount = p.amount_minor and c.currency = p.currency)
+                  where c.tenant_id = p.tenant_id and c.ref = p.provider_ref
+                    and c.amount = p.amount_minor and c.currency = p.currency
+                    -- What a restore lost bears the key of the attempt that was lost.
+                    and (c.business_key = p.business_key
+                         or exists (select from payments.found f
+                                    where f.tenant_id = p.tenant_id and f.payment_id = p.id
+                                      and f.business_key = c.business_key)))
 union all
 select r.tenant_id, 'ref', r.id::text,
        format('it succeeded here with %s %s, and the provider knows of no such refund', r.amount_minor, r.currency)
