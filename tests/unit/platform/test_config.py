@@ -106,6 +106,12 @@ def test_a_misspelt_name_in_the_file_is_refused_as_well(tmp_path):
         read_settings(env_file=file)
 
 
+def test_a_shell_that_holds_an_api_key_for_guilder_listen_starts_the_rest_as_well(monkeypatch):
+    assert read(monkeypatch, GUILDER_API_KEY="gk_sandbox_x").base_url == "http://localhost:4000"
+    with pytest.raises(BadSettings, match=r"^GUILDER_API_KEYS is not a setting"):
+        read(monkeypatch, GUILDER_API_KEYS="gk_sandbox_x")
+
+
 def test_production_needs_a_master_key(monkeypatch):
     with pytest.raises(BadSettings, match=r"^GUILDER_MASTER_KEY is required"):
         read(monkeypatch, APP_ENV="production")

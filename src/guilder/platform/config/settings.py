@@ -21,6 +21,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 OWN_PREFIX = "GUILDER_"
 # The test suite and the Makefile speak to each other under this one; the product never reads it.
 TEST_PREFIX = "GUILDER_TEST_"
+# What a command reads by itself (`guilder listen`): no setting, and no misspelt one either.
+OF_COMMANDS = frozenset({"GUILDER_API_KEY"})
 MASTER_KEY_BYTES = 32
 
 
@@ -312,8 +314,8 @@ def read_settings(*, env_file: Path | None = Path(".env")) -> Settings:
 
 def _refuse_unknown(names: Mapping[str, str | None]) -> None:
     known = {field.upper() for field in Settings.model_fields}
-    for name in sorted(names):
-        if name.startswith(OWN_PREFIX) and not name.startswith(TEST_PREFIX) and name not in known:
+    for name in sorted(names.keys() - known - OF_COMMANDS):
+        if name.startswith(OWN_PREFIX) and not name.startswith(TEST_PREFIX):
             ours = ", ".join(sorted(each for each in known if each.startswith(OWN_PREFIX)))
             raise BadSettings(f"{name} is not a setting of Guilder; the names that begin so are {ours}.")
 
