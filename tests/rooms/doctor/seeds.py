@@ -212,6 +212,7 @@ SEEDS: list[tuple[str, str]] = [
     ),
     ("I15b", f"update payments.payments set check_due_at = {_NOW} - interval '1 hour' where id = {_PAID}"),
     ("I15b", f"update dunning.cases set next_reminder_at = {_NOW} - interval '1 hour'"),
+    ("I15b", "update dunning.cases set status = 'open', is_sent = false, next_retry_at = null, closed_at = null"),
     ("I16", "update invoicing.invoices set sequence = sequence + 1 where sequence = 2"),
     ("I16", "delete from invoicing.invoices where sequence = (select max(sequence) from invoicing.invoices)"),
     ("I16b", "update invoicing.invoices set finalized_at = finalized_at + interval '100 days' where sequence = 1"),

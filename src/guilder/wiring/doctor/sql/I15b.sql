@@ -9,6 +9,15 @@ cross join lateral (
     select c.tenant_id, 'case', c.id, 'letting it go on', c.paused_until from dunning.cases c
     where c.tenant_id = t.tenant_id and c.paused_until <= t.late_at
     union all
+    -- Open, and nothing is going to move it: no try is planned, and no payment is under way, or has just ended.
+    select c.tenant_id, 'case', c.id, 'planning its next try', c.last_failed_at from dunning.cases c
+    where c.tenant_id = t.tenant_id and c.status = 'open' and not c.is_sent and c.next_retry_at is null
+      and c.last_failed_at <= t.late_at
+      and not exists (select from payments.payments p
+                      where p.tenant_id = c.tenant_id and p.invoice_id = c.invoice_id
+                        and (p.status in ('requested', 'prepared', 'requires_action', 'unknown', 'canceling')
+                             or p.settled_at > t.late_at))
+    union all
     select o.tenant_id, 'ord', o.id, 'giving it up', o.abandon_at from orders.orders o
     where o.tenant_id = t.tenant_id and o.abandon_at <= t.late_at
     union all
