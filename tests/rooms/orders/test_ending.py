@@ -14,8 +14,10 @@ from guilder.domain.invoicing.events import CreditNoteIssued
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import NowOrThen, When
 from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import GivenBack
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.lifecycle import IllegalStep
+from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from tests.support.builders.metered import a_metered_plan, uses
 from tests.support.builders.orders import BASE_URL, a_shop, asked, days
@@ -113,7 +115,15 @@ async def test_what_is_not_paid_yet_is_refunded_to_nobody_and_owed_less(shop):
 async def test_what_was_refunded_already_is_not_given_back_again(shop, refunded, back):
     subscription = await a_subscriber(shop, unused_on_cancel=Unused.CREDIT)
     [bill] = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery()))).items
-    await shop.act(lambda tx: store.save_refunded(tx, {bill.ref: refunded}))
+    nothing = Money(0, bill.currency)
+    given = GivenBack(
+        captured=bill.total,
+        refunded=Money(refunded, bill.currency),
+        paid_out=nothing,
+        disputed=nothing,
+        lost=nothing,
+    )
+    await shop.act(lambda tx: store.save_given_back(tx, {bill.ref: given}))
     await shop.advance(NOW + HALF)
     answer = await cancel(shop, subscription)
     assert (answer.invoice.total.minor if answer.invoice else None) == back
