@@ -147,6 +147,9 @@ class Provider:
     async def register_webhook(self, credentials: Credentials, *, url: str, secret: str) -> Registration:
         return Registration(kind=OutcomeKind.SUCCEEDED, provider_account="acct_sim")
 
+    async def close(self) -> None:
+        pass
+
     async def send_test_notice(self, credentials: Credentials) -> bool:
         return False
 

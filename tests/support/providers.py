@@ -1,14 +1,18 @@
 """An installation of real processes whose Stripe and PayPal are the fakes, and its command line."""
 
+import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from typer.testing import CliRunner
 
+from guilder.entrypoints.cli import app
 from tests.support.database import DatabaseUrls
 from tests.support.fakes.paypal.server import FakePayPal
 from tests.support.fakes.stripe.server import FakeStripe
@@ -31,26 +35,19 @@ class Providers:
     paypal: FakePayPal
 
     def guilder(self, *words: str, stdin: str = "", **more: str) -> Said:
-        """Run a command, as somebody's script would."""
-        return self._run([sys.executable, "-m", GUILDER, *words], stdin=stdin, **more)
+        """Run a command as somebody's script would; in this process, for the house takes seconds to be read in."""
+        with patch.dict(os.environ, {**self.installation.environment, **more}):
+            done = CliRunner().invoke(app, list(words), input=stdin)
+        assert done.exception is None or isinstance(done.exception, SystemExit), (words, done.output, done.exception)
+        return Said(done.exit_code, done.output)
 
     def typed(self, *words: str, answers: list[str], **more: str) -> Said:
-        """Run a command at a terminal, and type these when asked."""
+        """Run a command as a process at a terminal of its own, and type these when asked."""
         file = self.installation.folder / "answers"
         file.write_text("\n".join(answers))
         terminal = [sys.executable, "-m", "tests.support.terminal", str(file)]
-        return self._run([*terminal, sys.executable, "-m", GUILDER, *words], **more)
-
-    def tenant(self, slug: str, *options: str) -> str:
-        """Found a tenant, and return its API key."""
-        made = self.guilder("tenant", "create", slug, *options)
-        assert made.code == 0, made.text
-        return made.text.split()[-1]
-
-    def _run(self, command: list[str], *, stdin: str = "", **more: str) -> Said:
         done = subprocess.run(
-            command,
-            input=stdin,
+            [*terminal, sys.executable, "-m", GUILDER, *words],
             env={**self.installation.environment, **more},
             text=True,
             stdout=subprocess.PIPE,
@@ -59,6 +56,12 @@ class Providers:
             check=False,
         )
         return Said(done.returncode, done.stdout)
+
+    def tenant(self, slug: str, *options: str) -> str:
+        """Found a tenant, and return its API key."""
+        made = self.guilder("tenant", "create", slug, *options)
+        assert made.code == 0, made.text
+        return made.text.split()[-1]
 
 
 @asynccontextmanager

@@ -170,6 +170,8 @@ async def open_house(settings: Settings, *, clock: Clock | None = None) -> Async
     try:
         yield House(settings, database, ports, wall, identity.Clocks(wall))
     finally:
+        for gateway in ports.gateways.values():
+            await gateway.close()
         await database.close()
 
 

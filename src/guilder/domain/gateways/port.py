@@ -76,6 +76,10 @@ class Gateway(Bookkeeping, Protocol):
 
     name: str
 
+    async def close(self) -> None:
+        """Let go of connections. Nothing is asked afterwards."""
+        ...
+
     async def prepare(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
         """Create the object of a charge, with its business key as metadata; nothing is charged yet."""
         ...
