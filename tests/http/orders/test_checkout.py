@@ -36,6 +36,14 @@ async def test_shows_who_sells_what_for_how_much(front):
     assert f'action="{path}/pay"' in page.text
 
 
+async def test_a_period_ends_on_the_day_on_which_its_invoice_says_so(front):
+    answer, path = await an_order(front)
+    [line] = answer.invoice.lines
+    assert (line.period.starts_at.day, line.period.ends_at.day) == (1, 1)
+    page = await get(front, path)
+    assert "Mar 1\N{THIN SPACE}\N{EN DASH}\N{THIN SPACE}31, 2026" in page.text
+
+
 async def test_a_suspended_tenant_collects_nothing_here(front):
     answer, path = await an_order(front)
     async with front.served.database.transaction([front.shop.tenant.tenant_id], actor="test") as tx:

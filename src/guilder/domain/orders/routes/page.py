@@ -117,8 +117,7 @@ def _transfer(transfer: Transfer | None, speech: Speech) -> dict[str, str] | Non
 def _line(line: Line, speech: Speech, zone: ZoneInfo) -> dict[str, Any]:
     period = None
     if line.period:
-        first = line.period.starts_at.astimezone(zone).date()
-        # The end is not part of the period; the last day is.
-        last = (line.period.ends_at.astimezone(zone) - timedelta(microseconds=1)).date()
-        period = speech.days(first, last)
+        first, after = (at.astimezone(zone).date() for at in (line.period.starts_at, line.period.ends_at))
+        # As on the invoice: the day on which the next period begins is the next one's.
+        period = speech.days(first, max(first, after - timedelta(days=1)))
     return {"description": line.description, "amount": speech.money(line.amount), "period": period}
