@@ -9,6 +9,7 @@ begin
      where (s.tenant_id, s.customer_id) in (select c.tenant_id, c.customer_id from changed c);
     return null;
 end $$;
+revoke execute on function entitlements.forget_standings() from public;
 
 do $$
 declare
