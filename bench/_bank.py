@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from guilder.domain.gateways.model import CardDetails, GatewayRequest, Outcome, OutcomeKind
+from guilder.domain.gateways.model import CardDetails, GatewayRequest, Outcome, OutcomeKind, Registration
 from guilder.domain.gateways.port import Credentials
 
 
@@ -47,8 +47,8 @@ class Bank:
     async def setup(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
         return Outcome(kind=OutcomeKind.SUCCEEDED, provider_ref=f"seti_{request.id.hex}", card=_card(request))
 
-    async def register_webhook(self, credentials: Credentials, *, url: str, secret: str) -> Outcome:
-        return Outcome(kind=OutcomeKind.SUCCEEDED)
+    async def register_webhook(self, credentials: Credentials, *, url: str, secret: str) -> Registration:
+        return Registration(kind=OutcomeKind.SUCCEEDED)
 
 
 def _card(request: GatewayRequest) -> CardDetails:
