@@ -32,7 +32,9 @@ def test_who_listens_stands_above_who_announces():
         "invoicing",
         "orders dunning",
     ]
-    floor_of = {room: n for n, rooms in enumerate([*floors, "entitlements", "notifications webhooks"]) for room in rooms.split()}
+    floor_of = {
+        room: n for n, rooms in enumerate([*floors, "entitlements", "notifications webhooks"]) for room in rooms.split()
+    }
     down = [
         (each.event.__name__, each.group)
         for each in REACTION_LIST

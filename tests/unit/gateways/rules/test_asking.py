@@ -124,3 +124,21 @@ def test_a_declined_attempt_whose_closing_got_no_answer_is_told_as_declined_when
     found = turn(PREPARE, OutcomeKind.CANCELED, on=left)
     assert (found.tells.kind, found.tells.decline_code) == (OutcomeKind.DECLINED, "insufficient_funds")
     assert found.asked.is_settled
+
+
+@pytest.mark.parametrize(
+    ("kind", "age", "is_approved", "told"),
+    [
+        (RequestKind.SETUP, timedelta(hours=25), False, OutcomeKind.REQUIRES_ACTION),
+        (RequestKind.SETUP, timedelta(hours=27), False, OutcomeKind.CANCELED),
+        # What the customer has approved waits for us, not for the customer.
+        (RequestKind.SETUP, timedelta(hours=27), True, OutcomeKind.REQUIRES_ACTION),
+        (RequestKind.CHARGE, timedelta(hours=27), False, OutcomeKind.REQUIRES_ACTION),
+    ],
+)
+def test_a_card_that_nobody_typed_is_waited_for_as_long_as_its_page_is_open(kind, age, is_approved, told):
+    waiting = asked(kind, is_on_session=True, requested_at=NOW - age)
+    outcome = Outcome(kind=OutcomeKind.REQUIRES_ACTION, provider_ref="x_1", is_approved=is_approved)
+    turn = asking.turn(waiting, step=asking.FIRST_STEPS[kind], outcome=outcome, now=NOW)
+    assert turn.tells is None or turn.tells.kind is told
+    assert turn.asked.is_settled == (told is OutcomeKind.CANCELED)

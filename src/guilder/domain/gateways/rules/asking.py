@@ -98,10 +98,18 @@ def _closed(asked: Asked, outcome: Outcome, now: datetime) -> Turn:
 
 
 def _answered(asked: Asked, outcome: Outcome, now: datetime) -> Turn:
+    if _is_abandoned(asked, outcome, now):
+        outcome = Outcome(kind=OutcomeKind.CANCELED, provider_ref=outcome.provider_ref)
     settled = replace(asked, outcome=outcome.kind, is_settled=outcome.kind in _FINAL)
     if outcome.kind is OutcomeKind.DECLINED:
         settled = replace(settled, decline_code=outcome.decline_code, is_hard_decline=outcome.is_hard_decline)
     return Turn(asked=replace(settled, check_due_at=next_check(settled, now=now)), tells=outcome)
+
+
+def _is_abandoned(asked: Asked, outcome: Outcome, now: datetime) -> bool:
+    """Say whether a card was to be typed on a page that the provider has closed by now, and never was."""
+    is_waiting = asked.request.kind is RequestKind.SETUP and outcome.kind is OutcomeKind.REQUIRES_ACTION
+    return is_waiting and not outcome.is_approved and now - asked.requested_at > PAGE_LIFE
 
 
 def _in_doubt(asked: Asked, outcome: Outcome, *, now: datetime) -> Turn:

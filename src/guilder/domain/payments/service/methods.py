@@ -71,7 +71,8 @@ async def add_method(
     if not choice.accounts:
         raise UnknownAccount(field="gateway_account_id") if account_id else NoGateway
     existing = await method_rows.of(tx, customer.id)
-    if len(existing) >= METHODS_MAX:
+    # What was never filled in, or refused, takes nobody's place.
+    if sum(each.status is not MethodStatus.INVALID for each in existing) >= METHODS_MAX:
         raise TooManyMethods
     account = choice.accounts[0]
     made = PaymentMethod(
