@@ -159,7 +159,9 @@ def _connect(wanted: Wanted, wait_s: float) -> Callable[[Desk], Awaitable[bool]]
 
 def _check(name: str, wait_s: float) -> Callable[[Desk], Awaitable[bool]]:
     async def work(desk: Desk) -> bool:
-        return await _look(desk, await desk.find(name), wait_s, said=set())
+        is_right = await _look(desk, await desk.find(name), wait_s, said=set())
+        out.print("All is right." if is_right else "Something is left to do, above.")
+        return is_right
 
     return work
 
@@ -173,7 +175,11 @@ async def _look(desk: Desk, account: GatewayAccount, wait_s: float, *, said: set
     if is_right:
         with err.status("waiting for a test notice"):
             heard = await desk.listen(fresh, wait_s=wait_s)
-        if heard is not None:
+        if heard is None:
+            out.print(
+                "It sends no test notice that could be told from a forgery: the first payment shows that it is heard."
+            )
+        else:
             _say([heard])
             is_right = heard.is_ok
     if fresh.quarantined_at is not None:
