@@ -28,6 +28,7 @@ from guilder.platform.http.settings import Allowance, HttpSettings
 from guilder.platform.jobs.machine import TimeMachine
 from guilder.platform.jobs.sandboxes import RestCheck
 from guilder.platform.jobs.scheduler import Scheduler
+from guilder.platform.outside.breaker import BreakerLimits
 from guilder.platform.outside.runner import Runner
 from guilder.wiring import published
 from guilder.wiring.performers import CEILINGS, WINDOWS, performers
@@ -82,6 +83,7 @@ class House:
                 clock=self.clock,
                 windows=WINDOWS,
                 ceilings=CEILINGS,
+                breaker_limits=self._breakers(),
             ),
         )
 
@@ -108,6 +110,10 @@ class House:
     def _retry(self) -> RetryPolicy:
         # A sandbox does not come to rest while a message is being tried again: a developer is told sooner.
         return RetryPolicy() if self.settings.is_production else RetryPolicy(waits=_SOON)
+
+    def _breakers(self) -> BreakerLimits:
+        # Breakers wait on the wall's time, and a sandbox's clock waits for its calls: there an outage of days is seconds.
+        return BreakerLimits() if self.settings.is_production else BreakerLimits(open_max_s=5.0)
 
     def _ready_checks(self) -> Mapping[str, Callable[[], Awaitable[str | None]]]:
         return {"migrations": self._migrations_missing, "queue": self._queue_lags}

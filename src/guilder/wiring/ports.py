@@ -86,16 +86,14 @@ def text_sender(settings: Settings) -> str:
 
 
 def _gateways(settings: Settings) -> dict[str, Gateway]:
-    """Return every provider that can be connected; the simulated one moves no money and is no part of production."""
-    policy = OutboundPolicy(allows_loopback=not settings.is_production)
+    """Return every provider that can be connected. The simulated one moves no money: a live tenant is refused it."""
     urls = dict(PAYPAL_URLS)
     if settings.paypal_api_url:
         urls[settings.paypal_environment] = settings.paypal_api_url
     found: list[Gateway] = [
         Stripe(base_url=settings.stripe_api_url),
-        PayPal(base_urls=urls, policy=policy),
+        PayPal(base_urls=urls, policy=OutboundPolicy(allows_loopback=not settings.is_production)),
         Manual(),
+        Simulated(base_url=f"http://127.0.0.1:{settings.provider_port}"),
     ]
-    if not settings.is_production:
-        found.append(Simulated(base_url=f"http://127.0.0.1:{settings.provider_port}"))
     return {gateway.name: gateway for gateway in found}
