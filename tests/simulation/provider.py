@@ -11,7 +11,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from guilder.domain.gateways.model import CardDetails, GatewayRequest, Outcome, OutcomeKind, Registration, RequestKind
+from guilder.domain.gateways.model import (
+    CardDetails,
+    GatewayRequest,
+    Outcome,
+    OutcomeKind,
+    ProviderRecord,
+    RecordPage,
+    Registration,
+    RequestKind,
+)
 from guilder.domain.gateways.port import Credentials
 from guilder.kernel.money import Money
 from guilder.platform.outside.intents import CallFailed
@@ -108,6 +117,30 @@ class Provider:
             return done
 
         return await self._answer("charge", request.business_key, lambda: self._once(key, act))
+
+    async def records(
+        self, credentials: Credentials, *, since: datetime, until: datetime, cursor: str = ""
+    ) -> RecordPage:
+        """Show the journal: a provider's own books do not lie."""
+        await self._reach()
+        moved = [(RequestKind.CHARGE, each, each.ref) for each in self.charges]
+        moved += [(RequestKind.REFUND, each, self.refund_targets[each.ref]) for each in self.refunds]
+        return RecordPage(
+            records=tuple(
+                ProviderRecord(
+                    kind=kind,
+                    provider_ref=each.ref,
+                    charge_ref=charge_ref,
+                    business_key=each.business_key,
+                    claim="",
+                    status=OutcomeKind.SUCCEEDED,
+                    amount=each.amount,
+                    at=each.at,
+                )
+                for kind, each, charge_ref in moved
+                if since <= each.at < until
+            )
+        )
 
     async def lookup(self, credentials: Credentials, request: GatewayRequest) -> Outcome | None:
         return await self._read(lambda: self._find(request.business_key, request.provider_ref))
@@ -215,12 +248,7 @@ class Provider:
         return outcome
 
     async def _read(self, find: Callable[[], tuple[Outcome, datetime] | None]) -> Outcome | None:
-        await self.world.pause()
-        if self._down_until is not None and self.world.now < self._down_until:
-            raise CallFailed("503")
-        if self.world.strikes("timeout_before"):
-            await self.world.pause(TIMEOUT_S)
-            raise CallFailed("timed out")
+        await self._reach()
         found = find()
         if found is None:
             return None
@@ -229,6 +257,14 @@ class Provider:
             return None
         await self.world.pause()
         return outcome
+
+    async def _reach(self) -> None:
+        await self.world.pause()
+        if self._down_until is not None and self.world.now < self._down_until:
+            raise CallFailed("503")
+        if self.world.strikes("timeout_before"):
+            await self.world.pause(TIMEOUT_S)
+            raise CallFailed("timed out")
 
     def _once(self, key: str, act: Callable[[], Outcome]) -> Outcome:
         kept = self._answers.get(key)

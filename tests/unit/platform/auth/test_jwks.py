@@ -63,7 +63,7 @@ async def test_cached_keys_serve_while_the_issuer_is_down_for_ten_minutes_but_no
         for _ in range(600):
             seconds.move(1)
             assert await keys.find("one")
-        await asyncio.sleep(0.05)  # what is fetched behind the scenes lands
+        await asyncio.sleep(1)  # what is fetched behind the scenes lands, on a busy machine too
         assert 2 <= len(server.asked) <= 1 + 600 // 10
         seconds.move(3_000)
         with pytest.raises(KeysUnavailable):
@@ -79,11 +79,11 @@ async def test_an_issuer_that_hangs_is_waited_for_once_and_then_fetched_behind_t
         server.answer = lambda _: (503, {})
         seconds.move(300)
         assert await keys.find("one")
-        server.delay_s = 0.3
+        server.delay_s = 3
         seconds.move(10)
-        async with asyncio.timeout(0.1):
+        async with asyncio.timeout(2):
             assert await keys.find("one")
-        await asyncio.sleep(0.35)
+        await asyncio.sleep(3.5)
 
 
 async def test_no_keys_at_all_lets_nobody_in():
