@@ -1,7 +1,9 @@
 """Who asks: a tenant's API key, its staff, or a user of one of its customers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+from uuid import UUID
 
 from guilder.kernel.ids import CustomerId, TenantId
 
@@ -38,7 +40,8 @@ class Principal:
     """Someone whom we know, in one tenant; a customer's user also in one customer, and reaching no other.
 
     `subject` is a key's id or `issuer|sub`; a scope is `subscriptions:write`, `plans:read` or `*`;
-    `mode` is `live`, `test` or `sandbox`.
+    `mode` is `live`, `test` or `sandbox`. `verified_at` is when this person last proved who they are, as far as that is
+    known; a key never does. `session_id` is of whoever came by a cookie of ours.
     """
 
     kind: Kind
@@ -49,6 +52,8 @@ class Principal:
     customer_id: CustomerId | None = None
     organization: str | None = None
     mode: str = "live"
+    verified_at: datetime | None = None
+    session_id: UUID | None = None
 
     def __post_init__(self) -> None:
         # A customer's user without a customer would see the whole tenant: nobody may make one.
