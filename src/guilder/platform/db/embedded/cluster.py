@@ -45,8 +45,9 @@ logging_collector = off
 log_line_prefix = '%m [%p] %q%u@%d '
 log_checkpoints = off
 """
-# Only for tests: a crash of the machine loses the folder.
+# Only for tests: a crash of the machine loses the folder. Several whole houses are up at a time.
 _NOT_DURABLE = """
+max_connections = 600
 fsync = off
 synchronous_commit = off
 full_page_writes = off
