@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from guilder.kernel.errors import Invalid, Malformed
+from guilder.platform.cards import looks_like_card
 from guilder.platform.http import parsing
-from guilder.platform.http.cards import looks_like_card
 
 PLAIN = st.text(st.characters(exclude_characters="\x00", exclude_categories=("Cs",)), max_size=12)
 JSON = st.recursive(

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from guilder.entrypoints.provider import ProviderCannotStart
 from guilder.entrypoints.up import PortTaken
 from guilder.kernel.errors import Refusal
+from guilder.platform.cards import looks_like_card
 from guilder.platform.config import BadSettings
 from guilder.platform.db.embedded import EmbeddedError
 from guilder.platform.db.migrate import MigrationError
@@ -39,6 +40,12 @@ _UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthori
 
 class Polite(TyperGroup):
     """Tells foreseen errors in one sentence, and ends with exit code 1. Anything else is our mistake, and is raised."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # Arguments are read by every process of the machine, and stay in the shell's history.
+        if any(looks_like_card(arg) for arg in args):
+            raise typer.BadParameter("this looks like a card number, and those are never taken")
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:
         try:

@@ -18,6 +18,8 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from guilder.platform.cards import looks_like_card
+
 OWN_PREFIX = "GUILDER_"
 # The test suite and the Makefile speak to each other under this one; the product never reads it.
 TEST_PREFIX = "GUILDER_TEST_"
@@ -314,6 +316,9 @@ def read_settings(*, env_file: Path | None = Path(".env")) -> Settings:
 
 def _refuse_unknown(names: Mapping[str, str | None]) -> None:
     known = {field.upper() for field in Settings.model_fields}
+    for name in sorted(names.keys() & known):
+        if looks_like_card(names[name] or ""):
+            raise BadSettings(f"{name} looks like it holds a card number, and those are never taken.")
     for name in sorted(names.keys() - known - OF_COMMANDS):
         if name.startswith(OWN_PREFIX) and not name.startswith(TEST_PREFIX):
             ours = ", ".join(sorted(each for each in known if each.startswith(OWN_PREFIX)))

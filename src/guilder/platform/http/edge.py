@@ -126,6 +126,7 @@ class EdgeRoute(APIRoute):
 async def _serve(asked: _Asked, parameters: Parameters) -> Response:
     request, rules = asked.request, asked.rules
     incoming.check_length(request, rules.body_max)
+    incoming.check_headers(request)
     asked.version = _version(asked)
     await _identify(asked)
     incoming.check_query(request, known=None if rules.extra_query else parameters.query, lists=parameters.query_lists)
@@ -162,7 +163,7 @@ async def _identify(asked: _Asked) -> None:
     caller = f"caller:{asked.principal.tenant_id}:{asked.principal.actor}"
     taken = await edge.limiter.take(caller, settings.per_principal, asked.rules.cost)
     exchange.headers.update(taken.headers)
-    allow(asked.rules.permission, asked.principal)
+    allow(asked.rules.permission, asked.principal, now=edge.clock.now(), step_up_s=settings.step_up_s)
     enough(taken)
 
 

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers
 
 from guilder.kernel.errors import Unauthenticated
 from guilder.platform.auth.principal import Principal
+from guilder.platform.logging import mask_text
 
 WAIT_MAX_S = 30
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -68,7 +69,8 @@ class Exchange:
 def request_id_of(headers: Headers, made: str) -> str:
     """Keep the client's own id where it is sane, so that both sides can find it."""
     given = headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else made
+    # It is written down everywhere: what looks like a card or a secret is not taken over.
+    return given if _REQUEST_ID.fullmatch(given) and mask_text(given) == given else made
 
 
 def traceparent_of(headers: Headers) -> str | None:

@@ -3,17 +3,25 @@
 import asyncio
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from guilder.kernel.errors import Invalid, Malformed, TooLarge
+from guilder.kernel.errors import Invalid, Malformed, NotFound, TooLarge
+from guilder.platform.cards import looks_like_card
 from guilder.platform.http import parsing
 
 QUERY_MAX_BYTES = 8_000
+# The longest that a path names is a signed link's token.
+PATH_PART_MAX = 1_000
 # CloudEvents in structured and in batched form are JSON under names of their own.
 JSON_TYPES = frozenset({"application/json", "application/cloudevents+json", "application/cloudevents-batch+json"})
+
+
+# What these say is stored with what was asked.
+KEPT_HEADERS = ("Idempotency-Key", "Guilder-Reason")
 
 
 class BodyTooLarge(TooLarge):
@@ -78,6 +86,17 @@ def check_length(request: Request, body_max: int) -> None:
         raise BodyTooLarge(f"the body is larger than {body_max} bytes")
 
 
+def check_headers(request: Request) -> None:
+    """Refuse a card number in a header that is kept.
+
+    :raises Invalid: it says which header
+    """
+    for name in KEPT_HEADERS:
+        for value in request.headers.getlist(name):
+            if looks_like_card(unquote(value)):
+                raise parsing.CardNumberRefused(field=name)
+
+
 async def read_body(request: EdgeRequest, *, body_max: int, timeout_s: float) -> bytes:
     """Read the body into the request, never holding more than `body_max` of it.
 
@@ -132,6 +151,7 @@ def check_query(request: Request, *, known: Iterable[str] | None, lists: frozens
     `known` is None where others may pass (a page that strangers link to).
 
     :raises Invalid: it says which
+    :raises NotFound: a part of the path is longer than anything is called
     """
     if len(request.scope["query_string"]) > QUERY_MAX_BYTES:
         raise QueryTooLong
@@ -146,4 +166,6 @@ def check_query(request: Request, *, known: Iterable[str] | None, lists: frozens
             raise RepeatedParameter(field=name)
         seen.add(name)
     for name, value in request.path_params.items():
+        if len(str(value)) > PATH_PART_MAX:
+            raise NotFound
         parsing.check_text(str(value), name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from guilder.kernel.errors import Invalid, Malformed
-from guilder.platform.http.cards import looks_like_card
+from guilder.platform.cards import looks_like_card
 
 DEPTH_MAX = 32
 # More than any 64-bit number has; what is longer is no number that we know what to do with.
@@ -112,10 +112,15 @@ def _object(pairs: list[tuple[str, Any]]) -> Any:
 
 
 def _int(text: str) -> int | _Wrong:
+    if looks_like_card(text):
+        return _Wrong(CardNumberRefused)
     return int(text) if len(text) <= DIGITS_MAX else _Wrong(NumberTooLong)
 
 
 def _float(text: str) -> float | _Wrong:
+    whole, _, fraction = text.partition(".")
+    if looks_like_card(whole) and not fraction.strip("0"):
+        return _Wrong(CardNumberRefused)
     value = float(text)
     return value if math.isfinite(value) else _Wrong(NumberTooLong)
 

@@ -5,6 +5,6 @@ Never: a secret, a card number, a line break that came from outside.
 """
 
 from guilder.platform.logging.lines import bound, configure, get
-from guilder.platform.logging.masking import MASK, has_card_number, mask, mask_text
+from guilder.platform.logging.masking import MASK, mask, mask_text
 
-__all__ = ["MASK", "bound", "configure", "get", "has_card_number", "mask", "mask_text"]
+__all__ = ["MASK", "bound", "configure", "get", "mask", "mask_text"]

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from guilder.platform import cards
+
 MASK: Final = "[masked]"
 DEPTH_MAX = 8
 ITEMS_MAX = 200
@@ -40,16 +42,13 @@ _SECRET_LOOKS = tuple(
     )
 )
 
-# 13 to 19 digits in any grouping by spaces or dashes, standing alone (not within a UUID); Luhn and the first digit decide.
-_DIGITS = re.compile(r"(?<![0-9A-Za-z])(?<!\d\.)\d(?:[ \u00a0\u2011-]?\d){12,18}(?![0-9A-Za-z])")
-
 
 def mask(value: Any, *, depth: int = 0) -> Any:
     """Return `value` with what looks secret masked, however deep, as plain dictionaries, lists and texts."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
-        return MASK if has_card_number(str(value)) else value
+        return MASK if cards.looks_like_card(str(value)) else value
     if depth >= DEPTH_MAX:
         return "[too deep]"
     if isinstance(value, Mapping):
@@ -69,16 +68,11 @@ def mask_text(text: str) -> str:
     text = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "[cut]"
     for looks in _SECRET_LOOKS:
         text = looks.sub(_without_secret, text)
-    return _DIGITS.sub(_without_card_number, text)
+    return _without_card_numbers(text)
 
 
 def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
-
-
-def has_card_number(text: str) -> bool:
-    """Tell whether a text holds what may be a card number, grouped in any way."""
-    return any(_is_card_number(found.group()) for found in _DIGITS.finditer(text))
 
 
 def _without_secret(found: re.Match[str]) -> str:
@@ -86,14 +80,9 @@ def _without_secret(found: re.Match[str]) -> str:
     return found.groupdict().get("kept", "") + MASK
 
 
-def _without_card_number(found: re.Match[str]) -> str:
-    return MASK if _is_card_number(found.group()) else found.group()
-
-
-def _is_card_number(text: str) -> bool:
-    digits = [int(letter) for letter in text if letter.isdigit()]
-    # Cards begin with 2 to 6; an instant in microseconds (16 digits, from 1) does not.
-    if not 2 <= digits[0] <= 6:
-        return False
-    doubled = (digit * 2 - 9 if digit > 4 else digit * 2 for digit in digits[-2::-2])
-    return (sum(doubled) + sum(digits[-1::-2])) % 10 == 0
+def _without_card_numbers(text: str) -> str:
+    parts, done = [], 0
+    for start, end in cards.spans(text):
+        parts += [text[done:start], MASK]
+        done = end
+    return "".join((*parts, text[done:]))
