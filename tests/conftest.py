@@ -25,6 +25,7 @@ class _Stderr(io.TextIOBase):
 
 
 _cluster = pytest.StashKey[TestCluster]()
+_FIRST = ("scenarios", "simulation", "contracts", "simulated_provider", "rooms", "http")
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -40,6 +41,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if (cluster := config.stash.get(_cluster, None)) is not None:
         cluster.stop()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What starts processes and waits for them goes first: begun last, one worker would end long after the other.
+    items.sort(
+        key=lambda item: next((place for place, each in enumerate(_FIRST) if each in item.path.parts), len(_FIRST))
+    )
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

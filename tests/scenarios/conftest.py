@@ -1,4 +1,4 @@
-"""One installation of real processes for the scenarios of a worker, and a sandbox of its own for each."""
+"""A sandbox of its own for each scenario, in the one installation of real processes that a worker has."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -15,10 +15,11 @@ from tests.support.world import World, a_world
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def installation(
     cluster: DatabaseUrls, worker_id: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
+    """One installation of real processes for every story of a worker; it goes with the last of them."""
     folder: Path = tmp_path_factory.mktemp("installation")
     # A database of its own: its processes would do the work that tests of rooms wait for, and theirs is emptied.
     async with new_database(cluster, f"guilder_{worker_id}_installation") as urls:
@@ -26,7 +27,7 @@ async def installation(
             yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def providers(
     cluster: DatabaseUrls, worker_id: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Providers]:
