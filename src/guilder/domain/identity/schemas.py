@@ -173,7 +173,9 @@ class IssuerPatch(In):
     terms_days: Annotated[int, Field(ge=0, le=365)] | None = None
     credit_note_format: Annotated[str, Text(60)] | None = None
     consolidates: bool | None = None
-    minimum_charges: dict[CurrencyCode, Annotated[int, Field(ge=1, le=MINIMUM_MAX)]] | None = None
+    minimum_charges: Annotated[
+        dict[CurrencyCode, Annotated[int, Field(ge=1, le=MINIMUM_MAX)]] | None, Field(max_length=40)
+    ] = None
 
     def from_wire(self) -> dict[str, object]:
         given = {name: value for name, value in dict(self).items() if value is not None}

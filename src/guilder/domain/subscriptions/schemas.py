@@ -4,6 +4,8 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
+
 from guilder.domain.catalog.model import (
     Alignment,
     AnchorRule,
@@ -15,6 +17,7 @@ from guilder.domain.catalog.model import (
     Unused,
 )
 from guilder.domain.subscriptions.model import RenewalReminders, Status, Subscription, Terms
+from guilder.domain.subscriptions.rules.renewals import DAYS_MAX
 from guilder.kernel.ids import TenantId
 from guilder.kernel.period import Period, Unit
 from guilder.platform.http.fields import IdOf, In, Out
@@ -191,11 +194,15 @@ def _billing(billing: Billing) -> AgreedBillingOut:
     )
 
 
+# Refused by the rule, under a code of its own; here it is published.
+ReminderDays = Annotated[int, Field(json_schema_extra={"minimum": 0, "maximum": DAYS_MAX})]
+
+
 class RenewalRemindersIn(In):
     """How many days before a renewal it is announced: `days` in general, `yearly_days` where a period is a year."""
 
-    days: int = 0
-    yearly_days: int = 7
+    days: ReminderDays = 0
+    yearly_days: ReminderDays = 7
 
     def to_model(self, tenant_id: TenantId) -> RenewalReminders:
         return RenewalReminders(tenant_id=tenant_id, days=self.days, yearly_days=self.yearly_days)

@@ -33,6 +33,7 @@ from guilder.kernel.ids import CustomerId
 from guilder.platform.http.fields import Code, IdOf, In, Instant, Out
 
 EVENTS_MAX = 1_000
+PROPERTY_END = 10**39  # as many digits as the edge reads
 
 
 class CustomerNamedWrongly(Invalid):
@@ -101,18 +102,33 @@ Exactly = Annotated[
     BeforeValidator(_value),
     PlainSerializer(_plain, return_type=str),
     WithJsonSchema(
-        {"anyOf": [{"type": "string", "pattern": NUMBER_PATTERN}, {"type": "integer"}], "examples": ["1.5"]}
+        {
+            "anyOf": [
+                {"type": "string", "pattern": NUMBER_PATTERN},
+                {"type": "integer", "exclusiveMinimum": -int(VALUE_END), "exclusiveMaximum": int(VALUE_END)},
+            ],
+            "examples": ["1.5"],
+        }
     ),
 ]
 Property = Annotated[
     str,
     Field(strict=True, max_length=PROPERTY_VALUE_MAX),
     BeforeValidator(_property),
-    WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "boolean"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "maxLength": PROPERTY_VALUE_MAX},
+                {"type": "integer", "exclusiveMinimum": -PROPERTY_END, "exclusiveMaximum": PROPERTY_END},
+                {"type": "boolean"},
+            ]
+        }
+    ),
 ]
 Properties = Annotated[
     dict[Annotated[str, Field(strict=True, min_length=1, max_length=PROPERTY_NAME_MAX)], Property],
     AfterValidator(_named),
+    Field(json_schema_extra={"maxProperties": PROPERTIES_MAX}),
 ]
 
 

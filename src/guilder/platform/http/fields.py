@@ -34,6 +34,9 @@ METADATA_KEYS_MAX = 50
 METADATA_KEY_MAX = 40
 METADATA_VALUE_MAX = 500
 EMAIL_MAX = 254
+EXACT_MAX = 32  # a sign, 18 digits, a point, 12 digits
+# As text, or the code that a tenant gave.
+ID_MAX = 64
 QUANTITY_MAX = 1_000_000_000
 _CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}")
 _EMAIL = re.compile(r"[^\s@<>(),;:\"\\\[\]\x00-\x20\x7f]{1,64}@[A-Za-z0-9.\-\u0080-\U0010ffff]{1,190}\.[^\s@.]{2,63}")
@@ -111,7 +114,7 @@ class IdOf:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return {"type": "string", "examples": [f"{self.prefix}_01h455vb4pex5vsknk084sn02q"]}
+        return {"type": "string", "maxLength": ID_MAX, "examples": [f"{self.prefix}_01h455vb4pex5vsknk084sn02q"]}
 
     def _read(self, value: object) -> UUID:
         found = value if isinstance(value, UUID) else None
@@ -242,7 +245,9 @@ Exact = Annotated[
     Decimal,
     BeforeValidator(_exact),
     PlainSerializer(_plain, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": f"^{_EXACT.pattern}$", "examples": ["0.0125"]}),
+    WithJsonSchema(
+        {"type": "string", "pattern": f"^{_EXACT.pattern}$", "maxLength": EXACT_MAX, "examples": ["0.0125"]}
+    ),
 ]
 Code = Annotated[str, Field(strict=True, pattern=rf"^{_CODE.pattern}$")]
 Name = Annotated[str, Text(200)]
@@ -253,4 +258,5 @@ Metadata = Annotated[
         Annotated[str, Field(strict=True, max_length=METADATA_VALUE_MAX)],
     ],
     AfterValidator(_metadata),
+    Field(json_schema_extra={"maxProperties": METADATA_KEYS_MAX}),
 ]

@@ -9,6 +9,7 @@ from fastapi.routing import iter_route_contexts
 from guilder.platform.http.edge import EdgeRoute
 from guilder.platform.http.errors import PROBLEM
 from guilder.platform.http.idempotency import HEADER, METHODS
+from guilder.platform.http.incoming import PATH_PART_MAX
 from guilder.platform.http.rules import Rules
 
 Operation = dict[str, Any]
@@ -69,7 +70,7 @@ _PREFER = {
     "name": "Prefer",
     "in": "header",
     "required": False,
-    "schema": {"type": "string", "pattern": "wait=\\d+", "examples": ["wait=10"]},
+    "schema": {"type": "string", "pattern": "^wait=\\d{1,4}$", "examples": ["wait=10"]},
     "description": "Wait up to so many seconds, 30 at most, for what is done in the background.",
 }
 
@@ -116,6 +117,9 @@ def _complete(operation: Operation, method: str, rules: Rules, versions: tuple[s
             "content": {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}},
         }
     parameters = operation.setdefault("parameters", [])
+    for each in parameters:
+        if each["in"] == "path" and each["schema"].get("type") == "string":
+            each["schema"].setdefault("maxLength", PATH_PART_MAX)
     parameters.append(
         {
             "name": "Guilder-Version",

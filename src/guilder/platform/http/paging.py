@@ -10,7 +10,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from guilder.kernel.errors import Malformed
 from guilder.kernel.page import LIMIT_DEFAULT, LIMIT_MAX, PageQuery
@@ -73,7 +73,13 @@ def _digits(value: object) -> object:
     return value
 
 
-Limit = Annotated[int, BeforeValidator(_digits), Query(ge=1, le=LIMIT_MAX, description="How many, at most.")]
+Limit = Annotated[
+    int,
+    # The number's bounds stand beside the number: behind a function they are checked, but published under no name.
+    Field(ge=1, le=LIMIT_MAX),
+    BeforeValidator(_digits),
+    Query(description="How many, at most."),
+]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_MAX, description="`page.next_cursor` of the page before.")]
 
 
