@@ -17,6 +17,7 @@ from guilder.platform.http.limits import InProcess
 from guilder.platform.http.settings import Allowance
 
 TENANT = TenantId(uuid4())
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
 
 
 def a_principal(kind: Kind = Kind.API_KEY, role: Role = Role.ADMIN, *scopes: str) -> Principal:
@@ -26,7 +27,7 @@ def a_principal(kind: Kind = Kind.API_KEY, role: Role = Role.ADMIN, *scopes: str
 
 def is_allowed(permission: Permission, principal: Principal) -> bool:
     try:
-        allow(permission, principal)
+        allow(permission, principal, now=NOW)
     except Forbidden:
         return False
     return True

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from guilder.kernel import errors
 from guilder.kernel.errors import Refusal
+from guilder.platform.auth.permission import StepUpRequired
 from guilder.platform.db.database import CLASHES, GONE
 
 PROBLEM = "application/problem+json"
@@ -123,6 +124,8 @@ def from_refusal(refusal: Refusal, request_id: str) -> Response:
         headers["Retry-After"] = str(refusal.retry_after_s)
     if isinstance(refusal, errors.Unauthenticated):
         headers["WWW-Authenticate"] = 'Bearer realm="guilder"'
+    if isinstance(refusal, StepUpRequired):  # as RFC 9470 says it
+        headers["WWW-Authenticate"] = f'Bearer error="insufficient_user_authentication", max_age={refusal.within_s}'
     return problem(
         status=status_of(refusal),
         code=refusal.code,

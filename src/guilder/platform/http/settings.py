@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
+from guilder.platform.auth.permission import STEP_UP_S
+
 NEWEST_VERSION = "2026-11-21"
 
 
@@ -34,6 +36,8 @@ class HttpSettings:
     request_timeout_s: float = 60
     body_timeout_s: float = 20
     check_timeout_s: float = 2
+    # How lately a person must have proven who they are, for what asks for that (`Permission.steps_up`).
+    step_up_s: int = STEP_UP_S
     versions: tuple[str, ...] = field(default=(NEWEST_VERSION,))
 
     def __post_init__(self) -> None:
