@@ -8,7 +8,7 @@ import asyncpg
 
 from guilder.kernel.event import Event, Message
 from guilder.kernel.ids import TenantId
-from guilder.platform.bus import codec
+from guilder.platform.bus import codec, store
 from guilder.platform.bus.reactions import Reactions
 from guilder.platform.bus.waves import waves
 from guilder.platform.db.clocks import ClockDomain, TenantClocks
@@ -35,7 +35,8 @@ class Handling:
         The transaction sees the rows' tenants; afterwards it may see fewer. Rows of a tenant that has no clock any more
         (a sandbox that was thrown away) concern nobody.
         """
-        heard = [row for row in rows if self.reactions.of(group, row["name"])]
+        hears_rows = self.reactions.hears_rows(group)
+        heard = [row for row in rows if self.reactions.of(group, row["name"]) and (hears_rows or _is_public(row))]
         if not heard:
             return
         tenants = {row["tenant_id"] for row in heard}
@@ -50,11 +51,12 @@ class Handling:
         if tx.tenants != tenants:
             await tx.narrow(tenants)
         hears_all = self.reactions.hears_all(group)
-        types = codec.known_types() if hears_all else self.reactions.types(group)
+        hears_rows = self.reactions.hears_rows(group)
+        types = codec.known_types() if hears_all and not hears_rows else self.reactions.types(group)
         try:
             # Whoever hears everything hears it in one list, in order.
             for name, wave in waves(rows, key=_key, name=_everything if hears_all else _name):
-                messages = [to_message(row, types) for row in wave]
+                messages = wave if hears_rows else [to_message(row, types) for row in wave]
                 for reaction in self.reactions.of(group, name):
                     await reaction.handler(tx, messages, now=domain.now)
             # Before the next clock's tenants are in sight instead of these.
@@ -84,6 +86,10 @@ def _unknown(row: Row) -> codec.UnknownEvent:
         event_version=row["version"],
         body=codec.decode_body(row["payload"]),
     )
+
+
+def _is_public(row: Row) -> bool:
+    return row["topic"] not in store.PRIVATE_TOPICS
 
 
 def _key(row: Row) -> Any:

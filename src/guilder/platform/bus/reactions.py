@@ -8,6 +8,7 @@ from enum import StrEnum
 from guilder.kernel.event import Event
 
 # async (tx: Tx, messages: Sequence[Message[E]], *, now: datetime) -> None
+# One that hears rows: async (tx: Tx, rows: Sequence[Row], *, now: datetime) -> None
 Handler = Callable[..., Awaitable[None]]
 
 
@@ -31,12 +32,16 @@ class Start(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """`group` hears `event` by `handler`, which is given a batch. `event=Event` hears everything, from every topic."""
+    """`group` hears `event` by `handler`, which is given a batch. `event=Event` hears everything, from every topic.
+
+    With `hears_rows` it is given the log's rows just as they are written there, and those of private topics, too.
+    """
 
     group: str
     event: type[Event]
     handler: Handler
     after_death: AfterDeath = AfterDeath.GO_ON
+    hears_rows: bool = False
 
     @property
     def hears_all(self) -> bool:
@@ -53,6 +58,8 @@ class Reactions:
         for group, members in self._by_group.items():
             # Everything is heard in one list and in order; single events in waves: one group cannot be both.
             assert len({member.hears_all for member in members}) == 1, f"group {group} hears all and also single events"
+            assert len({member.hears_rows for member in members}) == 1, f"group {group} hears rows and also events"
+            assert members[0].hears_all or not members[0].hears_rows, f"group {group} hears rows, and so all of them"
         self._starts = dict(starts or {})
         assert set(self._starts) <= set(self._by_group), "a start is declared for a group that hears nothing"
 
@@ -70,6 +77,9 @@ class Reactions:
 
     def hears_all(self, group: str) -> bool:
         return all(each.hears_all for each in self._by_group[group])
+
+    def hears_rows(self, group: str) -> bool:
+        return all(each.hears_rows for each in self._by_group[group])
 
     def patterns(self, group: str) -> list[str]:
         """Return the topics of a group as LIKE patterns: "gateway.{gateway}.requests" is "gateway.%.requests"."""

@@ -13,6 +13,10 @@ from guilder.platform.db.tx import Row, Tx
 ANNOUNCED = "guilder_announced"
 SEQUENCED = "guilder_sequenced"
 
+# What only the audit hears: calls over HTTP, and changes of settings. Neither the feed nor webhooks tell of them.
+PRIVATE_TOPICS = ("audit.calls", "audit.rows")
+_PUBLIC = "topic <> all ('{" + ",".join(PRIVATE_TOPICS) + "}')"
+
 # What definer functions raise when a cursor is not where it was.
 MOVED_SQLSTATE = "GB001"
 
@@ -330,7 +334,7 @@ async def feed(tx: Tx, tenant_id: TenantId, reached: Mapping[tuple[str, int], in
                             where l.tenant_id = $1 and l.topic = h.topic and l.partition = h.partition
                               and l.position > coalesce(r.reached, 0) and l.day >= x.first_day
                             order by l.position limit $5) as n
-                     where h.position > coalesce(r.reached, 0)) as s
+                     where h.position > coalesce(r.reached, 0) and h.{_PUBLIC}) as s
              order by reach, topic, partition, position
              limit $5""",
         tenant_id,
@@ -351,8 +355,15 @@ async def event(tx: Tx, tenant_id: TenantId, event_id: UUID) -> Row | None:
 
     A sandbox's ids are dated by its own clock, its rows by the wall's.
     """
-    named = f"select {COLUMNS} from platform.log where tenant_id = $1 and event_id = $2 and position is not null"
+    named = f"select {COLUMNS} from platform.log where tenant_id = $1 and event_id = $2 and position is not null and {_PUBLIC}"
     # Capped: whoever asks may have made the id up, and 48 bits reach beyond the year 9999.
     dated = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(event_id.int >> 80, 2**45))).date()
     found = await tx.fetchrow(f"{named} and day between $3::date - 1 and $3::date + 1", tenant_id, event_id, dated)
     return found or await tx.fetchrow(named, tenant_id, event_id)
+
+
+async def pseudonymise(tx: Tx, subject_id: UUID, old: str, new: str, after: date | None) -> date | None:
+    found: date | None = await tx.fetchval(
+        "select platform.log_pseudonymise($1, $2, $3, $4, $5)", tx.tenant_id, subject_id, old, new, after
+    )
+    return found

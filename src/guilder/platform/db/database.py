@@ -40,13 +40,19 @@ GONE = (
 # The number of the newest migration whose tables this code keeps in line by itself: triggers do it for a release before.
 SCHEMA = 42
 
-# One round trip opens a transaction: the role that cannot bypass row-level security, whose rows it sees, who acts.
+# One round trip opens a transaction: the role that cannot bypass row-level security, whose rows it sees, who acts, and
+# in answer to which request: triggers that tell of changes know no more.
 _OPEN = f"""select set_config('role', $1, true), set_config('guilder.tenants', $2, true),
-                   set_config('guilder.actor', $3, true), set_config('guilder.schema', '{SCHEMA}', true)"""
+                   set_config('guilder.actor', $3, true), set_config('guilder.request_id', $4, true),
+                   set_config('guilder.schema', '{SCHEMA}', true)"""
 
 
 # How many transactions this task has open: a call to the outside asserts that it is none.
 _open_here: ContextVar[int] = ContextVar("open_transactions", default=0)
+
+
+# What is to happen in every transaction that this task opens from here on, its way in not knowing them: told of each.
+riding: ContextVar[Callable[[Tx], None] | None] = ContextVar("riding", default=None)
 
 
 def in_transaction() -> bool:
@@ -121,8 +127,10 @@ class Database:
             await transaction.start()
             _open_here.set(_open_here.get() + 1)
             try:
-                await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor)
+                await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor, request_id or "")
                 tx = Tx(connection, seen, actor, request_id, traceparent, _vault=self.vault)  # type: ignore[arg-type]
+                if (rider := riding.get()) is not None:
+                    rider(tx)
                 yield tx
                 if keep:
                     await tx.run_hooks()
