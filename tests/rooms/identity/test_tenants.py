@@ -114,6 +114,7 @@ async def test_definer_functions_answer_with_ids_and_no_more(database, database_
         "sandboxes",
         "advancing",
         "sandboxes_of",
+        "find_notified",
     }
     assert {row["result"] for row in rows} == {"TABLE(tenant_id uuid, id uuid)"}
 

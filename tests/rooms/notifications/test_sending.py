@@ -298,3 +298,16 @@ async def test_a_batch_of_several_tenants_writes_in_each_ones_name(ground, datab
     await ground.runner.drain()
     sent = {mail["To"].addresses[0].addr_spec: mail["From"].addresses[0].display_name for mail in ground.inbox.mails}
     assert sent == {"ada@lovelace.example": "Northwind", "bob@southwind.example": "Southwind"}
+
+
+@pytest.mark.shows("fault G4")
+async def test_mail_of_a_suspended_tenant_waits_and_goes_out_when_it_is_back(make_ground):
+    ground = await make_ground(mode=Mode.LIVE)
+    async with ground.tx() as tx:
+        await identity.suspend_tenant(tx, reason="unpaid", now=NOW)
+    await ground.tell(a_message(ground.customer))
+    assert ground.inbox.mails == []
+    async with ground.tx() as tx:
+        await identity.resume_tenant(tx, reason="paid", now=NOW)
+    await ground.runner.drain()
+    assert len(ground.inbox.mails) == 1

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from standardwebhooks import Webhook
 
+from guilder.domain.identity import service as identity
 from guilder.domain.webhooks import service as webhooks
 from guilder.domain.webhooks.model import Reason, Status
 from guilder.domain.webhooks.rules import schedule
@@ -273,3 +274,19 @@ async def test_goes_nowhere_on_this_machine_from_production(make_ground):
 
 async def _silent(writer):
     await asyncio.sleep(30)
+
+
+@pytest.mark.shows("fault G4")
+async def test_of_a_suspended_tenant_waits_and_is_sent_when_it_is_back(ground):
+    endpoint, _ = await ground.an_endpoint()
+    await ground.hear(ground.an_event())
+    async with ground.tx() as tx:
+        await identity.suspend_tenant(tx, reason="unpaid", now=NOW)
+    await ground.hear(ground.an_event())
+    await ground.send()
+    assert ground.receiver.got == []
+    async with ground.tx() as tx:
+        await identity.resume_tenant(tx, reason="paid", now=NOW)
+    await ground.send()
+    assert {each.status for each in await ground.deliveries(endpoint)} == {Status.DELIVERED}
+    assert len(ground.receiver.got) == 2

@@ -12,6 +12,7 @@ import hmac
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import obstore
@@ -75,6 +76,45 @@ class Files:
             await obstore.put_async(self._store, _checked(path), content, attributes=attributes)
         except (BaseError, OSError) as error:
             raise FilesUnavailable(_kind_of(error)) from error
+
+    async def put_stream(self, path: str, content: BinaryIO, *, content_type: str) -> None:
+        """Write what `content` holds from where it stands, in parts: for what is too large to be held.
+
+        :raises FilesUnavailable: the storage does not take it now
+        """
+        attributes = None if self.is_served_by_us else {"Content-Type": content_type}
+        try:
+            await obstore.put_async(self._store, _checked(path), content, attributes=attributes)
+        except (BaseError, OSError) as error:
+            raise FilesUnavailable(_kind_of(error)) from error
+
+    async def delete(self, path: str) -> None:
+        """Remove a file; one that is not there is no error.
+
+        :raises FilesUnavailable: the storage does not answer now
+        """
+        try:
+            await obstore.delete_async(self._store, _checked(path))
+        except (NotFoundError, FileNotFoundError):
+            return
+        except (BaseError, OSError) as error:
+            raise FilesUnavailable(_kind_of(error)) from error
+
+    async def delete_under(self, folder: str) -> int:
+        """Remove every file whose path begins with `<folder>/`; return how many there were.
+
+        :raises FilesUnavailable: the storage does not answer now
+        """
+        removed = 0
+        try:
+            async for found in obstore.list(self._store, prefix=_checked(folder)):
+                for each in found:
+                    if each["path"].startswith(f"{folder}/"):
+                        await self.delete(each["path"])
+                        removed += 1
+        except (BaseError, OSError) as error:
+            raise FilesUnavailable(_kind_of(error)) from error
+        return removed
 
     async def get(self, path: str) -> bytes:
         """Read a whole file.

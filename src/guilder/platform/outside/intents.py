@@ -45,7 +45,10 @@ class NewIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """An intent as a performer meets it. `step` is the one it stands at now; `attempts` counts this one too."""
+    """An intent as a performer meets it. `step` is the one it stands at now; `attempts` counts this one too.
+
+    `is_held`: nothing of its tenant goes out now. What was called before is recorded; nothing is called.
+    """
 
     tenant_id: TenantId
     id: UUID
@@ -55,6 +58,7 @@ class Intent:
     step: str
     attempts: int
     fence: int
+    is_held: bool = False
 
     @property
     def ref(self) -> Ref:

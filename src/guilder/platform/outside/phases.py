@@ -85,8 +85,10 @@ class Phases:
         async def work(tx: Tx) -> list[Ready]:
             intents = await _held(tx, claims)
             ready: list[Ready] = []
-            changes: list[Change] = []
-            for domain, performer, group in await self._groups(tx, intents, key=lambda each: each):
+            # Claimed a moment before its tenant was held: it was not called, so it has not been tried either.
+            changes = [_kept(each, attempts=each.attempts - 1) for each in intents if each.is_held]
+            free = [each for each in intents if not each.is_held]
+            for domain, performer, group in await self._groups(tx, free, key=lambda each: each):
                 await _see(tx, domain.tenants)
                 loaded, idle = await _load_group(tx, performer, group, domain.now)
                 ready += loaded
@@ -101,13 +103,17 @@ class Phases:
         claims = [_claim_of(each.intent) for each in done]
 
         async def work(tx: Tx) -> list[Ready]:
-            ours = {intent.ref for intent in await _held(tx, claims)}
+            ours = {intent.ref: intent for intent in await _held(tx, claims)}
             for late in (each.intent for each in done if each.intent.ref not in ours):
                 # Whoever took it over repeats the call with the same key, and will record what we saw.
                 _log.warning("outcome_dropped", intent_id=str(late.id), kind=late.kind, fence=late.fence)
             ready: list[Ready] = []
             changes: list[Change] = []
-            kept = [each for each in done if each.intent.ref in ours]
+            kept = [
+                replace(each, intent=replace(each.intent, is_held=ours[each.intent.ref].is_held))
+                for each in done
+                if each.intent.ref in ours
+            ]
             for domain, performer, group in await self._groups(tx, kept, key=lambda each: each.intent):
                 await _see(tx, domain.tenants)
                 moved, settled = await self._record_group(tx, performer, group, domain.now)
@@ -126,7 +132,9 @@ class Phases:
         assert len(verdicts) == len(done), performer.kind
         settled = [(each.intent, verdict) for each, verdict in zip(done, verdicts, strict=True)]
         moved = [replace(intent, step=v.step, attempts=1) for intent, v in settled if v.kind == "next"]
-        ready, idle = await _load_group(tx, performer, moved, now)
+        ready, idle = await _load_group(tx, performer, [each for each in moved if not each.is_held], now)
+        # Counted as tried, so that whoever takes it up, however much later, looks before it acts.
+        idle += [_kept(each, attempts=1) for each in moved if each.is_held]
         # What has nothing to do at its next step is done; the rest keeps its lease and goes on.
         idle_refs = {(change.claim.tenant_id, change.claim.id) for change in idle}
         changes = [
@@ -192,6 +200,19 @@ def change_of(intent: Intent, verdict: Verdict, performer: AnyPerformer, *, leas
         is_leased=is_leased,
         after_s=after_s,
         reason=reason or None,
+    )
+
+
+def _kept(intent: Intent, *, attempts: int) -> Change:
+    """Give an intent back as it stands: it is taken again when its tenant is held no more."""
+    return Change(
+        claim=_claim_of(intent),
+        state="waiting",
+        step=intent.step,
+        attempts=attempts,
+        is_leased=False,
+        after_s=0.0,
+        reason=None,
     )
 
 

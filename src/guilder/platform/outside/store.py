@@ -134,7 +134,9 @@ async def claim(tx: Tx, destination: str, kinds: Sequence[str], *, limit: int, l
 async def held(tx: Tx, claims: Sequence[Claim]) -> list[Row]:
     """Lock and read the intents whose lease is still ours; whoever is missing was taken over."""
     return await tx.fetch(
-        f"""select {_COLUMNS}, i.fence from platform.intents i
+        f"""select {_COLUMNS}, i.fence,
+                   exists (select from platform.held_tenants h where h.tenant_id = i.tenant_id) as is_held
+              from platform.intents i
               join unnest($1::uuid[], $2::uuid[], $3::bigint[]) as mine (tenant_id, id, fence)
                 on (i.tenant_id, i.id, i.fence) = (mine.tenant_id, mine.id, mine.fence)
              where i.state = 'waiting' and i.is_leased order by i.tenant_id, i.id for update of i""",

@@ -1,21 +1,24 @@
 """Tenants and their sandboxes."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from guilder.domain.identity import store
 from guilder.domain.identity.events import TenantChanged, TenantCreated, TenantResumed, TenantSuspended
 from guilder.domain.identity.model import Address, ApiKey, Issuer, Mode, Role, Tenant, TenantStatus
 from guilder.domain.identity.rules.zones import checked_zone
 from guilder.domain.identity.service.api_keys import mint_for
+from guilder.domain.identity.store import tenancy as rows
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import TenantId
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
+from guilder.platform.outside import intents
 
 SANDBOXES_MAX = 100
 _SUFFIX_BYTES = 4
@@ -31,6 +34,10 @@ class TooManySandboxes(Conflict):
     """This tenant has as many sandboxes as it may have."""
 
     code = "too_many_sandboxes"
+
+
+class _Follow(Protocol):
+    async def __call__(self, tx: Tx, *, sandboxes: Sequence[TenantId]) -> list[TenantId]: ...
 
 
 class NewSandbox(NamedTuple):
@@ -89,8 +96,11 @@ async def create_sandbox(tx: Tx, *, name: str, starts_at: datetime | None, now: 
     is one.
 
     :raises TooManySandboxes: the limit is reached
+    :raises NotFound: the tenant was suspended meanwhile, and whatever is a sandbox of it with it
     """
-    parent = await tenant(tx)
+    parent = await _locked(tx)
+    if parent.status is not TenantStatus.ACTIVE:
+        raise NotFound("there is no such tenant")
     root_id = parent.root_id or parent.tenant_id
     if await store.sandbox_count(tx, root_id) >= SANDBOXES_MAX:
         raise TooManySandboxes(f"a tenant has {SANDBOXES_MAX} sandboxes at most")
@@ -154,13 +164,20 @@ async def change_tenant(tx: Tx, *, name: str | None, time_zone: str | None, now:
 
 
 async def suspend_tenant(tx: Tx, *, reason: str, now: datetime) -> Tenant:
-    """Shut a tenant out: its keys and tokens count no more, and nothing of it falls due. Twice changes nothing."""
+    """Shut a tenant out, and its sandboxes with it. Twice changes nothing.
+
+    Its keys and tokens count no more, nothing of it falls due, and nothing goes out for it: no charge, no mail, no
+    webhook. What was asked of providers before is still recorded. docs/operations/suspension.md says what stops when.
+    """
     before = await _locked(tx)
     if before.status is TenantStatus.SUSPENDED:
         return before
     after = replace(before, status=TenantStatus.SUSPENDED)
     await store.save_tenant(tx, after, reason=reason)
     outbox.announce(tx, [TenantSuspended(tenant_id=after.tenant_id, reason=reason)], now=now)
+    if not after.is_sandbox:
+        told = partial(TenantSuspended, reason=reason)
+        await _with_sandboxes(tx, after, partial(rows.suspend_with_root, reason=reason), told, now=now)
     return after
 
 
@@ -172,7 +189,27 @@ async def resume_tenant(tx: Tx, *, reason: str, now: datetime) -> Tenant:
     after = replace(before, status=TenantStatus.ACTIVE)
     await store.save_tenant(tx, after, reason=reason)
     outbox.announce(tx, [TenantResumed(tenant_id=after.tenant_id)], now=now)
+    if not after.is_sandbox:
+        await _with_sandboxes(tx, after, partial(rows.resume_with_root, reason=reason), TenantResumed, now=now)
+    # What waited for it is taken at once.
+    tx.wake(intents.CHANNEL)
     return after
+
+
+async def _with_sandboxes(
+    tx: Tx, root: Tenant, follow: _Follow, event: Callable[..., TenantSuspended | TenantResumed], *, now: datetime
+) -> None:
+    """Have the sandboxes of a locked tenant follow it, until none is left that was made meanwhile."""
+    while not tx.tenants.issuperset(found := await rows.sandboxes_of(tx, root.tenant_id)):
+        await tx.narrow({root.tenant_id, *found})
+        changed = await follow(tx, sandboxes=found)
+        times = await store.sandbox_times(tx, changed)
+        for each in changed:
+            outbox.announce(tx, [event(tenant_id=each)], now=times.get(each, now))
+    if len(tx.tenants) > 1:
+        # What is told of sandboxes is written while they are in sight.
+        await tx.run_hooks()
+        await tx.narrow({root.tenant_id})
 
 
 async def _locked(tx: Tx) -> Tenant:

@@ -56,9 +56,36 @@ async def lock_tenant(tx: Tx) -> Tenant | None:
     return _tenant(row) if row else None
 
 
+async def sandboxes_of(tx: Tx, root_id: TenantId) -> list[TenantId]:
+    rows = await tx.fetch("select tenant_id from identity.sandboxes_of($1)", root_id)
+    return [TenantId(row["tenant_id"]) for row in rows]
+
+
+async def suspend_with_root(tx: Tx, *, sandboxes: Sequence[TenantId], reason: str) -> list[TenantId]:
+    """Suspend those of these sandboxes that are not yet; return which."""
+    rows = await tx.fetch(
+        """update identity.tenants set status = 'suspended', status_reason = $2, follows_root = true
+            where tenant_id = any($1::uuid[]) and status = 'active' returning tenant_id""",
+        sorted(sandboxes),
+        reason,
+    )
+    return [TenantId(row["tenant_id"]) for row in rows]
+
+
+async def resume_with_root(tx: Tx, *, sandboxes: Sequence[TenantId], reason: str) -> list[TenantId]:
+    """Let those of these sandboxes in again that were suspended because their root was; return which."""
+    rows = await tx.fetch(
+        """update identity.tenants set status = 'active', status_reason = $2, follows_root = false
+            where tenant_id = any($1::uuid[]) and status = 'suspended' and follows_root returning tenant_id""",
+        sorted(sandboxes),
+        reason,
+    )
+    return [TenantId(row["tenant_id"]) for row in rows]
+
+
 async def save_tenant(tx: Tx, tenant: Tenant, *, reason: str = "") -> None:
     await tx.execute(
-        """update identity.tenants set name = $2, time_zone = $3, status = $4, status_reason = $5
+        """update identity.tenants set name = $2, time_zone = $3, status = $4, status_reason = $5, follows_root = false
             where tenant_id = $1""",
         tenant.tenant_id,
         tenant.name,
