@@ -7,7 +7,8 @@ import pytest
 
 from guilder.kernel import ids
 from guilder.platform.auth.permission import PUBLIC
-from guilder.platform.http.app import UnguardedRoute, refuse_unguarded
+from guilder.platform.http.access import AccessTable
+from guilder.platform.http.guarding import UnguardedRoute, guards_of
 from guilder.platform.http.router import Router
 from tests.support.database import DatabaseUrls, new_database
 from tests.support.edge import LIVE_NOW, PUBLIC_URL, SANDBOX_NOW, Toy, a_key, serve_toy
@@ -191,15 +192,15 @@ async def test_a_caller_may_wait_for_what_is_done_in_the_background(toy: Toy):
     await worker()
 
 
-def test_a_route_without_a_permission_does_not_start():
-    with pytest.raises(TypeError, match="permission"):
-        Router().get("/open")  # type: ignore[call-arg]
+def test_a_permission_is_said_in_the_table_and_nowhere_else():
+    with pytest.raises(TypeError, match="wiring/access"):
+        Router().get("/open", permission=PUBLIC)
 
 
 def test_a_handler_that_would_block_does_not_start():
     with pytest.raises(AssertionError, match="async"):
 
-        @Router().get("/blocking", permission=PUBLIC)
+        @Router().get("/blocking")
         def blocking() -> None: ...
 
 
@@ -217,5 +218,5 @@ async def test_no_way_around_the_router_starts(toy: Toy, way: str):
         getattr(router, way)("/x", around)
     app = type(toy.app)(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(router)
-    with pytest.raises(UnguardedRoute):
-        refuse_unguarded(app)
+    with pytest.raises(UnguardedRoute, match="edge"):
+        guards_of(app, AccessTable({}))

@@ -291,7 +291,9 @@ async def test_the_document_says_what_the_edge_does(toy: Toy):
     make = document["paths"]["/api/toys"]["post"]
     assert document["openapi"].startswith("3.1")
     assert {"Idempotency-Key", "Guilder-Version", "Prefer"} <= {each["name"] for each in make["parameters"]}
-    assert make["x-guilder-permission"] == {"scope": "toys:write", "tenant": "billing", "customer": "billing"}
+    assert make["x-guilder-permission"] == {
+        "scope": "toys:write", "tenant": "billing", "customer": "billing", "steps_up": False, "is_audited": False,
+    }  # fmt: skip
     assert make["responses"]["422"]["content"].keys() == {"application/problem+json"}
     assert document["paths"]["/health"]["get"]["security"] == []
     assert set(document["components"]["securitySchemes"]) == {"api_key", "user_token"}

@@ -20,12 +20,13 @@ from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound, Unauthenticated
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.page import page_of
-from guilder.platform.auth.permission import PUBLIC, Permission
 from guilder.platform.auth.principal import Kind, Principal, Role
 from guilder.platform.crypto import KeyRing, new_key
 from guilder.platform.db.clocks import ClockDomain
 from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
+from guilder.platform.http import access
+from guilder.platform.http.access import AccessTable
 from guilder.platform.http.app import build
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.exchange import RequestHead
@@ -42,9 +43,36 @@ PUBLIC_URL = "https://billing.example.com"
 SANDBOX_NOW = datetime.fromisoformat("2031-05-05T05:05:05+00:00")
 LIVE_NOW = datetime.fromisoformat("2026-02-03T04:05:06+00:00")
 
-READ = Permission("toys:read", tenant=Role.MEMBER, customer=Role.MEMBER)
-WRITE = Permission("toys:write", tenant=Role.BILLING, customer=Role.BILLING)
-ADMIN = Permission("toys:write", tenant=Role.ADMIN)
+# Who may do what with toys, as the whole house says it of everything.
+ENDPOINTS = """
+method, path,                     scope,      staff,   customer, public, step_up, audited
+GET,    /api/crash,               toys:read,  member,  member,   -,      -,       -
+POST,   /api/hooks,               -,          -,       -,        yes,    -,       -
+GET,    /api/others,              toys:read,  member,  member,   -,      -,       -
+GET,    /api/page/{token},        -,          -,       -,        yes,    -,       -
+GET,    /api/toys,                toys:read,  member,  member,   -,      -,       -
+POST,   /api/toys,                toys:write, billing, billing,  -,      -,       -
+PUT,    /api/toys,                toys:write, billing, billing,  -,      -,       -
+POST,   /api/toys/refused,        toys:write, billing, billing,  -,      -,       -
+POST,   /api/toys/refused-answer, toys:write, billing, billing,  -,      -,       -
+POST,   /api/toys/slow,           toys:write, billing, billing,  -,      -,       -
+GET,    /api/toys/{toy_id},       toys:read,  member,  member,   -,      -,       -
+DELETE, /api/toys/{toy_id},       toys:write, admin,   -,        -,      yes,     -
+POST,   /api/toys/{toy_id}/wind,  toys:write, billing, billing,  -,      -,       -
+GET,    /api/whoami,              toys:read,  member,  member,   -,      -,       -
+GET,    /docs,                    -,          -,       -,        yes,    -,       -
+GET,    /health,                  -,          -,       -,        yes,    -,       -
+GET,    /metrics,                 -,          -,       -,        yes,    -,       -
+GET,    /openapi.json,            -,          -,       -,        yes,    -,       -
+GET,    /ready,                   -,          -,       -,        yes,    -,       -
+"""
+FIELDS = """
+object,        field,    does, staff,   customer
+ToyIn,         metadata, sets, billing, -
+Line,          amount,   sets, admin,   billing
+GET /api/toys, names,    sets, member,  admin
+ToyOut,        made_at,  sees, billing, -
+"""
 
 ToyId = Annotated[UUID, IdOf("toy")]
 
@@ -133,7 +161,7 @@ def toy_router(doings: Doings) -> Router:
 
 
 def _writes(router: Router, doings: Doings) -> None:
-    @router.post("/toys", permission=WRITE, status_code=201)
+    @router.post("/toys", status_code=201)
     async def make(session: Session, body: ToyIn) -> Envelope[ToyOut]:
         doings.calls += 1
         toy = await insert(session, body)
@@ -152,24 +180,24 @@ def _writes(router: Router, doings: Doings) -> None:
         session.after_commit(later)
         return ok(toy)
 
-    @router.put("/toys", permission=WRITE)
+    @router.put("/toys")
     async def make_elsewhere(session: Session, body: ToyIn) -> Envelope[ToyOut]:
         return ok(await insert(session, body))
 
 
 def _odd_writes(router: Router, doings: Doings) -> None:
-    @router.post("/toys/refused", permission=WRITE)
+    @router.post("/toys/refused")
     async def refuse(session: Session, body: ToyIn) -> Envelope[ToyOut]:
         doings.calls += 1
         await insert(session, body)
         raise Broken(field="name")
 
-    @router.post("/toys/refused-answer", permission=WRITE, response_model=None)
+    @router.post("/toys/refused-answer", response_model=None)
     async def refuse_by_answer(session: Session, body: ToyIn) -> Response:
         await insert(session, body)
         return JSONResponse({"no": True}, 409)
 
-    @router.post("/toys/slow", permission=WRITE, status_code=202)
+    @router.post("/toys/slow", status_code=202)
     async def slow(session: Session, body: ToyIn) -> Envelope[ToyOut]:
         toy = await insert(session, body)
 
@@ -181,13 +209,13 @@ def _odd_writes(router: Router, doings: Doings) -> None:
         session.wait_for(look)
         return ok(toy)
 
-    @router.post("/toys/{toy_id}/wind", permission=WRITE)
+    @router.post("/toys/{toy_id}/wind")
     async def wind(session: Session, toy_id: ToyId) -> Envelope[ToyOut]:
         return ok(await find(session, toy_id))
 
 
 def _reads(router: Router) -> None:
-    @router.get("/toys", permission=READ)
+    @router.get("/toys")
     async def index(
         session: Session, page: PageParams, names: Annotated[list[str] | None, Query()] = None
     ) -> ListEnvelope[ToyOut]:
@@ -201,22 +229,22 @@ def _reads(router: Router) -> None:
         )
         return listed(page_of(rows, page, lambda row: row["id"]), to_wire)
 
-    @router.get("/others", permission=READ)
+    @router.get("/others")
     async def others(session: Session, page: PageParams) -> ListEnvelope[ToyOut]:
         rows = await session.tx.fetch("select * from toys.toy order by id desc limit $1", page.limit + 1)
         return listed(page_of(rows, page, lambda row: row["id"]), to_wire)
 
-    @router.get("/toys/{toy_id}", permission=READ)
+    @router.get("/toys/{toy_id}")
     async def get(session: Session, toy_id: ToyId) -> Envelope[ToyOut]:
         return ok(await find(session, toy_id))
 
 
 def _rest(router: Router) -> None:
-    @router.delete("/toys/{toy_id}", permission=ADMIN, status_code=204)
+    @router.delete("/toys/{toy_id}", status_code=204)
     async def drop(session: Session, toy_id: ToyId) -> None:
         await session.tx.execute("delete from toys.toy where id = $1", toy_id)
 
-    @router.get("/whoami", permission=READ)
+    @router.get("/whoami")
     async def whoami(session: Session) -> Envelope[dict[str, Any]]:
         return ok(
             {
@@ -230,15 +258,15 @@ def _rest(router: Router) -> None:
             }
         )
 
-    @router.get("/crash", permission=READ)
+    @router.get("/crash")
     async def crash(session: Session) -> Envelope[None]:
         raise RuntimeError("secret: sk_live_123")
 
-    @router.post("/hooks", permission=PUBLIC, raw_body=True, body_max=100)
+    @router.post("/hooks", raw_body=True, body_max=100)
     async def hook(visit: Visiting) -> JSONResponse:
         return JSONResponse({"ip": visit.client_ip})
 
-    @router.get("/page/{token}", permission=PUBLIC)
+    @router.get("/page/{token}")
     async def page(token: str) -> HTMLResponse:
         return HTMLResponse("<p>hello", headers=page_headers(nonce="n0nce", frame="https://js.example.com"))
 
@@ -331,6 +359,7 @@ async def serve_toy(urls: DatabaseUrls, *, database_url: str | None = None, **ch
     doings, door = Doings(), Door()
     app = build(
         routers=[toy_router(doings)],
+        access=_table(has_metrics="metrics" in changes),
         authenticate=door,
         clocks=Clocks(_admit_all(door)),
         database=database,
@@ -344,6 +373,11 @@ async def serve_toy(urls: DatabaseUrls, *, database_url: str | None = None, **ch
         finally:
             await admin.close()
     await database.close()
+
+
+def _table(*, has_metrics: bool) -> AccessTable:
+    whole = access.read(ENDPOINTS, FIELDS)
+    return whole if has_metrics else whole.without("/metrics")
 
 
 BUILD_OPTIONS = ("ready_checks", "metrics", "observe", "clock")

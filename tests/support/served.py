@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from guilder.platform.db.database import Database
 from guilder.platform.http.app import build
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import HttpSettings
+from guilder.wiring import access
 from tests.support.ground import RING
 from tests.support.identity_provider import ISSUER, NOW, PARTY, Seconds, SigningKey, claims
 
@@ -73,6 +74,7 @@ async def served(database: Database, routers: Sequence[Router], *, now: datetime
         verifiers = identity.Verifiers(client=outside, monotonic=Seconds())
         app = build(
             routers=routers,
+            access=replace(access.table(), is_partial=True),
             authenticate=identity.Authentication(database, verifiers, clock, customer_of=customers.customer_of),
             clocks=identity.Clocks(clock),
             database=database,

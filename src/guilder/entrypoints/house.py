@@ -19,10 +19,12 @@ from guilder.platform.bus.retry import RetryPolicy
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import Clock, WallClock
 from guilder.platform.config import Settings
+from guilder.platform.db import masters
 from guilder.platform.db.database import Database
 from guilder.platform.db.migrate import pending as pending_migrations
 from guilder.platform.db.vault import Vault
 from guilder.platform.http import app as http
+from guilder.platform.http.access import AccessTable
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import Allowance, HttpSettings
 from guilder.platform.jobs.machine import TimeMachine
@@ -30,9 +32,9 @@ from guilder.platform.jobs.sandboxes import RestCheck
 from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.outside.breaker import BreakerLimits
 from guilder.platform.outside.runner import Runner
-from guilder.wiring import published
+from guilder.wiring import access, published
 from guilder.wiring.performers import CEILINGS, WINDOWS, performers
-from guilder.wiring.ports import Ports, authentication, open_ports
+from guilder.wiring.ports import Ports, authentication, key_source, open_ports
 from guilder.wiring.reactions import REACTIONS
 from guilder.wiring.routers import ROUTERS
 from guilder.wiring.timetable import timetable
@@ -55,6 +57,7 @@ class House:
         """Return the API as it is served."""
         app = http.build(
             routers=self._routers(),
+            access=self._access(),
             authenticate=authentication(self.settings, self.database, self.clock),
             clocks=self.clocks,
             database=self.database,
@@ -106,6 +109,10 @@ class House:
     def _routers(self) -> tuple[Router, ...]:
         published_here = published.router(base_url=self.settings.base_url)
         return (*ROUTERS, published_here, mailbox.router(is_production=self.settings.is_production))
+
+    def _access(self) -> AccessTable:
+        # The mailbox, which shows what would have been sent, is nowhere in production.
+        return access.table().without("/mailbox") if self.settings.is_production else access.table()
 
     def _retry(self) -> RetryPolicy:
         # A sandbox does not come to rest while a message is being tried again: a developer is told sooner.
@@ -165,7 +172,8 @@ async def open_house(settings: Settings, *, clock: Clock | None = None) -> Async
     :raises DatabaseGone: PostgreSQL cannot be reached
     """
     assert settings.database_url is not None, "found, or started, before the house is opened"
-    ports = open_ports(settings)
+    source = key_source(settings)
+    ports = open_ports(settings, await masters.opened(source))
     database = await Database.connect(
         settings.database_url.get_secret_value(),
         direct_url=_reveal(settings.database_direct_url),
@@ -173,9 +181,11 @@ async def open_house(settings: Settings, *, clock: Clock | None = None) -> Async
         vault=Vault(ports.keys),
     )
     wall = clock or WallClock()
+    keeping = asyncio.create_task(masters.keep_fresh(ports.keys, source), name="master keys")
     try:
         yield House(settings, database, ports, wall, identity.Clocks(wall))
     finally:
+        keeping.cancel()
         for gateway in ports.gateways.values():
             await gateway.close()
         await database.close()

@@ -9,7 +9,6 @@ from starlette.responses import JSONResponse
 
 import guilder.domain
 from guilder.kernel.event import Event
-from guilder.platform.auth.permission import PUBLIC
 from guilder.platform.bus import codec
 from guilder.platform.bus.reactions import Reaction
 from guilder.platform.http.router import Router
@@ -85,7 +84,7 @@ def router(*, base_url: str) -> Router:
     """Serve the description of our events, as /openapi.json is that of our requests."""
     served = Router(tags=["events"])
 
-    @served.get("/asyncapi.json", permission=PUBLIC)
+    @served.get("/asyncapi.json")
     async def describe_events() -> JSONResponse:
         """Get the topics and the schemas of the events as AsyncAPI 3."""
         return JSONResponse(asyncapi(base_url=base_url, version=VERSION))

@@ -130,7 +130,7 @@ async def test_a_customers_user_sees_and_changes_itself_only(house, tenant, ask)
     for method, body in (("GET", None), ("PATCH", {"name": "x"})):
         assert (await mine(method, "/api/customers/org_2", body)).status_code == 404
     assert (await mine("POST", "/api/customers", ADA)).json()["code"] == "not_for_customers"
-    assert (await mine("PATCH", "/api/customers/org_1", {"metadata": {}})).json()["code"] == "not_yours"
+    assert (await mine("PATCH", "/api/customers/org_1", {"metadata": {}})).json()["code"] == "field_not_yours"
 
 
 async def test_a_customers_member_may_not_change_it(house, tenant, ask):

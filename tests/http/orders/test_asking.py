@@ -76,7 +76,7 @@ async def test_what_is_the_sellers_to_say_no_customer_says(front, said, path):
     answer = await user("POST", path, {"organization_id": mine.organization_id, "plan_id": plan.code, **said})
     assert (answer.status_code, answer.json()["code"], answer.json()["field"]) == (
         403,
-        "not_yours_to_say",
+        "field_not_yours",
         next(iter(said)),
     )
 

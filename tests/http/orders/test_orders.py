@@ -71,8 +71,8 @@ async def test_a_customers_user_reaches_its_own_customer_and_names_no_price_and_
         return answer.status_code, answer.json().get("code")
 
     own = {"organization_id": mine.organization_id, "plan_id": plan.code}
-    assert await post("/api/subscriptions", **own, trial_days=99) == (403, "not_yours_to_say")
-    assert await post("/pay", customer=mine.organization_id, amount=1, currency="EUR") == (403, "not_yours_to_say")
+    assert await post("/api/subscriptions", **own, trial_days=99) == (403, "field_not_yours")
+    assert await post("/pay", customer=mine.organization_id, amount=1, currency="EUR") == (403, "field_not_yours")
     assert (await post("/api/subscriptions", organization_id=theirs.organization_id, plan_id=plan.code))[0] == 404
     assert (await post("/pay", customer=theirs.organization_id, product="film"))[0] == 404
     assert (await post("/api/subscriptions", **own))[0] == 201
@@ -97,7 +97,7 @@ async def test_what_another_customer_agreed_to_pay_again_and_again_is_not_listed
     assert made.status_code == 201, made.text
     user = front.served.user_of(mine.organization_id, role="admin")
     listed = await user("GET", "/api/plans?archived=true")
-    assert (listed.status_code, listed.json().get("code")) == (403, "not_for_customers"), listed.text
+    assert (listed.status_code, listed.json().get("code")) == (403, "field_not_yours"), listed.text
     assert "Only for Grace" not in (await user("GET", "/api/plans")).text
     assert "Only for Grace" in (await front.ask("GET", "/api/plans?archived=true")).text
 

@@ -23,17 +23,10 @@ from guilder.domain.entitlements.schemas import (
     settings_to_wire,
     to_wire,
 )
-from guilder.platform.auth.permission import Permission
-from guilder.platform.auth.principal import Role
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
-
-READ = Permission("entitlements:read", tenant=Role.MEMBER, customer=Role.MEMBER)
-READ_ALL = Permission("entitlements:read", tenant=Role.MEMBER)
-WRITE = Permission("entitlements:write", tenant=Role.BILLING)
-SET = Permission("entitlements:write", tenant=Role.ADMIN)
 
 CustomerPath = Annotated[
     str, Path(alias="organization_id", max_length=255, description="The organization id, `cus_…` or a UUID.")
@@ -43,35 +36,35 @@ CodePath = Annotated[str, Path(max_length=64)]
 router = Router(prefix="/api", tags=["entitlements"])
 
 
-@router.get("/entitlements/{organization_id}", permission=READ)
+@router.get("/entitlements/{organization_id}")
 async def get_entitlements(session: Session, customer: CustomerPath) -> Envelope[EntitlementsOut]:
     """Say what a customer may use now: eligible or blocked, features, limits, content."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
     return ok(to_wire(found))
 
 
-@router.get("/entitlements/{organization_id}/content/{code}", permission=READ)
+@router.get("/entitlements/{organization_id}/content/{code}")
 async def get_content_access(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[ContentAccessOut]:
     """Say whether a customer may use a product that is sold once, and until when."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, code=code, now=session.now)
     return ok(content_to_wire(found, code))
 
 
-@router.get("/entitlements/{organization_id}/features/{code}", permission=READ)
+@router.get("/entitlements/{organization_id}/features/{code}")
 async def get_feature_access(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[FeatureAccessOut]:
     """Say whether a customer's plans have a feature, and with which value."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
     return ok(feature_to_wire(found, code))
 
 
-@router.get("/entitlements/{organization_id}/limits/{code}", permission=READ)
+@router.get("/entitlements/{organization_id}/limits/{code}")
 async def get_limit(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[LimitAccessOut]:
     """Say how much of a limit is left in this period, and whether more may be used now."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
     return ok(limit_to_wire(found, code))
 
 
-@router.post("/entitlements/{organization_id}/readmit", permission=WRITE)
+@router.post("/entitlements/{organization_id}/readmit")
 async def readmit(session: Session, customer: CustomerPath, body: ReadmitIn) -> Envelope[EntitlementsOut]:
     """Let a customer in again in spite of a payment that it disputes, or whose dispute was lost."""
     found = await customers.find(session.tx, text=customer)
@@ -79,19 +72,19 @@ async def readmit(session: Session, customer: CustomerPath, body: ReadmitIn) -> 
     return ok(to_wire(await service.standing(session.tx, text=customer, now=session.now)))
 
 
-@router.get("/entitlement-settings", permission=READ_ALL)
+@router.get("/entitlement-settings")
 async def get_settings(session: Session) -> Envelope[SettingsOut]:
     return ok(settings_to_wire(await service.settings(session.tx)))
 
 
-@router.put("/entitlement-settings", permission=SET)
+@router.put("/entitlement-settings")
 async def set_settings(session: Session, body: SettingsIn) -> Envelope[SettingsOut]:
     """Say whether a disputed payment shuts its customer out."""
     wanted = Settings(tenant_id=session.tenant_id, blocks_on_dispute=body.blocks_on_dispute)
     return ok(settings_to_wire(await service.set_settings(session.tx, settings=wanted, now=session.now)))
 
 
-@router.get("/blocked", permission=READ_ALL)
+@router.get("/blocked")
 async def list_blocked(session: Session, page: PageParams) -> ListEnvelope[BlockedOut]:
     """List the customers who are shut out, and why."""
     return listed(await service.blocked(session.tx, query=page), blocked_to_wire)

@@ -21,16 +21,12 @@ from guilder.domain.gateways.schemas import (
 )
 from guilder.kernel.errors import Conflict, Invalid, Malformed, Unauthenticated, Unavailable
 from guilder.kernel.ids import Ref
-from guilder.platform.auth.permission import PUBLIC, Permission
-from guilder.platform.auth.principal import Role
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session, Visit, Visiting
 from guilder.platform.outside.intents import CallFailed
 
-READ = Permission("gateways:read")
-WRITE = Permission("gateways:write", tenant=Role.ADMIN)
 NOTICE_MAX = 1_000_000
 SIMULATED = "simulated"
 
@@ -79,13 +75,13 @@ class NoticeUnreadable(Malformed):
     code = "webhook_unreadable"
 
 
-@router.get("/gateways", permission=READ)
+@router.get("/gateways")
 async def list_gateways(session: Session) -> Envelope[list[GatewayOut]]:
     """List the tenant's accounts at payment providers."""
     return ok([to_wire(account) for account in await service.accounts(session.tx)])
 
 
-@router.post("/gateways", permission=WRITE, status_code=201)
+@router.post("/gateways", status_code=201)
 async def connect_gateway(session: Session, request: Request, body: GatewayIn) -> Envelope[GatewayOut]:
     """Connect an account; our webhook address is registered there by itself."""
     gateway = _gateway(request, body.gateway)
@@ -103,7 +99,7 @@ async def connect_gateway(session: Session, request: Request, body: GatewayIn) -
     return ok(to_wire(made))
 
 
-@router.post("/gateways/{account_id}/key", permission=WRITE)
+@router.post("/gateways/{account_id}/key")
 async def renew_key(
     session: Session, request: Request, account_id: AccountRef, body: GatewayKeyIn
 ) -> Envelope[GatewayOut]:
@@ -124,13 +120,13 @@ async def renew_key(
     return ok(to_wire(renewed))
 
 
-@router.post("/gateways/{account_id}/default", permission=WRITE)
+@router.post("/gateways/{account_id}/default")
 async def make_default(session: Session, account_id: AccountRef) -> Envelope[GatewayOut]:
     """Charge there where no route and no saved method says otherwise."""
     return ok(to_wire(await service.make_default(session.tx, account_id=account_id)))
 
 
-@router.post("/gateways/{account_id}/read-books", permission=WRITE, status_code=202)
+@router.post("/gateways/{account_id}/read-books", status_code=202)
 async def read_books(session: Session, account_id: AccountRef) -> Envelope[GatewayOut]:
     """Have the provider's own books read now; a sandbox's are read at no other time. `GET /api/settlements` shows them."""
     account = await service.one(session.tx, account_id=account_id)
@@ -138,13 +134,13 @@ async def read_books(session: Session, account_id: AccountRef) -> Envelope[Gatew
     return ok(to_wire(account))
 
 
-@router.delete("/gateways/{account_id}", permission=WRITE)
+@router.delete("/gateways/{account_id}")
 async def retire_gateway(session: Session, account_id: AccountRef) -> Envelope[GatewayOut]:
     """Charge there no more. What was asked of it is still looked up, and its webhooks are heard."""
     return ok(to_wire(await service.retire(session.tx, account_id=account_id)))
 
 
-@router.get("/gateways/health", permission=READ)
+@router.get("/gateways/health")
 async def get_health(
     session: Session, hours: Annotated[int, Query(ge=1, le=24 * 31)] = 24
 ) -> Envelope[list[GatewayHealthOut]]:
@@ -155,15 +151,13 @@ async def get_health(
 
 
 # A provider tells all that happens from a few addresses: it is not counted, its signature guards these.
-@router.post(
-    "/webhooks/{gateway}", permission=PUBLIC, raw_body=True, body_max=NOTICE_MAX, cost=0, include_in_schema=True
-)
+@router.post("/webhooks/{gateway}", raw_body=True, body_max=NOTICE_MAX, cost=0, include_in_schema=True)
 async def receive_bare(visit: Visiting, request: Request, gateway: str) -> Envelope[dict[str, bool]]:
     """Take a webhook of the installation's own account in."""
     return await _receive(visit, request, gateway, None)
 
 
-@router.post("/webhooks/{gateway}/{endpoint_id}", permission=PUBLIC, raw_body=True, body_max=NOTICE_MAX, cost=0)
+@router.post("/webhooks/{gateway}/{endpoint_id}", raw_body=True, body_max=NOTICE_MAX, cost=0)
 async def receive(visit: Visiting, request: Request, gateway: str, endpoint_id: str) -> Envelope[dict[str, bool]]:
     """Take a provider's webhook in: kept, and answered when that is committed."""
     try:

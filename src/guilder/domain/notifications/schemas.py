@@ -59,7 +59,7 @@ class AttachedOut(Out):
 
 
 class NotificationWhole(NotificationOut):
-    """A message with what it says. `recipient` is shown from the role `billing` on, and to its own customer."""
+    """A message with what it says: for staff from the role `billing` on, and for its own customer."""
 
     recipient: str | None
     text: str | None
@@ -85,11 +85,11 @@ def to_wire(each: Notification) -> NotificationOut:
     )
 
 
-def whole_to_wire(each: Notification, *, shows_recipient: bool) -> NotificationWhole:
+def whole_to_wire(each: Notification) -> NotificationWhole:
     content = each.content
     return NotificationWhole(
         **to_wire(each).model_dump(),
-        recipient=content.recipient if content and shows_recipient else None,
+        recipient=content.recipient if content else None,
         text=content.text if content else None,
         html=content.html or None if content else None,
         attachments=[

@@ -30,16 +30,12 @@ from guilder.domain.usage.schemas import (
 )
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId
-from guilder.platform.auth.permission import Permission
-from guilder.platform.auth.principal import Role
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.fields import Code, Instant
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
 
-READ = Permission("usage:read", customer=Role.MEMBER)
-WRITE = Permission("usage:write", tenant=Role.BILLING)
 # A thousand events, each with all the properties that it may have.
 BATCH_BYTES_MAX = 8_000_000
 
@@ -50,7 +46,7 @@ Organization = Annotated[OrganizationId | None, Query()]
 CustomerQuery = Annotated[CustomerRef | None, Query()]
 
 
-@router.post("", permission=WRITE, body_max=BATCH_BYTES_MAX)
+@router.post("", body_max=BATCH_BYTES_MAX)
 async def record(session: Session, body: UsageIn) -> Envelope[IntakeOut]:
     """Count one event, or up to 1,000. Sending an event again is safe: its id is counted once."""
     readings = body.readings()
@@ -58,7 +54,7 @@ async def record(session: Session, body: UsageIn) -> Envelope[IntakeOut]:
     return ok(intake_to_wire(readings, outcomes))
 
 
-@router.get("", permission=READ)
+@router.get("")
 async def list_events(
     session: Session,
     page: PageParams,
@@ -80,7 +76,7 @@ async def list_events(
     return listed(found, event_to_wire)
 
 
-@router.get("/current", permission=READ)
+@router.get("/current")
 async def read_current(
     session: Session, organization_id: Organization = None, customer_id: CustomerQuery = None
 ) -> Envelope[CurrentOut]:
@@ -91,7 +87,7 @@ async def read_current(
     return ok(CurrentOut(customer_id=customer.id, organization_id=customer.organization_id, meters=meters))
 
 
-@router.post("/alerts", permission=WRITE, status_code=201)
+@router.post("/alerts", status_code=201)
 async def create_alert(session: Session, body: AlertIn) -> Envelope[AlertOut]:
     """Announce `usage.alert.reached` once use of a meter reaches a threshold."""
     body.check_whose()
@@ -107,7 +103,7 @@ async def create_alert(session: Session, body: AlertIn) -> Envelope[AlertOut]:
     return ok(alert_to_wire(await service.create_alert(session.tx, alert=new, now=session.now)))
 
 
-@router.get("/alerts", permission=READ)
+@router.get("/alerts")
 async def list_alerts(
     session: Session, page: PageParams, organization_id: Organization = None, customer_id: CustomerQuery = None
 ) -> ListEnvelope[AlertOut]:
@@ -115,32 +111,32 @@ async def list_alerts(
     return listed(await service.alerts(session.tx, query=page, customer_id=only), alert_to_wire)
 
 
-@router.get("/alerts/{alert_id}", permission=READ)
+@router.get("/alerts/{alert_id}")
 async def get_alert(session: Session, alert_id: AlertRef) -> Envelope[AlertOut]:
     found = await service.alert(session.tx, alert_id=alert_id, customer_id=session.customer_filter)
     return ok(alert_to_wire(found))
 
 
-@router.delete("/alerts/{alert_id}", permission=WRITE)
+@router.delete("/alerts/{alert_id}")
 async def remove_alert(session: Session, alert_id: AlertRef) -> Envelope[AlertOut]:
     return ok(alert_to_wire(await service.remove_alert(session.tx, alert_id=alert_id, now=session.now)))
 
 
-@router.get("/{event_id}", permission=READ)
+@router.get("/{event_id}")
 async def get_event(session: Session, event_id: EventPath) -> Envelope[EventWithPastOut]:
     """Return an event as it counts now, and what it said before."""
     found = await service.one(session.tx, event_id=event_id, customer_id=session.customer_filter)
     return ok(event_with_past(found, await service.corrections(session.tx, event=found)))
 
 
-@router.post("/{event_id}/amend", permission=WRITE)
+@router.post("/{event_id}/amend")
 async def amend(session: Session, event_id: EventPath, body: AmendIn) -> Envelope[EventOut]:
     """Let an event say something else; billed use is adjusted on the next invoice."""
     found = await service.amend(session.tx, event_id=event_id, amendment=body.from_wire(), now=session.now)
     return ok(event_to_wire(found))
 
 
-@router.post("/{event_id}/cancel", permission=WRITE)
+@router.post("/{event_id}/cancel")
 async def cancel(session: Session, event_id: EventPath) -> Envelope[EventOut]:
     """Count an event no more. Its id stays used."""
     return ok(event_to_wire(await service.cancel(session.tx, event_id=event_id, now=session.now)))

@@ -6,19 +6,20 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
 from guilder.kernel.errors import NotFound, Refusal
-from guilder.platform.auth.permission import PUBLIC
 from guilder.platform.clock import Clock, WallClock
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.http import docs, errors, health, openapi
-from guilder.platform.http.edge import Edge, EdgeRoute
+from guilder.platform.http.access import AccessTable
+from guilder.platform.http.calls import Denials
+from guilder.platform.http.edge import Edge
 from guilder.platform.http.exchange import Authenticator
+from guilder.platform.http.guarding import Guards, guards_of
 from guilder.platform.http.limits import InProcess, RateLimiter
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import HttpSettings
@@ -27,13 +28,10 @@ from guilder.platform.http.shield import Draining, Observe, Shield, exchange_of
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-class UnguardedRoute(Exception):
-    """A route that does not go through the edge: nobody said who may call it, so nothing starts."""
-
-
 def build(
     *,
     routers: Sequence[Router],
+    access: AccessTable,
     authenticate: Authenticator,
     clocks: TenantClocks,
     database: Database,
@@ -53,9 +51,11 @@ def build(
 
     Serve it with `proxy_headers=False, server_header=False`: the edge itself reads X-Forwarded-For, from proxies it trusts.
 
-    :raises UnguardedRoute: a route without a permission
+    :raises UnguardedRoute: a route that does not go through the edge, or without a row in the access table
+    :raises IdleRow: a row without a route, or without a field
     """
     draining, wall = Draining(), clock or WallClock()
+    denials = Denials(wall.monotonic)
     app = FastAPI(
         title=title,
         version=version,
@@ -64,16 +64,7 @@ def build(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        lifespan=_draining_at_the_end(draining, lifespan),
-    )
-    app.state.edge = Edge(
-        database=database,
-        clocks=clocks,
-        authenticate=authenticate,
-        limiter=limiter or InProcess(wall.monotonic),
-        clock=wall,
-        keys=keys,
-        settings=settings,
+        lifespan=_draining_at_the_end(draining, denials, lifespan),
     )
     app.state.database = database
     app.state.draining = draining
@@ -83,31 +74,31 @@ def build(
     )
     for each in (own, _documents(app, settings), *routers):
         app.include_router(each)
-    app.openapi = _described_once(app, settings)  # type: ignore[method-assign]
+    guards = guards_of(app, access)
+    app.state.edge = Edge(
+        database=database,
+        clocks=clocks,
+        authenticate=authenticate,
+        limiter=limiter or InProcess(wall.monotonic),
+        clock=wall,
+        keys=keys,
+        settings=settings,
+        guards=guards,
+        denials=denials,
+    )
+    app.openapi = _described_once(app, settings, guards)  # type: ignore[method-assign]
     app.add_middleware(Shield, settings=settings, clock=wall, draining=draining, observe=observe)
-    refuse_unguarded(app)
     return app
-
-
-def refuse_unguarded(app: FastAPI) -> None:
-    """Look at every route that would be served, however it was added.
-
-    :raises UnguardedRoute: it does not go through the edge
-    """
-    for context in iter_route_contexts(app.routes):
-        route = context.original_route
-        if not isinstance(route, EdgeRoute) or getattr(route, "rules", None) is None:
-            raise UnguardedRoute(f"{getattr(route, 'path', route)} does not say who may call it")
 
 
 def _documents(app: FastAPI, settings: HttpSettings) -> Router:
     router = Router(include_in_schema=False)
 
-    @router.get("/openapi.json", permission=PUBLIC)
+    @router.get("/openapi.json")
     async def document() -> JSONResponse:
         return JSONResponse(app.openapi())
 
-    @router.get("/docs", permission=PUBLIC)
+    @router.get("/docs")
     async def page() -> Response:
         if settings.is_production:
             raise NotFound
@@ -116,10 +107,10 @@ def _documents(app: FastAPI, settings: HttpSettings) -> Router:
     return router
 
 
-def _described_once(app: FastAPI, settings: HttpSettings) -> Callable[[], dict[str, Any]]:
+def _described_once(app: FastAPI, settings: HttpSettings, guards: Guards) -> Callable[[], dict[str, Any]]:
     def described() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = openapi.describe(app, settings.versions, settings.public_url)
+            app.openapi_schema = openapi.describe(app, guards, settings.versions, settings.public_url)
         return app.openapi_schema
 
     return described
@@ -143,7 +134,7 @@ def _answer_in_one_shape(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
 
 
-def _draining_at_the_end(draining: Draining, inner: Lifespan | None) -> Lifespan:
+def _draining_at_the_end(draining: Draining, denials: Denials, inner: Lifespan | None) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
@@ -154,5 +145,6 @@ def _draining_at_the_end(draining: Draining, inner: Lifespan | None) -> Lifespan
                     yield
         finally:
             draining.begin()
+            await denials.settle()
 
     return lifespan

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, ClassVar
 
 import structlog
@@ -19,17 +20,19 @@ from fastapi.routing import APIRoute
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from guilder.kernel.errors import Malformed, Refusal, Unauthenticated
+from guilder.kernel.errors import Forbidden, Malformed, Refusal, Unauthenticated
 from guilder.platform.auth.permission import allow
 from guilder.platform.auth.principal import Principal
+from guilder.platform.bus import outbox
 from guilder.platform.clock import Clock
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.clocks import TenantClocks
-from guilder.platform.db.database import Database
+from guilder.platform.db.database import Database, riding
 from guilder.platform.db.tx import Tx
-from guilder.platform.http import idempotency, incoming, retries
+from guilder.platform.http import calls, idempotency, incoming, retries
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
+from guilder.platform.http.guarding import Guard, Guards
 from guilder.platform.http.limits import RateLimiter, enough
 from guilder.platform.http.paging import Sealer, current_sealer
 from guilder.platform.http.rules import Rules
@@ -69,6 +72,8 @@ class Edge:
     clock: Clock
     keys: KeyRing
     settings: HttpSettings
+    guards: Guards
+    denials: calls.Denials
 
 
 @dataclass(slots=True)
@@ -76,17 +81,23 @@ class _Asked:
     """One request, as far as the edge has come with it."""
 
     edge: Edge
-    rules: Rules
+    guard: Guard
     request: incoming.EdgeRequest
     exchange: Exchange
     inner: Handler
     version: str
     key: idempotency.Key | None = None
+    reason: str | None = None
 
     @property
     def principal(self) -> Principal:
         assert self.exchange.principal is not None
         return self.exchange.principal
+
+    @property
+    def caller(self) -> calls.Caller:
+        request = self.request
+        return calls.Caller.of(self.exchange, method=request.method, path=request.path_params, headers=request.headers)
 
 
 class EdgeRoute(APIRoute):
@@ -102,7 +113,7 @@ class EdgeRoute(APIRoute):
             exchange.route = request.scope["route"].path_format
             asked = _Asked(
                 edge=edge,
-                rules=self.rules,
+                guard=edge.guards.of(request.method, self.path_format),
                 request=incoming.EdgeRequest(request.scope, request.receive),
                 exchange=exchange,
                 inner=inner,
@@ -111,6 +122,10 @@ class EdgeRoute(APIRoute):
             try:
                 async with asyncio.timeout(edge.settings.request_timeout_s):
                     return await _serve(asked, parameters)
+            except Forbidden as error:
+                if exchange.principal is not None:
+                    await _tell_denied(asked, error)
+                raise
             except Refusal:
                 raise
             except Exception as error:
@@ -124,33 +139,39 @@ class EdgeRoute(APIRoute):
 
 
 async def _serve(asked: _Asked, parameters: Parameters) -> Response:
-    request, rules = asked.request, asked.rules
+    request, rules = asked.request, asked.guard.rules
     incoming.check_length(request, rules.body_max)
     incoming.check_headers(request)
     asked.version = _version(asked)
     await _identify(asked)
-    incoming.check_query(request, known=None if rules.extra_query else parameters.query, lists=parameters.query_lists)
+    incoming.check_query(
+        request, known=None if asked.guard.takes_any_query else parameters.query, lists=parameters.query_lists
+    )
     body = await incoming.read_body(request, body_max=rules.body_max, timeout_s=asked.edge.settings.body_timeout_s)
     if not rules.raw_body:
         incoming.read_json(request, body, is_expected=parameters.has_body)
+    asked.guard.refuse(asked.exchange.principal, request.query_params, request.parsed)
+    asked.reason = calls.reason_of(request.headers)
     request.scope["guilder.visit"] = _visit(asked)
-    if not rules.has_session:
-        return await asked.inner(request)
+    if not asked.guard.has_session:
+        return asked.guard.shown(asked.exchange.principal, await _visited(asked))
     asked.key = _key(asked, body)
     current_sealer.set(_sealer(asked))
     answer, session = await retries.again_on_clash(lambda: _transact(asked))
-    if session is None:
-        return answer
-    if session.look is not None and session.prefer_wait_s:
+    if session is not None and session.look is not None and session.prefer_wait_s:
         answer = await _wait(asked, session.look, session.prefer_wait_s, answer)
-    return _followed(answer, session.later)
+    # Stored whole under its key, and shown to whoever asks again as far as they may see it by then.
+    answer = asked.guard.shown(asked.principal, answer)
+    return answer if session is None else _followed(answer, session.later)
 
 
 async def _identify(asked: _Asked) -> None:
     edge, exchange, settings = asked.edge, asked.exchange, asked.edge.settings
-    if asked.rules.permission.is_public:
-        if asked.rules.cost:
-            taken = await edge.limiter.take(f"address:{exchange.client_ip}", settings.per_address, asked.rules.cost)
+    if asked.guard.permission.is_public:
+        if asked.guard.rules.cost:
+            taken = await edge.limiter.take(
+                f"address:{exchange.client_ip}", settings.per_address, asked.guard.rules.cost
+            )
             exchange.headers.update(taken.headers)
             enough(taken)
         return
@@ -161,9 +182,9 @@ async def _identify(asked: _Asked) -> None:
         enough(await edge.limiter.take(f"failed-login:{exchange.client_ip}", settings.per_failed_login))
         raise
     caller = f"caller:{asked.principal.tenant_id}:{asked.principal.actor}"
-    taken = await edge.limiter.take(caller, settings.per_principal, asked.rules.cost)
+    taken = await edge.limiter.take(caller, settings.per_principal, asked.guard.rules.cost)
     exchange.headers.update(taken.headers)
-    allow(asked.rules.permission, asked.principal, now=edge.clock.now(), step_up_s=settings.step_up_s)
+    allow(asked.guard.permission, asked.principal, now=edge.clock.now(), step_up_s=settings.step_up_s)
     enough(taken)
 
 
@@ -237,11 +258,43 @@ async def _transact(asked: _Asked) -> tuple[Response, RequestSession | None]:
             answer = await asked.inner(asked.request)
             if answer.status_code >= 400:
                 raise _RolledBack(answer)
+            await _tell(asked, session, answer)
             if asked.key is not None:
                 await idempotency.remember(tx, asked.key, asked.edge.keys, answer)
             return answer, session
     except _RolledBack as refused:
         return refused.answer, None
+
+
+async def _visited(asked: _Asked) -> Response:
+    if asked.request.method not in calls.CHANGING:
+        return await asked.inner(asked.request)
+    token = riding.set(calls.rider(asked.caller, partial(_now_of, asked.edge), reason=asked.reason))
+    try:
+        return await asked.inner(asked.request)
+    finally:
+        riding.reset(token)
+
+
+async def _tell(asked: _Asked, session: RequestSession, answer: Response) -> None:
+    """Announce the call in its own transaction: what is rolled back was not made."""
+    if asked.request.method in calls.CHANGING:
+        key = asked.key.text if asked.key else None
+        await calls.tell_made(
+            session.tx, asked.caller, status=answer.status_code, key=key, reason=asked.reason, now=session.now
+        )
+    elif asked.guard.permission.is_sensitive:
+        calls.tell_read(session.tx, asked.caller, status=answer.status_code, now=session.now)
+
+
+async def _tell_denied(asked: _Asked, error: Forbidden) -> None:
+    edge, principal, request_id = asked.edge, asked.principal, asked.exchange.request_id
+
+    async def write(denied: calls.CallDenied) -> None:
+        async with edge.database.transaction([principal.tenant_id], actor=principal.actor, request_id=request_id) as tx:
+            outbox.announce(tx, [denied], now=await _now_of(edge, tx))
+
+    await edge.denials.tell(asked.caller, write, code=error.code)
 
 
 async def _open_session(asked: _Asked, tx: Tx) -> RequestSession:
@@ -259,7 +312,11 @@ async def _open_session(asked: _Asked, tx: Tx) -> RequestSession:
 
 
 async def _now(asked: _Asked, tx: Tx) -> datetime:
-    domains = await asked.edge.clocks.domains(tx, [asked.principal.tenant_id])
+    return await _now_of(asked.edge, tx)
+
+
+async def _now_of(edge: Edge, tx: Tx) -> datetime:
+    domains = await edge.clocks.domains(tx, [tx.tenant_id])
     assert len(domains) == 1, domains
     return domains[0].now
 

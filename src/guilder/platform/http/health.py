@@ -8,7 +8,6 @@ from starlette.responses import JSONResponse, Response
 
 from guilder.kernel.errors import NotFound
 from guilder.platform import crypto
-from guilder.platform.auth.permission import PUBLIC
 from guilder.platform.db.database import Database
 from guilder.platform.http.errors import problem
 from guilder.platform.http.router import Router
@@ -37,11 +36,11 @@ def router(
 
     every = {"database": is_reachable, **checks}
 
-    @health.get("/health", permission=PUBLIC, cost=0, summary="The process lives")
+    @health.get("/health", cost=0, summary="The process lives")
     async def live() -> JSONResponse:
         return JSONResponse({"status": "ok"})
 
-    @health.get("/ready", permission=PUBLIC, cost=0, summary="Work may be sent here")
+    @health.get("/ready", cost=0, summary="Work may be sent here")
     async def ready(request: Request) -> Response:
         missing = await _missing(every, settings.check_timeout_s)
         if draining.is_draining:
@@ -59,7 +58,7 @@ def router(
 
     if metrics is not None:
 
-        @health.get("/metrics", permission=PUBLIC, cost=0, summary="Figures for Prometheus")
+        @health.get("/metrics", cost=0, summary="Figures for Prometheus")
         async def figures(request: Request) -> Response:
             _may_see(settings, request.headers.get("authorization", ""))
             return Response(metrics(), media_type=METRICS_TYPE)

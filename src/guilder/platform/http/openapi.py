@@ -6,11 +6,12 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import iter_route_contexts
 
+from guilder.platform.http.access import Does
 from guilder.platform.http.edge import EdgeRoute
 from guilder.platform.http.errors import PROBLEM
+from guilder.platform.http.guarding import Guard, Guards, Withheld
 from guilder.platform.http.idempotency import HEADER, METHODS
 from guilder.platform.http.incoming import PATH_PART_MAX
-from guilder.platform.http.rules import Rules
 
 Operation = dict[str, Any]
 
@@ -75,7 +76,7 @@ _PREFER = {
 }
 
 
-def describe(app: FastAPI, versions: tuple[str, ...], public_url: str) -> dict[str, Any]:
+def describe(app: FastAPI, guards: Guards, versions: tuple[str, ...], public_url: str) -> dict[str, Any]:
     document = get_openapi(
         title=app.title,
         version=app.version,
@@ -89,27 +90,30 @@ def describe(app: FastAPI, versions: tuple[str, ...], public_url: str) -> dict[s
     schemas["Problem"] = _PROBLEM_SCHEMA
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own shape, which is never sent
         schemas.pop(name, None)
-    rules = _rules(app)
+    _mark_withheld(schemas, guards.withheld)
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            found = rules.get((method.upper(), path))
-            if found is not None:
-                _complete(operation, method.upper(), found, versions)
+            _complete(operation, method.upper(), guards.of(method.upper(), path), versions)
     return document
 
 
-def _rules(app: FastAPI) -> dict[tuple[str, str], Rules]:
-    found = {}
-    for context in iter_route_contexts(app.routes):
-        route = context.original_route
-        if isinstance(route, EdgeRoute) and context.path_format is not None:
-            for method in context.methods or ():
-                found[method, context.path_format] = route.rules
-    return found
+def _mark_withheld(schemas: dict[str, Any], withheld: Withheld) -> None:
+    """Say of each field that is not for all who may call from which role on it is seen, or may be set."""
+    for name, schema in schemas.items():
+        # FastAPI writes the whole path of a model's name where two are called the same.
+        for field, rule in withheld.get(name.rsplit("__", 1)[-1], {}).items():
+            if field not in schema.get("properties", {}):
+                continue
+            schema["properties"][field][f"x-guilder-{rule.does.value}"] = {
+                "tenant": rule.staff.value if rule.staff else None,
+                "customer": rule.customer.value if rule.customer else None,
+            }
+            if rule.does is Does.SEES and field in schema.get("required", []):
+                schema["required"].remove(field)
 
 
-def _complete(operation: Operation, method: str, rules: Rules, versions: tuple[str, ...]) -> None:
-    permission = rules.permission
+def _complete(operation: Operation, method: str, guard: Guard, versions: tuple[str, ...]) -> None:
+    permission = guard.permission
     answers = operation.setdefault("responses", {})
     for status in _PUBLIC_ANSWERS if permission.is_public else _ANSWERS:
         answers[status] = {
@@ -131,7 +135,7 @@ def _complete(operation: Operation, method: str, rules: Rules, versions: tuple[s
     if permission.is_public:
         operation["security"] = []
         return
-    if rules.has_session and method in METHODS:
+    if guard.has_session and method in METHODS:
         parameters += [_IDEMPOTENCY_KEY, _PREFER]
     tokens = ["api_key"] if permission.customer is None else ["api_key", "user_token"]
     operation["security"] = [{name: []} for name in tokens]
@@ -139,6 +143,8 @@ def _complete(operation: Operation, method: str, rules: Rules, versions: tuple[s
         "scope": permission.scope,
         "tenant": permission.tenant.value if permission.tenant else None,
         "customer": permission.customer.value if permission.customer else None,
+        "steps_up": permission.steps_up,
+        "is_audited": permission.is_sensitive,
     }
 
 

@@ -1,4 +1,4 @@
-"""The router that denies by default: a route that does not say who may call it does not start."""
+"""The router of everything that is served: its routes go through the edge, and who may call them is in the access table."""
 
 import inspect
 from collections.abc import Callable
@@ -6,15 +6,18 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter
 
-from guilder.platform.auth.permission import Permission
 from guilder.platform.http.edge import EdgeRoute
 from guilder.platform.http.rules import BODY_MAX, Rules
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class PermissionSaidTwice(TypeError):
+    """Who may call a route is a row of wiring/access/endpoints.csv, and is said nowhere else."""
+
+
 class Router(APIRouter):
-    """FastAPI's router, whose routes go through the edge. `permission` is required, and handlers are async.
+    """FastAPI's router, whose routes go through the edge. Handlers are async.
 
     Beside what FastAPI takes, each verb takes the fields of `Rules`.
     """
@@ -22,29 +25,30 @@ class Router(APIRouter):
     def __init__(self, **options: Any) -> None:
         super().__init__(redirect_slashes=False, route_class=EdgeRoute, **options)
 
-    def get(self, path: str, *, permission: Permission, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
-        return self._verb("GET", path, permission, options)
+    def get(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        return self._verb("GET", path, options)
 
-    def post(self, path: str, *, permission: Permission, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
-        return self._verb("POST", path, permission, options)
+    def post(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        return self._verb("POST", path, options)
 
-    def put(self, path: str, *, permission: Permission, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
-        return self._verb("PUT", path, permission, options)
+    def put(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        return self._verb("PUT", path, options)
 
-    def patch(self, path: str, *, permission: Permission, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
-        return self._verb("PATCH", path, permission, options)
+    def patch(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        return self._verb("PATCH", path, options)
 
-    def delete(self, path: str, *, permission: Permission, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
-        return self._verb("DELETE", path, permission, options)
+    def delete(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+        return self._verb("DELETE", path, options)
 
-    def _verb(self, method: str, path: str, permission: Permission, options: dict[str, Any]) -> Callable[[F], F]:
+    def _verb(self, method: str, path: str, options: dict[str, Any]) -> Callable[[F], F]:
+        if "permission" in options:
+            raise PermissionSaidTwice(f"{method} {path}: say who may call it in wiring/access/endpoints.csv")
         rules = Rules(
-            permission=permission,
             body_max=options.pop("body_max", BODY_MAX),
             raw_body=options.pop("raw_body", False),
             transaction=options.pop("transaction", True),
             cost=options.pop("cost", 1),
-            extra_query=options.pop("extra_query", permission.is_public),
+            extra_query=options.pop("extra_query", None),
         )
         # A route is made by its class and nothing else reaches it, so each is of a class that carries its rules.
         kind = type("EdgeRoute", (EdgeRoute,), {"rules": rules})

@@ -9,25 +9,21 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import Ref
-from guilder.platform.auth.permission import Permission
-from guilder.platform.auth.principal import Role
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
 
-READ = Permission("usage:read", customer=Role.MEMBER)
-
 router = Router(prefix="/api", tags=["subscriptions"])
 
 
-@router.get("/subscriptions/{subscription_id}/usage", permission=READ)
+@router.get("/subscriptions/{subscription_id}/usage")
 async def get_current_use(session: Session, subscription_id: SubscriptionRef) -> Envelope[CurrentUseOut]:
     """Get what was used since use was last billed, by charge, with what it comes to so far."""
     subscription = await _own(session, subscription_id)
     return ok(use_to_wire(await service.current_use(session.tx, subscription=subscription, now=session.now)))
 
 
-@router.get("/subscriptions/{subscription_id}/projected-bill", permission=READ)
+@router.get("/subscriptions/{subscription_id}/projected-bill")
 async def get_projected_bill(session: Session, subscription_id: SubscriptionRef) -> Envelope[ProjectedBillOut]:
     """Get what the period comes to so far, and what it would come to if use went on as it did until now."""
     subscription = await _own(session, subscription_id)

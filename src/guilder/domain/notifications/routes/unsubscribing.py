@@ -15,7 +15,6 @@ from guilder.domain.notifications import service
 from guilder.domain.notifications.model import Group
 from guilder.domain.notifications.rules.links import BadUnsubscribeLink, Unsubscribing
 from guilder.kernel.ids import Ref
-from guilder.platform.auth.permission import PUBLIC
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.retries import again_on_clash
 from guilder.platform.http.router import Router
@@ -55,7 +54,7 @@ _pages = Environment(
 router = Router(include_in_schema=False)
 
 
-@router.get("/unsubscribe/{token}", permission=PUBLIC)
+@router.get("/unsubscribe/{token}")
 async def ask(visit: Visiting, token: str) -> Response:
     """Ask whether it is meant. To look at this page changes nothing."""
     try:
@@ -66,7 +65,7 @@ async def ask(visit: Visiting, token: str) -> Response:
     return _page(reader, link, is_done=False)
 
 
-@router.post("/unsubscribe/{token}", permission=PUBLIC, raw_body=True, body_max=FORM_MAX)
+@router.post("/unsubscribe/{token}", raw_body=True, body_max=FORM_MAX)
 async def unsubscribe(visit: Visiting, token: str) -> Response:
     """Switch the link's group off; to do it again changes nothing."""
 

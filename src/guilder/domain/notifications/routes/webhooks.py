@@ -17,7 +17,6 @@ from guilder.domain.notifications.model import Endpoint, EndpointKind
 from guilder.domain.notifications.rules import signatures
 from guilder.domain.notifications.schemas import ReportIn
 from guilder.kernel.errors import Malformed, Unauthenticated
-from guilder.platform.auth.permission import PUBLIC
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
@@ -41,7 +40,7 @@ class ReportUnreadable(Malformed):
     code = "webhook_unreadable"
 
 
-@router.post("/mail/{endpoint_id}", permission=PUBLIC, raw_body=True, body_max=REPORT_MAX, cost=0)
+@router.post("/mail/{endpoint_id}", raw_body=True, body_max=REPORT_MAX, cost=0)
 async def receive_mail(visit: Visiting, request: Request, endpoint_id: str) -> Envelope[dict[str, bool]]:
     """Take in that a mail bounced, or was called spam: nothing more is sent to that address."""
     body = await request.body()
@@ -59,7 +58,7 @@ async def receive_mail(visit: Visiting, request: Request, endpoint_id: str) -> E
     return await _received(visit, EndpointKind.MAIL, endpoint_id, work)
 
 
-@router.post("/twilio/{endpoint_id}", permission=PUBLIC, raw_body=True, body_max=REPORT_MAX, cost=0)
+@router.post("/twilio/{endpoint_id}", raw_body=True, body_max=REPORT_MAX, cost=0)
 async def receive_twilio(visit: Visiting, request: Request, endpoint_id: str) -> Envelope[dict[str, bool]]:
     """Take in what became of a text, as Twilio's status callbacks say it."""
     body = await request.body()

@@ -17,7 +17,6 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
-from guilder.platform.auth.permission import PUBLIC
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.retries import again_on_clash
 from guilder.platform.http.router import Router
@@ -32,7 +31,7 @@ FORM_MAX = 10_000
 router = Router(include_in_schema=False)
 
 
-@router.get("/checkout/{token}", permission=PUBLIC)
+@router.get("/checkout/{token}")
 async def show(
     visit: Visiting,
     token: str,
@@ -61,7 +60,7 @@ async def show(
     return page(found, state, path=path, refresh=refresh)
 
 
-@router.post("/checkout/{token}/pay", permission=PUBLIC, raw_body=True, body_max=FORM_MAX)
+@router.post("/checkout/{token}/pay", raw_body=True, body_max=FORM_MAX)
 async def pay(visit: Visiting, token: str) -> Response:
     """Have the provider's page prepared, and lead there as soon as it is.
 

@@ -11,29 +11,24 @@ from guilder.domain.payments.model import MethodStatus
 from guilder.domain.payments.schemas.methods import MethodIn, MethodOrderIn, MethodOut, method_to_wire
 from guilder.domain.payments.schemas.payments import MethodRef
 from guilder.kernel.ids import CustomerId
-from guilder.platform.auth.permission import Permission
-from guilder.platform.auth.principal import Role
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
-
-READ = Permission("payment_methods:read", customer=Role.MEMBER)
-WRITE = Permission("payment_methods:write", tenant=Role.BILLING, customer=Role.BILLING)
 
 router = Router(prefix="/api", tags=["payments"])
 
 CustomerPath = Annotated[str, Path(alias="id", max_length=255, description="`cus_…`, a UUID, or the organization id.")]
 
 
-@router.get("/customers/{id}/payment-methods", permission=READ)
+@router.get("/customers/{id}/payment-methods")
 async def list_methods(session: Session, customer: CustomerPath) -> Envelope[list[MethodOut]]:
     """List a customer's methods, newest first."""
     customer_id = await _customer(session, customer)
     return ok([method_to_wire(each) for each in await service.methods(session.tx, customer_id=customer_id)])
 
 
-@router.post("/customers/{id}/payment-methods", permission=WRITE, status_code=202)
+@router.post("/customers/{id}/payment-methods", status_code=202)
 async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -> Envelope[MethodOut]:
     """Save a method. Its provider validates it first: it is `pending` until then; `Prefer: wait=N` waits for that."""
     customer_id = await _customer(session, customer)
@@ -58,7 +53,7 @@ async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -
     return ok(method_to_wire(made))
 
 
-@router.put("/customers/{id}/payment-methods/order", permission=WRITE)
+@router.put("/customers/{id}/payment-methods/order")
 async def order_methods(session: Session, customer: CustomerPath, body: MethodOrderIn) -> Envelope[list[MethodOut]]:
     """Say in which order methods are tried after the default one; those that are not named come last."""
     customer_id = await _customer(session, customer)
@@ -66,7 +61,7 @@ async def order_methods(session: Session, customer: CustomerPath, body: MethodOr
     return ok([method_to_wire(each) for each in ordered])
 
 
-@router.delete("/customers/{id}/payment-methods/{method_id}", permission=WRITE)
+@router.delete("/customers/{id}/payment-methods/{method_id}")
 async def remove_method(session: Session, customer: CustomerPath, method_id: MethodRef) -> Envelope[MethodOut]:
     """Forget a method."""
     customer_id = await _customer(session, customer)
@@ -74,7 +69,7 @@ async def remove_method(session: Session, customer: CustomerPath, method_id: Met
     return ok(method_to_wire(removed))
 
 
-@router.post("/customers/{id}/payment-methods/{method_id}/default", permission=WRITE)
+@router.post("/customers/{id}/payment-methods/{method_id}/default")
 async def set_default_method(session: Session, customer: CustomerPath, method_id: MethodRef) -> Envelope[MethodOut]:
     """Charge this method from now on."""
     customer_id = await _customer(session, customer)

@@ -21,20 +21,15 @@ from guilder.domain.payments.schemas.settlements import (
     settlement_to_wire,
 )
 from guilder.kernel.period import at_local
-from guilder.platform.auth.permission import Permission
-from guilder.platform.auth.principal import Role
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
 
-READ = Permission("settlements:read", tenant=Role.MEMBER)
-WRITE = Permission("settlements:write", tenant=Role.BILLING)
-
 router = Router(prefix="/api", tags=["settlements"])
 
 
-@router.get("/settlements", permission=READ)
+@router.get("/settlements")
 async def get_settlement(session: Session, day: Annotated[date, Query()]) -> Envelope[list[SettlementOut]]:
     """Show what each gateway account's own books have of a day, beside ours; the day is local to the tenant."""
     zone = ZoneInfo((await identity.tenant(session.tx)).time_zone)
@@ -43,7 +38,7 @@ async def get_settlement(session: Session, day: Annotated[date, Query()]) -> Env
     return ok([settlement_to_wire(day, each) for each in found])
 
 
-@router.get("/settlements/differences", permission=READ)
+@router.get("/settlements/differences")
 async def list_differences(
     session: Session,
     page: PageParams,
@@ -55,7 +50,7 @@ async def list_differences(
     return listed(found, difference_to_wire)
 
 
-@router.post("/settlements/differences/{difference_id}/resolve", permission=WRITE)
+@router.post("/settlements/differences/{difference_id}/resolve")
 async def resolve_difference(session: Session, difference_id: DifferenceRef, body: ReasonIn) -> Envelope[DifferenceOut]:
     """Say why a difference is none any more."""
     resolved = await service.resolve_difference(
@@ -64,13 +59,13 @@ async def resolve_difference(session: Session, difference_id: DifferenceRef, bod
     return ok(difference_to_wire(resolved))
 
 
-@router.get("/settlements/found", permission=READ)
+@router.get("/settlements/found")
 async def list_found(session: Session) -> Envelope[list[FoundOut]]:
     """List what providers charged for us and is unknown here, as after a restore, and pays nothing yet."""
     return ok([found_to_wire(each) for each in await service.homeless(session.tx)])
 
 
-@router.post("/settlements/found/{found_id}/put-aside", permission=WRITE)
+@router.post("/settlements/found/{found_id}/put-aside")
 async def put_aside(session: Session, found_id: FoundRef, body: ReasonIn) -> Envelope[dict[str, bool]]:
     """Say why a found charge pays nothing here: it was given back at the provider, say."""
     await service.put_aside(session.tx, found_id=found_id, reason=body.reason)

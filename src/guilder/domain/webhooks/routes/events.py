@@ -8,21 +8,19 @@ from guilder.domain.customers import service as customers
 from guilder.domain.webhooks import service
 from guilder.domain.webhooks.schemas import EventRef, FeedEvent, event_to_wire
 from guilder.kernel.ids import CustomerId
-from guilder.platform.auth.permission import Permission
 from guilder.platform.bus.feed import LIMIT_DEFAULT
 from guilder.platform.http.envelope import Envelope, ListEnvelope, PageInfo, ok
 from guilder.platform.http.paging import Limit
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
 
-READ = Permission("events:read")
 CURSOR_MAX = 8_192
 TYPES_MAX = 2_000
 
 router = Router(prefix="/api", tags=["events"])
 
 
-@router.get("/events", permission=READ)
+@router.get("/events")
 async def read_events(
     session: Session,
     cursor: Annotated[
@@ -52,7 +50,7 @@ async def read_events(
     )
 
 
-@router.get("/events/{id}", permission=READ)
+@router.get("/events/{id}")
 async def get_event(session: Session, event_id: Annotated[EventRef, Path(alias="id")]) -> Envelope[FeedEvent]:
     """Get one event, as long as it is kept."""
     return ok(event_to_wire(await service.event(session.tx, event_id=event_id)))
