@@ -27,14 +27,25 @@ test-full: install system check ## the same, and the tests that need longer
 	@echo "== pytest, the slow ones too"
 	@GUILDER_FULL=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-check: install ## the fast static part: ruff, mypy, import contracts
+check: install ## the fast static part: ruff, mypy, import contracts, licences, secrets, advisories
 	@echo "== ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@echo "== mypy" && $(BIN)/mypy
 	@echo "== import-linter" && $(BIN)/lint-imports
+	@echo "== licences" && $(BIN)/python scripts/check_licences.py
+	@echo "== secrets in the tree" && $(BIN)/python scripts/check_secrets.py
+	@echo "== known vulnerabilities" && $(BIN)/python scripts/audit.py
 
 pytest: install ## only the tests; ARGS="-k proration" narrows them, WORKERS=1 runs them one by one
 	@echo "== pytest"
 	@$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist loadfile $(ARGS)
+
+audit: install ## ask for known vulnerabilities of what the lock files pin, and write down that it was done
+	@$(BIN)/python scripts/audit.py --record
+
+sbom: install ## what the released package consists of, as CycloneDX: build/sbom.json
+	@mkdir -p build
+	@$(BIN)/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --output-reproducible --of JSON -o build/sbom.json
+	@echo "build/sbom.json"
 
 format: install ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
@@ -61,7 +72,7 @@ clean: ## remove the virtual environment and caches; with DATA=1 the data folder
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-.PHONY: up seed test test-full check pytest format bench install system lock clean help
+.PHONY: up seed test test-full check pytest audit sbom format bench install system lock clean help
 
 # ---- how it is done ------------------------------------------------------------------------------------------------
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header
