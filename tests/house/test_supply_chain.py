@@ -8,7 +8,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-
 from scripts import audit, check_licences, check_secrets
 
 ROOT = Path(__file__).parents[2]
