@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import httpx
+from argon2 import PasswordHasher
 from fastapi import FastAPI
 
 from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role, Tenant, TrustKind
+from guilder.platform.auth.passwords import Passwords
 from guilder.platform.auth.principal import ALL_SCOPES
 from guilder.platform.clock import HandClock
 from guilder.platform.db.database import Database
@@ -75,7 +77,14 @@ async def served(database: Database, routers: Sequence[Router], *, now: datetime
         app = build(
             routers=routers,
             access=replace(access.table(), is_partial=True),
-            authenticate=identity.Authentication(database, verifiers, clock, customer_of=customers.customer_of),
+            authenticate=identity.Authentication(
+                database,
+                verifiers,
+                clock,
+                customer_of=customers.customer_of,
+                public_url="https://billing.example.com",
+                passwords=Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)),
+            ),
             clocks=identity.Clocks(clock),
             database=database,
             keys=RING,

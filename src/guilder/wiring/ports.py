@@ -15,9 +15,11 @@ from guilder.domain.gateways.adapters.stripe.client import Stripe
 from guilder.domain.gateways.port import Gateway
 from guilder.domain.identity import service as identity
 from guilder.platform.clock import Clock
-from guilder.platform.config import Settings
+from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, Settings
 from guilder.platform.crypto import KeyRing
+from guilder.platform.db import masters
 from guilder.platform.db.database import Database
+from guilder.platform.db.masters.aws import AwsKms
 from guilder.platform.outside.files import Files, open_files
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
 from guilder.platform.outside.mail import Mailer, SmtpMailer, server_from
@@ -41,9 +43,9 @@ class Ports:
     base_url: str
 
 
-def open_ports(settings: Settings) -> Ports:
+def open_ports(settings: Settings, keys: KeyRing) -> Ports:
     return Ports(
-        keys=key_ring(settings),
+        keys=keys,
         files=open_files(settings.files_url or str((settings.guilder_data / "files").resolve())),
         typesetter=Typesetter(),
         mailer=SmtpMailer(server_from(settings.smtp_url.get_secret_value())) if settings.smtp_url else None,
@@ -53,10 +55,30 @@ def open_ports(settings: Settings) -> Ports:
     )
 
 
-def key_ring(settings: Settings) -> KeyRing:
-    if settings.guilder_master_key:
-        return KeyRing.parse(settings.guilder_master_key.get_secret_value())
-    return KeyRing.in_folder(Path(settings.guilder_data))
+def key_source(settings: Settings) -> masters.Source:
+    """Return the place of the master keys that GUILDER_MASTER_KEY names.
+
+    :raises KeysUnreadable: it names a KMS that this installation cannot ask
+    """
+    if settings.guilder_master_key is None:
+        return masters.Folder(settings.guilder_data, makes_first=True)
+    named = settings.guilder_master_key.get_secret_value()
+    if named.startswith(FOLDER_PREFIX):
+        return masters.Folder(Path(named.removeprefix(FOLDER_PREFIX)))
+    if named.startswith(KMS_PREFIX):
+        assert settings.database_url is not None, "found, or started, before the keys are asked for"
+        return masters.Wrapped(
+            AwsKms(named.removeprefix(KMS_PREFIX)), database_url=settings.database_url.get_secret_value()
+        )
+    return masters.Environment(named)
+
+
+async def open_keys(settings: Settings) -> KeyRing:
+    """Return the ring of master keys.
+
+    :raises KeysUnreadable: with the reason
+    """
+    return await masters.opened(key_source(settings))
 
 
 def authentication(settings: Settings, database: Database, clock: Clock) -> identity.Authentication:
@@ -69,6 +91,7 @@ def authentication(settings: Settings, database: Database, clock: Clock) -> iden
         customer_of=customers.customer_of,
         default_slug=DEFAULT_TENANT,
         refuses_demo=settings.is_production,
+        public_url=settings.base_url,
     )
 
 

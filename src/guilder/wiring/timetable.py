@@ -4,10 +4,12 @@ from datetime import timedelta
 
 from guilder.domain.dunning import jobs as dunning
 from guilder.domain.gateways import jobs as gateways
+from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import jobs as invoicing
 from guilder.domain.notifications import jobs as notifications
 from guilder.domain.orders import jobs as orders
 from guilder.domain.payments import jobs as payments
+from guilder.domain.privacy import jobs as privacy
 from guilder.domain.subscriptions import jobs as subscriptions
 from guilder.domain.webhooks import jobs as webhooks
 from guilder.platform.bus.retention import Retention
@@ -21,6 +23,8 @@ from guilder.platform.outside import store as outside
 HOUR_S = 3_600.0
 PURGE_MAX = 10_000
 ANSWERS_KEPT = timedelta(hours=96)
+SESSIONS_KEPT = timedelta(days=90)
+TRIES_KEPT = timedelta(days=2)
 # Longer than their events, so that the doctor misses no delivery of an event that is still there.
 DELIVERIES_KEPT_LONGER = timedelta(days=7)
 
@@ -49,6 +53,18 @@ JOBS = (
         run=payments.look_for_disputed,
         every_s=30,
     ),
+    Job(
+        name="payments.give_up_waiting",
+        find="payments.second_persons_due",
+        run=payments.give_up_waiting,
+        every_s=60,
+    ),
+    Job(
+        name="invoicing.expire_credit_requests",
+        find="invoicing.credit_requests_due",
+        run=invoicing.expire_credit_requests,
+        every_s=60,
+    ),
     Job(name="orders.abandon", find="orders.abandon_due", run=orders.abandon, every_s=30),
     Job(name="invoicing.recognize_due", find="invoicing.recognition_due", run=invoicing.recognize_due, every_s=30),
     Job(
@@ -65,6 +81,9 @@ JOBS = (
     ),
     Job(name="notifications.send_held", find="notifications.held_due", run=notifications.send_held, every_s=30),
     Job(name="webhooks.retry", find="webhooks.retries_due", run=webhooks.retry),
+    # One at a time: each may be much, and none is to hold up another.
+    Job(name="privacy.carry_out", find="privacy.requests_due", run=privacy.carry_out, batch_max=1, every_s=5),
+    Job(name="privacy.go_round", find="privacy.rounds_due", run=privacy.go_round, batch_max=1, every_s=60),
 )
 
 
@@ -87,6 +106,11 @@ def timetable(settings: Settings, clock: Clock) -> Timetable:
             kept = timedelta(days=settings.log_retention_days) + DELIVERIES_KEPT_LONGER
             await webhooks.purge(tx, before=clock.now() - kept)
 
+    async def forget_sign_ins(database: Database) -> None:
+        async with database.transaction(actor="chores") as tx:
+            now = clock.now()
+            await identity.purge_sign_ins(tx, sessions_before=now - SESSIONS_KEPT, tries_before=now - TRIES_KEPT)
+
     return Timetable(
         JOBS,
         [
@@ -94,5 +118,6 @@ def timetable(settings: Settings, clock: Clock) -> Timetable:
             Chore(name="http.forget_answers", every_s=HOUR_S, run=forget_answers),
             Chore(name="outside.forget_intents", every_s=HOUR_S, run=forget_intents),
             Chore(name="webhooks.forget_deliveries", every_s=HOUR_S, run=forget_deliveries),
+            Chore(name="identity.forget_sign_ins", every_s=HOUR_S, run=forget_sign_ins),
         ],
     )

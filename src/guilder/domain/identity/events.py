@@ -96,3 +96,51 @@ class MemberInvited(TenantEvent):
 
     member_id: UUID
     role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberChanged(TenantEvent):
+    """A member of the staff has another role, from their next request on."""
+
+    name: ClassVar = "identity.member.changed"
+
+    member_id: UUID
+    role: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRemoved(TenantEvent):
+    """A member is of the staff no more: their sessions and tokens count no more from the next request on."""
+
+    name: ClassVar = "identity.member.removed"
+
+    member_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordSet(TenantEvent):
+    name: ClassVar = "identity.password.set"
+
+    member_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionBegan(TenantEvent):
+    """A member signed in, or proved anew who they are: `way` is `password` or `oidc`."""
+
+    name: ClassVar = "identity.session.began"
+
+    session_id: UUID
+    member_id: UUID
+    way: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionEnded(TenantEvent):
+    """A session counts no more. `reason`: `signed_out`, `replaced`, `revoked`, `password_changed`, `member_removed`."""
+
+    name: ClassVar = "identity.session.ended"
+
+    session_id: UUID
+    member_id: UUID
+    reason: str

@@ -136,14 +136,44 @@ class TokenTrust:
     client_secret: str = field(default="", repr=False)
     organization_claim: str = "org_id"
     role_claim: str = "org_role"
+    authorization_url: str = ""
+    token_url: str = ""
+    acr_values: tuple[str, ...] = ()  # how well somebody must have proven themselves there; empty asks for nothing
+
+    @property
+    def signs_in(self) -> bool:
+        """Tell whether staff sign in at this issuer: it knows us as a client."""
+        return self.kind is not TrustKind.INTROSPECTION and bool(self.client_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A person of the tenant's own staff."""
+    """A person of the tenant's own staff. `subject` is who they are at an issuer, `issuer|sub`, once they came by it."""
 
     tenant_id: TenantId
     id: UUID
     email: str
     role: Role
     subject: str = ""
+    has_password: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaffSession:
+    """A member signed in with a browser. Instants are the wall clock's, in a sandbox too.
+
+    `verified_at` is when the person last proved who they are; None where the issuer did not say. `agent` and `address`
+    are the browser's family and the network: enough to know a session by. `trust_id` is None for a password.
+    """
+
+    tenant_id: TenantId
+    id: UUID
+    member_id: UUID
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    verified_at: datetime | None = None
+    trust_id: UUID | None = None
+    ended_at: datetime | None = None
+    agent: str = ""
+    address: str = ""

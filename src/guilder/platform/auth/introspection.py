@@ -19,6 +19,7 @@ from guilder.kernel.errors import Unavailable
 from guilder.platform import logging
 from guilder.platform.auth.jwks import checked_url
 from guilder.platform.auth.jwt import CLAIM_LENGTH_MAX, TOKEN_BYTES_MAX, VerifiedToken, organization_of, refuse
+from guilder.platform.auth.proving import verified_at
 from guilder.platform.crypto import digest
 
 GOOD_TTL_S = 30
@@ -48,6 +49,7 @@ class AuthService:
     audiences: frozenset[str] = frozenset()
     organization_claim: str = "org_id"
     role_claim: str = "org_role"
+    acr_values: frozenset[str] = frozenset()
 
 
 class Introspector:
@@ -153,6 +155,7 @@ class Introspector:
             azp if isinstance(azp, str) else None,
             expires_at,
             answer,
+            verified_at=verified_at(answer, acr_values=service.acr_values),
         )
 
     def _is_meant_for_us(self, answer: Mapping[str, Any]) -> bool:

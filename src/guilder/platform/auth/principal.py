@@ -39,7 +39,8 @@ assert set(_ACTORS) == set(Kind)
 class Principal:
     """Someone whom we know, in one tenant; a customer's user also in one customer, and reaching no other.
 
-    `subject` is a key's id or `issuer|sub`; a scope is `subscriptions:write`, `plans:read` or `*`;
+    `subject` is a key's id, a member's of the staff (the same person whether by a token or a session), or a customer's
+    user's `issuer|sub`; a scope is `subscriptions:write`, `plans:read` or `*`;
     `mode` is `live`, `test` or `sandbox`. `verified_at` is when this person last proved who they are, as far as that is
     known; a key never does. `session_id` is of whoever came by a cookie of ours.
     """

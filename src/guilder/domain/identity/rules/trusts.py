@@ -6,6 +6,7 @@ from guilder.domain.identity.model import TokenTrust, TrustKind
 from guilder.kernel.errors import Invalid
 
 PARTIES_MAX = 20
+ACRS_MAX = 10
 
 
 class BadTrust(Invalid):
@@ -36,15 +37,27 @@ def _check_signed(trust: TokenTrust) -> None:
         raise BadTrust("give authorized_parties (`azp`) or audience (`aud`)", field="authorized_parties")
     if len(trust.authorized_parties) > PARTIES_MAX:
         raise BadTrust(f"at most {PARTIES_MAX}", field="authorized_parties")
-    if trust.introspection_url or trust.client_id or trust.client_secret:
+    if trust.introspection_url:
         raise BadTrust("this is for the kind introspection only", field="introspection_url")
+    _check_client(trust)
+
+
+def _check_client(trust: TokenTrust) -> None:
+    """Look at what staff sign in with: a client id, perhaps a secret, and both addresses or none."""
+    for field in ("client_secret", "authorization_url", "token_url"):
+        if getattr(trust, field) and not trust.client_id:
+            raise BadTrust("give the client_id that the issuer knows Guilder by", field="client_id")
+    if bool(trust.authorization_url) != bool(trust.token_url):
+        raise BadTrust("give both addresses, or none to have them looked for", field="token_url")
+    if len(trust.acr_values) > ACRS_MAX:
+        raise BadTrust(f"at most {ACRS_MAX}", field="acr_values")
 
 
 def _check_asked(trust: TokenTrust) -> None:
     for field in ("introspection_url", "client_id", "client_secret"):
         if not getattr(trust, field):
             raise BadTrust("the kind introspection needs it", field=field)
-    for field in ("jwks_url", "public_key_pem", "authorized_parties"):
+    for field in ("jwks_url", "public_key_pem", "authorized_parties", "authorization_url", "token_url"):
         if getattr(trust, field):
             raise BadTrust("the kind introspection has no use for it", field=field)
     # A token is sent to whoever it says has made it, and to nobody else: a tenant that registered another's issuer

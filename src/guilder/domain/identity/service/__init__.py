@@ -1,7 +1,7 @@
 """Identity's verbs, and the three objects that the machinery is given: Clocks, Sandboxes, Authentication."""
 
 from guilder.domain.identity.service.api_keys import keys, mint_key, revoke_key
-from guilder.domain.identity.service.authentication import Authentication, CustomerOf
+from guilder.domain.identity.service.authentication import Authentication, CustomerOf, session_cookie
 from guilder.domain.identity.service.clocks import Clocks, NotASandbox, Sandboxes, advance, sandbox_clock
 from guilder.domain.identity.service.issuing import (
     NumberFormatTaken,
@@ -13,7 +13,27 @@ from guilder.domain.identity.service.issuing import (
     make_default_issuer,
     set_issuer,
 )
-from guilder.domain.identity.service.staff import invite, members
+from guilder.domain.identity.service.persons import names_of
+from guilder.domain.identity.service.sessions import (
+    Browser,
+    Proof,
+    SignedIn,
+    begin_session,
+    end_session,
+    purge_sign_ins,
+    sessions,
+)
+from guilder.domain.identity.service.signing_in import SignInRefused, SignIns, TooManyTries
+from guilder.domain.identity.service.staff import (
+    change_role,
+    hash_emails_again,
+    invite,
+    member,
+    member_by_email,
+    members,
+    remove_member,
+    set_password,
+)
 from guilder.domain.identity.service.tenancy import (
     NewSandbox,
     SlugTaken,
@@ -22,6 +42,7 @@ from guilder.domain.identity.service.tenancy import (
     create_tenant,
     find_by_slug,
     resume_tenant,
+    sandboxes_beside,
     suspend_tenant,
     tenant,
     tenants,
@@ -31,34 +52,53 @@ from guilder.domain.identity.service.token_trusts import Verifiers, distrust, tr
 
 __all__ = [
     "Authentication",
+    "Browser",
     "Clocks",
     "CustomerOf",
     "NewSandbox",
     "NotASandbox",
     "NumberFormatTaken",
+    "Proof",
     "Sandboxes",
+    "SignInRefused",
+    "SignIns",
+    "SignedIn",
     "SlugTaken",
+    "TooManyTries",
     "Verifiers",
     "add_issuer",
     "advance",
+    "begin_session",
     "change_issuer",
+    "change_role",
     "change_tenant",
     "create_sandbox",
     "create_tenant",
     "distrust",
+    "end_session",
     "find_by_slug",
+    "hash_emails_again",
     "invite",
     "issuer",
     "issuers",
     "issuers_of",
     "keys",
     "make_default_issuer",
+    "member",
+    "member_by_email",
     "members",
     "mint_key",
+    "names_of",
+    "purge_sign_ins",
+    "remove_member",
     "resume_tenant",
     "revoke_key",
     "sandbox_clock",
+    "sandboxes_beside",
+    "session_cookie",
+    "sessions",
     "set_issuer",
+    "set_password",
     "suspend_tenant",
     "tenant",
     "tenants",

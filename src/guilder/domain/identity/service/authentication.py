@@ -7,34 +7,48 @@
                               could collect the tokens of another's users
     whose it is               the organization claim names the customer; without one, it is staff, by the subject or,
                               the first time, by an e-mail address that the issuer has verified
+    a cookie of ours          the session that it is of, and its member, each read anew; for what has an effect, only
+                              from a page of our own. A token beside it counts, if it is of the same person
+    staff, and Guilder-Tenant the sandbox of their own tenant that it names
 
 Every refusal is the same to the caller; the reason goes to the log and the metrics. Keys, tokens and trusts count by
 the wall clock, in a sandbox too.
 """
 
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import NamedTuple
 
 from guilder.domain.identity import store
 from guilder.domain.identity.model import Member, Tenant, TenantStatus, TokenTrust, TrustKind
+from guilder.domain.identity.rules import signing_in as rules
+from guilder.domain.identity.service.signing_in import SignIns, member_of
 from guilder.domain.identity.service.token_trusts import Verifiers
 from guilder.kernel import ids
-from guilder.kernel.errors import Unauthenticated
+from guilder.kernel.errors import NotFound, Unauthenticated
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.platform.auth import api_keys
 from guilder.platform.auth.jwt import VerifiedToken, claimed_issuer, refuse
+from guilder.platform.auth.passwords import Passwords
 from guilder.platform.auth.principal import Kind, Principal, Role
 from guilder.platform.clock import Clock
+from guilder.platform.crypto import digest
 from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.exchange import RequestHead
+from guilder.platform.http.origins import origin_of, refuse_cross_site
 
 CustomerOf = Callable[[Tx, str], Awaitable[CustomerId | None]]
 
 ACTOR = "authentication"
-KEYS_REMEMBERED_MAX = 10_000
+REMEMBERED_MAX = 10_000
+TENANT_HEADER = "guilder-tenant"
+NO_TENANT = "there is no such tenant"
 _KEY_PREFIX = "gk_"
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class _Proof(NamedTuple):
@@ -58,21 +72,48 @@ class Authentication:
         customer_of: CustomerOf,
         default_slug: str = "default",
         refuses_demo: bool = False,
+        public_url: str = "",
+        passwords: Passwords | None = None,
     ) -> None:
+        self.sign_ins = SignIns(
+            database,
+            verifiers,
+            clock,
+            passwords=passwords or Passwords(),
+            public_url=public_url,
+            refuses_demo=refuses_demo,
+        )
+        self._own_origin = origin_of(public_url) if public_url else ""
+        self._cookie = session_cookie(public_url)
         self._database = database
         self._verifiers = verifiers
         self._clock = clock
         self._customer_of = customer_of
         self._default_slug = default_slug
         self._refuses_demo = refuses_demo
-        # Which key a hash is never changes; whether it still counts is read each time.
-        self._keys: OrderedDict[bytes, Ref] = OrderedDict()
+        # Which key or session a hash is never changes; whether it still counts is read each time.
+        self._known: OrderedDict[bytes, Ref] = OrderedDict()
 
     async def principal(self, request: RequestHead) -> Principal:
-        token = request.bearer
-        if token is None:
+        """Say who asks.
+
+        :raises Unauthenticated: nobody whom we know; the same refusal for whatever reason
+        :raises CrossSiteRequest: a cookie alone, from a page elsewhere, and it would have an effect
+        :raises NotFound: Guilder-Tenant names no sandbox of theirs
+        """
+        token, cookie = request.bearer, request.cookies.get(self._cookie)
+        signed_in = await self._by_cookie(cookie) if cookie else None
+        if token is not None:
+            found = await self.principal_of(token)
+            if signed_in is not None and signed_in.actor != found.actor:
+                refuse("a token and a session of two people")
+        elif signed_in is not None:
+            refuse_cross_site(request.method, request.headers, self._own_origin)
+            found = signed_in
+        else:
             raise Unauthenticated
-        return await self.principal_of(token)
+        wanted = request.headers.get(TENANT_HEADER)
+        return await self._placed(found, wanted) if wanted is not None else found
 
     async def principal_of(self, token: str) -> Principal:
         """Say whose an API key or a token is.
@@ -85,7 +126,7 @@ class Authentication:
 
     async def _by_key(self, text: str) -> Principal:
         read = api_keys.read(text)
-        ref = await self._key_ref(read.hash) if read else None
+        ref = await self._ref(read.hash, store.find_key) if read else None
         if ref is None:
             refuse("no such key")
         async with self._database.transaction([ref.tenant_id], actor=ACTOR) as tx:
@@ -106,16 +147,51 @@ class Authentication:
             mode=tenant.mode.value,
         )
 
-    async def _key_ref(self, hash_: bytes) -> Ref | None:
-        found = self._keys.get(hash_)
+    async def _ref(self, hash_: bytes, find: Callable[[Tx, bytes], Awaitable[Ref | None]]) -> Ref | None:
+        found = self._known.get(hash_)
         if found is None:
             async with self._database.transaction(actor=ACTOR) as tx:
-                found = await store.find_key(tx, hash_)
+                found = await find(tx, hash_)
             if found is not None:
-                self._keys[hash_] = found
-            while len(self._keys) > KEYS_REMEMBERED_MAX:
-                self._keys.popitem(last=False)
+                self._known[hash_] = found
+            while len(self._known) > REMEMBERED_MAX:
+                self._known.popitem(last=False)
         return found
+
+    async def _by_cookie(self, text: str) -> Principal | None:
+        """Say whose session a cookie is; None if it is nobody's or over: a browser keeps cookies longer than we do."""
+        ref = await self._ref(digest(text), store.find_session) if _TOKEN.fullmatch(text) else None
+        if ref is None:
+            return None
+        now = self._clock.now()
+        async with self._database.transaction([ref.tenant_id], actor=ACTOR) as tx:
+            session = await store.session(tx, ref.id)
+            if session is None or not rules.is_alive(session, now=now):
+                return None
+            member = await store.member(tx, session.member_id)
+            tenant = next(iter(await store.tenants(tx, [ref.tenant_id])), None)
+            if member is None or tenant is None or not self._is_open(tenant):
+                return None
+            if now - session.last_seen_at >= rules.SEEN_EVERY:
+                await store.see_session(tx, session.id, now=now, every=rules.SEEN_EVERY)
+        return replace(_staff(member, tenant, session.verified_at), session_id=session.id)
+
+    async def _placed(self, found: Principal, wanted: str) -> Principal:
+        """Put staff into the sandbox of theirs that they name; anything else looks as if it were not there."""
+        if found.kind is not Kind.STAFF:
+            raise NotFound(NO_TENANT)
+        by_id = ids.from_text("ten", wanted)
+        async with self._database.transaction([found.tenant_id], actor=ACTOR) as tx:
+            tenant_id = TenantId(by_id) if by_id else await store.tenant_by_slug(tx, wanted)
+            if tenant_id == found.tenant_id:
+                return found
+            if tenant_id is None or tenant_id not in await store.sandboxes_of(tx, found.tenant_id):
+                raise NotFound(NO_TENANT)
+            await tx.narrow({tenant_id})
+            tenant = next(iter(await store.tenants(tx, [tenant_id])), None)
+        if tenant is None or not self._is_open(tenant):
+            raise NotFound(NO_TENANT)
+        return replace(found, tenant_id=tenant.tenant_id, mode=tenant.mode.value)
 
     async def _by_token(self, text: str) -> Principal:
         issuer = claimed_issuer(text)
@@ -169,22 +245,36 @@ class Authentication:
                 customer_id=customer_id,
                 organization=token.organization_id,
                 mode=tenant.mode.value,
+                verified_at=token.verified_at,
             )
-        member = await _member(tx, token, subject)
+        member = await member_of(tx, token)
         if member is None:
             refuse("neither a customer's user nor staff")
-        return Principal(Kind.STAFF, subject, tenant.tenant_id, Role(member.role.value), mode=tenant.mode.value)
+        return _staff(member, tenant, token.verified_at)
 
     def _is_open(self, tenant: Tenant) -> bool:
         return tenant.status is TenantStatus.ACTIVE and not (tenant.is_demo and self._refuses_demo)
 
 
-async def _member(tx: Tx, token: VerifiedToken, subject: str) -> Member | None:
-    found = await store.member_by_subject(tx, subject)
-    email = token.claims.get("email")
-    if found is None and token.claims.get("email_verified") is True and isinstance(email, str) and email:
-        return await store.join_member(tx, email=email, subject=subject)
-    return found
+def _staff(member: Member, tenant: Tenant, verified_at: datetime | None) -> Principal:
+    """Return a member as who asks: one and the same, whether by a token or by a session."""
+    return Principal(
+        Kind.STAFF,
+        ids.to_text("mem", member.id),
+        tenant.tenant_id,
+        Role(member.role.value),
+        mode=tenant.mode.value,
+        verified_at=verified_at,
+    )
+
+
+def session_cookie(public_url: str) -> str:
+    """Return the name of the cookie that a session is kept in.
+
+    With `__Host-` a browser takes it over https only, for this host only, and from no other one. Over http, on a
+    developer's own machine, browsers differ in what they take: there it has another name.
+    """
+    return "guilder" if public_url.startswith("http://") else "__Host-guilder"
 
 
 def _role(said: str | None) -> Role:

@@ -137,6 +137,16 @@ async def tenant(tx: Tx) -> Tenant:
     return found[tx.tenant_id]
 
 
+async def sandboxes_beside(tx: Tx) -> list[Tenant]:
+    """Return the active sandboxes of the transaction's tenant, or of the tenant whose sandbox it is."""
+    here = await tenant(tx)
+    own = await store.sandboxes_of(tx, here.root_id or here.tenant_id)
+    await tx.narrow({here.tenant_id, *own})
+    found = await store.tenants(tx, own)
+    await tx.narrow({here.tenant_id})
+    return sorted((each for each in found if each.status is TenantStatus.ACTIVE), key=lambda each: each.slug)
+
+
 async def visible(tx: Tx) -> list[Tenant]:
     """Return all that the transaction may see: the doctor's sees everybody, each tenant before its sandboxes."""
     return await store.visible(tx)

@@ -52,8 +52,13 @@ async def trust(
     client_secret: str = "",
     organization_claim: str = "org_id",
     role_claim: str = "org_role",
+    authorization_url: str = "",
+    token_url: str = "",
+    acr_values: Sequence[str] = (),
 ) -> TokenTrust:
     """Believe tokens of an issuer. With no key and no URL of keys, they are looked for where its kind has them.
+
+    With the `client_id` that a signing issuer knows us by, staff sign in there.
 
     :raises BadTrust: something is missing, or has no meaning for its kind
     :raises TooManyTrusts: the limit is reached
@@ -74,6 +79,9 @@ async def trust(
         client_secret=client_secret,
         organization_claim=organization_claim,
         role_claim=role_claim,
+        authorization_url=authorization_url,
+        token_url=token_url,
+        acr_values=tuple(acr_values),
     )
     _check_means(checked_trust(new))
     await store.lock_tenant(tx)
@@ -102,7 +110,7 @@ async def distrust(tx: Tx, *, trust_id: UUID, now: datetime) -> None:
 
 def _check_means(trust: TokenTrust) -> None:
     """Refuse a key that cannot be used and an address that may not be asked, before a user stands before the door."""
-    for field in ("jwks_url", "introspection_url"):
+    for field in ("jwks_url", "introspection_url", "authorization_url", "token_url"):
         url = getattr(trust, field)
         try:
             _ = _WRITTEN.check(checked_url(url)) if url else None
@@ -123,7 +131,7 @@ class Verifiers:
     """
 
     def __init__(self, *, client: httpx.AsyncClient, monotonic: Callable[[], float]) -> None:
-        self._client = client
+        self.client = client
         self._monotonic = monotonic
         self._key_sets: OrderedDict[Hashable, KeySource] = OrderedDict()
         self._services: OrderedDict[Hashable, Introspector] = OrderedDict()
@@ -142,8 +150,9 @@ class Verifiers:
             audiences=frozenset({trust.audience} if trust.audience else ()),
             organization_claim=trust.organization_claim,
             role_claim=trust.role_claim,
+            acr_values=frozenset(trust.acr_values),
         )
-        make = lambda: Introspector(service, client=self._client, monotonic=self._monotonic)  # noqa: E731
+        make = lambda: Introspector(service, client=self.client, monotonic=self._monotonic)  # noqa: E731
         return _remembered(self._services, (trust.tenant_id, trust.id), make)
 
     def _issuer_trust(self, trust: TokenTrust) -> IssuerTrust:
@@ -156,13 +165,25 @@ class Verifiers:
             requires_nbf=trust.kind is TrustKind.CLERK,
             organization_claim=trust.organization_claim,
             role_claim=trust.role_claim,
+            acr_values=frozenset(trust.acr_values),
+            owner=trust,
+        )
+
+    def client_trust(self, trust: TokenTrust) -> IssuerTrust:
+        """Return what an ID token of this issuer is verified with: made for our client there, and for nobody else."""
+        return IssuerTrust(
+            issuer=trust.issuer,
+            keys=self._keys(trust),
+            audiences=frozenset({trust.client_id}),
+            requires_nbf=False,
+            acr_values=frozenset(trust.acr_values),
             owner=trust,
         )
 
     def _keys(self, trust: TokenTrust) -> KeySource:
         if trust.public_key_pem:
             return _remembered(self._key_sets, trust.public_key_pem, lambda: PemKey(trust.public_key_pem))
-        make = lambda: JwksKeys(trust.jwks_url, client=self._client, monotonic=self._monotonic)  # noqa: E731
+        make = lambda: JwksKeys(trust.jwks_url, client=self.client, monotonic=self._monotonic)  # noqa: E731
         return _remembered(self._key_sets, trust.jwks_url, make)
 
 

@@ -1,17 +1,15 @@
-"""The SQL of who acts for a tenant: API keys, trusted issuers of tokens, staff."""
+"""The SQL of what a tenant's callers come with: API keys, and tokens of trusted issuers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.identity.model import ApiKey, Member, Role, TokenTrust, TrustKind
+from guilder.domain.identity.model import ApiKey, Role, TokenTrust, TrustKind
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
 _CLIENT_SECRET = "identity.token_trusts.client_secret"  # noqa: S105  (the name of a column)
-_EMAIL = "identity.members.email"
 
 
 # API keys
@@ -72,8 +70,8 @@ async def insert_trust(tx: Tx, trust: TokenTrust, *, now: datetime) -> None:
     await tx.execute(
         """insert into identity.token_trusts (tenant_id, id, kind, issuer, jwks_url, public_key_pem, audience,
                authorized_parties, introspection_url, client_id, sealed_client_secret, organization_claim, role_claim,
-               created_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)""",
+               created_at, authorization_url, token_url, acr_values)
+           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)""",
         trust.tenant_id,
         trust.id,
         trust.kind.value,
@@ -88,6 +86,9 @@ async def insert_trust(tx: Tx, trust: TokenTrust, *, now: datetime) -> None:
         trust.organization_claim,
         trust.role_claim,
         now,
+        trust.authorization_url,
+        trust.token_url,
+        list(trust.acr_values),
     )
 
 
@@ -125,69 +126,6 @@ async def find_trusts(tx: Tx, issuer: str) -> list[Ref]:
     return [Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows]
 
 
-# Members
-
-
-@dataclass(frozen=True, slots=True)
-class _EmailHash:
-    """An e-mail address as it is searched: keyed, and keyed by tenant."""
-
-    about: str
-    text: str
-
-
-def _email_hash(tenant_id: TenantId, email: str) -> _EmailHash:
-    return _EmailHash(f"{_EMAIL}:{tenant_id}", email.strip().casefold())
-
-
-async def insert_member(tx: Tx, member: Member, *, now: datetime) -> bool:
-    """Write a new member; False if the e-mail address is one's already."""
-    hashed = _email_hash(member.tenant_id, member.email)
-    [sealed] = await tx.vault.seal_many(tx, [Sealing(member.tenant_id, member.id, _EMAIL, member.email)], now=now)
-    inserted = await tx.execute(
-        """insert into identity.members (tenant_id, id, sealed_email, email_hash, role, created_at)
-           select $1, $2, $3, $4, $5, $6
-            where not exists (select from identity.members where tenant_id = $1 and email_hash = any($7::bytea[]))
-           on conflict (tenant_id, email_hash) do nothing""",
-        member.tenant_id,
-        member.id,
-        sealed,
-        tx.vault.ring.blind(hashed.text, about=hashed.about),
-        member.role.value,
-        now,
-        tx.vault.ring.blinds(hashed.text, about=hashed.about),
-    )
-    return bool(inserted)
-
-
-async def members(tx: Tx) -> list[Member]:
-    rows = await tx.fetch("select * from identity.members order by id desc limit 1000")
-    emails = await tx.vault.open_many(
-        tx, [Sealed(row["tenant_id"], row["id"], _EMAIL, row["sealed_email"]) for row in rows]
-    )
-    return [_member(row, email or "") for row, email in zip(rows, emails, strict=True)]
-
-
-async def member_by_subject(tx: Tx, subject: str) -> Member | None:
-    row = await tx.fetchrow(
-        "select * from identity.members where tenant_id = $1 and subject = $2", tx.tenant_id, subject
-    )
-    return _member(row, "") if row else None
-
-
-async def join_member(tx: Tx, *, email: str, subject: str) -> Member | None:
-    """Tie an invited person's verified e-mail address to who they are; None if nobody of it is still invited."""
-    hashed = _email_hash(tx.tenant_id, email)
-    row = await tx.fetchrow(
-        """update identity.members set subject = $3
-            where tenant_id = $1 and email_hash = any($2::bytea[]) and subject is null returning *""",
-        tx.tenant_id,
-        tx.vault.ring.blinds(hashed.text, about=hashed.about),
-        subject,
-    )
-    return _member(row, "") if row else None
-
-
 def _key(row: Row) -> ApiKey:
     return ApiKey(
         tenant_id=TenantId(row["tenant_id"]),
@@ -217,14 +155,7 @@ def _trust(row: Row, client_secret: str = "") -> TokenTrust:
         client_secret=client_secret,
         organization_claim=row["organization_claim"],
         role_claim=row["role_claim"],
-    )
-
-
-def _member(row: Row, email: str) -> Member:
-    return Member(
-        tenant_id=TenantId(row["tenant_id"]),
-        id=row["id"],
-        email=email,
-        role=Role(row["role"]),
-        subject=row["subject"] or "",
+        authorization_url=row["authorization_url"],
+        token_url=row["token_url"],
+        acr_values=tuple(row["acr_values"]),
     )

@@ -1,4 +1,4 @@
-"""What HTTP says and hears of tenants and who acts for them."""
+"""What HTTP says and hears of tenants, their issuers, sandboxes and clocks."""
 
 from datetime import datetime
 from typing import Annotated
@@ -9,19 +9,15 @@ from pydantic import Field
 
 from guilder.domain.identity.model import (
     Address,
-    ApiKey,
     ClockState,
     Issuer,
-    Member,
     Mode,
-    Role,
     SandboxClock,
     Tenant,
     TenantStatus,
-    TokenTrust,
-    TrustKind,
 )
 from guilder.domain.identity.rules import clock as rules
+from guilder.domain.identity.schemas.access import NewApiKeyOut
 from guilder.kernel.errors import Invalid
 from guilder.kernel.ids import TenantId
 from guilder.platform.http.fields import (
@@ -39,14 +35,9 @@ from guilder.platform.http.fields import (
 )
 
 TenantRef = Annotated[TenantId, IdOf("ten")]
-KeyRef = Annotated[UUID, IdOf("key")]
 IssuerRef = Annotated[UUID, IdOf("iss")]
-TrustRef = Annotated[UUID, IdOf("trust")]
-MemberRef = Annotated[UUID, IdOf("mem")]
 Line = Annotated[str, Text(200, min=0)]
 MINIMUM_MAX = 1_000_000
-Url = Annotated[str, Text(500, min=0)]
-Claim = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_:./-]{1,200}$")]
 
 
 class OneOfToOrBy(Invalid):
@@ -224,49 +215,6 @@ class IssuerOut(Out):
         )
 
 
-class ApiKeyIn(In):
-    name: Annotated[str, Text(100)]
-    role: Role = Role.MEMBER
-    scopes: Annotated[list[Annotated[str, Text(60)]], Field(min_length=1, max_length=50)] = ["*"]
-    expires_at: Instant | None = None
-
-
-class ApiKeyOut(Out):
-    id: KeyRef
-    name: str
-    hint: str
-    role: Role
-    scopes: list[str]
-    created_at: datetime
-    expires_at: datetime | None
-    revoked_at: datetime | None
-
-    @classmethod
-    def to_wire(cls, key: ApiKey) -> "ApiKeyOut":
-        return cls(**_key_fields(key))
-
-
-class NewApiKeyOut(ApiKeyOut):
-    key: Annotated[str, Field(description="The key itself. It is shown this once, and not kept.")]
-
-    @classmethod
-    def with_text(cls, key: ApiKey, text: str) -> "NewApiKeyOut":
-        return cls(**_key_fields(key), key=text)
-
-
-def _key_fields(key: ApiKey) -> dict[str, object]:
-    return {
-        "id": key.id,
-        "name": key.name,
-        "hint": key.hint,
-        "role": key.role,
-        "scopes": sorted(key.scopes),
-        "created_at": key.created_at,
-        "expires_at": key.expires_at,
-        "revoked_at": key.revoked_at,
-    }
-
-
 class SandboxIn(In):
     name: Name = "Sandbox"
     starts_at: Annotated[Instant | None, Field(description="What its clock says first; by default, the present.")] = (
@@ -314,70 +262,3 @@ class AdvanceIn(In):
         assert self.by is not None
         zone = ZoneInfo(time_zone)
         return rules.after(now, months=self.by.months, days=self.by.days, hours=self.by.hours, zone=zone)
-
-
-class TokenTrustIn(In):
-    kind: TrustKind
-    issuer: Annotated[str, Text(500)]
-    jwks_url: Url = ""
-    public_key_pem: Annotated[str, Text(8_192, min=0)] = ""
-    audience: Annotated[str, Text(300, min=0)] = ""
-    authorized_parties: Annotated[list[Annotated[str, Text(300)]], Field(max_length=20)] = []
-    introspection_url: Url = ""
-    client_id: Annotated[str, Text(300, min=0)] = ""
-    client_secret: Annotated[str, Text(1_000, min=0)] = ""
-    organization_claim: Claim = "org_id"
-    role_claim: Claim = "org_role"
-
-
-class TokenTrustOut(Out):
-    """A trusted issuer. Its client secret is kept sealed, and not shown again."""
-
-    id: TrustRef
-    kind: TrustKind
-    issuer: str
-    jwks_url: str
-    public_key_pem: str
-    audience: str
-    authorized_parties: list[str]
-    introspection_url: str
-    client_id: str
-    organization_claim: str
-    role_claim: str
-
-    @classmethod
-    def to_wire(cls, trust: TokenTrust) -> "TokenTrustOut":
-        return cls(
-            id=trust.id,
-            kind=trust.kind,
-            issuer=trust.issuer,
-            jwks_url=trust.jwks_url,
-            public_key_pem=trust.public_key_pem,
-            audience=trust.audience,
-            authorized_parties=list(trust.authorized_parties),
-            introspection_url=trust.introspection_url,
-            client_id=trust.client_id,
-            organization_claim=trust.organization_claim,
-            role_claim=trust.role_claim,
-        )
-
-
-class RemovedOut(Out):
-    id: TrustRef
-    is_removed: bool = True
-
-
-class MemberIn(In):
-    email: Email
-    role: Role = Role.MEMBER
-
-
-class MemberOut(Out):
-    id: MemberRef
-    email: str
-    role: Role
-    has_joined: bool
-
-    @classmethod
-    def to_wire(cls, member: Member) -> "MemberOut":
-        return cls(id=member.id, email=member.email, role=member.role, has_joined=bool(member.subject))

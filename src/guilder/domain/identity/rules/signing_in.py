@@ -1,0 +1,71 @@
+"""What of signing in is decided in plain values: how long a session lasts, how long a guess waits, where one may go then.
+
+a session     12 hours without a request, or 7 days, whatever comes first
+a guess       the first 4 at an address cost nothing; each further one doubles the wait, from 1 second to 5 minutes;
+              a day without a guess, or a right password, and all is forgotten: nobody is shut out for ever
+where to      a path of our own and nothing that a browser could read as another host
+"""
+
+import re
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+
+from guilder.domain.identity.model import StaffSession
+
+IDLE = timedelta(hours=12)
+LIFETIME = timedelta(days=7)
+SEEN_EVERY = timedelta(minutes=1)
+TRIES_FREE = 4
+WAIT_MAX = timedelta(minutes=5)
+TRIES_FORGOTTEN = timedelta(days=1)
+SIGN_IN_WITHIN = timedelta(minutes=10)
+PATH_MAX = 500
+HOME = "/sign-in"
+
+_PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:%?/#-]*)")
+_FAMILIES = (
+    # The order matters: most browsers name others, too.
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+    ("python-httpx/", "httpx"),
+)
+
+
+def is_alive(session: StaffSession, *, now: datetime) -> bool:
+    """Tell whether a session counts."""
+    return session.ended_at is None and now < min(session.expires_at, session.last_seen_at + IDLE)
+
+
+def wait_after(tries: int) -> timedelta:
+    """Return how long the next guess at an address has to wait after this many."""
+    if tries < TRIES_FREE:
+        return timedelta(0)
+    return min(timedelta(seconds=2 ** min(tries - TRIES_FREE, 20)), WAIT_MAX)
+
+
+def own_path(said: str | None) -> str:
+    """Return where to go after signing in; what is not plainly a path of our own is not gone to.
+
+    `//evil`, `/\\evil`, `/@evil` and `https:evil` are what a redirect elsewhere looks like.
+    """
+    if said is None or not 0 < len(said) <= PATH_MAX or not _PATH.fullmatch(said) or "//" in said:
+        return HOME
+    return said
+
+
+def family_of(user_agent: str) -> str:
+    """Return the browser's family: enough to tell sessions apart, too little to tell people apart."""
+    return next((name for mark, name in _FAMILIES if mark in user_agent), "other" if user_agent else "")
+
+
+def network_of(address: str) -> str:
+    """Return the network that an address is in: the last byte of IPv4, the last 80 bits of IPv6 are left out."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return ""
+    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))

@@ -1,0 +1,356 @@
+"""Signing in: by a password of ours, or at an issuer that the tenant trusts. Both end in a session, or in one refusal.
+
+    a password      the try is counted before it is looked at, so that a hundred at once are a hundred; then argon2id, for
+                    an address of nobody's too; then the session
+    an issuer       code flow with PKCE; state, nonce and verifier travel sealed in a cookie of ten minutes, and the state
+                    does once; the ID token is verified by the contract of platform.auth.jwt
+
+Nothing is asked of anybody within a transaction.
+"""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+from guilder.domain.identity import store
+from guilder.domain.identity.model import Member, StaffSession, Tenant, TenantStatus, TokenTrust
+from guilder.domain.identity.rules import signing_in as rules
+from guilder.domain.identity.rules.passwords import LENGTH_MAX, normal
+from guilder.domain.identity.service.clocks import Clocks
+from guilder.domain.identity.service.providers import Asked, Providers
+from guilder.domain.identity.service.sessions import Browser, Proof, SignedIn, begin_session, end_session
+from guilder.domain.identity.service.token_trusts import Verifiers
+from guilder.kernel import ids
+from guilder.kernel.errors import Forbidden, NotFound, TooMany, Unauthenticated
+from guilder.kernel.ids import TenantId
+from guilder.platform import crypto, logging, metrics
+from guilder.platform.auth.jwt import LEEWAY_S, VerifiedToken, refuse, verify_id_token
+from guilder.platform.auth.passwords import Passwords
+from guilder.platform.clock import Clock
+from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
+
+T = TypeVar("T")
+
+ACTOR = "sign-in"
+CALLBACK = "/sign-in/callback"
+_ABOUT = crypto.about("identity.signing_in", "pending")
+
+log = logging.get(__name__)
+
+
+class SignInRefused(Unauthenticated):
+    """The e-mail address or the password is wrong."""
+
+    code = "sign_in_refused"
+
+
+class TooManyTries(TooMany):
+    """Too many wrong passwords for this address; wait a little."""
+
+    code = "too_many_tries"
+
+
+class StepUpUnproven(Forbidden):
+    """This does not prove anew who you are."""
+
+    code = "step_up_unproven"
+
+
+class Leaving(NamedTuple):
+    """Where to send the browser, and what it keeps until it comes back."""
+
+    url: str
+    cookie: str
+
+
+class Arrived(NamedTuple):
+    signed_in: SignedIn
+    return_to: str
+
+
+class _Pending(NamedTuple):
+    """A sign-in under way at an issuer, as the browser's cookie carries it, sealed."""
+
+    tenant_id: str
+    trust_id: str
+    state: str
+    nonce: str
+    verifier: str
+    return_to: str
+    begun_s: int
+    member_id: str
+
+    @property
+    def asked(self) -> Asked:
+        return Asked(self.state, self.nonce, self.verifier, bool(self.member_id))
+
+
+class SignIns:
+    """The door that staff come in by. Instants are the wall clock's."""
+
+    def __init__(
+        self,
+        database: Database,
+        verifiers: Verifiers,
+        clock: Clock,
+        *,
+        passwords: Passwords,
+        public_url: str,
+        refuses_demo: bool = False,
+    ) -> None:
+        self._database = database
+        self._verifiers = verifiers
+        self._providers = Providers(client=verifiers.client, monotonic=clock.monotonic)
+        self._clock = clock
+        self._clocks = Clocks(clock)
+        self._passwords = passwords
+        self._redirect_uri = public_url + CALLBACK
+        self._refuses_demo = refuses_demo
+
+    # Passwords
+
+    async def by_password(
+        self, *, slug: str, email: str, password: str, browser: Browser, replaced: str | None = None
+    ) -> SignedIn:
+        """Let a member in by a password. `replaced` is the token of the session that the browser had: it ends.
+
+        :raises SignInRefused: no such tenant, member or password; the same refusal, at the same cost, for each
+        :raises TooManyTries: the address was tried too often
+        """
+        tenant = await self._open_tenant(slug)
+        member, kept = await self._within(tenant, lambda tx: self._tried(tx, email)) if tenant else (None, None)
+        return await self._proven(tenant, member, kept, password, browser, replaced)
+
+    async def step_up_by_password(self, *, token: str, password: str, browser: Browser) -> SignedIn:
+        """Prove anew who has this session: it ends, and another begins.
+
+        :raises SignInRefused: it is no session of somebody's with this password
+        :raises TooManyTries: the address was tried too often
+        """
+        session = await self.session_of(token)
+        tenant = await self._open_tenant(session.tenant_id)
+        if tenant is None:
+            raise SignInRefused
+
+        async def tried(tx: Tx) -> tuple[Member | None, str | None]:
+            found = await store.member(tx, session.member_id)
+            return await self._tried(tx, found.email) if found else (None, None)
+
+        member, kept = await self._within(tenant, tried)
+        return await self._proven(tenant, member, kept, password, browser, token)
+
+    async def _tried(self, tx: Tx, email: str) -> tuple[Member | None, str | None]:
+        """Count a try at an address, then say who has it and what is kept of their password."""
+        now, blind = self._clock.now(), store.email_blind(tx, email)
+        before = await store.lock_tries(tx, blind, now=now)
+        if now < before.next_at:
+            raise TooManyTries(retry_after_s=max(1, -((now - before.next_at) // timedelta(seconds=1))))
+        tries = 1 if before.last_at + rules.TRIES_FORGOTTEN <= now else before.tries + 1
+        await store.save_tries(tx, blind, store.Tries(tries, now, now + rules.wait_after(tries)))
+        member = await store.member_by_email(tx, email)
+        return member, await store.password_hash(tx, member.id) if member else None
+
+    async def _proven(
+        self,
+        tenant: Tenant | None,
+        member: Member | None,
+        kept: str | None,
+        password: str,
+        browser: Browser,
+        replaced: str | None,
+    ) -> SignedIn:
+        said = normal(password) if len(password) <= LENGTH_MAX else ""
+        verdict = await self._passwords.verify(said, kept=kept)
+        if not verdict.is_right or tenant is None or member is None:
+            metrics.credentials_refused(reason="password")
+            log.info("credentials refused", reason="password")
+            raise SignInRefused
+        renewed = await self._passwords.hash(said) if verdict.is_outdated else None
+
+        async def begin(tx: Tx) -> SignedIn:
+            # Between the look and now the password may have been changed, or the member removed.
+            if await store.password_hash(tx, member.id) != kept:
+                raise SignInRefused
+            wall = self._clock.now()
+            if renewed:
+                await store.save_password(tx, member.id, renewed, now=wall)
+            await store.forget_tries(tx, store.email_blind(tx, member.email))
+            return await self._begin(tx, member, Proof(None, wall), browser, replaced)
+
+        return await self._within(tenant, begin)
+
+    # Issuers
+
+    async def issuers(self, *, slug: str) -> list[TokenTrust]:
+        """Return the trusts at which a tenant's staff sign in; none of a tenant that is not there."""
+        tenant = await self._open_tenant(slug)
+        if tenant is None:
+            return []
+        return [each for each in await self._within(tenant, store.trusts) if each.signs_in]
+
+    async def leave(self, *, slug: str, trust_id: UUID, return_to: str, step_up: str | None = None) -> Leaving:
+        """Begin to sign in at an issuer; with the token of a session as `step_up`, prove anew who has that.
+
+        :raises NotFound: no such trust, or staff do not sign in there
+        :raises ProviderUnavailable: the issuer cannot be asked where
+        """
+        session = await self.session_of(step_up) if step_up else None
+        tenant = await self._open_tenant(session.tenant_id if session else slug)
+        trust = await self._trust(tenant, trust_id) if tenant else None
+        if tenant is None or trust is None:
+            raise NotFound
+        pending = _Pending(
+            tenant_id=str(tenant.tenant_id),
+            trust_id=str(trust.id),
+            state=crypto.new_secret(),
+            nonce=crypto.new_secret(),
+            verifier=crypto.new_secret(),
+            return_to=rules.own_path(return_to),
+            begun_s=int(self._clock.now().timestamp()),
+            member_id=str(session.member_id) if session else "",
+        )
+        url = await self._providers.address(trust, pending.asked, redirect_uri=self._redirect_uri)
+        return Leaving(url, self._seal(pending))
+
+    async def arrive(
+        self, *, cookie: str | None, state: str, code: str, issuer: str, browser: Browser, replaced: str | None
+    ) -> Arrived:
+        """Finish what `leave` began, in the browser that it began in, once.
+
+        :raises Unauthenticated: it proves nothing; the same refusal for whatever reason
+        :raises StepUpUnproven: it proves who somebody else is, or who this was before
+        """
+        pending = self._open(cookie)
+        if not crypto.same(pending.state.encode(), state.encode()):
+            refuse("state of another browser")
+        tenant = await self._open_tenant(TenantId(UUID(pending.tenant_id)))
+        trust = await self._trust(tenant, UUID(pending.trust_id)) if tenant else None
+        if tenant is None or trust is None or issuer not in {"", trust.issuer}:
+            refuse("trust is gone, or another issuer answered")
+        until = datetime.fromtimestamp(pending.begun_s, self._clock.now().tzinfo) + rules.SIGN_IN_WITHIN
+        if not await self._within(
+            tenant, lambda tx: store.use_state(tx, crypto.digest(pending.state), expires_at=until)
+        ):
+            refuse("state used before")
+        raw = await self._providers.id_token(trust, code=code, asked=pending.asked, redirect_uri=self._redirect_uri)
+        proven = await verify_id_token(
+            raw,
+            trust=self._verifiers.client_trust(trust),
+            client_id=trust.client_id,
+            nonce=pending.nonce,
+            now=self._clock.now(),
+        )
+        signed_in = await self._within(tenant, lambda tx: self._come_in(tx, pending, trust, proven, browser, replaced))
+        return Arrived(signed_in, pending.return_to)
+
+    async def _come_in(
+        self,
+        tx: Tx,
+        pending: _Pending,
+        trust: TokenTrust,
+        proven: VerifiedToken,
+        browser: Browser,
+        replaced: str | None,
+    ) -> SignedIn:
+        member = await member_of(tx, proven)
+        if member is None:
+            refuse("not of the staff")
+        if pending.member_id and (
+            str(member.id) != pending.member_id
+            or proven.verified_at is None
+            or proven.verified_at.timestamp() < pending.begun_s - LEEWAY_S
+        ):
+            raise StepUpUnproven
+        return await self._begin(tx, member, Proof(trust.id, proven.verified_at), browser, replaced)
+
+    # Sessions
+
+    async def session_of(self, token: str) -> StaffSession:
+        """Return the session that a browser's token is of, if it counts.
+
+        :raises Unauthenticated: nobody's, or over
+        """
+        async with self._database.transaction(actor=ACTOR) as tx:
+            ref = await store.find_session(tx, crypto.digest(token))
+            if ref is not None:
+                await tx.narrow({ref.tenant_id})
+            found = await store.session(tx, ref.id) if ref else None
+        if found is None or not rules.is_alive(found, now=self._clock.now()):
+            refuse("session over")
+        return found
+
+    async def sign_out(self, token: str) -> None:
+        """End the session of a browser; one that is over already is left so."""
+
+        async def end(tx: Tx) -> None:
+            await end_session(tx, session_id=session.id, reason="signed_out", now=await self._now(tx))
+
+        try:
+            session = await self.session_of(token)
+        except Unauthenticated:
+            return
+        await self._database.run(end, [session.tenant_id], actor=f"staff:{ids.to_text('mem', session.member_id)}")
+
+    async def _begin(self, tx: Tx, member: Member, proof: Proof, browser: Browser, replaced: str | None) -> SignedIn:
+        now = await self._now(tx)
+        old = await store.find_session(tx, crypto.digest(replaced)) if replaced else None
+        if old is not None and old.tenant_id == tx.tenant_id:
+            await end_session(tx, session_id=old.id, reason="replaced", now=now)
+        return await begin_session(tx, member=member, proof=proof, browser=browser, wall=self._clock.now(), now=now)
+
+    async def _now(self, tx: Tx) -> datetime:
+        [domain] = await self._clocks.domains(tx, [tx.tenant_id])
+        return domain.now
+
+    async def _within(self, tenant: Tenant, work: Callable[[Tx], Awaitable[T]]) -> T:
+        return await self._database.run(work, [tenant.tenant_id], actor=ACTOR)
+
+    async def _open_tenant(self, which: str | TenantId) -> Tenant | None:
+        async with self._database.transaction(actor=ACTOR) as tx:
+            tenant_id = await store.tenant_by_slug(tx, which) if isinstance(which, str) else which
+            if tenant_id is None:
+                return None
+            await tx.narrow({tenant_id})
+            tenant = next(iter(await store.tenants(tx, [tenant_id])), None)
+        if tenant is None or tenant.status is not TenantStatus.ACTIVE or (tenant.is_demo and self._refuses_demo):
+            return None
+        return tenant
+
+    async def _trust(self, tenant: Tenant, trust_id: UUID) -> TokenTrust | None:
+        found = await self._within(
+            tenant, lambda tx: store.trusts_with_secrets(tx, ids.in_tenant(tenant.tenant_id, [trust_id]))
+        )
+        return next((each for each in found if each.signs_in), None)
+
+    def _seal(self, pending: _Pending) -> str:
+        vault = self._database.vault
+        assert vault is not None, "this database was connected without a vault"
+        sealed = crypto.seal(vault.ring, json.dumps(pending).encode(), about=_ABOUT)
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def _open(self, cookie: str | None) -> _Pending:
+        vault = self._database.vault
+        if cookie is None or vault is None:
+            refuse("sign-in not begun in this browser")
+        try:
+            sealed = base64.b64decode(cookie + "=" * (-len(cookie) % 4), altchars=b"-_", validate=True)
+            pending = _Pending(*json.loads(crypto.open_(vault.ring, sealed, about=_ABOUT)))
+        except (ValueError, TypeError, crypto.CannotOpen):
+            refuse("sign-in not begun in this browser")
+        if self._clock.now().timestamp() >= pending.begun_s + rules.SIGN_IN_WITHIN.total_seconds():
+            refuse("sign-in took too long")
+        return pending
+
+
+async def member_of(tx: Tx, token: VerifiedToken) -> Member | None:
+    """Say who of the staff a verified token is of: by the subject or, the first time, by a verified e-mail address."""
+    subject = f"{token.issuer}|{token.subject}"
+    found = await store.member_by_subject(tx, subject)
+    email = token.claims.get("email")
+    if found is None and token.claims.get("email_verified") is True and isinstance(email, str) and email:
+        return await store.join_member(tx, email=email, subject=subject)
+    return found
