@@ -28,7 +28,7 @@ SECRET_BYTES = 32
 _VERSION = 1
 _NONCE_BYTES = 12
 _TAG_BYTES = 16
-_FILE_NAME = "master.key"
+FILE_NAME = "master.key"
 
 
 class CannotOpen(Exception):
@@ -63,22 +63,37 @@ class KeyRing:
     """The master keys, the one for new data first."""
 
     def __init__(self, keys: Iterable[Key]) -> None:
-        self._keys = {key.id: key for key in keys}
-        assert self._keys, "a ring has a key"
-        self.current = next(iter(self._keys.values()))
+        self._keys: dict[str, Key] = {}
+        self.adopt(keys)
+
+    @property
+    def current(self) -> Key:
+        """Return the key that new data is sealed with."""
+        return next(iter(self._keys.values()))
+
+    @property
+    def ids(self) -> list[str]:
+        return list(self._keys)
+
+    def adopt(self, keys: Iterable[Key]) -> bool:
+        """Go on with these keys, for everybody who holds this ring; say whether that changed anything."""
+        found = {key.id: key for key in keys}
+        assert found, "a ring has a key"
+        before, self._keys = list(self._keys.items()), found
+        return before != list(found.items())
 
     @classmethod
     def parse(cls, text: str) -> "KeyRing":
         """Read `base64`, or a ring `id:base64,id:base64`. A key without an id is called by its own fingerprint."""
-        return cls(_parse_key(part.strip()) for part in text.split(",") if part.strip())
+        return cls(parse_keys(text))
 
     @classmethod
     def in_folder(cls, folder: Path) -> "KeyRing":
         """Read the ring kept in this folder, made at the first time with mode 0600. For development and tests only."""
-        path = folder / _FILE_NAME
+        path = folder / FILE_NAME
         folder.mkdir(parents=True, exist_ok=True)
         # Written aside and linked into place, so that of two processes that start together one key wins, whole.
-        aside = folder / f".{_FILE_NAME}.{secrets.token_hex(8)}"
+        aside = folder / f".{FILE_NAME}.{secrets.token_hex(8)}"
         if not path.exists():
             _write_private(aside, base64.b64encode(secrets.token_bytes(KEY_BYTES)))
             try:
@@ -168,9 +183,32 @@ def _blind(key: Key, text: str, about_: str) -> bytes:
     return hmac.digest(derived, text.encode(), "sha256")
 
 
+def parse_keys(text: str) -> list[Key]:
+    """Read `base64`, or a ring `id:base64,id:base64`.
+
+    :raises ValueError: it is neither
+    """
+    keys = [_parse_key(part.strip()) for part in text.split(",") if part.strip()]
+    if not keys:
+        raise ValueError("no key")
+    return keys
+
+
+def written(keys: Iterable[Key]) -> str:
+    """Write a ring as `parse_keys` reads it. It is as secret as the keys."""
+    return ",".join(f"{key.id}:{base64.b64encode(key.secret).decode()}" for key in keys)
+
+
+def new_key_id() -> str:
+    """Return a name for a master key, which sorts by nothing and tells nothing."""
+    return f"k{secrets.token_hex(5)}"
+
+
 def _parse_key(text: str) -> Key:
     key_id, _, encoded = text.rpartition(":")
     secret = base64.b64decode(encoded, validate=True)
+    if len(secret) != KEY_BYTES:
+        raise ValueError(f"a key has {KEY_BYTES} bytes")
     return Key(key_id or hashlib.sha256(b"guilder key id" + secret).hexdigest()[:8], secret)
 
 

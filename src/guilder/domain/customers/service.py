@@ -1,12 +1,14 @@
 """The customers' verbs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from guilder.domain.customers import store
 from guilder.domain.customers.events import CustomerCreated, CustomerErased, CustomerUpdated
 from guilder.domain.customers.model import Customer, CustomerChanges, NewCustomer
 from guilder.domain.customers.rules import vat_ids
+from guilder.domain.customers.rules.aliases import alias_of
 from guilder.domain.customers.rules.details import changed_by, checked
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Tenant
@@ -15,6 +17,7 @@ from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
+from guilder.platform.db.portable import Portable
 from guilder.platform.db.tx import Tx
 
 BATCH_MAX = 1_000
@@ -96,7 +99,10 @@ async def find(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer
 
 
 async def by_organization(tx: Tx, *, organization_ids: Sequence[str]) -> dict[str, Customer]:
-    return {each.organization_id: each for each in await store.by_organization(tx, organization_ids)}
+    """Return the tenant's customers of these organizations; where one was erased, what is left of it (`is_erased`)."""
+    found = {each.organization_id: each for each in await store.by_organization(tx, organization_ids)}
+    missing = [each for each in organization_ids if each not in found]
+    return found | await store.erased_by_organization(tx, missing) if missing else found
 
 
 async def customer_of(tx: Tx, organization_id: str) -> CustomerId | None:
@@ -150,18 +156,26 @@ async def listing(
 
 
 async def erase(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
-    """Destroy what the customers' personal data opens with, for good. Whether it may be is for the caller to know."""
+    """Destroy what the customers' personal data opens with, for good. Whether it may be is for the caller to know.
+
+    From here on the customer is known by `alias_of` its id: the organization id is free, and late data that still comes
+    under it finds the erased customer, by a keyed hash.
+    """
     found = await lock(tx, refs=refs)
     erased = await store.erase(tx, list(found), now=now)
     outbox.announce(
         tx,
         [
-            CustomerErased(tenant_id=ref.tenant_id, customer_id=each.id, organization_id=each.organization_id)
+            CustomerErased(tenant_id=ref.tenant_id, customer_id=each.id, organization_id=alias_of(each.id))
             for ref, each in found.items()
             if ref in erased
         ],
         now=now,
     )
+
+
+def of_customer_export(tx: Tx, *, customer_id: CustomerId) -> AsyncIterator[Portable]:
+    return store.records(tx, customer_id)
 
 
 def ref_of(customer: Customer) -> Ref:
@@ -192,3 +206,8 @@ def _made(new: NewCustomer, tenants: Mapping[TenantId, Tenant], now: datetime) -
 
 def _unknown() -> NotFound:
     return NotFound("there is no such customer")
+
+
+async def hash_emails_again(tx: Tx, after: UUID | None, limit: int) -> UUID | None:
+    """Hash e-mail addresses by the current master key, a batch behind `after`; return its last one, None at the end."""
+    return await store.hash_emails_again(tx, CustomerId(after) if after else None, limit)

@@ -1,14 +1,16 @@
 """The customers' SQL. Personal data goes in and comes out sealed; nobody else sees the ciphertext."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 
 import msgspec
 
 from guilder.domain.customers.model import Customer, CustomerKind
+from guilder.domain.customers.rules.aliases import alias_of
 from guilder.domain.identity.model import Address
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.page import PageQuery
+from guilder.platform.db.portable import Portable
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
@@ -103,6 +105,44 @@ async def by_organization(tx: Tx, organization_ids: Sequence[str]) -> list[Custo
     return await _customers(tx, rows)
 
 
+async def erased_by_organization(tx: Tx, organization_ids: Sequence[str]) -> dict[str, Customer]:
+    """Return the erased customers that had these organization ids, by those; the last one of each."""
+    ring, about = tx.vault.ring, _about_organization(tx.tenant_id)
+    asked = {hashed: each for each in organization_ids for hashed in ring.blinds(each, about=about)}
+    rows = await tx.fetch(
+        f"""select {_COLUMNS}, c.erased_hash from customers.customers c
+            where c.tenant_id = $1 and c.erased_hash = any($2::bytea[]) and c.erased_hash <> ''::bytea
+            order by c.id""",
+        tx.tenant_id,
+        list(asked),
+    )
+    return {asked[row["erased_hash"]]: _customer(row, None) for row in rows}
+
+
+async def records(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
+    for each in await get(tx, [Ref(tx.tenant_id, customer_id)]):
+        yield (
+            "customer",
+            {
+                "id": str(each.id),
+                "organization_id": each.organization_id,
+                "kind": each.kind.value,
+                "name": each.name,
+                "email": each.email,
+                "phone": each.phone,
+                "address": msgspec.to_builtins(each.address),
+                "vat_id": each.vat_id,
+                "language": each.language,
+                "time_zone": each.time_zone,
+                "metadata": dict(each.metadata),
+                "is_tax_exempt": each.is_tax_exempt,
+                "tax_exempt_reason": each.tax_exempt_reason,
+                "net_days": each.net_days,
+                "created_at": each.created_at.isoformat(),
+            },
+        )
+
+
 async def id_of_organization(tx: Tx, organization_id: str) -> CustomerId | None:
     found: CustomerId | None = await tx.fetchval(
         """select id from customers.customers
@@ -141,16 +181,52 @@ async def listing(
 async def erase(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> set[Ref]:
     """Destroy what the customers' personal data opens with; return those that were not erased before."""
     await tx.vault.destroy(tx, refs, now=now)
-    rows = await tx.fetch(
-        """update customers.customers
-              set sealed_profile = ''::bytea, email_hash = ''::bytea, metadata = '{}', erased_at = $3, updated_at = $3
-            where (tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[])) and erased_at is null
-           returning tenant_id, id""",
+    known = await tx.fetch(
+        """select tenant_id, id, organization_id from customers.customers
+            where (tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[])) and erased_at is null""",
         [ref.tenant_id for ref in refs],
         [ref.id for ref in refs],
+    )
+    rows = await tx.fetch(
+        """update customers.customers c
+              set sealed_profile = ''::bytea, email_hash = ''::bytea, metadata = '{}', tax_exempt_reason = '',
+                  organization_id = v.alias, erased_hash = v.erased_hash, erased_at = $5, updated_at = $5
+             from unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[]) as v (tenant_id, id, alias, erased_hash)
+            where (c.tenant_id, c.id) = (v.tenant_id, v.id) and c.erased_at is null
+           returning c.tenant_id, c.id""",
+        [row["tenant_id"] for row in known],
+        [row["id"] for row in known],
+        [alias_of(CustomerId(row["id"])) for row in known],
+        [tx.vault.ring.blind(row["organization_id"], about=_about_organization(row["tenant_id"])) for row in known],
         now,
     )
     return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
+
+
+async def hash_emails_again(tx: Tx, after: CustomerId | None, limit: int) -> CustomerId | None:
+    """Hash the e-mail addresses of the customers behind `after` with the current master key; None at the end."""
+    rows = await tx.fetch(
+        f"""select {_COLUMNS}, c.email_hash from customers.customers c
+             where c.erased_at is null and c.email_hash <> ''::bytea and ($1::uuid is null or c.id > $1)
+             order by c.id limit $2 for no key update""",
+        after,
+        limit,
+    )
+    found = await _customers(tx, rows)
+    fresh = [
+        (each, now)
+        for each, row in zip(found, rows, strict=True)
+        if (now := _email_hash(tx, each)) != row["email_hash"]
+    ]
+    await tx.execute(
+        """update customers.customers c set email_hash = v.email_hash
+             from unnest($1::uuid[], $2::uuid[], $3::bytea[]) as v (tenant_id, id, email_hash)
+            where (c.tenant_id, c.id) = (v.tenant_id, v.id)""",
+        [each.tenant_id for each, _ in fresh],
+        [each.id for each, _ in fresh],
+        [hashed for _, hashed in fresh],
+    )
+    return found[-1].id if len(rows) == limit else None
 
 
 async def _sealed(tx: Tx, customers: Sequence[Customer], now: datetime) -> list[bytes]:
@@ -173,6 +249,10 @@ def _email_hash(tx: Tx, customer: Customer) -> bytes:
 def _about_email(tenant_id: TenantId) -> str:
     # By tenant, so that equal addresses of two tenants do not look equal.
     return f"customers.customers.email:{tenant_id}"
+
+
+def _about_organization(tenant_id: TenantId) -> str:
+    return f"customers.customers.organization_id:{tenant_id}"
 
 
 def _plain(email: str) -> str:

@@ -10,6 +10,7 @@ from guilder.entrypoints.cli import (
     ground,
     keys,
     listen,
+    master_keys,
     quarantine,
     running,
     sandboxes,
@@ -34,6 +35,7 @@ listen.add_to(app)
 app.add_typer(connect.app, name="connect")
 app.add_typer(tenants.app, name="tenant")
 app.add_typer(keys.app, name="keys")
+app.add_typer(master_keys.app, name="master-keys")
 app.add_typer(sandboxes.app, name="sandbox")
 app.add_typer(clock.app, name="clock")
 app.add_typer(dead_letters.app, name="dead-letters")

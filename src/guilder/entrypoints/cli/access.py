@@ -17,11 +17,11 @@ from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
 from guilder.platform.clock import WallClock
 from guilder.platform.config import Settings, read_settings
-from guilder.platform.db.database import Database
+from guilder.platform.db.database import Database, connect_once
 from guilder.platform.db.migrate import pending
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Vault
-from guilder.wiring.ports import DEFAULT_TENANT, key_ring
+from guilder.wiring.ports import DEFAULT_TENANT, open_keys
 
 T = TypeVar("T")
 
@@ -78,7 +78,7 @@ class Office:
         """
         urls = (self.settings.database_doctor_url, self.settings.database_owner_url, self.settings.database_url)
         url = next(each for each in urls if each)
-        connection = await asyncpg.connect(url.get_secret_value(), timeout=10)
+        connection = await connect_once(url.get_secret_value())
         try:
             async with connection.transaction(readonly=True):
                 await _become_doctor(connection)
@@ -114,7 +114,7 @@ async def _open(settings: Settings, work: Callable[[Office], Awaitable[T]]) -> T
 async def office(settings: Settings) -> AsyncIterator[Office]:
     assert settings.database_url is not None
     database = await Database.connect(
-        settings.database_url.get_secret_value(), size_max=CONNECTIONS_MAX, vault=Vault(key_ring(settings))
+        settings.database_url.get_secret_value(), size_max=CONNECTIONS_MAX, vault=Vault(await open_keys(settings))
     )
     try:
         await refuse_unmigrated(database)

@@ -15,6 +15,7 @@ from guilder.kernel.errors import Refusal
 from guilder.platform.cards import looks_like_card
 from guilder.platform.config import BadSettings
 from guilder.platform.db.embedded import EmbeddedError
+from guilder.platform.db.masters import KeysUnreadable, Unchangeable
 from guilder.platform.db.migrate import MigrationError
 
 out = Console(highlight=False)
@@ -32,6 +33,8 @@ TOLD = (
     EmbeddedError,
     MigrationError,
     PortTaken,
+    KeysUnreadable,
+    Unchangeable,
     ProviderCannotStart,
 )
 # What PostgreSQL says before it lets somebody in, or when it is not there.

@@ -4,6 +4,15 @@ Owns: the names, types, defaults and meaning of every setting. Never: what is bu
 """
 
 from guilder.platform.config.documents import env_example, settings_page
-from guilder.platform.config.settings import AppEnv, BadSettings, Settings, read_settings
+from guilder.platform.config.settings import FOLDER_PREFIX, KMS_PREFIX, AppEnv, BadSettings, Settings, read_settings
 
-__all__ = ["AppEnv", "BadSettings", "Settings", "env_example", "read_settings", "settings_page"]
+__all__ = [
+    "FOLDER_PREFIX",
+    "KMS_PREFIX",
+    "AppEnv",
+    "BadSettings",
+    "Settings",
+    "env_example",
+    "read_settings",
+    "settings_page",
+]

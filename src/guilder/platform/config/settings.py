@@ -26,6 +26,9 @@ TEST_PREFIX = "GUILDER_TEST_"
 # What a command reads by itself (`guilder listen`): no setting, and no misspelt one either.
 OF_COMMANDS = frozenset({"GUILDER_API_KEY"})
 MASTER_KEY_BYTES = 32
+# Places of master keys other than the setting itself.
+FOLDER_PREFIX = "file://"
+KMS_PREFIX = "kms:aws:"
 
 
 class BadSettings(Exception):
@@ -141,9 +144,10 @@ class SecretSettings(BaseModel):
     guilder_master_key: SecretStr | None = Field(
         None,
         description="Encrypts the keys that encrypt personal data and gateway secrets: 32 random bytes in base64 "
-        "(`openssl rand -base64 32`). To rotate, a ring `id:base64,id:base64`, the key for new data first. Unset in "
-        "development and test, a file in the data folder is made; production refuses to start. "
-        "Lost, what it sealed is lost.",
+        "(`openssl rand -base64 32`), or a ring `id:base64,id:base64`, the key for new data first. Or where such a ring "
+        "lies: `file:///folder`, whose file `master.key` nobody else may read, or `kms:aws:ARN`, keys in the database "
+        "that only AWS KMS unwraps (needs the extra `aws`). Unset in development and test, a file in the data folder "
+        "is made; production refuses to start. Lost, what it sealed is lost. `guilder master-keys` changes it.",
     )
     metrics_token: SecretStr | None = Field(
         None, description="Bearer token that opens /metrics in production; unset there, /metrics is closed."
@@ -152,7 +156,9 @@ class SecretSettings(BaseModel):
     @field_validator("guilder_master_key")
     @classmethod
     def _whole_keys(cls, value: SecretStr | None) -> SecretStr | None:
-        for part in value.get_secret_value().split(",") if value else ():
+        if value is None or value.get_secret_value().startswith((FOLDER_PREFIX + "/", KMS_PREFIX)):
+            return value
+        for part in value.get_secret_value().split(","):
             try:
                 raw = base64.b64decode(part.strip().rpartition(":")[2], validate=True)
             except binascii.Error as error:

@@ -12,6 +12,7 @@ import asyncpg
 from guilder.kernel.errors import Unavailable
 from guilder.kernel.ids import TenantId
 from guilder.platform import metrics
+from guilder.platform.db.tls import context_for
 from guilder.platform.db.tx import Connection, Tx, tenants_setting
 from guilder.platform.db.vault import Vault
 from guilder.platform.db.wakes import Waker
@@ -87,6 +88,7 @@ class Database:
             pool = await asyncpg.create_pool(
                 url,
                 min_size=1,
+                ssl=context_for(url),
                 max_size=size_max,
                 timeout=CONNECT_TIMEOUT_S,
                 command_timeout=STATEMENT_TIMEOUT_S,
@@ -103,7 +105,7 @@ class Database:
 
     async def listen(self) -> Connection:
         """Open a connection of its own, outside the pool, for LISTEN; the caller closes it."""
-        return await asyncpg.connect(self.direct_url, timeout=CONNECT_TIMEOUT_S)
+        return await connect_once(self.direct_url)
 
     @asynccontextmanager
     async def transaction(
@@ -159,6 +161,11 @@ class Database:
                     raise
                 await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))  # noqa: S311  (jitter, not a secret)
         raise AssertionError("unreachable")
+
+
+async def connect_once(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S, **more: Any) -> Connection:
+    """Open a connection outside any pool, over TLS unless it stays on this machine; the caller closes it."""
+    return await asyncpg.connect(url, timeout=timeout_s, ssl=context_for(url), **more)
 
 
 async def _count_queries(connection: Connection) -> None:

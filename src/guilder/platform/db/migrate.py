@@ -16,6 +16,8 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from guilder.platform.db.database import connect_once
+
 FOLDER = Path(__file__).parents[2] / "migrations"
 # A migration waits this long for a busy table, then lets the traffic behind it pass and tries again.
 LOCK_TIMEOUT_MS = 5_000
@@ -169,7 +171,7 @@ async def _apply(connection: "asyncpg.Connection[Any]", migration: Migration, re
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    connection = await asyncpg.connect(url, timeout=30)
+    connection = await connect_once(url, timeout_s=30)
     try:
         yield connection
     finally:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from starlette.responses import Response
 
@@ -21,6 +22,8 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 PURGE_MAX = 5_000
+TABLE = "platform.idempotency_keys"
+FORGOTTEN = b'{"type":"about:blank","title":"Conflict","status":409,"code":"customer_erased"}'
 _KEY = re.compile(r"[\x21-\x7e]([\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 
@@ -64,7 +67,14 @@ class Key:
 
     @property
     def about(self) -> bytes:
-        return crypto.about("platform.idempotency_keys", self.principal.tenant_id, self.scope, self.text)
+        return crypto.about(TABLE, self.principal.tenant_id, self.scope, self.text)
+
+
+class Answers(NamedTuple):
+    """How many stored answers were forgotten, and after which one to go on; None: there is no other."""
+
+    forgotten: int
+    after: tuple[str, str] | None
 
 
 def read_key(given: Sequence[str]) -> str | None:
@@ -135,6 +145,63 @@ async def remember(tx: Tx, key: Key, keys: crypto.KeyRing, answer: Response) -> 
     )
 
 
+async def reseal(tx: Tx, keys: crypto.KeyRing, *, limit: int) -> int:
+    """Seal answers of the transaction's tenants anew, by the current master key; return how many. Repeat until 0."""
+    rows = await tx.fetch(
+        """select tenant_id, scope, key, body from platform.idempotency_keys
+            where substr(body, 1, length($1::bytea)) <> $1
+            order by tenant_id, scope, key limit $2 for update""",
+        crypto.header(keys.current),
+        limit,
+    )
+    abouts = [crypto.about(TABLE, row["tenant_id"], row["scope"], row["key"]) for row in rows]
+    await tx.execute(
+        """update platform.idempotency_keys k set body = fresh.body
+             from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[]) as fresh (tenant_id, scope, key, body)
+            where (k.tenant_id, k.scope, k.key) = (fresh.tenant_id, fresh.scope, fresh.key)""",
+        [row["tenant_id"] for row in rows],
+        [row["scope"] for row in rows],
+        [row["key"] for row in rows],
+        [
+            crypto.seal(keys, crypto.open_(keys, row["body"], about=about), about=about)
+            for row, about in zip(rows, abouts, strict=True)
+        ],
+    )
+    return len(rows)
+
+
 async def purge(tx: Tx, *, before: datetime) -> int:
     """Forget answers given before this, up to `PURGE_MAX` of them; never one younger than 72 hours."""
     return int(await tx.fetchval("select platform.purge_idempotency_keys($1, $2)", before, PURGE_MAX))
+
+
+async def forget(tx: Tx, keys: crypto.KeyRing, *, names: Sequence[str], after: tuple[str, str], limit: int) -> Answers:
+    """Look through the stored answers of the transaction's tenant, a page at a time, and forget those that name one of
+    `names`: whoever asks again with their key is told that the subject was erased, and nothing is done twice.
+    """
+    rows = await tx.fetch(
+        """select scope, key, body from platform.idempotency_keys
+            where tenant_id = $1 and (scope, key) > ($2, $3) order by scope, key limit $4""",
+        tx.tenant_id,
+        *after,
+        limit,
+    )
+    wanted = [name.encode() for name in names if name]
+    found = []
+    for row in rows:
+        about = crypto.about("platform.idempotency_keys", tx.tenant_id, row["scope"], row["key"])
+        body = crypto.open_(keys, row["body"], about=about)
+        if any(name in body for name in wanted):
+            found.append((row["scope"], row["key"], crypto.seal(keys, FORGOTTEN, about=about)))
+    await tx.execute(
+        """update platform.idempotency_keys k
+              set status = 409, media_type = 'application/problem+json', location = null, body = v.body
+             from unnest($2::text[], $3::text[], $4::bytea[]) as v (scope, key, body)
+            where k.tenant_id = $1 and k.scope = v.scope and k.key = v.key""",
+        tx.tenant_id,
+        [each[0] for each in found],
+        [each[1] for each in found],
+        [each[2] for each in found],
+    )
+    last = rows[-1] if len(rows) == limit else None
+    return Answers(len(found), (last["scope"], last["key"]) if last else None)

@@ -9,6 +9,7 @@ import asyncpg
 
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
+from guilder.platform.db.database import connect_once
 from guilder.wiring.doctor.checks import CHECKS, GROUND, QUERIES
 from guilder.wiring.doctor.report import CannotExamine, Check, Report, Violation, as_uuid
 
@@ -38,7 +39,7 @@ async def examine(
     :raises CannotExamine: the database cannot be reached, its tables are not there, or the login may not look
     """
     try:
-        connection = await asyncpg.connect(database_url, timeout=CONNECT_TIMEOUT_S, command_timeout=CHECK_TIMEOUT_S)
+        connection = await connect_once(database_url, timeout_s=CONNECT_TIMEOUT_S, command_timeout=CHECK_TIMEOUT_S)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CannotExamine(f"PostgreSQL cannot be reached: {error}") from error
     try:

@@ -6,12 +6,14 @@ from guilder.domain.notifications.service.bouncing import (
     endpoint_of,
     endpoints,
     find_endpoint,
+    hash_bounces_again,
     hold_back,
     make_endpoint,
     reported_by_mail,
     reported_by_twilio,
     status_callbacks,
 )
+from guilder.domain.notifications.service.forgetting import cut_off, forget_customer, of_customer_export, old_messages
 from guilder.domain.notifications.service.gating import Candidate, gate, limits, set_limits, spent
 from guilder.domain.notifications.service.preferring import (
     preferences,
@@ -50,6 +52,10 @@ from guilder.domain.notifications.service.wording import (
 )
 
 __all__ = [
+    "cut_off",
+    "forget_customer",
+    "of_customer_export",
+    "old_messages",
     "MAIL",
     "SMS",
     "TEMPLATES",
@@ -67,6 +73,7 @@ __all__ = [
     "find_endpoint",
     "from_mailbox",
     "gate",
+    "hash_bounces_again",
     "hold_back",
     "limits",
     "listing",

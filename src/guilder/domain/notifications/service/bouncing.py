@@ -138,6 +138,22 @@ async def reported_by_twilio(tx: Tx, *, form: Mapping[str, str], now: datetime) 
         )
 
 
+async def hash_bounces_again(tx: Tx, after: UUID | None, limit: int) -> UUID | None:
+    """Hash addresses by the current master key, of a batch of customers behind `after`; return the last, None at the end.
+
+    An address that the customer has no more is known as its hash alone, and is forgotten with the key that made it.
+    """
+    found = await store.bounces_behind(tx, after, limit)
+    readers = await customers.get(tx, refs=[bounce.ref for bounce in found])
+    for bounce in found:
+        reader = readers.get(bounce.ref)
+        address = (reader.email if bounce.channel is Channel.EMAIL else reader.phone) if reader else ""
+        if address and is_held_back(tx, bounce, address):
+            digest = tx.vault.ring.blind(_plain(address), about=_about(bounce.customer_id))
+            await store.save_digest(tx, bounce, digest)
+    return found[-1].customer_id if len(found) >= limit else None
+
+
 def is_held_back(tx: Tx, bounce: Bounce, address: str) -> bool:
     """Say whether it is still the address that took nothing."""
     return bounce.address_digest in tx.vault.ring.blinds(_plain(address), about=_about(bounce.customer_id))

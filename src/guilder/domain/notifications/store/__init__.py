@@ -1,6 +1,6 @@
 """The SQL of notifications."""
 
-from guilder.domain.notifications.store.bounces import bounces, clear_bounce, save_bounce
+from guilder.domain.notifications.store.bounces import bounces, bounces_behind, clear_bounce, save_bounce, save_digest
 from guilder.domain.notifications.store.endpoints import endpoint, endpoints, find_endpoint, save_endpoint
 from guilder.domain.notifications.store.messages import (
     by_provider_ref,
@@ -27,6 +27,8 @@ from guilder.domain.notifications.store.wishes import (
 )
 
 __all__ = [
+    "bounces_behind",
+    "save_digest",
     "bounces",
     "by_provider_ref",
     "clear_bounce",

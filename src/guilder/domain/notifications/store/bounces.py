@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from guilder.domain.notifications.model import Bounce, BounceKind, Channel
 from guilder.kernel.ids import CustomerId, Ref, TenantId
-from guilder.platform.db.tx import Tx
+from guilder.platform.db.tx import Row, Tx
 
 
 async def bounces(tx: Tx, customers: Sequence[Ref]) -> dict[tuple[Ref, Channel], Bounce]:
@@ -16,18 +17,7 @@ async def bounces(tx: Tx, customers: Sequence[Ref]) -> dict[tuple[Ref, Channel],
         [ref.tenant_id for ref in customers],
         [ref.id for ref in customers],
     )
-    found = [
-        Bounce(
-            tenant_id=TenantId(row["tenant_id"]),
-            customer_id=CustomerId(row["customer_id"]),
-            channel=Channel(row["channel"]),
-            kind=BounceKind(row["kind"]),
-            address_digest=row["address_digest"],
-            reason=row["reason"],
-            bounced_at=row["bounced_at"],
-        )
-        for row in rows
-    ]
+    found = [_bounce(row) for row in rows]
     return {(each.ref, each.channel): each for each in found}
 
 
@@ -62,4 +52,39 @@ async def clear_bounce(tx: Tx, customer: Ref, channel: Channel, *, now: datetime
             channel.value,
             now,
         )
+    )
+
+
+async def bounces_behind(tx: Tx, after: UUID | None, limit: int) -> list[Bounce]:
+    """Return what stands against addresses of the customers behind `after`, customer by customer."""
+    rows = await tx.fetch(
+        """select * from notifications.bounces b where cleared_at is null and customer_id in (
+               select distinct customer_id from notifications.bounces
+                where cleared_at is null and ($1::uuid is null or customer_id > $1) order by customer_id limit $2)
+            order by customer_id, channel""",
+        after,
+        limit,
+    )
+    return [_bounce(row) for row in rows]
+
+
+async def save_digest(tx: Tx, bounce: Bounce, digest: bytes) -> None:
+    await tx.execute(
+        """update notifications.bounces set address_digest = $4
+            where tenant_id = $1 and customer_id = $2 and channel = $3 and address_digest <> $4""",
+        *bounce.ref,
+        bounce.channel.value,
+        digest,
+    )
+
+
+def _bounce(row: Row) -> Bounce:
+    return Bounce(
+        tenant_id=TenantId(row["tenant_id"]),
+        customer_id=CustomerId(row["customer_id"]),
+        channel=Channel(row["channel"]),
+        kind=BounceKind(row["kind"]),
+        address_digest=row["address_digest"],
+        reason=row["reason"],
+        bounced_at=row["bounced_at"],
     )
