@@ -1,0 +1,89 @@
+"""What of payments is given to whoever paid, and what is forgotten with them."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from guilder.kernel.ids import CustomerId, Ref
+from guilder.platform.db.portable import Portable, portable
+from guilder.platform.db.tx import Tx
+
+_FORGET = (
+    """update payments.methods
+          set status = 'removed', sealed_token = ''::bytea, brand = '', last4 = '', exp_month = 1, exp_year = 1970,
+              is_default = false, wants_default = false, label = '', fingerprint = '', action_url = '', warn_due_at = null
+        where tenant_id = $1 and customer_id = $2""",
+    """update payments.payments set description = '', brand = '', last4 = '', label = '', action_url = ''
+        where tenant_id = $1 and customer_id = $2""",
+    "update payments.refunds set reason = '' where tenant_id = $1 and customer_id = $2 and reason <> ''",
+    """update payments.dispute_notes n set text = '', author = ''
+         from payments.disputes d
+        where d.tenant_id = $1 and d.customer_id = $2 and n.tenant_id = d.tenant_id and n.dispute_id = d.id""",
+    """update payments.by_hand h set reference = '', sealed_note = ''::bytea
+         from payments.payments p
+        where p.tenant_id = $1 and p.customer_id = $2 and h.tenant_id = p.tenant_id and h.payment_id = p.id""",
+)
+_OPEN = """
+    select 'payment_under_way' as what, id from payments.payments
+     where tenant_id = $1 and customer_id = $2
+       and status in ('requested', 'prepared', 'requires_action', 'unknown', 'canceling')
+    union all
+    select 'refund_under_way', id from payments.refunds
+     where tenant_id = $1 and customer_id = $2 and status in ('asked', 'pending')
+    union all
+    select 'dispute_open', id from payments.disputes
+     where tenant_id = $1 and customer_id = $2 and status in ('inquiry', 'open')
+    order by 1, 2"""
+
+
+async def forget(tx: Tx, customer: Ref) -> None:
+    for sql in _FORGET:
+        await tx.execute(sql, *customer)
+
+
+async def open_ones(tx: Tx, customer: Ref) -> list[tuple[str, UUID]]:
+    return [(row["what"], row["id"]) for row in await tx.fetch(_OPEN, *customer)]
+
+
+def methods(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
+    return portable(
+        tx,
+        "payment_methods",
+        """select id, gateway, kind, status, brand, last4, label, exp_month, exp_year, is_default, created_at
+             from payments.methods where tenant_id = $1 and customer_id = $2 order by id""",
+        tx.tenant_id,
+        customer_id,
+    )
+
+
+def payments(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
+    return portable(
+        tx,
+        "payments",
+        """select id, invoice_id, attempt, amount_minor, currency, status, gateway, payment_method_id, description, brand,
+                  last4, label, decline_code, requested_at, settled_at
+             from payments.payments where tenant_id = $1 and customer_id = $2 order by id""",
+        tx.tenant_id,
+        customer_id,
+    )
+
+
+def refunds(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
+    return portable(
+        tx,
+        "refunds",
+        """select id, payment_id, invoice_id, amount_minor, currency, status, reason_code, asked_at, settled_at
+             from payments.refunds where tenant_id = $1 and customer_id = $2 order by id""",
+        tx.tenant_id,
+        customer_id,
+    )
+
+
+def disputes(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
+    return portable(
+        tx,
+        "disputes",
+        """select id, payment_id, invoice_id, amount_minor, currency, reason, status, noticed_at, opened_at, decided_at
+             from payments.disputes where tenant_id = $1 and customer_id = $2 order by id""",
+        tx.tenant_id,
+        customer_id,
+    )
