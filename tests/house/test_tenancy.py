@@ -16,6 +16,7 @@ FLOORS = [
     {"orders", "dunning"},
     {"entitlements"},
     {"notifications", "webhooks", "audit", "analytics"},
+    {"privacy"},
 ]
 # References from one tenant's row to another's, each with the reason.
 ACROSS_TENANTS = {

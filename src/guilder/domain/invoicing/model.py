@@ -244,6 +244,8 @@ class Invoice:
     is_sent: bool = False
     corrects_invoice_id: UUID | None = None
     memo: str = ""
+    retention_until: date | None = None  # the first day on which the law does not want it kept any more
+    is_forgotten: bool = False  # the law did not want it any more, and nobody knows whom it was for
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -82,3 +82,25 @@ class InvoiceDocuments:
         return await self._typesetter.compile(
             TEMPLATE, to_data(shown, Speech(spoken)), dated=datetime.combine(document.issued_on, time(), UTC)
         )
+
+
+class DocumentRemoval:
+    """Removes every version of a document that need not be kept any more; to do so again changes nothing."""
+
+    kind = service.FORGET_DOCUMENT
+    limits = Limits(timeout_s=30)
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+
+    async def load(self, tx: Tx, intents: Sequence[Intent], *, now: datetime) -> Sequence[str | None]:
+        return [f"tenants/{each.tenant_id}/invoices/{each.subject_id}" for each in intents]
+
+    async def call(self, intent: Intent, request: str, *, now: datetime) -> int:
+        try:
+            return await self._files.delete_under(request)
+        except FilesUnavailable as error:
+            raise CallFailed(error.detail) from error
+
+    async def record(self, tx: Tx, done: Sequence[Done[str, int]], *, now: datetime) -> Sequence[Verdict]:
+        return [usual(each) for each in done]

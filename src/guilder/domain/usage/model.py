@@ -22,6 +22,7 @@ class EventStatus(StrEnum):
 class Intake(StrEnum):
     COUNTED = "counted"
     DUPLICATE = "duplicate"  # its id was counted before: nothing changes
+    IGNORED = "ignored"  # its customer was erased: taken, and nothing of it is kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

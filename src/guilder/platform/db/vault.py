@@ -61,11 +61,15 @@ class Vault:
 
         :raises SubjectErased: a subject's key was destroyed
         """
+        sealed = await self.seal_where_kept(tx, items, now=now)
+        if not all(sealed):
+            raise SubjectErased
+        return sealed
+
+    async def seal_where_kept(self, tx: Rows, items: Sequence[Sealing], *, now: datetime) -> list[bytes]:
+        """Seal each text as `seal_many` does, and nothing (b"") of a subject that was erased: for what arrives late."""
         keys = await self._keys_to_seal(tx, _subjects(items), now)
-        return [
-            seal(keys[Ref(item.tenant_id, item.subject_id)], item.plaintext.encode(), about=_about_value(item))
-            for item in items
-        ]
+        return [_seal(keys.get(Ref(item.tenant_id, item.subject_id)), item) for item in items]
 
     async def open_many(self, tx: Rows, items: Sequence[Sealed]) -> list[str | None]:
         """Open each ciphertext, in order; None where the subject's key was destroyed or is not to be seen.
@@ -109,17 +113,14 @@ class Vault:
         )
         return len(rows)
 
-    async def _keys_to_seal(self, tx: Rows, refs: Sequence[Ref], now: datetime) -> dict[Ref, Key]:
+    async def _keys_to_seal(self, tx: Rows, refs: Sequence[Ref], now: datetime) -> dict[Ref, Key | None]:
         found = await self._find(tx, refs)
         if missing := [ref for ref in refs if ref not in found]:
             found |= await self._make(tx, missing, now)
         # Another transaction made some of them meanwhile: our insert waited for it, and only a new statement sees it.
         if missing := [ref for ref in refs if ref not in found]:
             found |= await self._find(tx, missing)
-        keys = {ref: key for ref, key in found.items() if key}
-        if len(keys) != len(refs):
-            raise SubjectErased
-        return keys
+        return found
 
     async def _find(self, tx: Rows, refs: Sequence[Ref]) -> dict[Ref, Key | None]:
         if not refs:
@@ -156,6 +157,10 @@ class Vault:
             ref = Ref(tenant_id, subject_id)
             keys[ref] = Key("", open_(self.ring, wrapped, about=_about_key(ref))) if wrapped else None
         return keys
+
+
+def _seal(key: Key | None, item: Sealing) -> bytes:
+    return seal(key, item.plaintext.encode(), about=_about_value(item)) if key else b""
 
 
 def _open(key: Key | None, item: Sealed) -> str | None:

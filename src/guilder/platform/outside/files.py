@@ -12,11 +12,11 @@ import hmac
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import BaseError, NotFoundError
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store, from_url
 
 from guilder.kernel.errors import Forbidden, NotFound, Unavailable
@@ -77,7 +77,32 @@ class Files:
         except (BaseError, OSError) as error:
             raise FilesUnavailable(_kind_of(error)) from error
 
-    async def put_stream(self, path: str, content: BinaryIO, *, content_type: str) -> None:
+    async def put_once(self, path: str, content: bytes) -> bool:
+        """Write a file that is never written again; False where there is one at this path, which stays as it is.
+
+        :raises FilesUnavailable: the storage does not take it now
+        """
+        assert len(content) <= FILE_BYTES_MAX, len(content)
+        try:
+            await obstore.put_async(self._store, _checked(path), content, mode="create")
+        except AlreadyExistsError:
+            return False
+        except (BaseError, OSError) as error:
+            raise FilesUnavailable(_kind_of(error)) from error
+        return True
+
+    async def names_under(self, folder: str) -> list[str]:
+        """Return the paths that begin with `<folder>/`, in order.
+
+        :raises FilesUnavailable: the storage does not answer now
+        """
+        try:
+            found = [each["path"] async for some in obstore.list(self._store, prefix=_checked(folder)) for each in some]
+        except (BaseError, OSError) as error:
+            raise FilesUnavailable(_kind_of(error)) from error
+        return sorted(path for path in found if path.startswith(f"{folder}/"))
+
+    async def put_stream(self, path: str, content: IO[bytes], *, content_type: str) -> None:
         """Write what `content` holds from where it stands, in parts: for what is too large to be held.
 
         :raises FilesUnavailable: the storage does not take it now

@@ -3,6 +3,7 @@
 from guilder.domain.dunning.service.clockwork import block_due, remind_due, resume_due, retry_due
 from guilder.domain.dunning.service.ending import paid, voided
 from guilder.domain.dunning.service.failing import failed, look_again, unpaid
+from guilder.domain.dunning.service.forgetting import forget_customer, of_customer_export, open_matters
 from guilder.domain.dunning.service.managing import (
     BadPause,
     CaseIsEnded,
@@ -23,6 +24,9 @@ from guilder.domain.dunning.service.ruling import example, policy, remove_policy
 from guilder.domain.dunning.service.trying import PaymentUnderWay, default_changed, method_added
 
 __all__ = [
+    "forget_customer",
+    "of_customer_export",
+    "open_matters",
     "BadPause",
     "CaseIsEnded",
     "CaseIsNotPaused",

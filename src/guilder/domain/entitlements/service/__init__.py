@@ -11,10 +11,13 @@ from guilder.domain.entitlements.service.disputing import (
     set_settings,
     settings,
 )
+from guilder.domain.entitlements.service.forgetting import forget_customer, of_customer_export
 from guilder.domain.entitlements.service.keeping import block, follow, grant_products, register, revoke, unblock
 from guilder.domain.entitlements.service.reading import blocked, standing, that_blocked
 
 __all__ = [
+    "forget_customer",
+    "of_customer_export",
     "DISPUTED",
     "BlockedForDebt",
     "PaidAnew",

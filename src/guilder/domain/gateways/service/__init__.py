@@ -42,6 +42,7 @@ from guilder.domain.gateways.service.connecting import (
     retire,
     takers,
 )
+from guilder.domain.gateways.service.forgetting import cut_notices, forget_customer, old_notices
 from guilder.domain.gateways.service.health import health
 from guilder.domain.gateways.service.noticing import (
     find_endpoint,
@@ -51,6 +52,9 @@ from guilder.domain.gateways.service.noticing import (
 )
 
 __all__ = [
+    "cut_notices",
+    "forget_customer",
+    "old_notices",
     "BOOKS",
     "CONNECT",
     "DefaultIsNeeded",

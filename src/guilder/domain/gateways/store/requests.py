@@ -18,7 +18,7 @@ async def upsert_requests(
     tx: Tx, requests: Sequence[GatewayRequest], *, check_due_at: datetime, now: datetime
 ) -> dict[tuple[TenantId, str, str], UUID]:
     """Write requests; one that is there under its business key stays, and is looked at anew. Return all ids by key."""
-    tokens = await tx.vault.seal_many(
+    tokens = await tx.vault.seal_where_kept(
         tx, [Sealing(r.tenant_id, r.customer_id, _TOKEN, r.method_token) for r in requests if r.method_token], now=now
     )
     sealed = iter(tokens)
@@ -157,7 +157,7 @@ async def save_tokens(tx: Tx, tokens: Sequence[tuple[Ref, UUID, str]], *, now: d
     """Keep the tokens of cards that customers typed at the provider, sealed under each customer's key."""
     if not tokens:
         return
-    sealed = await tx.vault.seal_many(
+    sealed = await tx.vault.seal_where_kept(
         tx, [Sealing(ref.tenant_id, customer_id, _TOKEN, token) for ref, customer_id, token in tokens], now=now
     )
     await tx.execute(

@@ -106,6 +106,8 @@ class InvoiceOut(Out):
     paid_at: datetime | None
     voided_at: datetime | None
     has_pdf: bool
+    retention_until: Annotated[date | None, Field(description="The first day on which the law lets it be forgotten.")]
+    is_forgotten: Annotated[bool, Field(description="It was: nobody knows any more whom it was for.")]
     metadata: dict[str, str]
     created_at: datetime
 
@@ -145,6 +147,8 @@ def to_wire(invoice: Invoice) -> InvoiceOut:
         paid_at=invoice.paid_at,
         voided_at=invoice.voided_at,
         has_pdf=invoice.has_document,
+        retention_until=invoice.retention_until,
+        is_forgotten=invoice.is_forgotten,
         metadata=dict(invoice.metadata),
         created_at=invoice.created_at,
     )

@@ -18,7 +18,7 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.kernel.currency import exponent
-from guilder.kernel.errors import Conflict
+from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import zero
 from guilder.kernel.period import Period
@@ -39,6 +39,12 @@ _STANDING = {
     Status.VOID: printed.Standing.VOID,
 }
 assert set(_STANDING) == set(Status)
+
+
+class DocumentForgotten(NotFound):
+    """The law did not want this document kept any longer, and it was forgotten."""
+
+    code = "document_forgotten"
 
 
 class DocumentNotReady(Conflict):
@@ -76,7 +82,7 @@ async def describe(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Described]:
             _document(invoice, _issuer_of(invoice, issuers), last.get(invoice.ref), _corrects(invoice, numbers)),
         )
         for invoice in found
-        if invoice.number is not None
+        if invoice.number is not None and not invoice.is_forgotten
     }
 
 
@@ -94,8 +100,11 @@ async def document_stored(tx: Tx, *, documents: Sequence[tuple[Ref, str, Status]
 async def document_path(tx: Tx, *, invoice: Invoice) -> str:
     """Return where the invoice's PDF lies.
 
+    :raises DocumentForgotten: it need not be kept any more, and was not
     :raises DocumentNotReady: the one that shows how it stands now is still being made
     """
+    if invoice.is_forgotten:
+        raise DocumentForgotten
     path, status = await store.document_path(tx, invoice.ref)
     if not path or _STANDING[Status(status)] is not _STANDING[invoice.status]:
         raise DocumentNotReady(retry_after_s=1)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
-from guilder.domain.invoicing.rules import crediting, numbering
+from guilder.domain.invoicing.rules import crediting, keeping, numbering
 from guilder.domain.invoicing.service import giving_back, owing, pricing
 from guilder.domain.invoicing.service.pricing import Made
 from guilder.domain.invoicing.service.telling import (
@@ -258,9 +258,19 @@ async def _number(tx: Tx, made: Sequence[Made], *, now: datetime) -> list[Invoic
             status=Status.PAID if is_paid else Status.OPEN,
             content_sha256=numbering.seal(each.invoice, number),
             paid_at=each.invoice.issued_at if is_paid else None,
+            retention_until=keeping.retention_until(each.invoice.issued_on, country=each.issuer.address.country),
         )
         touches.append(touch)
-        final.append(replace(each.invoice, number=number, status=touch.status, paid_at=touch.paid_at, finalized_at=now))
+        final.append(
+            replace(
+                each.invoice,
+                number=number,
+                status=touch.status,
+                paid_at=touch.paid_at,
+                finalized_at=now,
+                retention_until=touch.retention_until,
+            )
+        )
     await store.finalize(tx, touches, now=now)
     return final
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
@@ -36,6 +36,7 @@ class FinalTouch:
     status: Status
     content_sha256: str
     paid_at: datetime | None
+    retention_until: date
 
 
 async def claim_items(tx: Tx, items: Sequence[tuple[TenantId, str, UUID]]) -> set[tuple[TenantId, str]]:
@@ -112,9 +113,10 @@ async def finalize(tx: Tx, sealed: Sequence[FinalTouch], *, now: datetime) -> No
     await tx.execute(
         """update invoicing.invoices i
            set sequence = v.sequence, number = v.number, status = v.status, content_sha256 = v.sha256,
-               paid_at = v.paid_at, finalized_at = $8
-           from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[])
-               as v (tenant_id, id, sequence, number, status, sha256, paid_at)
+               paid_at = v.paid_at, retention_until = v.retention_until, finalized_at = $8
+           from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                       $9::date[])
+               as v (tenant_id, id, sequence, number, status, sha256, paid_at, retention_until)
            where i.tenant_id = v.tenant_id and i.id = v.id and i.status = 'draft'""",
         *split([each.ref for each in sealed]),
         [each.sequence for each in sealed],
@@ -123,4 +125,5 @@ async def finalize(tx: Tx, sealed: Sequence[FinalTouch], *, now: datetime) -> No
         [each.content_sha256 for each in sealed],
         [each.paid_at for each in sealed],
         now,
+        [each.retention_until for each in sealed],
     )

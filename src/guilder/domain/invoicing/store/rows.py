@@ -1,7 +1,7 @@
 """Invoices and their lines as rows, and back."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,8 @@ from guilder.kernel.period import Period
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
-_PARTIES = "invoicing.invoices.parties"
+PARTIES = "invoicing.invoices.parties"
+WORDS = "invoicing.invoices.sealed_words"
 
 INVOICE: dict[str, str] = {
     "tenant_id": "uuid",
@@ -85,6 +86,13 @@ class Parties:
     buyer: Party
 
 
+class Words(msgspec.Struct, frozen=True):
+    """What was written on a document, sealed with it once its customer was erased: lines by their numbers."""
+
+    memo: str
+    lines: dict[int, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """What of a draft is in no noun: who issues it, where its reader lives, how it is to be paid, what is earned when."""
@@ -110,10 +118,36 @@ async def whole(tx: Tx, rows: Sequence[Row]) -> list[Invoice]:
     ):
         lines[Ref(TenantId(row["tenant_id"]), row["invoice_id"])].append(_line(row))
     sealed = [
-        Sealed(ref.tenant_id, ref.tenant_id, _PARTIES, row["parties"]) for ref, row in zip(refs, rows, strict=True)
+        Sealed(ref.tenant_id, ref.tenant_id, PARTIES, row["parties"]) for ref, row in zip(refs, rows, strict=True)
     ]
     opened = await tx.vault.open_many(tx, sealed)
-    return [_invoice(row, lines[ref], _parties(text)) for ref, row, text in zip(refs, rows, opened, strict=True)]
+    words = await _words(tx, rows)
+    return [
+        _said(_invoice(row, lines[ref], _parties(text)), words.get(ref))
+        for ref, row, text in zip(refs, rows, opened, strict=True)
+    ]
+
+
+async def _words(tx: Tx, rows: Sequence[Row]) -> dict[Ref, Words]:
+    """Open the words of those documents whose customers were erased."""
+    sealed = [row for row in rows if row["sealed_words"] is not None]
+    if not sealed:
+        return {}
+    opened = await tx.vault.open_many(
+        tx, [Sealed(TenantId(row["tenant_id"]), row["tenant_id"], WORDS, row["sealed_words"]) for row in sealed]
+    )
+    return {
+        Ref(TenantId(row["tenant_id"]), row["id"]): msgspec.json.decode(text, type=Words)
+        for row, text in zip(sealed, opened, strict=True)
+        if text
+    }
+
+
+def _said(invoice: Invoice, words: Words | None) -> Invoice:
+    if words is None:
+        return invoice
+    lines = tuple(replace(line, description=words.lines.get(line.number, "")) for line in invoice.lines)
+    return replace(invoice, memo=words.memo, lines=lines)
 
 
 def _parties(text: str | None) -> Parties | None:
@@ -125,7 +159,7 @@ def sealing(invoice: Invoice) -> Sealing:
     assert invoice.buyer is not None
     text = _json(Parties(invoice.seller, invoice.buyer))
     # Under the tenant's own key: an invoice has to be kept and read for longer than its customer may be remembered.
-    return Sealing(invoice.tenant_id, invoice.tenant_id, _PARTIES, text)
+    return Sealing(invoice.tenant_id, invoice.tenant_id, PARTIES, text)
 
 
 def head_row(invoice: Invoice, head: Head, parties: bytes) -> dict[str, Any]:
@@ -251,6 +285,8 @@ def _invoice(row: Row, lines: Sequence[Line], parties: Parties | None) -> Invoic
         is_sent=row["is_sent"],
         corrects_invoice_id=row["corrects_invoice_id"],
         memo=row["memo"],
+        retention_until=row["retention_until"],
+        is_forgotten=row["forgotten_at"] is not None,
     )
 
 

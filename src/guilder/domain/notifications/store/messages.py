@@ -13,7 +13,7 @@ from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
-_FIELD = "notifications.notifications.sealed_content"
+FIELD = "notifications.notifications.sealed_content"
 _SELECT = "select *, about::text as about_json from notifications.notifications"
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
@@ -148,7 +148,7 @@ async def mark_bounced(tx: Tx, ref: Ref, *, reason: str, now: datetime) -> bool:
 async def save(tx: Tx, pairs: Sequence[tuple[Notification, Delivery]], *, now: datetime) -> None:
     """Write what came of messages, and seal what they said."""
     said = [(each, delivery.content) for each, delivery in pairs if delivery.content is not None]
-    sealings = [Sealing(each.tenant_id, each.customer_id, _FIELD, _json(content)) for each, content in said]
+    sealings = [Sealing(each.tenant_id, each.customer_id, FIELD, _json(content)) for each, content in said]
     texts = await tx.vault.seal_many(tx, sealings, now=now) if sealings else []
     sealed = {each.ref: text for (each, _), text in zip(said, texts, strict=True)}
     await tx.execute(
@@ -174,7 +174,7 @@ async def mailboxes(tx: Tx, *, limit: int) -> list[TenantId]:
 
 async def _opened(tx: Tx, rows: Sequence[Row]) -> list[Notification]:
     sealed = [
-        Sealed(TenantId(row["tenant_id"]), row["customer_id"], _FIELD, row["sealed_content"])
+        Sealed(TenantId(row["tenant_id"]), row["customer_id"], FIELD, row["sealed_content"])
         for row in rows
         if row["sealed_content"] is not None
     ]

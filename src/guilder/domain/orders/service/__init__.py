@@ -15,6 +15,7 @@ from guilder.domain.orders.service.checkout import CannotBePaidHere, checkout, o
 from guilder.domain.orders.service.concluding import charge_declined
 from guilder.domain.orders.service.discounting import discounts, end_discount, redeem
 from guilder.domain.orders.service.ending import OnlyNow, auto_renew, cancel
+from guilder.domain.orders.service.forgetting import end_all, forget_customer, of_customer_export
 from guilder.domain.orders.service.linking import BadPeriod, link
 from guilder.domain.orders.service.pausing import extend_trial, move_billing_day, pause, resume
 from guilder.domain.orders.service.placing import Asked, MethodNotUsable
@@ -26,6 +27,9 @@ from guilder.domain.orders.service.subscribing import AlreadySubscribed, Beside,
 from guilder.domain.orders.service.transferring import record_transfer
 
 __all__ = [
+    "end_all",
+    "forget_customer",
+    "of_customer_export",
     "AlreadySubscribed",
     "Asked",
     "BadPeriod",

@@ -46,5 +46,7 @@ async def recorded(tx: Tx, invoice: Ref, *, reference: str) -> Ref | None:
 async def _seal(tx: Tx, payment: Payment, note: str, *, now: datetime) -> bytes:
     if not note:
         return b""
-    [sealed] = await tx.vault.seal_many(tx, [Sealing(payment.tenant_id, payment.customer_id, _NOTE, note)], now=now)
+    [sealed] = await tx.vault.seal_where_kept(
+        tx, [Sealing(payment.tenant_id, payment.customer_id, _NOTE, note)], now=now
+    )
     return sealed

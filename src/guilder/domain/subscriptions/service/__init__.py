@@ -18,6 +18,7 @@ from guilder.domain.subscriptions.service.changing import (
 )
 from guilder.domain.subscriptions.service.elsewhere import AlreadyLinked, follow_provider, link
 from guilder.domain.subscriptions.service.ending import cancel, end, keep
+from guilder.domain.subscriptions.service.forgetting import forget_customer, of_customer_export, open_matters
 from guilder.domain.subscriptions.service.pausing import IsLeaving, ParentIsPaused, pause, resume
 from guilder.domain.subscriptions.service.reading import (
     DateIsPast,
@@ -50,6 +51,9 @@ from guilder.domain.subscriptions.service.standing import (
 )
 
 __all__ = [
+    "forget_customer",
+    "of_customer_export",
+    "open_matters",
     "AlreadyLinked",
     "DateIsPast",
     "IsBilledElsewhere",

@@ -10,11 +10,15 @@ from guilder.domain.usage.service.alerting import (
 )
 from guilder.domain.usage.service.closing import close, late_since
 from guilder.domain.usage.service.correcting import TooManyCorrections, amend, cancel
+from guilder.domain.usage.service.forgetting import cut_properties, forget_properties, of_customer_export
 from guilder.domain.usage.service.reading import corrections, listing, one
 from guilder.domain.usage.service.recording import UnknownCustomer, UnknownMeter, receive, record
 from guilder.domain.usage.service.totalling import current, totals
 
 __all__ = [
+    "cut_properties",
+    "forget_properties",
+    "of_customer_export",
     "TooManyAlerts",
     "TooManyCorrections",
     "UnknownCustomer",

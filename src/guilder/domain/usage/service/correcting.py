@@ -6,6 +6,7 @@ from datetime import datetime
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Meter
+from guilder.domain.customers import service as customers
 from guilder.domain.usage.events import UsageCorrected
 from guilder.domain.usage.model import Amendment, Content, Correction, EventStatus, UsageEvent
 from guilder.domain.usage.rules import intake
@@ -32,6 +33,7 @@ async def amend(tx: Tx, *, event_id: str, amendment: Amendment, now: datetime) -
 
     :raises NotFound: no such event
     :raises EventIsCanceled: it does not count any more
+    :raises CustomerIsErased: its customer was erased
     :raises Invalid: what it would say cannot be counted
     """
     return await _correct(
@@ -43,6 +45,7 @@ async def cancel(tx: Tx, *, event_id: str, now: datetime) -> UsageEvent:
     """Count an event no more. Canceling it again changes nothing, and its id stays used.
 
     :raises NotFound: no such event
+    :raises CustomerIsErased: its customer was erased
     """
     return await _correct(tx, event_id, lambda content, _: replace(content, status=EventStatus.CANCELED), now=now)
 
@@ -50,6 +53,8 @@ async def cancel(tx: Tx, *, event_id: str, now: datetime) -> UsageEvent:
 async def _correct(tx: Tx, event_id: str, change: Callable[[Content, Meter], Content], *, now: datetime) -> UsageEvent:
     named = await one(tx, event_id=event_id)
     customer, meter_name = Ref(named.tenant_id, named.customer_id), (named.tenant_id, named.meter_code)
+    if (await customers.get(tx, refs=[customer]))[customer].is_erased:
+        raise customers.CustomerIsErased
     meters = await catalog.meters(tx, tenant_codes=[meter_name])
     # The watermark before the event, as intake does: then nobody waits for somebody who waits for them.
     closed = await closing.share(tx, [customer])

@@ -7,6 +7,7 @@ from decimal import Decimal
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Meter
 from guilder.domain.customers import service as customers
+from guilder.domain.customers.model import Customer
 from guilder.domain.usage.events import UsageRecorded
 from guilder.domain.usage.model import Intake, NewEvent, SentReading
 from guilder.domain.usage.rules import intake
@@ -38,6 +39,8 @@ class UnknownMeter(Invalid):
 async def receive(tx: Tx, *, readings: Sequence[SentReading], now: datetime) -> list[Intake]:
     """Count what was sent to the transaction's tenant: all of it, or nothing where one of it cannot be.
 
+    A reading of a customer who was erased is taken, and nothing of it is kept.
+
     :raises UnknownCustomer: a customer or organization that is not the tenant's
     :raises UnknownMeter: a meter that the tenant does not have
     :raises Invalid: a reading cannot be counted; `field` says which, and what of it
@@ -45,7 +48,13 @@ async def receive(tx: Tx, *, readings: Sequence[SentReading], now: datetime) -> 
     meters = await catalog.meters(tx, tenant_codes=sorted({(tx.tenant_id, each.meter) for each in readings}))
     whose = await _customers(tx, readings)
     events = [_resolved(tx.tenant_id, each, meters, whose, now) for each in readings]
-    return await record(tx, events=events, paths=[each.path for each in readings], now=now)
+    gone = {each.id for each in whose.values() if each.is_erased}
+    kept = [number for number, each in enumerate(events) if each.customer_id not in gone]
+    outcomes = await record(
+        tx, events=[events[number] for number in kept], paths=[readings[number].path for number in kept], now=now
+    )
+    by_number = dict(zip(kept, outcomes, strict=True))
+    return [by_number.get(number, Intake.IGNORED) for number in range(len(events))]
 
 
 async def record(tx: Tx, *, events: Sequence[NewEvent], paths: Sequence[str] = (), now: datetime) -> list[Intake]:
@@ -72,23 +81,22 @@ async def record(tx: Tx, *, events: Sequence[NewEvent], paths: Sequence[str] = (
     return [Intake.COUNTED if id(each) in new else Intake.DUPLICATE for each in checked]
 
 
-async def _customers(tx: Tx, readings: Iterable[SentReading]) -> dict[str | CustomerId, CustomerId]:
+async def _customers(tx: Tx, readings: Iterable[SentReading]) -> dict[str | CustomerId, Customer]:
     """Return whom the readings name, by organization id and by customer id."""
     organizations = sorted({each.organization_id for each in readings if each.organization_id is not None})
     refs = ids.in_tenant(tx.tenant_id, sorted({each.customer_id for each in readings if each.customer_id is not None}))
     by_organization = await customers.by_organization(tx, organization_ids=organizations) if organizations else {}
     by_id = await customers.get(tx, refs=refs) if refs else {}
-    return {
-        **{organization: each.id for organization, each in by_organization.items()},
-        **{each.id: each.id for each in by_id.values()},
-    }
+    found: dict[str | CustomerId, Customer] = {each.id: each for each in by_id.values()}
+    found.update(by_organization)
+    return found
 
 
 def _resolved(
     tenant_id: TenantId,
     reading: SentReading,
     meters: Mapping[Name, Meter],
-    whose: Mapping[str | CustomerId, CustomerId],
+    whose: Mapping[str | CustomerId, Customer],
     now: datetime,
 ) -> NewEvent:
     meter = meters.get((tenant_id, reading.meter))
@@ -102,7 +110,7 @@ def _resolved(
     intake.check_given(meter, reading.value, path=reading.path)
     return NewEvent(
         event_id=reading.event_id,
-        customer_id=whose[named],
+        customer_id=whose[named].id,
         meter=meter,
         at=reading.at or now,
         value=Decimal(1) if reading.value is None else reading.value,
