@@ -56,6 +56,7 @@ async def test_what_is_not_there_is_missing(files):
         await files.get(PATH)
 
 
+@pytest.mark.shows("fault H5", "ASVS 5.3.2", "ASVS 1.3.3")
 @pytest.mark.parametrize("path", ESCAPES)
 async def test_a_path_cannot_leave_the_store(files, path):
     with pytest.raises(FileMissing):
@@ -73,6 +74,7 @@ async def test_a_folder_s_link_is_ours_and_names_the_file(files):
     assert verify(token, now=NOW, key=KEY) == PATH
 
 
+@pytest.mark.shows("fault H5")
 async def test_a_link_lives_a_week_at_most(files):
     link = await files.signed_url(PATH, expires_at=NOW + timedelta(days=400), now=NOW, base_url="https://x", key=KEY)
     token = link.rpartition("/")[2]
@@ -90,6 +92,7 @@ async def test_a_bucket_signs_its_own_links():
     assert parse_qs(link.query)["X-Amz-Expires"] == ["300"]
 
 
+@pytest.mark.shows("fault J6", "I29", "ASVS 16.5.2")
 async def test_a_store_that_does_not_answer_is_unavailable_and_tells_no_secret():
     store = S3Store(
         "books",
@@ -106,6 +109,7 @@ async def test_a_store_that_does_not_answer_is_unavailable_and_tells_no_secret()
     assert "127.0.0.1" not in str(refused.value)
 
 
+@pytest.mark.shows("fault H5")
 def test_a_link_ends_when_it_says():
     token = sign(PATH, expires_at=SOON, key=KEY)
     assert verify(token, now=SOON - timedelta(seconds=1), key=KEY) == PATH
@@ -113,6 +117,7 @@ def test_a_link_ends_when_it_says():
         verify(token, now=SOON, key=KEY)
 
 
+@pytest.mark.shows("fault H5", "fault G3", "ASVS 8.4.1", "I28")
 def test_a_link_of_one_tenant_opens_nothing_of_another():
     mine = sign("tenants/a/x.pdf", expires_at=SOON, key=KEY)
     theirs = sign("tenants/b/x.pdf", expires_at=SOON, key=b"q" * 32)
@@ -122,6 +127,7 @@ def test_a_link_of_one_tenant_opens_nothing_of_another():
             verify(token, now=NOW, key=KEY)
 
 
+@pytest.mark.shows("fault H5")
 def test_a_link_changed_in_any_one_letter_is_refused():
     token = sign(PATH, expires_at=SOON, key=KEY)
     for at in range(len(token)):

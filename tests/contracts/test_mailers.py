@@ -104,6 +104,7 @@ async def test_a_mail_sent_again_is_the_same_message(mailer, inbox):
     assert len({message["Date"] for _, message in inbox.mails}) == 1
 
 
+@pytest.mark.shows("ASVS 1.3.3", "fault F7")
 @pytest.mark.parametrize("text", ["Hi\r\nBcc: eve@example.com", "Hi\nX: y\n\nbody", "Hi\u2028Bcc: e", "a\x00b\x1b"])
 async def test_no_header_can_be_broken_out_of(mailer, inbox, text):
     pdf = Attachment(text, "application/pdf", b"x")
@@ -116,6 +117,7 @@ async def test_no_header_can_be_broken_out_of(mailer, inbox, text):
     assert message["Subject"].startswith(("Hi", "ab"))
 
 
+@pytest.mark.shows("ASVS 1.3.3")
 @pytest.mark.parametrize(
     "address",
     [
@@ -199,11 +201,13 @@ def test_the_link_that_ends_mails_of_a_sort_is_written_as_it_is():
     assert "Bcc" not in to_message(a_mail(unsubscribe_url="https://x.example/\r\nBcc: eve@example.com"))
 
 
+@pytest.mark.shows("ASVS 16.5.2")
 async def test_a_server_that_is_not_there_is_unavailable():
     with pytest.raises(MailUnavailable):
         await SmtpMailer(server_from("smtp://127.0.0.1:1?starttls=never"), timeout_s=2).send(a_mail())
 
 
+@pytest.mark.shows("ASVS 12.3.1", "ASVS 12.1.1", "I29")
 async def test_a_password_does_not_travel_in_the_clear(inbox, smtp):
     mailer = SmtpMailer(server_from(f"smtp://u:secret@127.0.0.1:{smtp.port}"), timeout_s=3)
     with pytest.raises(MailUnavailable):
@@ -227,6 +231,7 @@ async def test_wrong_credentials_lose_no_mail(inbox):
         controller.stop()
 
 
+@pytest.mark.shows("I29")
 def test_the_address_of_a_server_is_read_and_its_password_not_shown():
     server = server_from("smtps://me%40x.example:p%2Fw@mail.example")
     assert (server.username, server.password, server.port, server.is_tls) == ("me@x.example", "p/w", 465, True)

@@ -146,5 +146,6 @@ async def test_a_provider_that_is_not_there_is_unavailable():
             await texter.send(A_TEXT)
 
 
+@pytest.mark.shows("I29")
 def test_the_token_is_not_shown():
     assert "token-1" not in repr(TwilioAccount("AC1", "token-1"))

@@ -50,6 +50,7 @@ def test_no_import_is_hidden():
     assert set(MAY_HIDE) - found == set(), "not hidden any more: take it off the list"
 
 
+@pytest.mark.shows("ASVS 1.4.2")
 def test_no_float_in_the_business():
     business = [page for page in pages("src") if page.room and page.shelf not in MAY_FLOAT]
     found = {page.name: said for page in business if (said := list(floats(page)))}

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from guilder.wiring import published
 from guilder.wiring.reactions import REACTION_LIST
 
@@ -44,6 +46,7 @@ def test_who_listens_stands_above_who_announces():
     assert down == []
 
 
+@pytest.mark.shows("API9")
 def test_the_description_of_events_is_whole():
     described = published.asyncapi(base_url="http://localhost:4000", version="0")
     assert described["asyncapi"] == "3.0.0"

@@ -40,6 +40,7 @@ def test_the_door_carries_a_plate_and_nothing_else(room):
     assert [word for word in ("Owns:", "Announces:", "Calls:", "Never:") if word not in plate] == []
 
 
+@pytest.mark.shows("ASVS 1.2.4")
 def test_only_store_speaks_sql():
     spoken = [
         f"{page.at(node)}: .{node.func.attr}()"

@@ -34,6 +34,7 @@ async def ask(database_urls):
         yield names
 
 
+@pytest.mark.shows("I28", "ASVS 8.4.1")
 async def test_every_table_of_a_room_has_a_tenant(ask):
     tables = f"""
         select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -48,6 +49,7 @@ async def test_every_table_of_a_room_has_a_tenant(ask):
     )
 
 
+@pytest.mark.shows("I28", "ASVS 8.4.1")
 async def test_every_table_with_a_tenant_has_forced_row_level_security(ask):
     # A partition is reached through its parent; for itself it must be out of the application's reach.
     assert (
@@ -63,6 +65,7 @@ async def test_every_table_with_a_tenant_has_forced_row_level_security(ask):
     )
 
 
+@pytest.mark.shows("I28", "ASVS 8.4.1")
 async def test_every_policy_of_the_application_asks_for_the_tenant(ask):
     protected = """
         select c.oid::regclass::text from pg_class c
@@ -90,6 +93,7 @@ async def test_a_view_shows_no_more_than_its_reader_may_see(ask):
     )
 
 
+@pytest.mark.shows("ASVS 8.4.1")
 async def test_a_definer_function_has_a_fixed_search_path_and_is_not_for_everyone(ask):
     assert (
         await ask(
@@ -102,6 +106,7 @@ async def test_a_definer_function_has_a_fixed_search_path_and_is_not_for_everyon
     )
 
 
+@pytest.mark.shows("ASVS 8.4.1", "ASVS 16.4.2")
 async def test_the_application_owns_nothing_and_bypasses_nothing(ask):
     assert (
         await ask(
@@ -115,6 +120,7 @@ async def test_the_application_owns_nothing_and_bypasses_nothing(ask):
     )
 
 
+@pytest.mark.shows("I27", "fault G3")
 async def test_a_reference_stays_within_its_tenant(ask):
     found = await ask(
         f"""select k.conrelid::regclass || '.' || k.conname from pg_constraint k
@@ -137,6 +143,7 @@ async def test_references_go_down_the_floors(ask):
     assert [link for link in links if floor_of[link.split()[0]] <= floor_of[link.split()[1]]] == []
 
 
+@pytest.mark.shows("ASVS 1.4.2")
 async def test_no_column_is_a_float(ask):
     assert (
         await ask(

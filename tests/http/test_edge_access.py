@@ -26,6 +26,7 @@ async def make(toy: Toy, name: str, token: str = "admin") -> str:
     return str(answer.json()["data"]["id"])
 
 
+@pytest.mark.shows("API2", "ASVS 8.2.1")
 @pytest.mark.parametrize(
     "header",
     [None, "", "Bearer", "Bearer nobody", "Basic YWRtaW4=", "admin", "Bearer admin x", "bearer\tadmin"],
@@ -41,15 +42,18 @@ async def test_whoever_is_not_known_gets_one_answer(toy: Toy, header: str | None
     }  # fmt: skip
 
 
+@pytest.mark.shows("ASVS 15.3.7", "API2")
 async def test_two_authorizations_are_none(toy: Toy):
     headers = [("Authorization", "Bearer admin"), ("Authorization", "Bearer other")]
     assert (await toy.client.get("/api/toys", headers=headers)).status_code == 401
 
 
+@pytest.mark.shows("fault G6", "ASVS 14.2.1")
 async def test_a_key_in_the_address_opens_nothing(toy: Toy):
     assert (await toy.client.get("/api/toys?api_key=admin&access_token=admin")).status_code == 401
 
 
+@pytest.mark.shows("API5", "ASVS 8.2.1", "ASVS 8.3.1", "fault G5")
 @pytest.mark.parametrize(
     ("token", "method", "code"),
     [
@@ -74,6 +78,7 @@ async def test_kind_role_and_scope_decide(toy: Toy, token: str, method: str, cod
         assert (answer.status_code, answer.json()["code"]) == (403, code)
 
 
+@pytest.mark.shows("API1", "I28", "ASVS 8.4.1", "fault G3")
 async def test_another_tenants_thing_is_not_there(toy: Toy):
     made = await make(toy, "mine")
     bodies = []
@@ -99,6 +104,7 @@ async def test_an_id_may_also_be_a_plain_uuid(toy: Toy):
     assert answer.json()["data"]["id"] == made
 
 
+@pytest.mark.shows("API1", "ASVS 8.2.2")
 async def test_a_customers_user_sees_its_own_only(toy: Toy):
     await make(toy, "the tenant's")
     own = await make(toy, "the customer's", "customer")
@@ -123,6 +129,7 @@ async def test_a_transaction_knows_its_request(toy: Toy):
     }  # fmt: skip
 
 
+@pytest.mark.shows("ASVS 4.1.3")
 async def test_the_host_that_a_client_names_is_not_believed(toy: Toy):
     headers = {**a_key(), "Host": "evil.example", "X-Forwarded-Host": "evil.example"}
     assert (await toy.client.get("/api/whoami", headers=headers)).json()["data"]["base_url"] == PUBLIC_URL
@@ -135,6 +142,7 @@ async def test_a_version_that_is_none_is_refused(toy: Toy):
     assert good.headers["guilder-version"] == "2026-11-21"
 
 
+@pytest.mark.shows("fault F11")
 async def test_pages_hold_every_row_once(toy: Toy):
     for number in range(7):
         await make(toy, f"paged {number}", "sandbox")
@@ -150,6 +158,7 @@ async def test_pages_hold_every_row_once(toy: Toy):
     assert seen == [f"paged {number}" for number in reversed(range(7))]
 
 
+@pytest.mark.shows("fault F6", "fault G3", "ASVS 8.4.1")
 async def test_a_cursor_is_good_for_one_list_of_one_tenant(toy: Toy):
     for number in range(3):
         await make(toy, f"cursor {number}")
@@ -192,6 +201,7 @@ async def test_a_caller_may_wait_for_what_is_done_in_the_background(toy: Toy):
     await worker()
 
 
+@pytest.mark.shows("API5", "ASVS 8.1.1")
 def test_a_permission_is_said_in_the_table_and_nowhere_else():
     with pytest.raises(TypeError, match="wiring/access"):
         Router().get("/open", permission=PUBLIC)
@@ -204,6 +214,7 @@ def test_a_handler_that_would_block_does_not_start():
         def blocking() -> None: ...
 
 
+@pytest.mark.shows("API5", "API9", "ASVS 8.2.1")
 @pytest.mark.parametrize("way", ["add_api_route", "add_route", "mount", "api_route", "websocket"])
 async def test_no_way_around_the_router_starts(toy: Toy, way: str):
     router = Router(prefix="/around")

@@ -43,6 +43,26 @@ EVERYWHERE = {
 }
 
 
+@pytest.mark.shows(
+    "HDR Strict-Transport-Security",
+    "HDR Content-Security-Policy",
+    "HDR X-Content-Type-Options",
+    "HDR Referrer-Policy",
+    "HDR Cross-Origin-Opener-Policy",
+    "HDR Cross-Origin-Resource-Policy",
+    "HDR Cache-Control",
+    "HDR Server",
+    "ASVS 3.4.1",
+    "ASVS 3.4.3",
+    "ASVS 3.4.4",
+    "ASVS 3.4.5",
+    "ASVS 3.4.6",
+    "ASVS 3.4.8",
+    "ASVS 3.5.8",
+    "ASVS 14.3.2",
+    "fault G7",
+    "API8",
+)
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
@@ -84,12 +104,14 @@ async def test_every_answer_is_guarded(toy: Toy, method: str, path: str, status:
         assert (problem["status"], problem["request_id"]) == (status, answer.headers["x-request-id"])
 
 
+@pytest.mark.shows("ASVS 4.1.4", "ASVS 13.4.4", "API8")
 async def test_a_wrong_verb_is_told_the_right_ones(toy: Toy):
     answer = await toy.client.patch("/api/toys", headers=a_key())
     assert answer.json()["code"] == "method_not_allowed"
     assert set(answer.headers["allow"].split(", ")) <= {"GET", "POST", "PUT"}
 
 
+@pytest.mark.shows("ASVS 16.5.1", "ASVS 16.3.4", "ASVS 16.5.4", "ASVS 13.4.2", "fault J6", "API8")
 async def test_a_fault_of_ours_says_nothing_but_its_id(toy: Toy, capfd: pytest.CaptureFixture[str]):
     answer = await toy.client.get("/api/crash", headers={**a_key(), "X-Request-Id": "find-me-again"})
     assert "sk_live" not in answer.text
@@ -98,6 +120,7 @@ async def test_a_fault_of_ours_says_nothing_but_its_id(toy: Toy, capfd: pytest.C
     assert "find-me-again" in "".join(capfd.readouterr())
 
 
+@pytest.mark.shows("ASVS 16.2.1", "ASVS 16.2.5", "ASVS 14.2.1")
 async def test_the_log_holds_the_template_and_never_the_address(toy: Toy):
     written = io.StringIO()
     logging.configure(level="INFO", stream=written)
@@ -111,6 +134,7 @@ async def test_the_log_holds_the_template_and_never_the_address(toy: Toy):
     assert "someone" not in said
 
 
+@pytest.mark.shows("ASVS 16.4.1")
 @pytest.mark.parametrize("given", ["short", "x" * 65, "with space here", "forged\\nline", "<script>alert"])
 async def test_a_request_id_that_is_not_sane_is_replaced(toy: Toy, given: str):
     answer = await toy.client.get("/health", headers={"X-Request-Id": given})
@@ -140,6 +164,7 @@ def test_when_to_come_back_is_said_in_the_header():
 # Browsers.
 
 
+@pytest.mark.shows("ASVS 3.4.2")
 async def test_a_listed_origin_may_call(toy: Toy):
     asked = {"Origin": ORIGIN, "Access-Control-Request-Method": "POST"}
     preflight = await toy.client.options("/api/toys", headers=asked)
@@ -152,6 +177,7 @@ async def test_a_listed_origin_may_call(toy: Toy):
     assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, ORIGIN)
 
 
+@pytest.mark.shows("ASVS 3.4.2", "fault G7")
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ORIGIN + ".evil.example", ORIGIN.upper(), "*"])
 async def test_no_other_origin_is_reflected(toy: Toy, origin: str):
     preflight = await toy.client.options(
@@ -164,12 +190,14 @@ async def test_no_other_origin_is_reflected(toy: Toy, origin: str):
     assert preflight.status_code == 405
 
 
+@pytest.mark.shows("ASVS 3.5.2", "fault G7")
 async def test_a_page_elsewhere_cannot_post_without_being_asked(toy: Toy):
     headers = {**a_key(), "Origin": "https://evil.example", "Content-Type": "text/plain"}
     answer = await toy.client.post("/api/toys", content=b'{"name":"csrf"}', headers=headers)
     assert (answer.status_code, await toy.count("csrf")) == (415, 0)
 
 
+@pytest.mark.shows("ASVS 3.4.3", "HDR Content-Security-Policy")
 async def test_a_page_has_a_policy_of_its_own(toy: Toy):
     policy = (await toy.client.get("/api/page/t")).headers["content-security-policy"]
     assert "script-src 'nonce-n0nce';" in policy
@@ -180,6 +208,7 @@ async def test_a_page_has_a_policy_of_its_own(toy: Toy):
 # How often.
 
 
+@pytest.mark.shows("ASVS 2.4.1", "API4")
 async def test_a_caller_is_told_when_it_asks_too_often(urls: DatabaseUrls):
     clock = HandClock(NOW)
     async with serve_toy(urls, clock=clock, per_principal=Allowance(60, burst=3)) as toy:
@@ -193,6 +222,7 @@ async def test_a_caller_is_told_when_it_asks_too_often(urls: DatabaseUrls):
         assert (await toy.client.get("/api/toys", headers=a_key())).status_code == 200
 
 
+@pytest.mark.shows("ASVS 6.3.1", "fault G6", "API2")
 async def test_whoever_guesses_is_slowed_down_and_nobody_else(urls: DatabaseUrls):
     async with serve_toy(urls, clock=HandClock(NOW), per_failed_login=Allowance(60, burst=2)) as toy:
         assert (await toy.client.get("/api/toys", headers=a_key())).status_code == 200
@@ -209,6 +239,7 @@ async def test_health_is_never_too_often(urls: DatabaseUrls):
         assert (await toy.client.get("/health")).status_code == 200
 
 
+@pytest.mark.shows("ASVS 4.1.3", "API8")
 @pytest.mark.parametrize(
     ("trusted", "forwarded", "seen"),
     [
@@ -268,6 +299,7 @@ async def test_a_process_that_shuts_down_finishes_what_it_began(urls: DatabaseUr
         assert await toy.app.state.draining.wait_idle(1)
 
 
+@pytest.mark.shows("ASVS 13.4.5", "ASVS 13.4.2", "API8")
 async def test_production_keeps_its_docs_and_figures_to_itself(urls: DatabaseUrls):
     async with serve_toy(urls, metrics=lambda: b"x 1\n", is_production=True, metrics_token="m3trics") as toy:
         assert (await toy.client.get("/docs")).status_code == 404
@@ -281,6 +313,7 @@ async def test_production_keeps_its_docs_and_figures_to_itself(urls: DatabaseUrl
 # The document.
 
 
+@pytest.mark.shows("API9", "ASVS 13.4.3")
 async def test_what_is_served_is_what_is_documented(toy: Toy):
     assert openapi.served(toy.app) - openapi.undocumented(toy.app) == openapi.documented(toy.app)
     assert openapi.undocumented(toy.app) == {("GET", "/docs"), ("GET", "/openapi.json")}
@@ -306,6 +339,7 @@ async def test_the_document_is_readable_without_a_script(toy: Toy):
     assert "<script" not in page.text
 
 
+@pytest.mark.shows("fault J6")
 async def test_figures_are_by_template(urls: DatabaseUrls):
     seen: list[tuple[str, str, int]] = []
 

@@ -23,6 +23,7 @@ def with_key(key: str, token: str = "admin") -> dict[str, str]:
     return {**a_key(token), "Idempotency-Key": key}
 
 
+@pytest.mark.shows("fault F1", "ASVS 2.3.3", "ASVS 15.4.2")
 async def test_twenty_at_once_make_one(toy: Toy):
     for number in range(10):
         name, headers = f"twins {number}", with_key(f"twins-{number}")
@@ -36,6 +37,7 @@ async def test_twenty_at_once_make_one(toy: Toy):
         assert await toy.count(name) == 1
 
 
+@pytest.mark.shows("fault F1")
 async def test_a_twin_in_flight_is_told_so(toy: Toy):
     toy.doings.hold, toy.doings.entered = asyncio.Event(), asyncio.Event()
     headers = with_key("held")
@@ -49,6 +51,7 @@ async def test_a_twin_in_flight_is_told_so(toy: Toy):
     assert (await first).status_code == 201
 
 
+@pytest.mark.shows("fault F3")
 async def test_the_answer_is_replayed_byte_for_byte(toy: Toy):
     first = await toy.client.post("/api/toys", json={"name": "again"}, headers=with_key("again"))
     second = await toy.client.post("/api/toys", json={"name": "again"}, headers=with_key("again"))
@@ -64,6 +67,7 @@ async def test_what_follows_a_commit_does_not_follow_a_replay(toy: Toy):
     assert toy.doings.later.count("later") == 1
 
 
+@pytest.mark.shows("fault F2")
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
@@ -80,6 +84,7 @@ async def test_a_key_means_one_request(toy: Toy, method: str, path: str, body: d
     assert await toy.count("mismatch") == 0
 
 
+@pytest.mark.shows("fault F2", "ASVS 8.4.1")
 async def test_a_key_belongs_to_one_tenant_and_each_customer_has_its_own(toy: Toy):
     answers = [
         await toy.client.post("/api/toys", json={"name": f"of {token}"}, headers=with_key("shared", token))
@@ -90,11 +95,13 @@ async def test_a_key_belongs_to_one_tenant_and_each_customer_has_its_own(toy: To
     assert same_tenant.content == answers[0].content
 
 
+@pytest.mark.shows("fault F2")
 async def test_a_missing_key_is_allowed(toy: Toy):
     answers = [await toy.client.post("/api/toys", json={"name": f"no key {n}"}, headers=a_key()) for n in (1, 2)]
     assert [answer.status_code for answer in answers] == [201, 201]
 
 
+@pytest.mark.shows("fault F2")
 @pytest.mark.parametrize("key", ["", " ", "x" * 256, "a\tb", "é", "a b "])
 async def test_a_key_that_is_none_is_refused(toy: Toy, key: str):
     head = f"POST /api/toys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\nIdempotency-Key: {key}\r\n"
@@ -107,12 +114,14 @@ async def test_a_key_that_is_none_is_refused(toy: Toy, key: str):
     assert b"bad_idempotency_key" in answer
 
 
+@pytest.mark.shows("fault F2", "ASVS 15.3.7")
 async def test_a_key_given_twice_is_refused(toy: Toy):
     headers = [("Authorization", "Bearer admin"), ("Idempotency-Key", "one"), ("Idempotency-Key", "two")]
     answer = await toy.client.post("/api/toys", json={"name": "two keys"}, headers=headers)
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_idempotency_key")
 
 
+@pytest.mark.shows("fault F3", "ASVS 2.3.3")
 @pytest.mark.parametrize("path", ["/api/toys/refused", "/api/toys/refused-answer"])
 async def test_a_refusal_keeps_nothing_and_frees_the_key(toy: Toy, path: str):
     key, name = f"free {path}", f"refused {path}"
@@ -123,6 +132,7 @@ async def test_a_refusal_keeps_nothing_and_frees_the_key(toy: Toy, path: str):
     assert again.status_code == 201
 
 
+@pytest.mark.shows("fault F3", "ASVS 2.3.3", "ASVS 16.5.4")
 async def test_a_crash_keeps_nothing_and_frees_the_key(toy: Toy):
     toy.doings.raises = RuntimeError("the machine hiccups")
     crashed = await toy.client.post("/api/toys", json={"name": "crashed"}, headers=with_key("crash"))
@@ -132,12 +142,14 @@ async def test_a_crash_keeps_nothing_and_frees_the_key(toy: Toy):
     assert (again.status_code, await toy.count("crashed")) == (201, 1)
 
 
+@pytest.mark.shows("I29", "ASVS 14.2.4")
 async def test_the_stored_answer_is_sealed(toy: Toy):
     await toy.client.post("/api/toys", json={"name": "very secret name"}, headers=with_key("sealed"))
     stored = await toy.admin.fetchval("select body from platform.idempotency_keys where key = 'sealed'")
     assert b"secret" not in stored
 
 
+@pytest.mark.shows("ASVS 14.2.7", "fault F3")
 async def test_old_answers_are_forgotten_and_young_ones_never(toy: Toy):
     for age, key in (("73 hours", "old"), ("71 hours", "young")):
         await toy.client.post("/api/toys", json={"name": f"is {key}"}, headers=with_key(key))
@@ -151,6 +163,7 @@ async def test_old_answers_are_forgotten_and_young_ones_never(toy: Toy):
     assert "old" not in left
 
 
+@pytest.mark.shows("fault F3")
 async def test_after_it_is_forgotten_a_rule_of_the_business_still_stands(toy: Toy):
     await toy.client.post("/api/toys", json={"name": "unique"}, headers=with_key("expired"))
     await toy.admin.execute("delete from platform.idempotency_keys where key = 'expired'")
@@ -158,6 +171,7 @@ async def test_after_it_is_forgotten_a_rule_of_the_business_still_stands(toy: To
     assert (answer.status_code, answer.json()["code"]) == (409, "already_exists")
 
 
+@pytest.mark.shows("I28", "ASVS 8.4.1")
 async def test_a_tenant_cannot_read_anothers_keys(toy: Toy):
     await toy.client.post("/api/toys", json={"name": "walls"}, headers=with_key("walls"))
     other = toy.door.known["other"].tenant_id
@@ -165,6 +179,7 @@ async def test_a_tenant_cannot_read_anothers_keys(toy: Toy):
         assert await tx.fetchval("select count(*) from platform.idempotency_keys where key = 'walls'") == 0
 
 
+@pytest.mark.shows("ASVS 15.4.2")
 async def test_a_clash_is_tried_again_from_the_start(toy: Toy):
     toy.doings.calls, toy.doings.clashes_left = 0, 2
     answer = await toy.client.post("/api/toys", json={"name": "clash"}, headers=with_key("clash"))

@@ -21,6 +21,7 @@ async def toy(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[Toy]:
         yield toy
 
 
+@pytest.mark.shows("fault F4", "ASVS 1.4.2", "ASVS 2.2.1", "ASVS 15.3.5")
 @pytest.mark.parametrize(
     "amount",
     [
@@ -37,12 +38,14 @@ async def test_an_amount_that_is_none_is_refused_by_path(toy: Toy, amount: bytes
     assert await toy.count("bad") == 0
 
 
+@pytest.mark.shows("fault F4", "ASVS 1.4.2")
 @pytest.mark.parametrize("amount", [b"0", b"-0", b"-1", b"2147483648", b"9223372036854775807", b"-9223372036854775807"])
 async def test_an_amount_of_64_bits_is_kept_exactly(toy: Toy, amount: bytes):
     answer = await toy.post_bytes(b'{"name":"good ' + amount + b'","amount":' + amount + b"}")
     assert answer.json()["data"]["amount"] == int(amount)
 
 
+@pytest.mark.shows("ASVS 1.1.1", "ASVS 1.5.3", "ASVS 2.2.1", "fault F6")
 @pytest.mark.parametrize(
     ("body", "status", "code", "field"),
     [
@@ -91,6 +94,7 @@ async def test_what_cannot_be_is_refused(toy: Toy, body: bytes, status: int, cod
     assert problem["request_id"] == answer.headers["x-request-id"]
 
 
+@pytest.mark.shows("API4", "ASVS 2.2.1")
 async def test_metadata_is_bounded(toy: Toy):
     for metadata in ({str(n): "v" for n in range(51)}, {"k" * 41: "v"}, {"k": "v" * 501}):
         answer = await toy.client.post("/api/toys", json={"name": "m", "metadata": metadata}, headers=a_key())
@@ -98,6 +102,7 @@ async def test_metadata_is_bounded(toy: Toy):
         assert answer.json()["field"].startswith("metadata")
 
 
+@pytest.mark.shows("fault F7", "ASVS 1.1.1")
 @pytest.mark.parametrize(
     "text", ["مرحبا", "👩‍👩‍👧", "'; drop table x; --", "{{7*7}}", "<img src=x>", "=cmd()", "a\r\nb", "%_\\"]
 )
@@ -106,6 +111,7 @@ async def test_any_other_text_is_kept_as_it_came(toy: Toy, text: str):
     assert answer.json()["data"]["name"] == text
 
 
+@pytest.mark.shows("PCI eligibility", "I29")
 @pytest.mark.parametrize(
     "body",
     [
@@ -127,6 +133,7 @@ async def test_a_card_number_never_enters(toy: Toy, body: dict[str, object], cap
     )
 
 
+@pytest.mark.shows("PCI eligibility", "I29")
 async def test_a_card_number_is_refused_in_the_query_too(toy: Toy):
     answer = await toy.client.get("/api/toys", params={"names": "4242424242424242"}, headers=a_key())
     assert (answer.status_code, answer.json()["code"]) == (422, "card_number_refused")
@@ -137,6 +144,7 @@ async def test_other_long_numbers_are_let_in(toy: Toy, name: str):
     assert (await toy.client.post("/api/toys", json={"name": name}, headers=a_key())).status_code == 201
 
 
+@pytest.mark.shows("ASVS 1.5.3", "ASVS 3.5.2", "fault G7")
 @pytest.mark.parametrize(
     "kind",
     [
@@ -149,11 +157,13 @@ async def test_only_json_is_json(toy: Toy, kind: str):
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
+@pytest.mark.shows("fault F6", "API4")
 async def test_a_compressed_body_is_not_unpacked(toy: Toy):
     answer = await toy.post_bytes(gzip.compress(b" " * 500_000), **{"Content-Encoding": "gzip"})
     assert answer.status_code == 415
 
 
+@pytest.mark.shows("fault F6", "API4", "ASVS 15.2.2")
 async def test_a_body_said_to_be_too_large_is_refused_before_it_is_sent(toy: Toy):
     answer = await toy.raw(
         b"POST /api/toys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\nContent-Type: application/json\r\n"
@@ -163,6 +173,7 @@ async def test_a_body_said_to_be_too_large_is_refused_before_it_is_sent(toy: Toy
     assert b"body_too_large" in answer
 
 
+@pytest.mark.shows("fault F6", "API4", "ASVS 15.2.2")
 async def test_a_body_in_chunks_is_refused_as_soon_as_it_is_too_large(toy: Toy):
     async def endless():
         for _ in range(100):
@@ -179,6 +190,7 @@ async def test_a_route_may_take_less(toy: Toy):
     assert (await toy.client.post("/api/hooks", content=b"x" * 101)).status_code == 413
 
 
+@pytest.mark.shows("fault F6", "fault D10")
 async def test_a_body_that_trickles_is_not_waited_for(toy: Toy):
     answer = await toy.raw(
         b"POST /api/toys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\nContent-Type: application/json\r\n"
@@ -188,6 +200,7 @@ async def test_a_body_that_trickles_is_not_waited_for(toy: Toy):
     assert b" 408 " in answer
 
 
+@pytest.mark.shows("ASVS 2.3.3")
 async def test_whoever_hangs_up_leaves_nothing_behind(toy: Toy):
     reader, writer = await asyncio.open_connection("127.0.0.1", toy.port)
     writer.write(b"POST /api/toys HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer admin\r\nContent-Length: 100\r\n\r\n{")
@@ -205,6 +218,7 @@ async def test_a_route_without_a_body_takes_none(toy: Toy):
         assert answer.status_code == status
 
 
+@pytest.mark.shows("ASVS 15.3.7", "fault F8")
 @pytest.mark.parametrize(
     ("query", "code", "field"),
     [
@@ -229,6 +243,7 @@ async def test_a_list_in_the_query_may_repeat(toy: Toy):
     assert (await toy.client.get("/api/toys?names=a&names=b", headers=a_key())).status_code == 200
 
 
+@pytest.mark.shows("fault F6", "API4")
 async def test_a_query_has_an_end(toy: Toy):
     answer = await toy.client.get("/api/toys?names=" + "x" * 9_000, headers=a_key())
     assert (answer.status_code, answer.json()["code"]) == (400, "query_too_long")

@@ -99,6 +99,7 @@ async def setup(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[tuple[To
         yield toy, wire
 
 
+@pytest.mark.shows("fault F3", "ASVS 16.5.3")
 @pytest.mark.parametrize(("way", "was_committed"), [("cut_after_commit", 1), ("cut_before_commit", 0)])
 async def test_it_is_503_and_asking_again_with_the_key_does_it_once(
     setup: tuple[Toy, Wire], way: str, was_committed: int
@@ -120,6 +121,7 @@ async def test_it_is_503_and_asking_again_with_the_key_does_it_once(
     assert await toy.count(name) == 1
 
 
+@pytest.mark.shows("ASVS 16.5.3", "fault D10")
 async def test_a_database_that_is_gone_is_503_and_not_ready(setup: tuple[Toy, Wire]):
     toy, _ = setup
     await toy.admin.execute(f"alter database {toy.urls.name} connection limit 0")

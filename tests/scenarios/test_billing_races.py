@@ -3,6 +3,8 @@
 import asyncio
 from fractions import Fraction
 
+import pytest
+
 from tests.support.arithmetic import part_of
 from tests.support.bills import a_story, row
 from tests.support.processes import until
@@ -22,6 +24,7 @@ async def at_rest(world):
     await until(arrived, timeout_s=60, what="the clock's arrival")
 
 
+@pytest.mark.shows("fault F9", "ASVS 2.3.4", "ASVS 15.4.2", "API6")
 async def test_of_fifty_at_once_four_redeem_a_code_that_is_good_for_four(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=1000, trial_days=14)
@@ -47,6 +50,7 @@ async def test_of_fifty_at_once_four_redeem_a_code_that_is_good_for_four(install
         assert len(await world.get("/api/subscriptions", limit=200)) == LIMIT, "who was refused has nothing"
 
 
+@pytest.mark.shows("fault F9")
 async def test_two_changes_at_once_each_work_from_what_the_other_billed(installation):
     async with a_story(installation, "2026-06-01") as world:
         for code, amount in (("pro", 3000), ("team", 5000), ("max", 9000)):

@@ -48,6 +48,7 @@ def test_stripe_is_connected_heard_from_checked_and_mended(providers, shop):
     assert endpoint["#secret"] not in made.text + again.text
 
 
+@pytest.mark.shows("I29", "fault G6")
 def test_a_key_that_is_typed_is_not_shown(providers, shop):
     key = providers.stripe.merchant().secret_key
     made = providers.typed("connect", "stripe", "-t", shop, answers=[key])

@@ -80,6 +80,7 @@ async def invoice_of(world):
     return next(each for each in await world.invoices() if each["number"].startswith("INV"))
 
 
+@pytest.mark.shows("fault F9", "ASVS 2.3.4", "ASVS 15.4.2")
 async def test_of_twenty_refunds_at_once_no_more_goes_back_than_came_in(world, paid):
     answers = await asyncio.gather(
         *[

@@ -51,6 +51,7 @@ async def health(world):
     return found
 
 
+@pytest.mark.shows("ASVS 16.5.2", "ASVS 15.2.2")
 async def test_b3_a_provider_that_refuses_one_tenant_goes_down_for_it_and_for_nobody_else(
     world, counter, card, installation
 ):
@@ -96,6 +97,7 @@ async def test_b3_who_is_asked_to_wait_waits(world, counter, card):
     await assert_paid_once(world, counter, subscription)
 
 
+@pytest.mark.shows("fault B4", "API10")
 @pytest.mark.parametrize("mode", ["html", "truncated", "unknown_status"])
 async def test_b4_nonsense_is_no_answer(world, counter, card, mode):
     await counter.webhooks("drop")
@@ -105,6 +107,7 @@ async def test_b4_nonsense_is_no_answer(world, counter, card, mode):
     await assert_paid_once(world, counter, subscription)
 
 
+@pytest.mark.shows("fault B4", "API10")
 async def test_b4_another_amount_than_was_asked_for_is_left_to_a_person(world, counter, card):
     await counter.webhooks("drop")
     await counter.fault("wrong_amount", "confirm", amount=1)
@@ -153,6 +156,7 @@ async def test_b6_when_the_provider_has_forgotten_its_keys_nothing_is_charged_tw
     await assert_paid_once(world, counter, subscription)
 
 
+@pytest.mark.shows("ASVS 16.5.2", "ASVS 13.3.4")
 async def test_b9_a_key_that_is_taken_back_declines_nothing_and_a_new_one_goes_on(world, counter, card):
     await counter.fault("revoked")
     subscription = await world.subscribe(payment_method_id=card["id"])
@@ -186,6 +190,7 @@ async def an_untold_payment(world, counter):
     return subscription, event
 
 
+@pytest.mark.shows("fault C6", "fault G3", "API10")
 async def test_c6_what_another_tenant_says_of_our_payment_is_kept_and_moves_nothing(world, counter, installation):
     subscription, event = await an_untold_payment(world, counter)
     body = wire(event)
@@ -203,6 +208,7 @@ async def test_c6_what_another_tenant_says_of_our_payment_is_kept_and_moves_noth
     await assert_paid_once(world, counter, subscription)
 
 
+@pytest.mark.shows("fault C7", "ASVS 1.5.3", "API10")
 async def test_c7_the_bytes_that_came_are_what_is_verified(world, counter):
     subscription, event = await an_untold_payment(world, counter)
     body, secret = wire(event), await counter.endpoint_secret()
@@ -231,6 +237,7 @@ async def test_c7_the_bytes_that_came_are_what_is_verified(world, counter):
     await assert_paid_once(world, counter, subscription)
 
 
+@pytest.mark.shows("fault C8", "API10")
 async def test_c8_what_is_new_at_the_provider_is_thanked_for_and_stops_nothing(world, counter):
     subscription, event = await an_untold_payment(world, counter)
     secret = await counter.endpoint_secret()

@@ -171,6 +171,7 @@ async def an_open_page(world):
     return subscription, opened, card, invoice
 
 
+@pytest.mark.shows("fault F9", "ASVS 2.3.3")
 async def test_b7_a_page_paid_while_it_is_being_closed_for_an_automatic_charge_moves_money_once(world, counter):
     subscription, page, card, invoice = await an_open_page(world)
     await counter.fault("hold", "cancel", times=1, phase="before")

@@ -72,6 +72,7 @@ async def test_c1_the_webhook_alone_settles_while_the_answer_is_still_held(world
     await assert_paid_once(world, counter, subscription)
 
 
+@pytest.mark.shows("ASVS 2.3.3", "API10")
 async def test_c2_fifty_at_once_and_again_later_are_all_thanked_and_have_one_effect(world, counter):
     await world.plan()
     await world.customer()
@@ -113,6 +114,7 @@ async def a_payment_with_four_events(world, counter, organization_id):
     return organization_id, subscription, events
 
 
+@pytest.mark.shows("ASVS 2.3.1")
 async def test_c3_four_events_in_all_their_orders_end_in_the_same_state(world, counter):
     await world.plan()
     await counter.webhooks("hold")
@@ -183,6 +185,7 @@ def forgeries(body, secret, other_secret):
     }
 
 
+@pytest.mark.shows("fault C4", "fault C5", "ASVS 16.5.3", "API10", "ASVS 4.1.5")
 async def test_c4_a_forged_webhook_is_refused_and_has_no_effect(world, counter, installation):
     await world.plan()
     await world.customer()

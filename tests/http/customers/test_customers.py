@@ -44,6 +44,7 @@ async def test_an_organization_is_taken_on_once(ask):
     assert (again.status_code, again.json()["code"]) == (409, "organization_exists")
 
 
+@pytest.mark.shows("ASVS 2.2.1", "fault F8")
 @pytest.mark.parametrize(
     "change",
     [
@@ -105,6 +106,7 @@ async def test_a_member_may_read_and_not_write(house, tenant, ask):
         assert (await member(method, path, {"name": "x"})).json()["code"] == "role_too_low"
 
 
+@pytest.mark.shows("fault G3", "API1", "I28")
 async def test_another_tenants_customer_is_as_unknown_as_none(house, ask):
     other = await house.key_of(await new_tenant(house.database))
     theirs = (await other("POST", "/api/customers", ADA)).json()["data"]
@@ -118,6 +120,7 @@ async def test_another_tenants_customer_is_as_unknown_as_none(house, ask):
     assert (await other("GET", "/api/customers/org_1")).json()["data"] == theirs
 
 
+@pytest.mark.shows("API1", "ASVS 8.2.2")
 async def test_a_customers_user_sees_and_changes_itself_only(house, tenant, ask):
     await house.trusts(tenant)
     for organization in ("org_1", "org_2"):
@@ -133,6 +136,7 @@ async def test_a_customers_user_sees_and_changes_itself_only(house, tenant, ask)
     assert (await mine("PATCH", "/api/customers/org_1", {"metadata": {}})).json()["code"] == "field_not_yours"
 
 
+@pytest.mark.shows("API5")
 async def test_a_customers_member_may_not_change_it(house, tenant, ask):
     await house.trusts(tenant)
     await ask("POST", "/api/customers", ADA)

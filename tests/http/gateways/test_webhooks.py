@@ -85,6 +85,7 @@ FORGERIES = {
 }
 
 
+@pytest.mark.shows("fault C4", "fault C5", "API10", "ASVS 16.5.3")
 @pytest.mark.parametrize("forgery", FORGERIES)
 async def test_a_forgery_is_refused_in_one_way_and_leaves_nothing(site, till, forgery):
     body = json.dumps(an_event(till)).encode()
@@ -113,6 +114,7 @@ async def test_an_address_that_is_nobodys_is_refused_likewise(site, till, path):
     assert (answer.status_code, answer.json()["code"]) == (401, "webhook_refused")
 
 
+@pytest.mark.shows("fault C6", "fault G3")
 async def test_another_tenants_secret_opens_nothing(site, till):
     async with till.database.transaction(actor="test") as tx:
         other = await a_tenant(tx)
@@ -136,6 +138,7 @@ async def test_another_tenants_secret_opens_nothing(site, till):
     assert [row[0] for row in rows] == ["other_tenant"]
 
 
+@pytest.mark.shows("fault C6", "fault C8")
 @pytest.mark.parametrize(
     ("change", "why"),
     [
@@ -157,6 +160,7 @@ async def test_what_does_not_concern_us_is_kept_and_ignored(site, till, change, 
     assert "gateways.notice.received" not in await till.heard()
 
 
+@pytest.mark.shows("fault C7", "fault C8")
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b"[]", b"\xef\xbb\xbf{}", b"\x00", gzip.compress(b'{"id":"evt_1"}', mtime=0)]
 )
@@ -165,6 +169,7 @@ async def test_what_is_signed_and_unreadable_is_a_400(site, till, body):
     assert (await post(site, till, body, headers)).status_code == 400
 
 
+@pytest.mark.shows("fault C7", "API4")
 async def test_more_than_a_megabyte_is_not_read(site, till):
     body, headers = till.signed(b"x" * 1_000_001)
     assert (await post(site, till, body, headers)).status_code == 413
@@ -179,6 +184,7 @@ async def test_the_bare_path_is_the_one_accounts_that_hears_it(site, till):
     assert await kept(till) == [("payment_intent.succeeded", "never_asked")]
 
 
+@pytest.mark.shows("I29", "ASVS 14.2.6", "ASVS 15.3.1")
 async def test_a_secret_key_goes_in_and_never_comes_out(site, till):
     ask = await site.key_of(till.tenant)
     secret = "sk_sim_quite_secret"
@@ -194,12 +200,14 @@ async def test_a_secret_key_goes_in_and_never_comes_out(site, till):
     assert (unknown.status_code, unknown.json()["code"]) == (422, "unknown_gateway")
 
 
+@pytest.mark.shows("I29")
 def test_the_pieces_of_an_account_are_not_shown_by_accident(till):
     opened = replace(till.account, name="x")
     assert str(ids.to_text("gwa", opened.id))
     assert till.secret not in repr(till)
 
 
+@pytest.mark.shows("ASVS 15.2.3")
 async def test_a_live_tenant_cannot_charge_where_no_money_moves(site, database):
     live = await new_tenant(database, mode=Mode.LIVE)
     ask = await site.key_of(live)

@@ -37,12 +37,14 @@ async def sandbox(house):
         return await a_sandbox(tx, time_zone="UTC")
 
 
+@pytest.mark.shows("API2", "PCI 8.3.1")
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_nobody_is_answered_without_credentials(house, method, path):
     answer = await house.nobody()(method, path, {} if method in {"POST", "PUT", "PATCH"} else None)
     assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
 
 
+@pytest.mark.shows("API5")
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 async def test_a_customers_user_has_no_business_here(house, tenant, method, path):
     await house.trusts(tenant)
@@ -52,6 +54,7 @@ async def test_a_customers_user_has_no_business_here(house, tenant, method, path
     assert (answer.status_code, answer.json()["code"]) == (403, "not_for_customers")
 
 
+@pytest.mark.shows("API5", "ASVS 8.2.1")
 async def test_a_member_may_read_and_not_write(house, tenant):
     ask = await house.key_of(tenant, role=Role.MEMBER)
     assert (await ask("GET", "/api/tenant")).status_code == 200
@@ -83,6 +86,7 @@ async def test_the_issuer_is_set_and_read(ask):
     assert (refused.status_code, refused.json()["code"]) == (422, "bad_logo")
 
 
+@pytest.mark.shows("fault G6", "fault G4", "PCI 8.2.5")
 async def test_a_key_is_shown_once_works_and_is_revoked(house, ask):
     made = await ask("POST", "/api/api-keys", {"name": "CI", "role": "billing", "scopes": ["tenant:read"]})
     assert made.status_code == 201, made.text
@@ -98,12 +102,14 @@ async def test_a_key_is_shown_once_works_and_is_revoked(house, ask):
     assert (await theirs("GET", "/api/tenant")).status_code == 401
 
 
+@pytest.mark.shows("API5", "fault G5", "ASVS 8.2.1")
 async def test_a_key_cannot_give_what_it_does_not_hold(house, tenant):
     ask = await house.key_of(tenant, scopes=["api_keys:write"])
     refused = await ask("POST", "/api/api-keys", {"name": "more", "role": "admin", "scopes": ["*"]})
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_not_held")
 
 
+@pytest.mark.shows("fault G3", "API1")
 async def test_another_tenants_key_is_as_unknown_as_none(house, ask):
     theirs = await new_tenant(house.database)
     async with house.database.transaction([theirs.tenant_id], actor="test") as tx:
@@ -190,6 +196,7 @@ async def test_waiting_in_vain_answers_with_the_way_that_is_left(house, sandbox)
     assert (answer.status_code, answer.json()["data"]["state"]) == (202, "advancing")
 
 
+@pytest.mark.shows("I29", "ASVS 14.2.6")
 async def test_a_trust_is_added_listed_without_its_secret_and_removed(ask):
     body = {
         "kind": "introspection",

@@ -41,6 +41,7 @@ async def test_what_sandboxes_and_tests_said_is_listed_and_what_live_ones_said_i
     assert ["sandbox.example" in page, "test.example" in page, "live.example" in page] == [True, True, False]
 
 
+@pytest.mark.shows("ASVS 15.2.3")
 async def test_a_live_tenants_message_is_not_found_by_its_id(house, tell):
     [told] = await tell(a_message(await a_reader(house, mode=Mode.LIVE)))
     for path in (f"/mailbox/{told.id}", f"/mailbox/{ids.to_text('msg', told.id)}/body"):
@@ -63,6 +64,7 @@ async def test_what_is_not_there_is_not_found(house, path):
     await text(house, path, 404)
 
 
+@pytest.mark.shows("ASVS 3.2.1", "ASVS 3.4.6")
 async def test_a_mail_is_locked_in_its_frame(house, tell):
     [told] = await tell(a_message(await a_reader(house, name=HOSTILE)))
     page = await house.nobody()("GET", f"/mailbox/{ids.to_text('msg', told.id)}")
@@ -77,6 +79,7 @@ async def test_a_mail_is_locked_in_its_frame(house, tell):
     assert "<script" not in body.text
 
 
+@pytest.mark.shows("ASVS 15.2.3", "ASVS 13.4.5")
 async def test_production_has_no_mailbox(house):
     async with served(house.database, [mailbox_router(is_production=True)]) as production:
         assert (await production.nobody()("GET", "/mailbox")).status_code == 404

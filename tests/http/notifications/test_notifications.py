@@ -25,6 +25,7 @@ async def told(tell, customer):
     return made
 
 
+@pytest.mark.shows("ASVS 8.2.3", "ASVS 14.2.6")
 @pytest.mark.parametrize(("role", "recipient"), [(Role.MEMBER, None), (Role.BILLING, "ada@lovelace.example")])
 async def test_a_message_is_read_and_its_address_by_those_who_bill(house, tenant, told, role, recipient):
     ask = await house.key_of(tenant, role)
@@ -66,6 +67,7 @@ async def test_a_customers_user_reads_its_own_only(house, tenant, told):
     assert (await other("GET", "/api/notifications?customer_id=org_1")).status_code == 404
 
 
+@pytest.mark.shows("fault G3", "I28")
 async def test_another_tenants_message_is_unknown(house, told):
     stranger = await house.key_of(await new_tenant(house.database))
     assert (await stranger("GET", f"/api/notifications/{told.id}")).status_code == 404

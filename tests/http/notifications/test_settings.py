@@ -66,6 +66,7 @@ async def test_a_customers_users_set_their_own_and_members_only_look(house, tena
     assert answers == [200, 200, 403, 404, 404]
 
 
+@pytest.mark.shows("ASVS 3.5.3", "fault G7")
 async def test_a_link_asks_first_and_one_post_ends_it(house, ask, tell, customer):
     [made] = await tell(a_message(customer, Kind.CARD_EXPIRING, about=EXPIRING))
     html = (await ask("GET", f"/api/notifications/{made.id}")).json()["data"]["html"]
@@ -90,6 +91,7 @@ async def test_a_link_asks_first_and_one_post_ends_it(house, ask, tell, customer
 LIMITS = {"emails_per_day": 100, "sms_cost_per_month": 500, "segment_price": "0.0075", "currency": "USD"}
 
 
+@pytest.mark.shows("API4", "API5")
 async def test_limits_are_an_admins_to_set(house, tenant, ask, tell, customer):
     await tell(a_message(customer))
     answer = await ask("PUT", "/api/notification-limits", LIMITS)
@@ -152,6 +154,7 @@ async def test_a_report_that_cannot_be_read_is_refused(house, ask):
         assert answer.status_code == 400, body
 
 
+@pytest.mark.shows("API10", "ASVS 4.1.5")
 async def test_twilio_is_believed_by_its_signature(house, ask):
     path, secret = await endpoint(ask, kind="twilio", auth_token="12345")
     assert secret is None, "it is Twilio's, who has it"
@@ -177,6 +180,7 @@ async def test_own_words_are_shown_kept_and_dropped(ask):
     assert [(await ask("DELETE", TEMPLATE)).status_code for _ in range(2)] == [204, 404]
 
 
+@pytest.mark.shows("ASVS 1.3.5", "ASVS 1.3.7", "fault F7")
 @pytest.mark.parametrize(
     ("body", "says"),
     [

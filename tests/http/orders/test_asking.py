@@ -54,6 +54,7 @@ async def test_a_refusal_names_its_field(front, over, status, field):
     assert (answer.status_code, answer.json().get("field")) == (status, field), answer.text
 
 
+@pytest.mark.shows("API3", "ASVS 8.2.3")
 @pytest.mark.parametrize(
     "said",
     [
@@ -81,6 +82,7 @@ async def test_what_is_the_sellers_to_say_no_customer_says(front, said, path):
     )
 
 
+@pytest.mark.shows("API3", "API6")
 async def test_a_customers_user_uses_a_code_it_was_given_but_gives_itself_nothing(front):
     mine, theirs = await front.shop.customer(), await front.shop.customer()
     await a_code(front)

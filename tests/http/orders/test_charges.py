@@ -79,6 +79,7 @@ async def test_a_charge_is_answered_at_once_and_collected_by_the_workers(front):
     assert told(front) == ["orders.charge.accepted", "orders.charge.settled"]
 
 
+@pytest.mark.shows("fault F1", "fault F9", "ASVS 2.3.3")
 async def test_twenty_at_once_with_one_id_are_one_charge(front):
     payer = await a_payer(front)
     answers = await asyncio.gather(*[front.ask("POST", "/api/charges", an_event(payer)) for _ in range(20)])
@@ -103,6 +104,7 @@ async def test_an_id_stands_for_one_charge_of_its_source(front):
     assert len(front.shop.charged_at) == 2
 
 
+@pytest.mark.shows("ASVS 2.3.3")
 async def test_a_batch_is_taken_whole_or_not_at_all(front):
     payer = await a_payer(front)
     events = [an_event(payer, n) for n in range(3)]

@@ -53,6 +53,7 @@ async def test_a_suspended_tenant_collects_nothing_here(front):
         assert answer.invoice.number not in page.text
 
 
+@pytest.mark.shows("ASVS 1.2.1", "fault F7")
 async def test_what_others_wrote_is_text(front):
     _, path = await an_order(front)
     page = await get(front, path)
@@ -60,6 +61,7 @@ async def test_what_others_wrote_is_text(front):
     assert "<b>" not in page.text
 
 
+@pytest.mark.shows("ASVS 3.4.6", "ASVS 3.4.3", "PCI script clause", "fault G7")
 async def test_runs_no_script_and_is_framed_by_nobody(front):
     _, path = await an_order(front)
     page = await get(front, path)
@@ -81,6 +83,7 @@ async def test_speaks_the_customers_language(front):
     assert "30,00\N{NO-BREAK SPACE}€" in page.text
 
 
+@pytest.mark.shows("API1")
 @pytest.mark.parametrize("token", ["x", "A" * 76, "%00", "..%2F..", "é"])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_link_that_is_none_of_ours_shows_nothing(front, token, method):
@@ -136,6 +139,7 @@ async def test_declined_it_can_be_tried_again(front):
     assert "Try again" in page.text
 
 
+@pytest.mark.shows("API6")
 async def test_an_expired_link_takes_no_payment(front):
     _, path = await an_order(front)
     front.served.clock.move_to(front.shop.now + timedelta(days=90))

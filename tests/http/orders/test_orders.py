@@ -60,6 +60,7 @@ async def test_a_refusal_names_its_field(front, over, status, field):
     assert (answer.status_code, answer.json().get("field")) == (status, field)
 
 
+@pytest.mark.shows("API3", "API6", "ASVS 8.2.2", "ASVS 8.2.3")
 async def test_a_customers_user_reaches_its_own_customer_and_names_no_price_and_no_trial(front):
     mine, theirs = await front.shop.customer(), await front.shop.customer()
     plan = await front.shop.plan()
@@ -102,6 +103,7 @@ async def test_what_another_customer_agreed_to_pay_again_and_again_is_not_listed
     assert "Only for Grace" in (await front.ask("GET", "/api/plans?archived=true")).text
 
 
+@pytest.mark.shows("API5")
 async def test_a_reader_changes_nothing(front):
     reader = await front.served.key_of(front.shop.tenant, Role.MEMBER)
     for method, path, body in (

@@ -26,6 +26,7 @@ async def paid(till):
     return ids.to_text("pay", payment.id)
 
 
+@pytest.mark.shows("PCI 3.2.1", "ASVS 14.2.6")
 async def test_a_card_is_saved_by_its_token_and_made_the_default(till, staff):
     base = f"/api/customers/{till.customer.organization_id}/payment-methods"
     asked = await staff("POST", base, {"token": "pm_card_ok"})
@@ -42,6 +43,7 @@ async def test_a_card_is_saved_by_its_token_and_made_the_default(till, staff):
     assert [each["id"] for each in (await staff("GET", base)).json()["data"]] == [first["id"]]
 
 
+@pytest.mark.shows("PCI eligibility", "PCI 3.2.1")
 @pytest.mark.parametrize("token", ["4242424242424242", "4242 4242 4242 4242", "", " pm_card_ok", "x" * 300, 7, True])
 async def test_what_is_no_token_is_refused(till, staff, token):
     answer = await staff("POST", f"/api/customers/{till.customer.organization_id}/payment-methods", {"token": token})
@@ -58,6 +60,7 @@ async def test_payments_are_listed_and_filtered(till, staff):
     assert (await staff("GET", "/api/payments?status=nonsense")).status_code == 422
 
 
+@pytest.mark.shows("API3", "ASVS 8.2.1")
 async def test_a_customers_user_asks_and_staff_grants(till, staff, user):
     payment_id = await paid(till)
     asked = await user("POST", f"/api/payments/{payment_id}/refund-requests", {"reason": "please"})
@@ -75,6 +78,7 @@ async def test_a_customers_user_asks_and_staff_grants(till, staff, user):
     assert (again.status_code, again.json()["code"]) == (409, "nothing_to_refund")
 
 
+@pytest.mark.shows("fault F10", "ASVS 2.3.2")
 async def test_more_than_was_captured_is_a_conflict(till, staff):
     body = {"payment_id": await paid(till), "amount": 4901, "reason": "too much"}
     answer = await staff("POST", "/api/refunds", body)
@@ -83,6 +87,7 @@ async def test_more_than_was_captured_is_a_conflict(till, staff):
         assert (await staff("POST", "/api/refunds", {**body, "amount": amount})).status_code == 422
 
 
+@pytest.mark.shows("API1", "ASVS 8.2.2")
 async def test_another_customers_things_are_unknown(site, till, staff, user):
     payment_id = await paid(till)
     async with till.tx() as tx:
@@ -105,6 +110,7 @@ async def test_another_customers_things_are_unknown(site, till, staff, user):
     assert len((await user("GET", methods)).json()["data"]) == 1
 
 
+@pytest.mark.shows("API1", "fault G3", "I28")
 async def test_another_tenants_things_are_unknown(site, till):
     payment_id = await paid(till)
     async with till.database.transaction(actor="test") as tx:
@@ -152,6 +158,7 @@ async def test_a_refund_says_why_and_with_which_document(till, staff):
         assert (await staff("POST", "/api/refunds", {**asked, "reason_code": code})).status_code == 422
 
 
+@pytest.mark.shows("ASVS 8.2.3")
 async def test_a_dispute_is_read_by_whom_it_concerns_and_noted_on_by_staff(till, staff, user, site):
     payment_id = await paid(till)
     [charge] = till.merchant.journal()["charges"]

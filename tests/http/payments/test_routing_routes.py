@@ -70,6 +70,7 @@ async def test_a_preview_says_the_order_and_why(till, staff):
     assert (said["route"], said["accounts"][0]["gateway_account_id"]) == (None, gwa(till.account))
 
 
+@pytest.mark.shows("API5")
 async def test_only_admins_route_and_customers_do_not_even_look(site, till):
     billing = await site.key_of(till.tenant, Role.BILLING)
     assert (await billing("PUT", "/api/payment-routes", {"routes": []})).status_code == 403

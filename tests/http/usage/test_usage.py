@@ -53,6 +53,7 @@ async def test_a_batch_answers_for_each_event_in_order(ask, ground):
     assert (data["counted"], data["duplicates"]) == (2, 2)
 
 
+@pytest.mark.shows("API4", "ASVS 2.3.2", "fault F6")
 async def test_a_thousand_at_once_and_no_more(ask):
     events = [{**EVENT, "event_id": f"e{n}", "properties": {"zone": "eu"}} for n in range(1001)]
     assert (await ask("POST", "/api/usage", {"events": events})).json()["field"] == "events"
@@ -203,6 +204,7 @@ async def test_a_member_may_read_and_not_write_and_a_key_needs_the_scope(house, 
     assert (await stranger("GET", "/api/usage")).json()["code"] == "scope_missing"
 
 
+@pytest.mark.shows("API5", "ASVS 8.2.2")
 async def test_a_customers_user_reads_its_own_and_writes_nothing(house, tenant, ask):
     await house.trusts(tenant)
     async with house.database.transaction([tenant.tenant_id], actor="test") as tx:
@@ -222,6 +224,7 @@ async def test_a_customers_user_reads_its_own_and_writes_nothing(house, tenant, 
         assert (await mine("POST", f"/api/usage{path}", body)).json()["code"] == "not_for_customers"
 
 
+@pytest.mark.shows("fault G3", "I28")
 async def test_another_tenants_events_are_as_unknown_as_none(house, ask):
     await ask("POST", "/api/usage", EVENT)
     stranger = await new_tenant(house.database)

@@ -24,6 +24,7 @@ async def made(ask, **over):
     return answer.json()["data"]
 
 
+@pytest.mark.shows("SW secret", "fault H4", "I29")
 async def test_a_secret_is_shown_when_it_is_made_and_never_again(house):
     _, ask = await a_key(house)
     endpoint = await made(ask)
@@ -59,6 +60,7 @@ async def test_an_endpoint_is_listed_with_its_health_changed_and_deleted(house):
         assert answer.status_code == 404, (method, under, answer.text)
 
 
+@pytest.mark.shows("fault H1", "SW https")
 @pytest.mark.parametrize(
     ("over", "field", "code"),
     [
@@ -88,6 +90,7 @@ async def test_what_cannot_be_is_refused_by_its_field(house, over, field, code):
     assert (await ask("GET", "/api/webhook-endpoints")).json()["data"] == []
 
 
+@pytest.mark.shows("fault H1", "SSRF addresses")
 @pytest.mark.parametrize(
     ("mode", "allowed_here", "status"),
     [
@@ -107,6 +110,7 @@ async def test_only_who_plays_may_name_this_machine(house, mode, allowed_here, s
         assert (answer.json()["code"], "allows_loopback" in answer.text) == ("loopback_not_allowed", True)
 
 
+@pytest.mark.shows("API4", "ASVS 2.3.2")
 async def test_a_tenant_has_twenty_endpoints_and_no_more(house):
     _, ask = await a_key(house)
     for _ in range(20):
@@ -117,6 +121,7 @@ async def test_a_tenant_has_twenty_endpoints_and_no_more(house):
     await made(ask)
 
 
+@pytest.mark.shows("SW replay")
 async def test_a_ping_is_a_delivery_that_can_be_looked_at_and_replayed(house):
     _, ask = await a_key(house)
     endpoint = await made(ask)
@@ -138,6 +143,7 @@ async def test_a_ping_is_a_delivery_that_can_be_looked_at_and_replayed(house):
         assert len(listed.json()["data"]) == found
 
 
+@pytest.mark.shows("fault G3", "I28")
 async def test_another_tenant_finds_nothing(house):
     _, mine = await a_key(house)
     _, theirs = await a_key(house)

@@ -37,6 +37,7 @@ async def read(ask, path="/api/events", **query):
     raise AssertionError("no end")
 
 
+@pytest.mark.shows("fault F11")
 @pytest.mark.parametrize("limit", [1, 2, 3, 200])
 async def test_is_complete_and_each_event_comes_once_whatever_the_page(told, limit):
     ask, customers = told
@@ -90,6 +91,7 @@ async def test_has_each_event_by_its_id_too(house, told):
     assert (await stranger("GET", f"/api/events/{found[0]['id']}")).status_code == 404
 
 
+@pytest.mark.shows("I28", "fault G3")
 async def test_shows_no_other_tenants_events(house, told):
     _, customers = told
     stranger = await house.key_of(await new_tenant(house.database))

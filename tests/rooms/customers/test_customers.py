@@ -40,6 +40,7 @@ async def test_what_is_left_out_is_the_new_id_and_the_tenants_zone(database, ten
         assert await customers.find(tx, text=made.organization_id) == made
 
 
+@pytest.mark.shows("LAW events", "ASVS 14.2.6")
 async def test_events_carry_no_personal_data(database, tenant):
     async with database.transaction([tenant], actor="test") as tx:
         made = await a_customer(tx, organization_id="org_1")
@@ -50,6 +51,7 @@ async def test_events_carry_no_personal_data(database, tenant):
         assert secret not in "".join(told)
 
 
+@pytest.mark.shows("ASVS 14.2.4", "ASVS 14.1.2")
 async def test_no_table_holds_personal_data_in_plain(database, database_urls, tenant):
     async with database.transaction([tenant], actor="test") as tx:
         made = await a_customer(tx)
@@ -197,6 +199,7 @@ async def test_only_the_one_that_may_be_seen_is_found(database, tenant):
         ]
 
 
+@pytest.mark.shows("I31", "LAW erasure")
 async def test_an_erased_customer_is_a_name_without_a_person(database, tenant):
     async with database.transaction([tenant], actor="test") as tx:
         made = await a_customer(tx, metadata={"a": "b"})
@@ -241,6 +244,7 @@ async def two(database):
         return [await a_customer(tx, tenant_id=each.tenant_id) for each in both]
 
 
+@pytest.mark.shows("I28")
 async def test_no_verb_reaches_another_tenants_customer(database, two):
     mine, other = two
     async with database.transaction([mine.tenant_id], actor="test") as tx:
@@ -265,6 +269,7 @@ async def test_no_verb_reaches_another_tenants_customer(database, two):
         assert await customers.one(tx, customer_id=other.id) == other
 
 
+@pytest.mark.shows("I28", "ASVS 8.4.1")
 async def test_a_forgotten_filter_shows_and_changes_nothing_of_another_tenant(database, two):
     mine, other = two
     async with database.transaction([mine.tenant_id], actor="test") as tx:

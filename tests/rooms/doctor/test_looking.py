@@ -72,6 +72,7 @@ async def test_it_shows_some_and_counts_all(world):
     assert "seal" in str(first)
 
 
+@pytest.mark.shows("ASVS 8.2.1")
 async def test_it_can_change_nothing(world):
     async with connected(world.urls.admin) as admin, admin.transaction():
         await inspect(admin, now=world.now)

@@ -19,6 +19,7 @@ async def tenant(database):
     return await new_tenant(database)
 
 
+@pytest.mark.shows("fault G6", "ASVS 11.4.1", "I29")
 async def test_only_the_hash_of_a_key_is_kept(database, tenant):
     async with database.transaction([tenant.tenant_id], actor="staff:eve") as tx:
         key, text = await identity.mint_key(tx, **ASKED)
@@ -52,6 +53,7 @@ async def test_an_unknown_key_is_not_revoked(database, tenant):
             await identity.revoke_key(tx, key_id=ids.new(NOW), now=NOW)
 
 
+@pytest.mark.shows("API5", "ASVS 8.2.1")
 async def test_a_key_never_reaches_further_than_whoever_makes_it(database, tenant):
     async with database.transaction([tenant.tenant_id], actor="test") as tx:
         with pytest.raises(ScopeNotHeld):
@@ -65,6 +67,7 @@ async def test_a_key_that_has_expired_is_not_made(database, tenant):
             await identity.mint_key(tx, **{**ASKED, "expires_at": NOW})
 
 
+@pytest.mark.shows("API4")
 async def test_keys_that_count_are_limited(database, tenant, monkeypatch):
     monkeypatch.setattr("guilder.domain.identity.service.api_keys.KEYS_MAX", 1)
     async with database.transaction([tenant.tenant_id], actor="test") as tx:

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
+
 from guilder.domain.notifications import service as notifications
 from guilder.domain.notifications.model import About, Ceiling, Channel, Kind, Limits, Spent, Status
 from tests.support.builders.identity import NOW
@@ -22,6 +24,7 @@ async def reached(ground):
         return await admin.fetchval("select count(*) from platform.log where name = 'notifications.limit.reached'")
 
 
+@pytest.mark.shows("API4")
 async def test_over_the_limit_nothing_goes_and_it_is_said_once(ground):
     await limited(ground, emails=Ceiling(per_day=2))
     for _ in range(4):
@@ -57,6 +60,7 @@ async def test_a_message_that_is_tried_again_counts_once(ground):
         assert (await notifications.spent(tx, now=NOW + timedelta(days=1)))[Channel.EMAIL] == Spent(this_month=1)
 
 
+@pytest.mark.shows("API4")
 async def test_texts_count_by_segments_and_by_what_these_cost(ground):
     async with ground.tx() as tx:
         invoice = await an_open_invoice(tx, ground.customer)

@@ -216,6 +216,7 @@ async def test_what_is_no_longer_true_is_not_sent(ground):
     assert ground.phones.texts == []
 
 
+@pytest.mark.shows("I31", "LAW erasure")
 async def test_an_erased_customer_leaves_nothing_to_read_and_is_told_nothing_more(ground):
     await ground.tell(a_message(ground.customer))
     async with ground.tx() as tx:
@@ -238,6 +239,7 @@ async def test_destroying_the_key_alone_makes_it_unreadable(ground):
     assert (told.status, told.content) == (Status.SENT, None)
 
 
+@pytest.mark.shows("ASVS 14.2.4", "I31")
 async def test_no_table_says_in_plain_who_was_told_what(ground):
     async with ground.tx() as tx:
         invoice = await an_open_invoice(tx, ground.customer)

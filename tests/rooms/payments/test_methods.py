@@ -65,6 +65,7 @@ async def test_a_setup_without_an_answer_is_made_once(till):
     assert len(till.merchant.get("/v1/setup_intents").json()["data"]) == 1
 
 
+@pytest.mark.shows("I29", "PCI 3.2.1", "ASVS 14.2.4")
 async def test_tokens_lie_sealed(till):
     await till.a_card()
     async with till.tx() as tx:

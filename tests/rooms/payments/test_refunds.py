@@ -42,6 +42,7 @@ async def test_a_refund_gives_back_what_is_left_and_is_booked(till, paid):
     assert (await till.heard()).count("payments.refund.succeeded") == 2
 
 
+@pytest.mark.shows("fault F9", "ASVS 2.3.4")
 async def test_of_twenty_at_once_no_more_is_given_back_than_came_in(till, paid):
     results = await asyncio.gather(*[give_back(till, paid, 2000) for _ in range(20)], return_exceptions=True)
     refused = [each for each in results if isinstance(each, Exception)]
@@ -51,6 +52,7 @@ async def test_of_twenty_at_once_no_more_is_given_back_than_came_in(till, paid):
     assert [refund["amount"] for refund in till.merchant.journal()["refunds"]] == [2000, 2000]
 
 
+@pytest.mark.shows("ASVS 2.3.2")
 async def test_the_database_itself_refuses_more(till, paid):
     await give_back(till, paid, 4000)
     async with till.tx() as tx:

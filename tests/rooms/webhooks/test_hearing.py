@@ -27,6 +27,7 @@ class LongStory(Event):
     text: str
 
 
+@pytest.mark.shows("SW filter")
 @pytest.mark.parametrize(
     ("wanted", "is_sent"),
     [
@@ -67,6 +68,7 @@ async def test_of_webhooks_themselves_is_sent_to_nobody(ground):
     assert ground.receiver.got == []
 
 
+@pytest.mark.shows("SW size", "LAW events")
 async def test_is_sent_as_ids_alone_to_whoever_wants_it_thin(ground):
     await ground.an_endpoint(is_thin=True)
     event = ground.an_event()
@@ -80,6 +82,7 @@ async def test_is_sent_as_ids_alone_to_whoever_wants_it_thin(ground):
     }
 
 
+@pytest.mark.shows("SW size")
 async def test_too_long_is_sent_thin_and_with_too_many_ids_bare(ground):
     await ground.an_endpoint()
     toys = (ground.customer.id, ground.other.id)
@@ -109,6 +112,7 @@ async def test_that_only_a_newer_release_knows_is_sent_as_it_came(ground):
     assert delivery.customer_id == ground.customer.id
 
 
+@pytest.mark.shows("I28", "fault G3")
 async def test_of_one_tenant_reaches_no_endpoint_of_another(make_ground):
     mine, theirs = await make_ground(), await make_ground()
     await mine.an_endpoint(path="/mine")
@@ -121,6 +125,7 @@ async def test_of_one_tenant_reaches_no_endpoint_of_another(make_ground):
     assert [each.said["data"]["tenant_id"] for each in mine.receiver.at("/theirs")] == [str(theirs.tenant_id)]
 
 
+@pytest.mark.shows("LAW events", "ASVS 14.2.6")
 async def test_says_nothing_about_a_person(ground):
     """Events hold ids and values; what a customer is called is asked for by id, as long as it is known."""
     await ground.an_endpoint()

@@ -58,6 +58,7 @@ async def force(ground, endpoint, url):
         await admin.execute("update webhooks.endpoints set url = $2 where id = $1", endpoint.id, url)
 
 
+@pytest.mark.shows("fault H1", "SSRF ports", "ASVS 1.3.6")
 @pytest.mark.parametrize("written", WRITTEN)
 async def test_is_refused_when_it_is_saved(ground, written):
     async with ground.tx() as tx:
@@ -67,6 +68,7 @@ async def test_is_refused_when_it_is_saved(ground, written):
     assert refused.value.field == "url"
 
 
+@pytest.mark.shows("fault H1", "SW ssrf", "API7")
 @pytest.mark.parametrize("written", WRITTEN)
 async def test_is_not_knocked_at_when_it_was_saved_all_the_same(open_to_the_canary, receiver, written):
     ground = await open_to_the_canary(receiver)
@@ -79,6 +81,7 @@ async def test_is_not_knocked_at_when_it_was_saved_all_the_same(open_to_the_cana
     assert receiver.connections == 0
 
 
+@pytest.mark.shows("fault H2", "SW ssrf", "SSRF pinned", "API7")
 @pytest.mark.parametrize(
     "answers",
     [["127.0.0.1"], ["::1"], ["93.184.215.14", "127.0.0.1"], ["127.0.0.1", "2606:4700::1111"], ["::ffff:127.0.0.1"]],
@@ -102,6 +105,7 @@ async def test_that_a_name_leads_to_since_it_was_saved_is_not_knocked_at(open_to
     assert receiver.connections == 0
 
 
+@pytest.mark.shows("fault H2", "SSRF redirects", "SW answers", "ASVS 15.3.2")
 async def test_that_a_redirect_points_to_is_not_knocked_at(ground):
     endpoint, _ = await ground.an_endpoint()
     ground.receiver.says(answering(302, b"secret" * 1_000, location=ground.receiver.url("/inner")))

@@ -27,6 +27,7 @@ def memory_kb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
+@pytest.mark.shows("fault H3")
 async def test_is_down_is_tried_again(ground):
     endpoint, _ = await ground.an_endpoint(url="http://127.0.0.1:1/hook")
     await ground.told(ground.an_event())
@@ -35,6 +36,7 @@ async def test_is_down_is_tried_again(ground):
     assert attempt.error.startswith("ConnectError")
 
 
+@pytest.mark.shows("fault H3", "SSRF size", "fault H2")
 async def test_answers_with_ten_gigabytes_is_read_for_64_kb_and_kept_for_two(ground):
     endpoint, _ = await ground.an_endpoint()
     ground.receiver.says(pouring(MEGABYTE, times=10_000))
@@ -45,6 +47,7 @@ async def test_answers_with_ten_gigabytes_is_read_for_64_kb_and_kept_for_two(gro
     assert memory_kb() - before < 100_000
 
 
+@pytest.mark.shows("fault H3")
 async def test_answers_with_a_gzip_bomb_is_not_unpacked(ground):
     bomb = gzip.compress(b"\0" * 100_000_000)
     endpoint, _ = await ground.an_endpoint()
@@ -58,6 +61,7 @@ async def test_answers_with_a_gzip_bomb_is_not_unpacked(ground):
     assert ground.receiver.got[0].headers["accept-encoding"] == "identity"
 
 
+@pytest.mark.shows("fault H3", "SW timeout")
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n", b"HTTP/1.1 200 OK\r\nx-slow: "])
 async def test_answers_a_byte_a_second_is_left_when_its_time_is_up(ground, head):
     endpoint, _ = await ground.an_endpoint()
@@ -68,6 +72,7 @@ async def test_answers_a_byte_a_second_is_left_when_its_time_is_up(ground, head)
     assert 1_900 <= attempt.duration_ms < 3_500
 
 
+@pytest.mark.shows("fault H3", "ASVS 12.3.2", "ASVS 12.3.1")
 async def test_has_a_certificate_that_nobody_vouches_for_is_told_nothing(ground):
     async with receiving(_tls()) as stranger:
         endpoint, _ = await ground.an_endpoint(url=f"https://localhost:{stranger.port}/hook")

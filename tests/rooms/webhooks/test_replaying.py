@@ -20,6 +20,7 @@ async def replayed(ground, endpoint, **over):
     return count
 
 
+@pytest.mark.shows("SW replay")
 async def test_of_a_range_sends_again_what_happened_in_it_under_the_old_ids(ground):
     endpoint, _ = await ground.an_endpoint()
     events = []
@@ -107,6 +108,7 @@ async def test_to_a_disabled_endpoint_is_refused(ground):
                 await ask
 
 
+@pytest.mark.shows("I28")
 async def test_of_another_tenants_message_finds_nothing(make_ground):
     mine, theirs = await make_ground(), await make_ground()
     endpoint, _ = await theirs.an_endpoint()

@@ -15,6 +15,7 @@ from tests.support.database import connected
 from tests.support.receiver import answering, hanging_up
 
 
+@pytest.mark.shows("SW reference", "SW headers", "SW signature", "fault H4", "ASVS 4.1.5")
 async def test_verifies_with_the_reference_library(ground):
     _, secret = await ground.an_endpoint()
     event = ground.an_event()
@@ -37,6 +38,7 @@ async def test_verifies_with_the_reference_library(ground):
     assert got.headers["content-type"] == "application/json"
 
 
+@pytest.mark.shows("SW secret", "fault H4")
 async def test_of_one_endpoint_does_not_verify_with_the_secret_of_another(ground):
     (_, one), (_, two) = await ground.an_endpoint(path="/one"), await ground.an_endpoint(path="/two")
     await ground.told(ground.an_event())
@@ -46,6 +48,7 @@ async def test_of_one_endpoint_does_not_verify_with_the_secret_of_another(ground
         Webhook(two).verify(got.body, got.headers)
 
 
+@pytest.mark.shows("SW secret", "fault H4", "ASVS 13.3.4")
 async def test_is_signed_by_both_secrets_for_a_day_after_a_rotation(ground):
     endpoint, old = await ground.an_endpoint()
     async with ground.tx() as tx:
@@ -64,6 +67,7 @@ async def test_is_signed_by_both_secrets_for_a_day_after_a_rotation(ground):
         Webhook(old).verify(got.body, got.headers)
 
 
+@pytest.mark.shows("SW ids", "fault H4")
 async def test_keeps_its_id_and_body_over_retries_and_is_signed_anew_each_time(ground):
     endpoint, secret = await ground.an_endpoint()
     ground.receiver.says(answering(500), answering(503), answering(204))
@@ -83,6 +87,7 @@ async def test_keeps_its_id_and_body_over_retries_and_is_signed_anew_each_time(g
     assert [each.status for each in await ground.history(delivery)] == [500, 503, 204]
 
 
+@pytest.mark.shows("SW schedule", "fault H3")
 async def test_is_tried_ten_times_over_three_days_and_then_dead_and_to_be_seen(ground):
     endpoint, _ = await ground.an_endpoint()
     ground.receiver.says(answering(500, b"x" * 10_000))
@@ -103,6 +108,7 @@ async def test_is_tried_ten_times_over_three_days_and_then_dead_and_to_be_seen(g
     assert len(ground.receiver.got) == 10
 
 
+@pytest.mark.shows("SW answers")
 @pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 500])
 async def test_that_is_answered_anything_but_2xx_has_failed(ground, status):
     endpoint, _ = await ground.an_endpoint()
@@ -113,6 +119,7 @@ async def test_that_is_answered_anything_but_2xx_has_failed(ground, status):
     assert ground.receiver.at("/elsewhere") == [], "no redirect is followed"
 
 
+@pytest.mark.shows("SW answers", "fault H3")
 async def test_waits_as_long_as_the_receiver_asks_but_no_longer_than_a_day(ground):
     endpoint, _ = await ground.an_endpoint()
     ground.receiver.says(answering(429, retry_after="3600"), answering(503, retry_after="999999"))
@@ -124,6 +131,7 @@ async def test_waits_as_long_as_the_receiver_asks_but_no_longer_than_a_day(groun
     assert delivery.due_at == ground.clock.now() + timedelta(hours=24)
 
 
+@pytest.mark.shows("SW answers", "SW disabling", "fault H3")
 async def test_answered_410_ends_the_endpoint_at_once_and_what_waited_there_can_be_replayed(ground):
     endpoint, _ = await ground.an_endpoint()
     ground.receiver.says(answering(410))
@@ -138,6 +146,7 @@ async def test_answered_410_ends_the_endpoint_at_once_and_what_waited_there_can_
     assert len(ground.receiver.got) == sent
 
 
+@pytest.mark.shows("SW disabling")
 async def test_after_five_days_of_nothing_but_failures_ends_the_endpoint(ground):
     endpoint, _ = await ground.an_endpoint()
     ground.receiver.says(answering(500))
@@ -206,6 +215,7 @@ async def test_of_a_customer_waits_for_the_first_attempt_at_the_one_before_and_f
     assert sorted(each.status for each in await ground.deliveries(endpoint)) == ["delivered"] * 5 + ["pending"]
 
 
+@pytest.mark.shows("fault H3", "ASVS 15.2.2")
 async def test_to_a_dead_endpoint_delays_no_other(make_ground):
     ground = await make_ground(timeout_s=10.0)
     dead, _ = await ground.an_endpoint(path="/dead")
@@ -262,6 +272,7 @@ async def test_leaves_no_intent_that_waits(ground):
         assert await admin.fetchval("select count(*) from platform.intents where state = 'waiting'") == 0
 
 
+@pytest.mark.shows("fault H1", "SW ssrf", "SSRF addresses")
 async def test_goes_nowhere_on_this_machine_from_production(make_ground):
     ground = await make_ground(local=False)
     endpoint, _ = await ground.an_endpoint()

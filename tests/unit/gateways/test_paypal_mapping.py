@@ -236,6 +236,7 @@ def test_an_address_is_shown_masked(said, shown):
     assert mapping.masked(said) == shown
 
 
+@pytest.mark.shows("API10", "fault B4")
 @given(
     st.recursive(
         st.none() | st.booleans() | st.text(max_size=5),

@@ -35,6 +35,7 @@ def test_it_names_both_parties_and_says_what_is_owed():
         assert said in page
 
 
+@pytest.mark.shows("fault H5")
 def test_many_lines_flow_over_pages_that_each_repeat_the_header_and_are_counted():
     line = an_invoice().lines[0]
     lines = tuple(replace(line, description=f"Line {number} ends") for number in range(100))
@@ -51,6 +52,7 @@ def test_it_can_be_set_in_every_language(language):
     assert "INV-1" in pages_of(an_invoice(), language)[0]
 
 
+@pytest.mark.shows("fault H5", "fault F7", "ASVS 1.2.1")
 def test_a_hostile_customer_is_printed_and_not_obeyed():
     name = '#eval("1") <img src=x onerror=alert(1)> {{7*7}} $x$ *b* @ref'
     [page] = pages_of(an_invoice(customer=Party(name, ("#panic()", "=cmd()"), "#sys")))
@@ -70,6 +72,7 @@ def test_what_is_no_drawing_is_known_before_an_invoice_fails_over_it(svg):
     assert TYPESETTER.can_draw(svg) == (svg == "")
 
 
+@pytest.mark.shows("fault H5")
 def test_a_drawing_reads_no_file_of_this_machine():
     image = '<image href="file:///etc/hostname" width="9" height="9"/>'
     svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{image}</svg>'
@@ -85,11 +88,13 @@ def test_a_very_long_name_and_amount_stay_on_the_page():
     assert "€90,071,992,547,409.93" in page
 
 
+@pytest.mark.shows("fault H5", "LAW immutability")
 def test_the_same_invoice_is_the_same_file():
     data = to_data(an_invoice(), Speech("de"))
     assert TYPESETTER.compile_now(TEMPLATE, data, dated=DATED) == Typesetter().compile_now(TEMPLATE, data, dated=DATED)
 
 
+@pytest.mark.shows("fault H5")
 def test_no_template_reaches_for_a_package_of_the_network():
     for template in TEMPLATE.rglob("*.typ"):
         assert "@" not in re.sub(r"//.*", "", template.read_text())

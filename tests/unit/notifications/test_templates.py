@@ -116,6 +116,7 @@ def _lines(words):
     return [*words["paragraphs"], *(each for each in words.values() if isinstance(each, str))]
 
 
+@pytest.mark.shows("ASVS 1.2.1", "ASVS 1.3.3", "ASVS 1.3.7", "fault F7")
 @pytest.mark.parametrize("hostile", HOSTILE)
 @pytest.mark.parametrize("kind", TEMPLATES.kinds)
 def test_hostile_data_add_no_element_no_header_and_no_sum(kind, hostile):
@@ -131,12 +132,14 @@ def test_hostile_data_add_no_element_no_header_and_no_sum(kind, hostile):
     assert "\u202e" not in mail.html
 
 
+@pytest.mark.shows("ASVS 1.3.7", "fault F7")
 def test_a_name_that_looks_like_a_template_is_printed():
     mail = TEMPLATES.render("refund_succeeded", "en", DATA | {"customer_name": "{{7*7}} <b>Ada</b>"}, brand=BRAND)
     assert "Hello {{7*7}} <b>Ada</b>," in mail.text
     assert "Hello {{7*7}} &lt;b&gt;Ada&lt;/b&gt;," in mail.html
 
 
+@pytest.mark.shows("ASVS 1.3.3", "ASVS 3.7.2")
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "data:text/html,x", "https://x.example/ y", "//evil.example"])
 def test_a_link_that_is_none_is_refused(link):
     with pytest.raises(CannotRender, match="update_url"):
@@ -174,6 +177,7 @@ def test_own_words_that_no_longer_hold_give_way_to_ours():
     assert "Hello [customer_name]," in mail.text
 
 
+@pytest.mark.shows("ASVS 1.3.5", "ASVS 1.2.1")
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_own_words_are_text_and_so_is_what_they_name(hostile):
     plain = TEMPLATES.render("refund_succeeded", "en", DATA, brand=BRAND, own=OwnText("a", "b\n\nc"))

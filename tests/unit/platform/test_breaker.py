@@ -1,5 +1,7 @@
 """A breaker …"""
 
+import pytest
+
 from guilder.platform.outside.breaker import Breaker, BreakerLimits, State
 
 LIMITS = BreakerLimits(window_s=30, calls_min=4, failure_share=0.5, open_first_s=10, open_max_s=25)
@@ -34,6 +36,7 @@ def test_forgets_what_was_long_ago():
     assert hand.calls("-++") is State.CLOSED
 
 
+@pytest.mark.shows("ASVS 16.5.2")
 def test_lets_nothing_through_while_open_and_one_probe_after():
     hand = Hand()
     hand.calls("----")
@@ -61,6 +64,7 @@ def test_is_not_blocked_for_ever_by_a_step_that_went_out_while_it_was_open():
     assert (hand.breaker.state, hand.breaker.room(8)) == (State.HALF_OPEN, 1)
 
 
+@pytest.mark.shows("ASVS 16.5.2")
 def test_opens_for_twice_as_long_after_each_failed_probe_up_to_a_limit():
     hand = Hand()
     hand.calls("----")

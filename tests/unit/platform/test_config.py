@@ -54,6 +54,7 @@ def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
     assert (settings.port, settings.mail_from) == (4200, "a@b.test")
 
 
+@pytest.mark.shows("I29", "ASVS 16.2.5")
 def test_secrets_are_never_printed(monkeypatch):
     settings = read(
         monkeypatch,
@@ -73,6 +74,7 @@ def test_settings_do_not_change(monkeypatch):
         read(monkeypatch).port = 1
 
 
+@pytest.mark.shows("fault J6", "API8")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -112,6 +114,7 @@ def test_a_shell_that_holds_an_api_key_for_guilder_listen_starts_the_rest_as_wel
         read(monkeypatch, GUILDER_API_KEYS="gk_sandbox_x")
 
 
+@pytest.mark.shows("ASVS 13.3.1", "API8", "PCI 2.2.2")
 def test_production_needs_a_master_key(monkeypatch):
     with pytest.raises(BadSettings, match=r"^GUILDER_MASTER_KEY is required"):
         read(monkeypatch, APP_ENV="production")

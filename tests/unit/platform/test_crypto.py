@@ -32,6 +32,7 @@ def test_what_was_sealed_opens(plaintext, bound):
     assert open_(ring, seal(ring, plaintext, about=bound), about=bound) == plaintext
 
 
+@pytest.mark.shows("ASVS 11.3.3")
 def test_any_flipped_bit_is_noticed():
     sealed = seal(NEW, b"a@b.test", about=ABOUT)
     for bit in range(len(sealed) * 8):
@@ -41,6 +42,7 @@ def test_any_flipped_bit_is_noticed():
             open_(KeyRing([NEW]), bytes(changed), about=ABOUT)
 
 
+@pytest.mark.shows("ASVS 11.3.3")
 def test_any_cut_is_noticed():
     sealed = seal(NEW, b"a@b.test", about=ABOUT)
     for length in range(len(sealed)):
@@ -48,6 +50,7 @@ def test_any_cut_is_noticed():
             open_(KeyRing([NEW]), sealed[:length], about=ABOUT)
 
 
+@pytest.mark.shows("ASVS 11.3.3")
 @pytest.mark.parametrize(
     "elsewhere",
     [
@@ -64,6 +67,7 @@ def test_a_ciphertext_moved_elsewhere_does_not_open(elsewhere):
         open_(NEW, seal(NEW, b"x", about=ABOUT), about=elsewhere)
 
 
+@pytest.mark.shows("ASVS 13.3.4")
 def test_a_ring_seals_with_its_first_key_and_opens_with_any():
     rotated = KeyRing([NEW, OLD])
     before = seal(KeyRing([OLD]), b"x", about=ABOUT)
@@ -74,6 +78,7 @@ def test_a_ring_seals_with_its_first_key_and_opens_with_any():
         open_(KeyRing([OLD]), after, about=ABOUT)
 
 
+@pytest.mark.shows("ASVS 11.3.2")
 def test_the_same_text_is_never_sealed_to_the_same_bytes():
     assert len({seal(NEW, b"x", about=ABOUT) for _ in range(100)}) == 100
 
@@ -87,10 +92,12 @@ def test_a_ring_is_read_from_text():
     assert KeyRing.parse(one).current.id != KeyRing.parse(two).current.id
 
 
+@pytest.mark.shows("I29", "ASVS 16.2.5")
 def test_a_key_never_prints_itself():
     assert repr(Key("id", b"s" * 32)) == "Key(id='id')"
 
 
+@pytest.mark.shows("ASVS 13.3.1")
 def test_the_key_of_a_folder_is_made_once_and_for_its_owner_only(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         rings = list(pool.map(lambda _: KeyRing.in_folder(tmp_path / "data"), range(32)))
@@ -108,6 +115,7 @@ def test_a_blind_hash_finds_a_text_again_under_every_key_of_the_ring():
     assert before not in rotated.blinds("c@d.test", about="customers.email")
 
 
+@pytest.mark.shows("ASVS 11.5.1")
 def test_secrets_are_long_and_compared_by_value():
     assert len(base64.urlsafe_b64decode(new_secret() + "=")) == 32
     assert same("é", "é".encode())

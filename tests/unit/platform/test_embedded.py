@@ -219,6 +219,7 @@ async def test_is_durable_and_speaks_utc_and_utf8(server):
         assert await connection.fetchval("select lower('ÄÖ') || upper('straße')") in {"äöSTRASSE", "äöSTRAßE"}
 
 
+@pytest.mark.shows("ASVS 8.4.1")
 async def test_gives_the_product_a_role_that_owns_nothing(server):
     found = server.start()
     await write(found.owner_url)
@@ -235,6 +236,7 @@ async def test_gives_the_product_a_role_that_owns_nothing(server):
             await doctor.execute("create table public.mine ()")
 
 
+@pytest.mark.shows("ASVS 13.2.3", "PCI 2.2.2")
 async def test_lets_in_nobody_without_the_password_and_no_superuser_by_the_network(server, folder):
     found = server.start()
     with pytest.raises(asyncpg.InvalidPasswordError):
@@ -246,6 +248,7 @@ async def test_lets_in_nobody_without_the_password_and_no_superuser_by_the_netwo
         assert await admin.fetchval("show is_superuser") == "on"
 
 
+@pytest.mark.shows("I29", "ASVS 13.3.1")
 def test_shows_its_passwords_to_nobody(server, folder):
     found = server.start()
     words = json.loads((folder / "passwords.json").read_text()).values()

@@ -33,6 +33,7 @@ def is_allowed(permission: Permission, principal: Principal) -> bool:
     return True
 
 
+@pytest.mark.shows("API5", "ASVS 8.2.1")
 @pytest.mark.parametrize(("least", "role"), list(product(Role, Role)))
 def test_a_role_reaches_what_asks_no_more_than_it(least: Role, role: Role):
     order = [Role.MEMBER, Role.BILLING, Role.ADMIN]
@@ -42,11 +43,13 @@ def test_a_role_reaches_what_asks_no_more_than_it(least: Role, role: Role):
     assert is_allowed(theirs, a_principal(Kind.CUSTOMER_USER, role)) is expected
 
 
+@pytest.mark.shows("API5", "ASVS 8.2.1", "fault G5")
 def test_a_customers_user_never_reaches_what_is_the_tenants():
     assert not is_allowed(Permission("prices:write", tenant=Role.MEMBER), a_principal(Kind.CUSTOMER_USER))
     assert not is_allowed(Permission("x:read", tenant=None, customer=Role.MEMBER), a_principal())
 
 
+@pytest.mark.shows("fault G5")
 @pytest.mark.parametrize(
     ("held", "wanted", "expected"),
     [
@@ -90,6 +93,7 @@ async def test_a_bucket_fills_again_and_no_fuller():
     assert (await buckets.take("a", allowance)).reset_s == 1
 
 
+@pytest.mark.shows("API4")
 async def test_buckets_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(limits, "BUCKETS_MAX", 10)
     buckets = InProcess(lambda: 0.0)

@@ -67,6 +67,7 @@ class Thing(In):
 AN_ID = UUID("019b76da-a800-7000-968f-9d6c94eca3df")  # the same in every process: it is in the names of tests
 
 
+@pytest.mark.shows("ASVS 15.3.5")
 @pytest.mark.parametrize(
     ("field", "given_", "read"),
     [
@@ -91,6 +92,7 @@ def test_read_what_json_says(field: str, given_: Any, read: Any):
     assert getattr(Thing.model_validate({field: given_}), field) == read
 
 
+@pytest.mark.shows("ASVS 15.3.5", "fault F4", "fault F8", "ASVS 15.3.3", "API3")
 @pytest.mark.parametrize(
     ("field", "given_"),
     [
@@ -119,6 +121,7 @@ def test_refuse_what_is_not_said_exactly(field: str, given_: Any):
     assert refused.value.errors()[0]["loc"][0] == field
 
 
+@pytest.mark.shows("ASVS 1.4.2", "fault F4")
 @given(st.integers())
 def test_keep_every_amount_of_64_bits_and_no_other(amount: int):
     fits = -(2**63 - 1) <= amount <= 2**63 - 1

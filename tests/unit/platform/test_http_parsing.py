@@ -24,6 +24,7 @@ def test_reads_what_was_written(value: Any):
     assert parsing.parse(json.dumps(value).encode()) == value
 
 
+@pytest.mark.shows("ASVS 1.5.3", "fault F6")
 @given(st.binary(max_size=200))
 @example(b"\xff")
 @example(b"")
@@ -36,6 +37,7 @@ def test_answers_any_bytes_with_a_value_or_a_refusal(raw: bytes):
         return
 
 
+@pytest.mark.shows("fault F6", "API4")
 @pytest.mark.parametrize(("levels", "is_read"), [(32, True), (33, False)])
 def test_goes_so_deep_and_no_deeper(levels: int, is_read: bool):
     raw = b"[" * levels + b"]" * levels
@@ -46,6 +48,7 @@ def test_goes_so_deep_and_no_deeper(levels: int, is_read: bool):
         parsing.parse(raw)
 
 
+@pytest.mark.shows("ASVS 15.3.5")
 def test_keeps_the_kinds_of_numbers_apart():
     assert [type(each) for each in parsing.parse(b"[1, 1.0, 1e0, -0]")] == [int, float, float, int]
 

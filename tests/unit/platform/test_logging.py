@@ -64,6 +64,7 @@ SECRETS = {
 }
 
 
+@pytest.mark.shows("ASVS 16.2.5", "I29")
 @pytest.mark.parametrize(("text", "canary"), SECRETS.values(), ids=SECRETS.keys())
 def test_is_masked_wherever_it_stands(written, text, canary):
     log = logging.get("test")
@@ -81,6 +82,7 @@ def test_is_masked_wherever_it_stands(written, text, canary):
     assert MASK in written()[0]["event"]
 
 
+@pytest.mark.shows("ASVS 16.2.5", "I29")
 @pytest.mark.parametrize(
     "name",
     [
@@ -156,6 +158,7 @@ def test_masking_takes_no_longer_for_a_text_made_to_be_slow(text):
     assert time.perf_counter() - began < 0.5
 
 
+@pytest.mark.shows("ASVS 16.2.1", "ASVS 16.2.2", "ASVS 16.2.4")
 def test_a_line_carries_its_request_its_instant_in_utc_and_its_level(written):
     with logging.bound(request_id="req_1", tenant_id="t"):
         logging.get("room").warning("done", count=2)
@@ -180,12 +183,14 @@ def test_what_cannot_be_written_as_json_does_not_stop_the_line(written):
     assert written()[0]["raw"] == "[12 bytes]"
 
 
+@pytest.mark.shows("ASVS 16.4.1", "fault F7")
 @pytest.mark.parametrize("evil", ["\n", "\r\n", "\u2028", "\u0085", "\x1b[2K", "\x00"])
 def test_nothing_from_outside_can_pass_for_a_line(written, evil):
     logging.get("room").info(f"name: x{evil}forged", name=f"x{evil}forged")
     assert len(written()) == 1
 
 
+@pytest.mark.shows("ASVS 16.4.1", "fault F7")
 @pytest.mark.parametrize("evil", ["\n", "\r\n", "\u2028", "\u0085", "\x1b[2K", "\x00", "\u202e"])
 def test_nothing_from_outside_can_pass_for_a_line_on_the_console(console, evil):
     logging.get("room").info(f"x{evil}forged", name=f"x{evil}forged")

@@ -12,6 +12,7 @@ def counted(world: World, n: int = 1) -> Counted:
     return Counted(tenant_id=world.tenant, thing_id=ids.new(NOW), n=n)
 
 
+@pytest.mark.shows("ASVS 16.2.1")
 async def test_writes_who_what_and_when_beside_the_event(world: World) -> None:
     event = counted(world)
     async with world.database.transaction({world.tenant}, actor="key:1", request_id="req", traceparent="00-ab") as tx:
@@ -55,6 +56,7 @@ async def test_the_partition_of_a_key_is_the_same_in_the_database_and_in_python(
         assert await world.admin.fetchval("select platform.log_partition($1)", key) == codec.partition_of(key, 16)
 
 
+@pytest.mark.shows("I28", "ASVS 8.4.1")
 async def test_a_tenant_sees_its_own_events_only_and_changes_none(world: World) -> None:
     await world.count(ids.new(NOW))
     async with world.database.transaction({a_tenant()}, actor="test") as tx:

@@ -37,6 +37,7 @@ async def test_makes_the_days_to_come_once(world: World) -> None:
     assert await days(world) == before
 
 
+@pytest.mark.shows("ASVS 14.2.7", "LAW events")
 async def test_drops_old_days_that_everyone_has_read_and_holds_those_that_someone_has_not(world: World) -> None:
     old = (TODAY - timedelta(days=40)).date()
     await world.admin.execute("select platform.log_add_days($1, 0)", old)

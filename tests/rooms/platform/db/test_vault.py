@@ -69,6 +69,7 @@ async def test_a_batch_takes_three_statements_at_most(database):
     assert len(said) == 3  # look and make; then look
 
 
+@pytest.mark.shows("ASVS 11.3.3")
 async def test_a_ciphertext_moved_elsewhere_does_not_open(database):
     ada, bob = uuid4(), uuid4()
     of_ada, _ = await sealed(database, ada, bob)
@@ -83,6 +84,7 @@ async def test_a_ciphertext_moved_elsewhere_does_not_open(database):
             await opened(database, moved)
 
 
+@pytest.mark.shows("ASVS 11.3.3")
 async def test_a_wrapped_key_moved_to_another_subject_does_not_unwrap(database, database_urls):
     ada, bob = uuid4(), uuid4()
     of_ada, of_bob = await sealed(database, ada, bob)
@@ -100,6 +102,7 @@ async def test_a_wrapped_key_moved_to_another_subject_does_not_unwrap(database, 
         await sealed(database, bob)
 
 
+@pytest.mark.shows("I31", "LAW erasure")
 async def test_destroying_a_key_erases_its_subject_and_nobody_else(database):
     ada, bob = uuid4(), uuid4()
     of_ada, of_bob = await sealed(database, ada, bob)
@@ -127,6 +130,7 @@ async def test_the_database_itself_keeps_a_destroyed_key_destroyed(database):
             await tx.execute("update platform.subject_keys set wrapped_key = 'x', destroyed_at = null")
 
 
+@pytest.mark.shows("I28", "ASVS 8.4.1")
 async def test_a_subject_of_another_tenant_is_not_to_be_seen(database):
     ada = uuid4()
     (of_ada,) = await sealed(database, ada)
@@ -168,6 +172,7 @@ async def test_transactions_that_make_the_same_keys_at_once_agree_on_them(databa
         assert set(await opened(database, *items)) == {"a@b.test"}
 
 
+@pytest.mark.shows("ASVS 13.3.4")
 async def test_a_rotated_master_key_opens_what_the_old_one_wrapped_and_wraps_it_anew(database):
     ada, bob, gone = uuid4(), uuid4(), uuid4()
     of_ada, of_bob, _ = await sealed(database, ada, bob, gone)
@@ -183,6 +188,7 @@ async def test_a_rotated_master_key_opens_what_the_old_one_wrapped_and_wraps_it_
     assert await opened(database, *items, vault=Vault(KeyRing([NEW]))) == ["a@b.test"] * 2
 
 
+@pytest.mark.shows("I29", "ASVS 14.2.4")
 async def test_neither_the_text_nor_an_open_key_lies_in_the_database(database, database_urls):
     ada = uuid4()
     (of_ada,) = await sealed(database, ada, text="canary@a.test")

@@ -83,6 +83,7 @@ INNER = [
 ]
 
 
+@pytest.mark.shows("fault H1", "ASVS 1.3.6", "API7")
 @pytest.mark.parametrize("url", WRITTEN)
 def test_is_refused_when_it_is_saved(url: str):
     with pytest.raises(UnsafeUrl):
@@ -166,6 +167,7 @@ async def outbound(policy: OutboundPolicy, **settings) -> AsyncIterator[Outbound
         await sender.close()
 
 
+@pytest.mark.shows("fault H2", "SSRF all", "API7", "ASVS 1.3.6")
 @pytest.mark.parametrize("inner", INNER)
 async def test_to_a_name_that_leads_inside_connects_to_nothing(inner: str):
     async with listening(Canary()) as canary:
@@ -178,6 +180,7 @@ async def test_to_a_name_that_leads_inside_connects_to_nothing(inner: str):
         assert canary.connections == 0
 
 
+@pytest.mark.shows("fault H1", "SSRF addresses", "API7", "ASVS 13.2.5")
 async def test_to_a_written_inner_address_connects_to_nothing_even_past_the_check():
     async with listening(Canary()) as canary, guarded_client(open_door(canary.port)) as client:
         for host in ("127.0.0.1", "[::1]", "[::ffff:7f00:1]", "localhost", "127.1", "2130706433", "0x7f000001"):
@@ -194,6 +197,7 @@ async def test_reaches_this_machine_where_that_is_allowed():
         assert (answer.status, answer.body, canary.connections) == (200, b"ok", 1)
 
 
+@pytest.mark.shows("fault H2", "SSRF pinned", "API7")
 async def test_connects_to_the_address_that_was_looked_at_though_the_name_moves_on():
     """Public when it is looked at, inside a moment later: one resolution serves both, so there is no moment."""
     asked = []
@@ -207,6 +211,7 @@ async def test_connects_to_the_address_that_was_looked_at_though_the_name_moves_
         assert asked == ["localhost"]
 
 
+@pytest.mark.shows("SSRF pinned", "ASVS 12.3.2")
 async def test_names_the_host_in_tls_and_in_the_request_while_connecting_to_its_address(tmp_path):
     server_tls, client_tls, names = certificates(tmp_path, "hook.example.com")
     async with listening(Canary(), server_tls) as canary:
@@ -219,6 +224,7 @@ async def test_names_the_host_in_tls_and_in_the_request_while_connecting_to_its_
                 await sender.send("POST", f"https://other.example.com:{canary.port}/x")
 
 
+@pytest.mark.shows("SSRF redirects", "ASVS 15.3.2", "fault H2", "API10")
 async def test_follows_no_redirect():
     async with listening(Canary()) as inner:
         to = f"HTTP/1.1 302 Found\r\nlocation: http://localhost:{inner.port}/\r\ncontent-length: 0\r\n\r\n"
@@ -228,6 +234,7 @@ async def test_follows_no_redirect():
         assert (answer.status, answer.is_ok, inner.connections) == (302, False, 0)
 
 
+@pytest.mark.shows("SSRF size", "fault H3")
 async def test_reads_no_more_than_64_kilobytes():
     big = b"HTTP/1.1 200 OK\r\ncontent-length: 5000000\r\n\r\n" + b"x" * 5_000_000
     async with listening(Canary(big)) as canary, outbound(LOOSE, resolve=resolving(["127.0.0.1"])) as sender:
@@ -235,6 +242,7 @@ async def test_reads_no_more_than_64_kilobytes():
     assert (len(answer.body), answer.is_cut) == (64 * 1024, True)
 
 
+@pytest.mark.shows("SSRF times", "fault H3", "fault D10")
 async def test_gives_up_on_an_answer_that_drips():
     canary = Canary(b"HTTP/1.1 200 OK\r\ncontent-length: 5000\r\n\r\n", drip_s=0.05)
     async with listening(canary), outbound(LOOSE, resolve=resolving(["127.0.0.1"]), total_timeout_s=0.4) as sender:
@@ -287,6 +295,7 @@ def certificates(folder, name: str) -> tuple[ssl.SSLContext, ssl.SSLContext, lis
     return server, ssl.create_default_context(cafile=str(folder / "cert.pem")), names
 
 
+@pytest.mark.shows("SSRF addresses", "fault H1", "ASVS 13.2.5")
 def test_permits_no_address_that_is_not_public():
     for text in [*INNER, "fec0::1", "::5", "2001:0:1::1", "192.0.2.1", "198.18.0.1", "ff02::1", "240.0.0.1"]:
         assert not STRICT.permits(ipaddress.ip_address(text)), text

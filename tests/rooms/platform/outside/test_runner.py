@@ -125,6 +125,7 @@ async def test_gives_up_what_crashes_every_process_that_takes_it(world: World):
     assert world.provider.journal == []
 
 
+@pytest.mark.shows("ASVS 15.2.2", "ASVS 16.5.2", "fault D10")
 async def test_lets_a_slow_destination_delay_nobody_else(world: World):
     performer = world.charging(limits=Limits(timeout_s=30))
     slow = set(await world.charge(40, destination="gateway:slow"))
@@ -161,6 +162,7 @@ async def test_lets_a_slow_destination_delay_nobody_else(world: World):
     await running
 
 
+@pytest.mark.shows("ASVS 15.2.2", "ASVS 13.2.6")
 async def test_a_family_that_hangs_leaves_room_for_others(world: World):
     performer = world.charging(limits=Limits(timeout_s=30))
     hanging = {each for n in range(6) for each in await world.charge(4, destination=f"hook:{n}")}
@@ -196,6 +198,7 @@ async def test_a_family_that_hangs_leaves_room_for_others(world: World):
     await running
 
 
+@pytest.mark.shows("ASVS 13.1.2", "ASVS 13.2.6")
 async def test_calls_no_more_at_once_than_the_window(world: World):
     await world.charge(30)
     await world.runner(world.charging(), windows={"gateway": 4}).drain()
@@ -221,6 +224,7 @@ async def test_does_not_let_a_lone_outcome_wait(world: World):
     assert time.monotonic() - began < 0.1
 
 
+@pytest.mark.shows("ASVS 13.1.3", "fault D10")
 async def test_times_a_call_out_and_calls_it_no_answer(world: World):
     await world.charge()
     world.provider.gate = asyncio.Event()
@@ -295,6 +299,7 @@ async def test_gives_a_sandbox_a_batch_of_its_own_on_its_own_time(world: World):
     assert await world.statuses() == ["paid"] * 3
 
 
+@pytest.mark.shows("fault D10")
 async def test_refuses_to_call_with_a_transaction_open(world: World):
     await world.charge()
     runner = world.runner(world.charging())
@@ -343,6 +348,7 @@ async def test_finishes_what_is_under_way_when_it_is_stopped(world: World):
     assert await world.statuses() == ["paid"]
 
 
+@pytest.mark.shows("ASVS 16.5.2")
 async def test_leaves_a_destination_that_is_down_alone_and_then_sends_one_probe(world: World):
     subjects = await world.charge(12)
     for subject in subjects:

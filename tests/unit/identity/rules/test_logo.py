@@ -9,6 +9,7 @@ def svg(inside: str = "", more: str = "") -> str:
     return f"<svg {NS} {more}>{inside}</svg>"
 
 
+@pytest.mark.shows("ASVS 5.2.2")
 @pytest.mark.parametrize(
     "good",
     [
@@ -23,6 +24,7 @@ def test_takes_what_only_draws(good):
     assert checked_logo(good) == good
 
 
+@pytest.mark.shows("ASVS 1.3.4", "ASVS 5.2.1", "ASVS 5.2.2", "ASVS 5.2.6", "fault H5")
 @pytest.mark.parametrize(
     "bad",
     [

@@ -7,6 +7,7 @@ import pytest
 from guilder.platform.auth.api_keys import KeyMode, mint, read
 
 
+@pytest.mark.shows("fault G6", "ASVS 11.5.1")
 @pytest.mark.parametrize("mode", KeyMode)
 def test_a_minted_key_is_read_back_with_its_mode_and_hash(mode):
     key = mint(mode)
@@ -16,11 +17,13 @@ def test_a_minted_key_is_read_back_with_its_mode_and_hash(mode):
     assert key.hash == hashlib.sha256(key.text.encode()).digest()
 
 
+@pytest.mark.shows("fault G6")
 def test_the_hint_tells_hardly_anything():
     key = mint(KeyMode.LIVE)
     assert key.hint == f"gk_live_…{key.text[-4:]}"
 
 
+@pytest.mark.shows("ASVS 11.5.1")
 def test_no_two_keys_are_the_same():
     assert len({mint(KeyMode.TEST).text for _ in range(1_000)}) == 1_000
 

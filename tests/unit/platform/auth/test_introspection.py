@@ -61,6 +61,7 @@ async def test_a_bad_answer_is_remembered_for_five_seconds():
         assert await auth.verify("opaque", now=NOW)
 
 
+@pytest.mark.shows("ASVS 16.5.3")
 @pytest.mark.parametrize("answer", [(500, {}), (401, {}), (302, {}), (200, b"x"), (200, []), (200, {"active": "true"})])
 async def test_no_readable_answer_lets_nobody_in_and_is_not_remembered(answer):
     async with a_service(answer) as (auth, server, _, state):
@@ -71,6 +72,7 @@ async def test_no_readable_answer_lets_nobody_in_and_is_not_remembered(answer):
     assert len(server.asked) == 2
 
 
+@pytest.mark.shows("ASVS 9.2.3", "ASVS 10.3.1")
 @pytest.mark.parametrize(
     "changes",
     [

@@ -23,6 +23,7 @@ async def a_key_set(answer):
         yield JwksKeys(f"{server.url}/keys", client=client, monotonic=seconds), server, seconds
 
 
+@pytest.mark.shows("fault G2", "JWT jwks")
 async def test_is_fetched_once_by_however_many_ask_at_once():
     async with a_key_set(the_set(ONE)) as (keys, server, _):
         server.delay_s = 0.05
@@ -31,6 +32,7 @@ async def test_is_fetched_once_by_however_many_ask_at_once():
     assert len(server.asked) == 1
 
 
+@pytest.mark.shows("fault G2", "JWT jwks")
 async def test_a_new_kid_is_accepted_within_a_minute_even_if_asked_for_too_early():
     async with a_key_set(the_set(ONE)) as (keys, server, seconds):
         assert await keys.find("one")
@@ -45,6 +47,7 @@ async def test_a_new_kid_is_accepted_within_a_minute_even_if_asked_for_too_early
     assert len(server.asked) == 3
 
 
+@pytest.mark.shows("fault G2", "JWT jwks")
 async def test_a_removed_kid_is_refused_after_the_time_to_live():
     async with a_key_set(the_set(ONE, TWO)) as (keys, server, seconds):
         assert await keys.find("two")
@@ -56,6 +59,7 @@ async def test_a_removed_kid_is_refused_after_the_time_to_live():
         assert await keys.find("one")
 
 
+@pytest.mark.shows("fault G2", "JWT jwks", "ASVS 16.5.2")
 async def test_cached_keys_serve_while_the_issuer_is_down_for_ten_minutes_but_not_for_over_an_hour():
     async with a_key_set(the_set(ONE)) as (keys, server, seconds):
         assert await keys.find("one")
@@ -86,6 +90,7 @@ async def test_an_issuer_that_hangs_is_waited_for_once_and_then_fetched_behind_t
         await asyncio.sleep(3.5)
 
 
+@pytest.mark.shows("fault G2", "ASVS 16.5.3")
 async def test_no_keys_at_all_lets_nobody_in():
     async with a_key_set(lambda _: (500, {})) as (keys, server, _):
         for _ in range(50):
@@ -94,6 +99,7 @@ async def test_no_keys_at_all_lets_nobody_in():
     assert len(server.asked) == 1
 
 
+@pytest.mark.shows("fault G2", "JWT jwks", "API2")
 async def test_a_flood_of_random_kids_fetches_at_most_once_in_ten_seconds():
     async with a_key_set(the_set(ONE)) as (keys, server, seconds):
         for second in range(60):
@@ -105,6 +111,7 @@ async def test_a_flood_of_random_kids_fetches_at_most_once_in_ten_seconds():
     assert len(keys._unknown) <= 1_000
 
 
+@pytest.mark.shows("fault G2", "JWT jwks")
 async def test_the_same_unknown_kid_is_remembered():
     async with a_key_set(the_set(ONE)) as (keys, server, seconds):
         for _ in range(30):
@@ -130,6 +137,7 @@ async def test_the_key_set_is_found_through_a_discovery_document():
     assert server.asked == ["/keys", "/real"]
 
 
+@pytest.mark.shows("API10", "ASVS 9.1.3")
 @pytest.mark.parametrize(
     "answer",
     [
@@ -149,6 +157,7 @@ async def test_an_answer_that_is_no_key_set_is_not_believed(answer):
     assert len(server.asked) == 1
 
 
+@pytest.mark.shows("ASVS 12.3.1", "API7")
 async def test_a_discovery_document_cannot_lead_to_plain_http_elsewhere():
     def answer(path):
         # 0.0.0.0 reaches this very server, and is no loopback address.
@@ -172,6 +181,7 @@ async def test_whoever_stops_waiting_does_not_stop_the_fetch_for_the_others():
     assert len(server.asked) == 1
 
 
+@pytest.mark.shows("ASVS 9.1.3", "JWT keys")
 def test_keys_of_other_kinds_and_uses_are_passed_over():
     weak = {**SigningKey("weak").jwk(), "n": "AQAB"}
     found = keys_of(
@@ -190,6 +200,7 @@ def test_keys_of_other_kinds_and_uses_are_passed_over():
     assert list(found) == ["one"]
 
 
+@pytest.mark.shows("ASVS 12.3.1", "API7")
 @pytest.mark.parametrize("url", ["http://idp.example.test/k", "ftp://127.0.0.1/k", "//x", "file:///etc/passwd", ""])
 def test_a_url_that_is_neither_https_nor_on_this_machine_is_refused(url):
     with pytest.raises(ValueError):

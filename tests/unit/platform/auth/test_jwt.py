@@ -68,6 +68,7 @@ def other_claims_under_a_good_signature():
     return f"{head}.{body}.{signature}"
 
 
+@pytest.mark.shows("JWT organization", "ASVS 10.3.2")
 async def test_a_good_token_says_who_and_for_which_organization():
     token = await TokenVerifier([a_trust()]).verify(KEY.sign(claims()), now=NOW)
 
@@ -77,6 +78,7 @@ async def test_a_good_token_says_who_and_for_which_organization():
     assert token.claims["org_role"] == "org:admin"
 
 
+@pytest.mark.shows("JWT organization", "fault G5")
 @pytest.mark.parametrize(
     ("changes", "organization"),
     [
@@ -95,6 +97,7 @@ async def test_organization_claims_are_read_in_both_versions_of_clerk(changes, o
     assert (token.organization_id, token.role) == organization
 
 
+@pytest.mark.shows("JWT leeway")
 @pytest.mark.parametrize(
     "token",
     [
@@ -175,6 +178,24 @@ REFUSED = {
 }
 
 
+@pytest.mark.shows(
+    "fault G1",
+    "API2",
+    "ASVS 9.1.1",
+    "ASVS 9.1.2",
+    "ASVS 9.1.3",
+    "ASVS 9.2.1",
+    "ASVS 9.2.2",
+    "ASVS 9.2.3",
+    "ASVS 10.3.1",
+    "JWT algorithms",
+    "JWT required",
+    "JWT issuer",
+    "JWT party",
+    "JWT leeway",
+    "JWT pending",
+    "JWT keys",
+)
 @pytest.mark.parametrize("token", REFUSED.values(), ids=REFUSED.keys())
 async def test_is_refused(token):
     with pytest.raises(Unauthenticated) as refusal:
@@ -184,6 +205,7 @@ async def test_is_refused(token):
     assert refusal.value.__cause__ is None
 
 
+@pytest.mark.shows("JWT required", "ASVS 9.2.1", "fault G1")
 @pytest.mark.parametrize("value", [str(AT + 60), True, None, [AT + 60], {"a": 1}])
 async def test_an_expiry_that_is_no_number_is_refused_under_a_good_signature(value):
     with pytest.raises(Unauthenticated):
@@ -191,6 +213,7 @@ async def test_an_expiry_that_is_no_number_is_refused_under_a_good_signature(val
     assert await TokenVerifier([a_trust()]).verify(sign_raw(claims()), now=NOW)
 
 
+@pytest.mark.shows("JWT party", "ASVS 9.2.3")
 async def test_a_plain_oidc_issuer_may_leave_nbf_out_and_is_told_by_audience():
     verifier = TokenVerifier(
         [a_trust(authorized_parties=frozenset(), audiences=frozenset({"billing"}), requires_nbf=False)]
@@ -204,6 +227,7 @@ async def test_a_plain_oidc_issuer_may_leave_nbf_out_and_is_told_by_audience():
         await verifier.verify(KEY.sign(claims(nbf=AT + 60, azp=None, aud="billing")), now=NOW)
 
 
+@pytest.mark.shows("ASVS 9.2.2")
 async def test_an_issuer_that_marks_access_tokens_may_be_held_to_it():
     verifier = TokenVerifier([a_trust(requires_access_type=True)])
     assert await verifier.verify(KEY.sign(claims(), typ="at+jwt"), now=NOW)
@@ -221,11 +245,13 @@ async def test_a_pem_key_needs_no_network_and_no_kid():
         await verifier.verify(hs256_with_public_key(KEY.pem()), now=NOW)
 
 
+@pytest.mark.shows("JWT party", "ASVS 9.2.4")
 def test_an_issuer_trusted_for_everything_it_signs_is_refused():
     with pytest.raises(ValueError, match="never for everything"):
         a_trust(authorized_parties=frozenset())
 
 
+@pytest.mark.shows("ASVS 9.2.4", "ASVS 6.8.1", "ASVS 8.4.1")
 async def test_tenants_that_share_an_issuer_are_told_apart_by_party_and_key():
     other = IssuerTrust(ISSUER, Keys(STRANGER), authorized_parties=frozenset({"https://other.test", PARTY}), owner="b")
     verifier = TokenVerifier([other, a_trust(owner="a")])
@@ -236,6 +262,7 @@ async def test_tenants_that_share_an_issuer_are_told_apart_by_party_and_key():
         await verifier.verify(KEY.sign(claims(azp="https://other.test")), now=NOW)
 
 
+@pytest.mark.shows("ASVS 16.5.2")
 async def test_an_issuer_that_is_away_stands_in_nobody_elses_way():
     away = a_trust(keys=Away(), owner="away")
     assert (await TokenVerifier([away, a_trust(owner="a")]).verify(KEY.sign(claims()), now=NOW)).trust.owner == "a"

@@ -44,6 +44,7 @@ def is_archival(pdf: bytes) -> bool:
     return b"<pdfaid:part>3</pdfaid:part>" in pdf
 
 
+@pytest.mark.shows("fault H5", "fault F7", "ASVS 1.2.1", "ASVS 1.3.7")
 @pytest.mark.parametrize("name", INERT)
 def test_data_that_look_like_markup_are_printed_as_they_are(typesetter, template, name):
     assert re.sub(r"\s+", "", name) in text_of(typesetter.compile_now(template, {"name": name}, dated=DATED))
@@ -77,6 +78,7 @@ def test_control_characters_and_turning_marks_are_left_out(typesetter, template)
     assert is_archival(pdf)
 
 
+@pytest.mark.shows("fault H5")
 def test_a_template_reads_no_file_outside_its_folder(typesetter, template):
     (template.parent / "secret.txt").write_text("secret")
     for path in ("../secret.txt", "/etc/hostname"):
@@ -90,6 +92,7 @@ def test_a_mistake_in_a_template_is_told_and_not_papered_over(typesetter, templa
         typesetter.compile_now(template, {"other": ""}, dated=DATED)
 
 
+@pytest.mark.shows("fault H5", "API4")
 def test_more_data_than_a_document_can_hold_are_refused(typesetter, template):
     with pytest.raises(CannotTypeset):
         typesetter.compile_now(template, {"name": "x" * DATA_BYTES_MAX}, dated=DATED)

@@ -21,6 +21,7 @@ def test_waits_as_the_table_says_a_tenth_more_or_less(tries, seconds):
     assert timedelta(seconds=seconds * 0.9) <= due - AT <= timedelta(seconds=seconds * 1.1)
 
 
+@pytest.mark.shows("SW schedule")
 def test_is_over_after_ten_attempts_and_more_than_72_hours():
     assert schedule.next_attempt(MESSAGE, tries=10, failed_at=AT) is None
     assert schedule.ATTEMPTS_MAX == 10
@@ -34,6 +35,7 @@ def test_is_the_same_whoever_works_it_out(message, tries):
     assert first == second
 
 
+@pytest.mark.shows("SW schedule")
 def test_spreads_what_failed_together():
     waits = {schedule.jittered(timedelta(hours=1), UUID(int=n), 4) for n in range(500)}
     assert len(waits) > 150

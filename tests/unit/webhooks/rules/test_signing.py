@@ -27,6 +27,7 @@ process.stdin.on('data', (piece) => text += piece).on('end', () => {
 """
 
 
+@pytest.mark.shows("SW signature")
 def test_is_the_specifications_own_example():
     secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     body = b'{"test": 2432232314}'
@@ -42,10 +43,12 @@ def test_of_the_newest_secret_comes_first():
     assert len(set(headers["webhook-signature"].split())) == 2
 
 
+@pytest.mark.shows("SW secret", "ASVS 11.5.1")
 def test_secret_is_32_bytes_behind_its_prefix():
     assert SECRET == "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 
+@pytest.mark.shows("SW reference")
 @given(st.binary(min_size=32, max_size=32), st.text(max_size=200))
 def test_verifies_with_the_reference_library(raw, text):
     body = json.dumps({"text": text}, ensure_ascii=False).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
@@ -56,6 +59,7 @@ def test_verifies_with_the_reference_library(raw, text):
         Webhook(secret).verify(body + " ", headers)
 
 
+@pytest.mark.shows("SW reference")
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no node here")
 def test_verifies_in_a_second_language():
     body = json.dumps({"name": "Zoë €"}, ensure_ascii=False)

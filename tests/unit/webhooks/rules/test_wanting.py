@@ -7,6 +7,7 @@ from guilder.domain.webhooks.rules import wanting
 NAMES = ["invoicing.invoice.paid", "invoicing.invoice_item.made", "payments.payment.failed"]
 
 
+@pytest.mark.shows("SW filter")
 @pytest.mark.parametrize(
     ("pattern", "wanted"),
     [
