@@ -62,6 +62,37 @@ class CreditGranted(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditRequestEvent(Event):
+    topic: ClassVar = "invoices.events"
+
+    credit_request_id: UUID
+    customer_id: CustomerId
+    kind: str  # grant, pay_out, credit_note
+    amount: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditRequested(CreditRequestEvent):
+    """One person of the business asked for credit that takes two: it waits for another one."""
+
+    name: ClassVar = "invoicing.credit.requested"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditApproved(CreditRequestEvent):
+    """Another person granted it; what was made of it tells of itself."""
+
+    name: ClassVar = "invoicing.credit.approved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreditRefused(CreditRequestEvent):
+    """Somebody of the business said no to it, or nobody said yes in time."""
+
+    name: ClassVar = "invoicing.credit.refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DiscountRedeemed(Event):
     """A promo code was redeemed: it takes something off the customer's next invoices."""
 

@@ -33,6 +33,11 @@ async def tell_due_soon(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     return await service.tell_due_soon(tx, refs=refs, now=now)
 
 
+async def expire_credit_requests(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """End the wait of these requests for a second person."""
+    return await service.expire_credit_requests(tx, refs=refs, now=now)
+
+
 async def recognize_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     """Book these lines as earned, whose periods are over."""
     return await service.recognize_due(tx, refs=refs, now=now)

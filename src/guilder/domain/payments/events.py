@@ -99,6 +99,23 @@ class RefundAsked(RefundEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundProposed(RefundEvent):
+    """One person of the business said yes to a refund that takes two: it waits for another one."""
+
+    name: ClassVar = "payments.refund.proposed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundProposalRefused(RefundEvent):
+    """What one person of the business proposed, another one refused, or nobody granted in time."""
+
+    name: ClassVar = "payments.refund.proposal_refused"
+
+    reason: str
+    is_expired: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundSucceeded(RefundEvent):
     name: ClassVar = "payments.refund.succeeded"
 

@@ -18,6 +18,11 @@ async def warn_expiring(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     return await service.warn_expiring(tx, refs=refs, now=now)
 
 
+async def give_up_waiting(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
+    """End the wait for a second person, who did not come in 14 days."""
+    return await service.give_up_waiting(tx, refs=refs, now=now)
+
+
 async def look_for_disputed(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
     """Look again for the payments that news of disputes is about."""
     return await service.look_for_disputed(tx, refs=refs, now=now)

@@ -1,5 +1,6 @@
 """Invoicing's verbs."""
 
+from guilder.domain.invoicing.service.alone import SecondPersonNeeded
 from guilder.domain.invoicing.service.arrears import Due, bill_segments
 from guilder.domain.invoicing.service.billing import (
     bill_closed,
@@ -19,6 +20,17 @@ from guilder.domain.invoicing.service.correcting import (
     creditable,
     document_refunds,
 )
+from guilder.domain.invoicing.service.credit_requests import (
+    CreditNoteWish,
+    GrantWish,
+    PayOutWish,
+    ask_credit,
+    credit_request,
+    credit_requests,
+    expire_credit_requests,
+    grant_credit_request,
+    refuse_credit_request,
+)
 from guilder.domain.invoicing.service.crediting import (
     NotEnoughCredit,
     NothingRefundable,
@@ -34,6 +46,7 @@ from guilder.domain.invoicing.service.discounts import discounts, end_discount, 
 from guilder.domain.invoicing.service.documents import (
     DOCUMENT,
     Described,
+    DocumentForgotten,
     DocumentNotReady,
     describe,
     document_path,
@@ -42,6 +55,18 @@ from guilder.domain.invoicing.service.documents import (
 )
 from guilder.domain.invoicing.service.explaining import explained
 from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_billed, finalize
+from guilder.domain.invoicing.service.forgetting import (
+    FORGET_DOCUMENT,
+    date_documents,
+    documents,
+    forget_customer,
+    forget_documents,
+    kept_documents,
+    of_customer_export,
+    old_documents,
+    open_matters,
+    seal_words,
+)
 from guilder.domain.invoicing.service.granting import AskedBack, grant_unused
 from guilder.domain.invoicing.service.healing import differences, heal
 from guilder.domain.invoicing.service.leaving import bill_cut_off
@@ -68,6 +93,27 @@ from guilder.domain.invoicing.service.standing import (
 from guilder.domain.invoicing.service.telling import payable_of
 
 __all__ = [
+    "CreditNoteWish",
+    "GrantWish",
+    "PayOutWish",
+    "SecondPersonNeeded",
+    "ask_credit",
+    "credit_request",
+    "credit_requests",
+    "expire_credit_requests",
+    "grant_credit_request",
+    "refuse_credit_request",
+    "DocumentForgotten",
+    "FORGET_DOCUMENT",
+    "date_documents",
+    "documents",
+    "forget_customer",
+    "forget_documents",
+    "kept_documents",
+    "of_customer_export",
+    "old_documents",
+    "open_matters",
+    "seal_words",
     "AlreadyBilled",
     "AskedBack",
     "ByHand",

@@ -12,7 +12,9 @@ from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, 
 from guilder.domain.invoicing.rules import correcting
 from guilder.domain.invoicing.rules import giving_back as rules
 from guilder.domain.invoicing.rules.correcting import Back, BadCreditAmount, CreditTooLarge
+from guilder.domain.invoicing.rules.two_persons import CreditKind
 from guilder.domain.invoicing.service import crediting, giving_back, prepaid
+from guilder.domain.invoicing.service.alone import give_alone
 from guilder.domain.invoicing.service.finalizing import finalize
 from guilder.domain.invoicing.service.owing import owe_less
 from guilder.domain.invoicing.service.telling import note_event
@@ -64,7 +66,9 @@ class Documented:
     reason: str
 
 
-async def credit_note(tx: Tx, *, invoice_id: UUID, correction: Correction, now: datetime) -> Invoice:
+async def credit_note(
+    tx: Tx, *, invoice_id: UUID, correction: Correction, by_two: bool = False, now: datetime
+) -> Invoice:
     """Take back what was billed, all or a part, with a credit note; return it.
 
     An open invoice owes less first: what is in flight for the old amount is cancelled, and the rest collected anew.
@@ -78,9 +82,20 @@ async def credit_note(tx: Tx, *, invoice_id: UUID, correction: Correction, now: 
     :raises BadCreditAmount: it is nothing, or lines and an amount are both said
     :raises PaymentInFlight: a provider may be charging the old amount at this moment
     :raises NothingRefundable: a refund is wished for, and the invoice's payments cannot take it back
+    :raises SecondPersonNeeded: it is more than one person may give alone, and not `by_two`
     """
     invoice = await _locked(tx, invoice_id)
     back = await _back(tx, invoice, correction)
+    if not by_two:
+        await give_alone(
+            tx,
+            kind=CreditKind.CREDIT_NOTE,
+            customer_id=invoice.customer_id,
+            amount=Money(sum(each.net + each.tax for each in back), invoice.currency),
+            reason=correction.reason,
+            invoice_id=invoice.id,
+            now=now,
+        )
     given = await giving_back.standing(tx, invoice=invoice)
     draft = correcting.draft_of(invoice, back, cause=ids.new(now), reason=correction.reason, now=now)
     note = await _made(tx, invoice, draft, now=now)

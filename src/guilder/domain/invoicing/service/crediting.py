@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit
+from guilder.domain.invoicing.rules.two_persons import CreditKind
+from guilder.domain.invoicing.service.alone import give_alone
 from guilder.domain.invoicing.service.telling import granted_event
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
@@ -59,13 +62,18 @@ async def credit_balance(tx: Tx, *, customer_id: CustomerId) -> dict[str, Money]
     return {code: total([each.left for each in held if each.left.currency == code], code) for code in currencies}
 
 
-async def grant_credit(tx: Tx, *, customer_id: CustomerId, amount: Money, reason: str, now: datetime) -> Credit:
+async def grant_credit(
+    tx: Tx, *, customer_id: CustomerId, amount: Money, reason: str, by_two: bool = False, now: datetime
+) -> Credit:
     """Give a customer credit, as staff does out of goodwill: it pays the next invoices.
 
     :raises NotPositive: it is none
+    :raises SecondPersonNeeded: it is more than one person may give alone, and not `by_two`
     """
     if amount.minor <= 0:
         raise NotPositive(field="amount")
+    if not by_two:
+        await give_alone(tx, kind=CreditKind.GRANT, customer_id=customer_id, amount=amount, reason=reason, now=now)
     credit = Credit(
         tenant_id=tx.tenant_id,
         id=ids.new(now),
@@ -106,6 +114,7 @@ async def pay_out_credit(
     amount: Money | None = None,
     invoices: Collection[UUID] | None = None,
     reason: str,
+    by_two: bool = False,
     now: datetime,
 ) -> list[Refund]:
     """Pay credit out, all of it or a part, by refunds of what the customer paid (for these invoices, where they are
@@ -115,12 +124,16 @@ async def pay_out_credit(
 
     :raises NotEnoughCredit: there is less, or none
     :raises NothingRefundable: its payments cannot take so much back; nothing is paid out then
+    :raises SecondPersonNeeded: it is more than one person may give alone, and not `by_two`
     """
+    await customers.lock(tx, refs=[Ref(tx.tenant_id, customer_id)])
     held = await store.crediting.lock_left(tx, [(tx.tenant_id, customer_id, currency)])
     there_is = total([each.left for each in held], currency)
     wanted = amount or there_is
     if wanted.minor <= 0 or wanted.minor > there_is.minor:
         raise NotEnoughCredit(f"the customer has {there_is} of credit")
+    if not by_two:
+        await give_alone(tx, kind=CreditKind.PAY_OUT, customer_id=customer_id, amount=wanted, reason=reason, now=now)
     query = PageQuery(limit=PAYMENTS_MAX, after=None)
     paid = await payments.history(tx, query=query, customer_id=customer_id, status=PaymentStatus.SUCCEEDED)
     ours = [each for each in paid.items if invoices is None or each.invoice_id in invoices]

@@ -25,6 +25,7 @@ from guilder.domain.payments.model.refunds import (
     RefundStatus,
 )
 from guilder.domain.payments.model.routing import Route, Target
+from guilder.domain.payments.model.two_persons import Limits, TwoPersonLimits
 
 __all__ = [
     "MANUAL",
@@ -37,6 +38,7 @@ __all__ = [
     "Found",
     "GivenBack",
     "GrantedBy",
+    "Limits",
     "MethodStatus",
     "NewRefund",
     "NoteWish",
@@ -55,5 +57,6 @@ __all__ = [
     "Status",
     "Target",
     "Transfer",
+    "TwoPersonLimits",
     "Via",
 ]

@@ -11,7 +11,7 @@ from guilder.kernel.money import Money
 
 
 class RefundStatus(StrEnum):
-    ASKED = "asked"  # by the customer; waits for staff or a policy
+    ASKED = "asked"  # by the customer: waits for staff or a policy; by staff: for a second person
     REFUSED = "refused"
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -64,6 +64,13 @@ class Refund:
     credit_note: NoteWish = NoteWish.NONE
     granted_by: GrantedBy = GrantedBy.NOBODY
     is_pay_out: bool = False  # it pays customer credit out, and takes nothing from what its invoice can give back
+    asked_by: str = ""  # who acted, as transactions name them
+    # The first of two persons of the business who said yes; while it is `asked`, it waits for another one.
+    first_by: str = ""
+    first_at: datetime | None = None
+    decided_by: str = ""
+    decided_at: datetime | None = None
+    is_proposed: bool = False  # asked for by the tenant's own people, and not by the customer
 
     @property
     def ref(self) -> Ref:
@@ -72,6 +79,11 @@ class Refund:
     @property
     def business_key(self) -> str:
         return f"{self.tenant_id}:refund:{self.id}"
+
+    @property
+    def is_internal(self) -> bool:
+        """Say whether the customer knows nothing of it: proposed by the business, and not granted."""
+        return self.is_proposed and self.status in (RefundStatus.ASKED, RefundStatus.REFUSED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

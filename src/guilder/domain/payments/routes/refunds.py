@@ -54,7 +54,10 @@ async def list_refunds(
 
 @router.post("/refunds", status_code=202)
 async def make_refund(session: Session, body: RefundIn) -> Envelope[RefundOut]:
-    """Give money back: all that is left of a payment, or a part."""
+    """Give money back: all that is left of a payment, or a part.
+
+    What is more than one person may give alone stays `asked`, until another person grants it.
+    """
     return ok(refund_to_wire(await service.make_refund(session.tx, refund=body.to_model(), now=session.now)))
 
 
@@ -77,7 +80,10 @@ async def get_refund(session: Session, refund_id: RefundRef) -> Envelope[RefundO
 
 @router.post("/refunds/{refund_id}/grant", status_code=202)
 async def grant_refund(session: Session, refund_id: RefundRef, body: GrantIn) -> Envelope[RefundOut]:
-    """Grant what a customer asked for."""
+    """Grant what a customer asked for, or what another person of the business did.
+
+    Where it takes two persons and yours is the first yes, it stays `asked`.
+    """
     granted = await service.grant_refund(
         session.tx, refund_id=refund_id, ends_access=body.ends_access, credit_note=body.credit_note, now=session.now
     )

@@ -16,6 +16,7 @@ from guilder.domain.payments.model import (
     RefundReason,
     RefundStatus,
 )
+from guilder.domain.payments.rules.two_persons import LASTS
 from guilder.domain.payments.schemas.payments import CustomerRef, InvoiceRef, PaymentRef
 from guilder.platform.http.fields import CurrencyCode, IdOf, In, Out, PositiveAmount, Text
 
@@ -125,6 +126,12 @@ class RefundOut(Out):
     decline_code: str | None
     asked_at: datetime
     settled_at: datetime | None
+    asked_by: Annotated[str | None, Field(description="Who acted: `staff:…`, `api_key:…`, `user:…`.")]
+    first_by: Annotated[
+        str | None, Field(description="The first of two persons; while it is `asked`, another one is to grant it.")
+    ]
+    expires_at: Annotated[datetime | None, Field(description="When the wait for a second person ends.")]
+    decided_by: str | None
 
 
 def refund_to_wire(refund: Refund) -> RefundOut:
@@ -145,6 +152,10 @@ def refund_to_wire(refund: Refund) -> RefundOut:
         decline_code=refund.decline_code or None,
         asked_at=refund.asked_at,
         settled_at=refund.settled_at,
+        asked_by=refund.asked_by or None,
+        first_by=refund.first_by or None,
+        expires_at=refund.first_at + LASTS if refund.first_at and refund.status is RefundStatus.ASKED else None,
+        decided_by=refund.decided_by or None,
     )
 
 

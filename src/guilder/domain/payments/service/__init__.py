@@ -21,6 +21,7 @@ from guilder.domain.payments.service.disputing import (
     note_dispute,
     record_disputes,
 )
+from guilder.domain.payments.service.forgetting import forget_customer, of_customer_export, open_matters
 from guilder.domain.payments.service.hearing import tell
 from guilder.domain.payments.service.methods import (
     MethodNotUsable,
@@ -71,9 +72,20 @@ from guilder.domain.payments.service.refunding import (
 )
 from guilder.domain.payments.service.returning import given_back, return_payments, withhold
 from guilder.domain.payments.service.routing import NoGateway, UnknownAccount, choose, routes, set_routes
+from guilder.domain.payments.service.two_persons import (
+    check_second,
+    give_up_waiting,
+    grant_two_person_limits,
+    refuse_two_person_limits,
+    set_two_person_limits,
+    two_person_limits,
+)
 from guilder.domain.payments.service.validating import record_setups
 
 __all__ = [
+    "forget_customer",
+    "of_customer_export",
+    "open_matters",
     "AlreadyPaid",
     "AlreadyResolved",
     "AmountDiffers",
@@ -89,6 +101,7 @@ __all__ = [
     "add_method",
     "ask_refund",
     "cancel",
+    "check_second",
     "choose",
     "collect",
     "current",
@@ -99,8 +112,10 @@ __all__ = [
     "disputes",
     "get",
     "get_disputes",
+    "give_up_waiting",
     "given_back",
     "grant_refund",
+    "grant_two_person_limits",
     "grant_unused",
     "history",
     "homeless",
@@ -127,6 +142,7 @@ __all__ = [
     "refund_policy",
     "refunds",
     "refuse_refund",
+    "refuse_two_person_limits",
     "remove_method",
     "resolve_difference",
     "return_payments",
@@ -134,12 +150,14 @@ __all__ = [
     "set_default_method",
     "set_refund_policy",
     "set_routes",
+    "set_two_person_limits",
     "settlements",
     "start",
     "states",
     "succeeded_totals",
     "tell",
     "transfer_of",
+    "two_person_limits",
     "untried_methods",
     "warn_expiring",
     "withhold",

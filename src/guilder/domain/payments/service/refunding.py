@@ -10,7 +10,7 @@ from guilder.domain.gateways.model import OutcomeKind
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
-from guilder.domain.payments.events import RefundAsked, RefundFailed, RefundRefused
+from guilder.domain.payments.events import RefundAsked, RefundFailed, RefundProposalRefused, RefundRefused
 from guilder.domain.payments.model import (
     Answer,
     GrantedBy,
@@ -25,7 +25,8 @@ from guilder.domain.payments.model import (
 from guilder.domain.payments.rules import refunding as rules
 from guilder.domain.payments.rules.lifecycle import REFUND_MOVES, RefundStep
 from guilder.domain.payments.rules.recording import PAID_AFTER_CANCEL
-from guilder.domain.payments.service import returning, telling
+from guilder.domain.payments.rules.two_persons import is_bound
+from guilder.domain.payments.service import returning, telling, two_persons
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel import ids, lifecycle
@@ -65,15 +66,14 @@ async def ask_refund(tx: Tx, *, refund: NewRefund, customer_id: CustomerId | Non
     :raises NothingToRefund, RefundTooLarge, AlreadyAsked: as they say
     """
     payment = await _lock_payment(tx, refund.payment_id, customer_id=customer_id)
-    asked = _made(payment, refund, left=await _left(tx, payment), status=RefundStatus.ASKED, now=now)
-    open_ones = await refund_rows.listing(
-        tx, PageQuery(limit=1), customer_id=None, payment_id=payment.id, status=RefundStatus.ASKED.value
-    )
-    if open_ones:
-        raise AlreadyAsked
+    made = _made(payment, refund, left=await _left(tx, payment), status=RefundStatus.ASKED, now=now)
+    asked = replace(made, asked_by=tx.actor)
+    await _check_none_asked(tx, payment)
     policy = await refund_policy(tx)
     in_year = await refund_rows.granted_by_policy(tx, Ref(asked.tenant_id, asked.customer_id), since=now - rules.YEAR)
     is_granted = rules.grants(policy, asked, paid_at=payment.settled_at, granted_in_year=in_year, now=now)
+    # What one person may not give alone, nobody gives by looking away.
+    is_granted = is_granted and not await two_persons.is_above(tx, asked, now=now)
     await refund_rows.insert(tx, [asked])
     if_unused = is_granted and policy.only_unused
     event = telling.of_refund(RefundAsked, asked, reason=asked.reason, is_granted_if_unused=if_unused)
@@ -95,18 +95,31 @@ async def grant_unused(tx: Tx, *, refund_id: UUID, now: datetime) -> Refund:
     left = await _left(tx, payment)
     if asked.status is not RefundStatus.ASKED or not is_granted or asked.amount.minor > left.minor:
         return asked
+    if asked.first_by or await two_persons.is_above(tx, asked, now=now):
+        return asked
     return await _granted_by_policy(tx, asked, policy, now=now)
 
 
 async def make_refund(tx: Tx, *, refund: NewRefund, now: datetime) -> Refund:
     """Give money back, as the tenant's staff does: all that is left, or a part.
 
+    What is more than one person may give alone stays `asked`, and waits for another one to grant it. A pay-out of
+    credit was looked at by whoever pays it out (`invoicing`).
+
     :raises NotFound: no such payment
     :raises NothingToRefund, RefundTooLarge: as they say
+    :raises AlreadyAsked: it takes a second person, and another refund of this payment waits to be decided
     """
     payment = await _lock_payment(tx, refund.payment_id)
     left = payment.refundable if refund.is_pay_out else await _left(tx, payment)
-    made = _made(payment, refund, left=left, status=RefundStatus.PENDING, now=now)
+    new = _made(payment, refund, left=left, status=RefundStatus.PENDING, now=now)
+    made = replace(new, asked_by=tx.actor, decided_by=tx.actor, decided_at=now)
+    if not refund.is_pay_out and is_bound(tx.actor) and await two_persons.is_above(tx, made, now=now):
+        await _check_none_asked(tx, payment)
+        undecided = replace(made, granted_by=GrantedBy.NOBODY, decided_by="", decided_at=None, is_proposed=True)
+        waiting = await two_persons.propose(tx, refund=undecided, now=now)
+        await refund_rows.insert(tx, [waiting])
+        return waiting
     await refund_rows.insert(tx, [made])
     await gateways.request(tx, requests=[returning.request_of(made, payment, now=now)], now=now)
     return made
@@ -121,11 +134,14 @@ async def grant_refund(
     granted_by: GrantedBy = GrantedBy.STAFF,
     now: datetime,
 ) -> Refund:
-    """Grant what a customer asked for.
+    """Grant what a customer asked for, or what another person of the business proposed.
+
+    Where it takes two persons and this is the first of them, it stays `asked`.
 
     :raises NotFound: no such refund
     :raises IllegalStep: it is decided already
     :raises RefundTooLarge: meanwhile less is left of the payment
+    :raises NotAPerson, SamePerson: it waits for a second person, and this is none
     """
     seen = await refund(tx, refund_id=refund_id)
     payment = await _lock_payment(tx, seen.payment_id)
@@ -133,29 +149,34 @@ async def grant_refund(
     status = lifecycle.take(REFUND_MOVES, asked.status, RefundStep.GRANT)
     if asked.amount.minor > (await _left(tx, payment)).minor:
         raise RefundTooLarge
-    granted = replace(
+    asked = replace(
         asked,
-        status=status,
         ends_access=asked.ends_access if ends_access is None else ends_access,
         credit_note=credit_note or asked.credit_note,
-        granted_by=granted_by,
     )
+    if granted_by is GrantedBy.STAFF:
+        waiting = await two_persons.first_of_two(tx, asked=asked, now=now)
+        if waiting is not None:
+            return waiting
+    granted = replace(asked, status=status, granted_by=granted_by, decided_by=tx.actor, decided_at=now)
     await refund_rows.save(tx, [granted])
     await gateways.request(tx, requests=[returning.request_of(granted, payment, now=now)], now=now)
     return granted
 
 
 async def refuse_refund(tx: Tx, *, refund_id: UUID, reason: str, now: datetime) -> Refund:
-    """Say no to what a customer asked for.
+    """Say no to what a customer asked for, or to what somebody of the business proposed, which oneself may have been.
 
     :raises NotFound: no such refund
     :raises IllegalStep: it is decided already
     """
     asked = await _lock_refund(tx, refund_id)
     status = lifecycle.take(REFUND_MOVES, asked.status, RefundStep.REFUSE)
-    refused = replace(asked, status=status, settled_at=now)
+    refused = replace(asked, status=status, settled_at=now, decided_by=tx.actor, decided_at=now)
     await refund_rows.save(tx, [refused])
-    outbox.announce(tx, [telling.of_refund(RefundRefused, refused, reason=reason)], now=now)
+    # A customer who asked for nothing is told nothing.
+    told = RefundProposalRefused if refused.is_proposed else RefundRefused
+    outbox.announce(tx, [telling.of_refund(told, refused, reason=reason)], now=now)
     return refused
 
 
@@ -166,6 +187,8 @@ async def refund(tx: Tx, *, refund_id: UUID, customer_id: CustomerId | None = No
     """
     found = await refund_rows.get(tx, [Ref(tx.tenant_id, refund_id)])
     if not found or customer_id not in (None, found[0].customer_id):
+        raise NotFound("there is no such refund")
+    if customer_id is not None and found[0].is_internal:
         raise NotFound("there is no such refund")
     return found[0]
 
@@ -279,6 +302,13 @@ async def _granted_by_policy(tx: Tx, asked: Refund, policy: RefundPolicy, *, now
         granted_by=GrantedBy.POLICY,
         now=now,
     )
+
+
+async def _check_none_asked(tx: Tx, payment: Payment) -> None:
+    query = PageQuery(limit=1)
+    status = RefundStatus.ASKED.value
+    if await refund_rows.listing(tx, query, customer_id=None, payment_id=payment.id, status=status):
+        raise AlreadyAsked
 
 
 async def _lock_refund(tx: Tx, refund_id: UUID) -> Refund:

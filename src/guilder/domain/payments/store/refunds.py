@@ -19,6 +19,9 @@ from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Row, Tx
+from guilder.platform.db.words import Column, Words, open_words, seal_words
+
+REASONS = Column("payments.refunds", "reason", "t.customer_id")
 
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
@@ -27,10 +30,11 @@ async def insert(tx: Tx, refunds: Sequence[Refund]) -> None:
     await tx.execute(
         """insert into payments.refunds (tenant_id, id, payment_id, invoice_id, customer_id, amount_minor, currency,
                status, reason, ends_access, is_overpayment, asked_at, reason_code, credit_note, granted_by, is_pay_out,
-               provider_ref, decline_code)
+               asked_by, first_by, first_at, decided_by, decided_at, is_proposed, provider_ref, decline_code)
            select v.*, '', '' from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::bigint[],
                $7::text[], $8::text[], $9::text[], $10::boolean[], $11::boolean[], $12::timestamptz[], $13::text[],
-               $14::text[], $15::text[], $16::boolean[]) as v""",
+               $14::text[], $15::text[], $16::boolean[], $17::text[], $18::text[], $19::timestamptz[], $20::text[],
+               $21::timestamptz[], $22::boolean[]) as v""",
         [each.tenant_id for each in refunds],
         [each.id for each in refunds],
         [each.payment_id for each in refunds],
@@ -39,7 +43,7 @@ async def insert(tx: Tx, refunds: Sequence[Refund]) -> None:
         [each.amount.minor for each in refunds],
         [each.amount.currency for each in refunds],
         [each.status.value for each in refunds],
-        [each.reason for each in refunds],
+        await _reasons(tx, refunds),
         [each.ends_access for each in refunds],
         [each.is_overpayment for each in refunds],
         [each.asked_at for each in refunds],
@@ -47,6 +51,12 @@ async def insert(tx: Tx, refunds: Sequence[Refund]) -> None:
         [each.credit_note.value for each in refunds],
         [each.granted_by.value for each in refunds],
         [each.is_pay_out for each in refunds],
+        [each.asked_by for each in refunds],
+        [each.first_by for each in refunds],
+        [each.first_at for each in refunds],
+        [each.decided_by for each in refunds],
+        [each.decided_at for each in refunds],
+        [each.is_proposed for each in refunds],
     )
 
 
@@ -56,27 +66,33 @@ async def save(tx: Tx, refunds: Sequence[Refund]) -> None:
     await tx.execute(
         """update payments.refunds r set status = v.status, reason = v.reason, ends_access = v.ends_access,
                provider_ref = v.provider_ref, decline_code = v.decline_code, settled_at = v.settled_at,
-               credit_note = v.credit_note, granted_by = v.granted_by
+               credit_note = v.credit_note, granted_by = v.granted_by, first_by = v.first_by, first_at = v.first_at,
+               decided_by = v.decided_by, decided_at = v.decided_at
            from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],
-                       $8::timestamptz[], $9::text[], $10::text[])
+                       $8::timestamptz[], $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::text[],
+                       $14::timestamptz[])
                as v (tenant_id, id, status, reason, ends_access, provider_ref, decline_code, settled_at, credit_note,
-                     granted_by)
+                     granted_by, first_by, first_at, decided_by, decided_at)
            where r.tenant_id = v.tenant_id and r.id = v.id""",
         *_split([each.ref for each in refunds]),
         [each.status.value for each in refunds],
-        [each.reason for each in refunds],
+        await _reasons(tx, refunds),
         [each.ends_access for each in refunds],
         [each.provider_ref for each in refunds],
         [each.decline_code for each in refunds],
         [each.settled_at for each in refunds],
         [each.credit_note.value for each in refunds],
         [each.granted_by.value for each in refunds],
+        [each.first_by for each in refunds],
+        [each.first_at for each in refunds],
+        [each.decided_by for each in refunds],
+        [each.decided_at for each in refunds],
     )
 
 
 async def get(tx: Tx, refs: Sequence[Ref]) -> list[Refund]:
     rows = await tx.fetch(f"select * from payments.refunds where {_NAMED}", *_split(refs))
-    return [_refund_from_row(row) for row in rows]
+    return await _refunds(tx, rows)
 
 
 async def settled_at(tx: Tx, account: Ref, *, since: datetime, until: datetime) -> list[Refund]:
@@ -90,21 +106,22 @@ async def settled_at(tx: Tx, account: Ref, *, since: datetime, until: datetime) 
         since,
         until,
     )
-    return [_refund_from_row(row) for row in rows]
+    return await _refunds(tx, rows)
 
 
 async def lock(tx: Tx, refs: Sequence[Ref]) -> list[Refund]:
     rows = await tx.fetch(
         f"select * from payments.refunds where {_NAMED} order by tenant_id, id for update", *_split(sorted(set(refs)))
     )
-    return [_refund_from_row(row) for row in rows]
+    return await _refunds(tx, rows)
 
 
 async def listing(
     tx: Tx, query: PageQuery, *, customer_id: UUID | None, payment_id: UUID | None, status: str | None
 ) -> list[Refund]:
     rows = await tx.fetch(
-        """select * from payments.refunds where ($1::uuid is null or customer_id = $1)
+        """select * from payments.refunds
+           where ($1::uuid is null or (customer_id = $1 and not (is_proposed and status in ('asked', 'refused'))))
            and ($2::uuid is null or payment_id = $2) and ($3::text is null or status = $3)
            and ($4::uuid is null or id < $4) order by id desc limit $5""",
         customer_id,
@@ -113,7 +130,7 @@ async def listing(
         query.after,
         query.limit + 1,
     )
-    return [_refund_from_row(row) for row in rows]
+    return await _refunds(tx, rows)
 
 
 async def lock_invoice(tx: Tx, invoice: Ref) -> None:
@@ -230,7 +247,18 @@ def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
     return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
 
 
-def _refund_from_row(row: Row) -> Refund:
+async def _reasons(tx: Tx, refunds: Sequence[Refund]) -> list[str]:
+    """Return the reasons as they are kept: what a person wrote, sealed for whoever had paid."""
+    words = [Words(each.tenant_id, each.customer_id, REASONS.field, each.reason) for each in refunds]
+    return await seal_words(tx, words, now=min(each.asked_at for each in refunds)) if refunds else []
+
+
+async def _refunds(tx: Tx, rows: Sequence[Row]) -> list[Refund]:
+    words = [Words(row["tenant_id"], row["customer_id"], REASONS.field, row["reason"]) for row in rows]
+    return [_refund_from_row(row, said) for row, said in zip(rows, await open_words(tx, words), strict=True)]
+
+
+def _refund_from_row(row: Row, reason: str) -> Refund:
     return Refund(
         tenant_id=TenantId(row["tenant_id"]),
         id=row["id"],
@@ -239,7 +267,7 @@ def _refund_from_row(row: Row) -> Refund:
         customer_id=CustomerId(row["customer_id"]),
         amount=Money(row["amount_minor"], row["currency"]),
         status=RefundStatus(row["status"]),
-        reason=row["reason"],
+        reason=reason,
         asked_at=row["asked_at"],
         ends_access=row["ends_access"],
         settled_at=row["settled_at"],
@@ -250,4 +278,10 @@ def _refund_from_row(row: Row) -> Refund:
         credit_note=NoteWish(row["credit_note"]),
         granted_by=GrantedBy(row["granted_by"]),
         is_pay_out=row["is_pay_out"],
+        asked_by=row["asked_by"],
+        first_by=row["first_by"],
+        first_at=row["first_at"],
+        decided_by=row["decided_by"],
+        decided_at=row["decided_at"],
+        is_proposed=row["is_proposed"],
     )
