@@ -91,7 +91,7 @@ class House:
         )
 
     def scheduler(self) -> "Timekeeper":
-        table = timetable(self.settings, self.clock)
+        table = timetable(self.settings, self.clock, self.ports.files)
         return Timekeeper(
             scheduler=Scheduler(self.database, table, clock=self.clock),
             machine=TimeMachine(

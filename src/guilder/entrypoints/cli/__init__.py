@@ -3,6 +3,7 @@
 import typer
 
 from guilder.entrypoints.cli import (
+    audit,
     clock,
     connect,
     dead_letters,
@@ -40,5 +41,6 @@ app.add_typer(sandboxes.app, name="sandbox")
 app.add_typer(clock.app, name="clock")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(audit.app, name="audit")
 
 __all__ = ["app"]

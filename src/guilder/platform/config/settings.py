@@ -237,6 +237,10 @@ class WatchingSettings(BaseModel):
     log_retention_days: int = Field(
         30, ge=1, le=3_650, description="How long announced events stay in the log, for replay and the event feed."
     )
+    audit_days: int = Field(
+        2_555, ge=1, le=36_500, description="How long a month of the audit is kept after its end, in days (7 years)."
+    )
+    audit_sandbox_days: int = Field(90, ge=1, le=36_500, description="The same of sandboxes.")
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="OpenTelemetry collector over HTTP; unset, tracing costs nothing. Needs the extra `otel`."
     )

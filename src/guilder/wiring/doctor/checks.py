@@ -71,6 +71,8 @@ CHECKS: tuple[Check, ...] = (
     _always("I27", "references stay in their tenant"),
     _always("I27b", "references between rooms are held by the database"),
     _always("I28", "the rows of tenants are held apart"),
+    _always("I30", "the audit is what was written"),
+    _settled("I30b", "everything that was announced is in the audit", minutes=1),
 )
 assert len({check.id for check in CHECKS}) == len(CHECKS)
 

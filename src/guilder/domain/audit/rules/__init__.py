@@ -1,0 +1,1 @@
+"""What of the audit is decided in plain values: chains, and what of an event may be kept."""
