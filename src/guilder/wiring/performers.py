@@ -2,9 +2,11 @@
 
 from email.utils import parseaddr
 
+from guilder.domain.audit.performers import AuditExports
 from guilder.domain.gateways.performers import Canceling, Charging, Connecting, ReadingBooks, Refunding, SettingUp
-from guilder.domain.invoicing.performers import InvoiceDocuments
+from guilder.domain.invoicing.performers import DocumentRemoval, InvoiceDocuments
 from guilder.domain.notifications.performers import MailSending, SmsSending
+from guilder.domain.privacy.performers import Exporting, ExportRemoval
 from guilder.domain.webhooks.performers import WebhookSending
 from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
@@ -30,6 +32,10 @@ def performers(ports: Ports, settings: Settings, clock: Clock) -> list[AnyPerfor
         Connecting(ports.gateways, public_url=ports.base_url),
         ReadingBooks(ports.gateways),
         InvoiceDocuments(ports.typesetter, ports.files),
+        AuditExports(ports.files),
+        DocumentRemoval(ports.files),
+        Exporting(ports.files),
+        ExportRemoval(ports.files),
         MailSending(mailer=ports.mailer, sender=Mailbox(address, name), public_url=ports.base_url, files=ports.files),
         SmsSending(texter=ports.texter, sender=text_sender(settings), public_url=ports.base_url),
         WebhookSending(public=Outbound(OutboundPolicy()), local=local, clock=clock),

@@ -3,6 +3,7 @@
 `docs/flows.md` draws this table.
 """
 
+from guilder.domain.audit import handlers as audit
 from guilder.domain.customers.events import CustomerCreated
 from guilder.domain.dunning import handlers as dunning
 from guilder.domain.dunning.events import (
@@ -24,13 +25,14 @@ from guilder.domain.gateways.events import (
     GatewayRequested,
     NoticeReceived,
 )
-from guilder.domain.identity.events import TenantCreated
+from guilder.domain.identity.events import MemberRemoved, TenantCreated
 from guilder.domain.invoicing import handlers as invoicing
 from guilder.domain.invoicing.events import (
     CreditNoteIssued,
     InvoiceDocumentStored,
     InvoiceDueSoon,
     InvoiceFinalized,
+    InvoiceGivenUp,
     InvoiceOverdue,
     InvoicePaid,
     InvoiceVoided,
@@ -58,6 +60,7 @@ from guilder.domain.payments.events import (
     RefundRefused,
     RefundSucceeded,
 )
+from guilder.domain.privacy import handlers as privacy
 from guilder.domain.subscriptions import handlers as subscriptions
 from guilder.domain.subscriptions.events import (
     SubscriptionActivated,
@@ -172,6 +175,22 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("notifications", PaymentMethodRefused, notifications.on_payment_method_refused),
     Reaction("notifications", PaymentMethodExpiring, notifications.on_payment_method_expiring),
     Reaction("notifications", NotificationRequested, notifications.on_notification_requested),
+    Reaction("privacy", InvoicePaid, privacy.on_closed),
+    Reaction("privacy", InvoiceVoided, privacy.on_closed),
+    Reaction("privacy", InvoiceGivenUp, privacy.on_closed),
+    Reaction("privacy", PaymentSucceeded, privacy.on_closed),
+    Reaction("privacy", PaymentFailed, privacy.on_closed),
+    Reaction("privacy", PaymentCanceled, privacy.on_closed),
+    Reaction("privacy", RefundSucceeded, privacy.on_closed),
+    Reaction("privacy", RefundFailed, privacy.on_closed),
+    Reaction("privacy", RefundRefused, privacy.on_closed),
+    Reaction("privacy", DisputeWon, privacy.on_closed),
+    Reaction("privacy", DisputeLost, privacy.on_closed),
+    Reaction("privacy", SubscriptionEnded, privacy.on_closed),
+    Reaction("privacy", CaseRecovered, privacy.on_closed),
+    Reaction("privacy", CaseClosed, privacy.on_closed),
+    Reaction("privacy", MemberRemoved, privacy.on_member_removed),
     Reaction("webhooks", Event, webhooks.on_event),  # everything
+    Reaction("audit", Event, audit.on_rows, hears_rows=True),  # and what only it hears
 )
 REACTIONS = Reactions(REACTION_LIST)

@@ -1,5 +1,6 @@
 """Routers: what HTTP serves, room by room."""
 
+from guilder.domain.audit import routes as audit
 from guilder.domain.catalog import routes as catalog
 from guilder.domain.customers import routes as customers
 from guilder.domain.dunning import routes as dunning
@@ -10,6 +11,7 @@ from guilder.domain.invoicing import routes as invoicing
 from guilder.domain.notifications import routes as notifications
 from guilder.domain.orders import routes as orders
 from guilder.domain.payments import routes as payments
+from guilder.domain.privacy import routes as privacy
 from guilder.domain.subscriptions import routes as subscriptions
 from guilder.domain.usage import routes as usage
 from guilder.domain.webhooks import routes as webhooks
@@ -32,4 +34,6 @@ ROUTERS: tuple[Router, ...] = (
     notifications.router,
     notifications.pages,
     webhooks.router,
+    audit.router,
+    privacy.router,
 )

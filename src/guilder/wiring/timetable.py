@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from guilder.domain.audit import jobs as audit
 from guilder.domain.dunning import jobs as dunning
 from guilder.domain.gateways import jobs as gateways
 from guilder.domain.identity import service as identity
@@ -19,6 +20,7 @@ from guilder.platform.db.database import Database
 from guilder.platform.http import idempotency
 from guilder.platform.jobs.timetable import Chore, Job, Timetable
 from guilder.platform.outside import store as outside
+from guilder.platform.outside.files import Files
 
 HOUR_S = 3_600.0
 PURGE_MAX = 10_000
@@ -87,7 +89,7 @@ JOBS = (
 )
 
 
-def timetable(settings: Settings, clock: Clock) -> Timetable:
+def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
     """Return the jobs of the rooms, and the chores that keep the house."""
 
     async def keep_the_log(database: Database) -> None:
@@ -111,6 +113,13 @@ def timetable(settings: Settings, clock: Clock) -> Timetable:
             now = clock.now()
             await identity.purge_sign_ins(tx, sessions_before=now - SESSIONS_KEPT, tries_before=now - TRIES_KEPT)
 
+    async def keep_the_audit(database: Database) -> None:
+        kept, sandbox_kept = settings.audit_days, settings.audit_sandbox_days
+        await audit.keep(database, days=kept, sandbox_days=sandbox_kept, now=clock.now())
+
+    async def anchor_the_audit(database: Database) -> None:
+        await audit.anchor(database, files, now=clock.now())
+
     return Timetable(
         JOBS,
         [
@@ -119,5 +128,7 @@ def timetable(settings: Settings, clock: Clock) -> Timetable:
             Chore(name="outside.forget_intents", every_s=HOUR_S, run=forget_intents),
             Chore(name="webhooks.forget_deliveries", every_s=HOUR_S, run=forget_deliveries),
             Chore(name="identity.forget_sign_ins", every_s=HOUR_S, run=forget_sign_ins),
+            Chore(name="audit.keep", every_s=HOUR_S, run=keep_the_audit),
+            Chore(name="audit.anchor", every_s=HOUR_S, run=anchor_the_audit),
         ],
     )
