@@ -57,6 +57,7 @@ class TestPayPalNotices(PayPalGround):
     def body(self, merchant) -> bytes:
         return self.strange_notice(merchant)
 
+    @pytest.mark.shows("fault C11", "API7", "ASVS 1.3.6")
     async def test_a_certificate_is_fetched_from_paypal_and_nowhere_else(self, gateway, merchant, body, fake, canary):  # noqa: F811
         wall, asked = datetime.now(UTC), fake.certificates_asked
         right = self.signed(merchant, body, at=wall)
@@ -88,6 +89,7 @@ class TestPayPalNotices(PayPalGround):
                 await self.read(gateway, merchant, body, right | {"paypal-cert-url": url}, now=wall)
         assert (canary.connections, fake.certificates_asked) == (0, asked)
 
+    @pytest.mark.shows("fault C11", "ASVS 15.3.2")
     async def test_a_redirect_is_not_followed(self, gateway, merchant, body, fake, canary):  # noqa: F811
         fake.redirects_to = f"http://127.0.0.1:{canary.port}{CERT}"
         wall = datetime.now(UTC)
@@ -96,6 +98,7 @@ class TestPayPalNotices(PayPalGround):
             await self.read(gateway, merchant, body, headers, now=wall)
         assert canary.connections == 0
 
+    @pytest.mark.shows("fault C11", "ASVS 12.3.2")
     @pytest.mark.parametrize("signer", ["foreign", "expired", "name", "likeness", "weak", "self"])
     async def test_a_certificate_that_is_not_paypals_is_refused(self, gateway, merchant, body, fake, signer):  # noqa: F811
         wall = datetime.now(UTC)
@@ -108,6 +111,7 @@ class TestPayPalNotices(PayPalGround):
         headers = fake.sign(body, at=wall, webhook_id=WEBHOOK, signer="alone")
         assert await self.read(gateway, merchant, body, headers, now=wall)
 
+    @pytest.mark.shows("fault C11", "ASVS 16.5.3")
     @pytest.mark.parametrize(
         ("name", "error"), [("down", CallFailed), ("long", CallFailed), ("html", BadNotice), ("none", BadNotice)]
     )
@@ -123,6 +127,7 @@ class TestPayPalNotices(PayPalGround):
             await self.read(gateway, merchant, body, self.signed(merchant, body, at=wall), now=wall)
         assert fake.certificates_asked == asked + 1
 
+    @pytest.mark.shows("ASVS 16.5.3", "fault C4")
     @pytest.mark.parametrize("missing", ["webhook_id", "environment"])
     async def test_without_what_it_is_verified_by_nothing_is_taken(self, gateway, merchant, body, missing):
         wall = datetime.now(UTC)

@@ -104,6 +104,7 @@ def told(answer, *, repeats="?"):
     return answer.status_code, body, headers
 
 
+@pytest.mark.shows("fault G1", "API2", "ASVS 9.1.1", "ASVS 6.8.2", "JWT algorithms", "JWT required")
 async def test_g1_a_token_that_breaks_one_rule_is_refused_like_any_other(world):
     issuer = f"https://{uuid4().hex}.example.test"
     await world.customer("acme")
@@ -283,6 +284,7 @@ async def same_as_nobodys(world, marks, label, theirs, nobodys):
     return asked.status_code
 
 
+@pytest.mark.shows("fault G3", "API1", "I28", "ASVS 8.4.1")
 async def test_g3_an_id_of_another_tenant_in_a_path_is_an_id_of_nothing(world, neighbours):
     mine, theirs, marks = neighbours
     examined = 0
@@ -313,6 +315,7 @@ async def test_g3_an_id_of_another_tenant_in_a_path_is_an_id_of_nothing(world, n
     assert examined > 40, examined
 
 
+@pytest.mark.shows("fault G3", "API1", "I28", "I27")
 async def test_g3_an_id_of_another_tenant_in_a_body_is_an_id_of_nothing(world, neighbours):
     mine, theirs, marks = neighbours
     served = {f"{method} {path}": operation for method, path, operation in await all_operations(world)}
@@ -329,6 +332,7 @@ async def test_g3_an_id_of_another_tenant_in_a_body_is_an_id_of_nothing(world, n
         assert 400 <= status < 500, (label, references, status)
 
 
+@pytest.mark.shows("fault G3", "API1", "I28")
 async def test_g3_an_id_of_another_tenant_in_a_query_finds_nothing(world, neighbours):
     mine, theirs, marks = neighbours
     examined = 0
@@ -350,6 +354,7 @@ async def test_g3_an_id_of_another_tenant_in_a_query_finds_nothing(world, neighb
     assert examined >= 5
 
 
+@pytest.mark.shows("fault G3", "I28")
 async def test_g3_a_cursor_or_a_key_of_another_tenant_says_nothing_about_it(world, installation):
     async with a_world(installation, starts_at=START) as other:
         for number in range(3):

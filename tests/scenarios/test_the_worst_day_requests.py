@@ -100,6 +100,7 @@ async def test_f1_twenty_at_once_with_one_key_make_one_though_the_api_is_killed_
     assert len(await world.get("/api/invoices")) == 1
 
 
+@pytest.mark.shows("fault F1", "ASVS 2.3.3")
 @pytest.mark.parametrize("after_s", [0.0, 0.02, 0.06])
 async def test_f1_twenty_at_once_make_one_whenever_the_api_is_killed(world, mortal, after_s):
     key = f"f1-{uuid4()}"
@@ -114,6 +115,7 @@ async def test_f1_twenty_at_once_make_one_whenever_the_api_is_killed(world, mort
     assert await ids_at(world, "/pay") == {answers[0].json()["data"]["id"]}
 
 
+@pytest.mark.shows("fault F2", "ASVS 8.4.1")
 @pytest.mark.parametrize("path", BODIES)
 async def test_f2_a_key_means_one_request_of_one_tenant(world, mortal, path):
     key = {"Idempotency-Key": f"f2-{uuid4()}"}
@@ -191,6 +193,7 @@ NO_NUMBERS = [
 ]  # fmt: skip
 
 
+@pytest.mark.shows("fault F4", "ASVS 2.2.2")
 @pytest.mark.parametrize("path", AMOUNTS)
 async def test_f4_what_is_no_amount_is_refused_by_the_path_of_its_field_and_makes_nothing(world, path):
     field, template = AMOUNTS[path]

@@ -120,6 +120,7 @@ async def test_a_void_one_owes_nothing_and_voiding_again_changes_nothing(ask, in
         assert data["voided_at"] is not None
 
 
+@pytest.mark.shows("fault F10", "ASVS 2.3.1")
 async def test_what_money_came_in_for_is_not_voided(ask, open_tx, invoice):
     async with open_tx() as tx:
         await is_paid_for(tx, invoice)
@@ -137,6 +138,7 @@ async def test_only_staff_that_bills_may_void(house, tenant, invoice):
     assert (await billing("POST", path_of(invoice, "void"))).status_code == 200
 
 
+@pytest.mark.shows("API1", "ASVS 8.2.2")
 async def test_a_customers_user_sees_its_own_only(house, tenant, open_tx, ask, invoice):
     await house.trusts(tenant)
     async with open_tx() as tx:
@@ -152,6 +154,7 @@ async def test_a_customers_user_sees_its_own_only(house, tenant, open_tx, ask, i
             assert (await mine("GET", path)).status_code == 404
 
 
+@pytest.mark.shows("API1", "fault G3", "I28")
 async def test_another_tenants_invoice_is_as_unknown_as_none(house, invoice):
     other = await house.key_of(await new_tenant(house.database))
     for path in (
@@ -165,6 +168,7 @@ async def test_another_tenants_invoice_is_as_unknown_as_none(house, invoice):
     assert (await other("GET", "/api/invoices")).json()["data"] == []
 
 
+@pytest.mark.shows("fault H5", "ASVS 5.4.1", "ASVS 5.4.2", "ASVS 3.2.1")
 async def test_the_pdf_is_led_to_as_soon_as_it_is_stored(ask, house, invoice, store_pdf):
     early = await ask("GET", path_of(invoice, "pdf"))
     assert (early.status_code, early.json()["code"]) == (409, "document_not_ready")
@@ -178,13 +182,14 @@ async def test_the_pdf_is_led_to_as_soon_as_it_is_stored(ask, house, invoice, st
     file = await house.nobody()("GET", link.path)
     assert file.status_code == 200, file.text
     assert file.headers["content-type"] == "application/pdf"
-    assert file.headers["content-disposition"] == 'inline; filename="INV-2026-00001.pdf"'
+    assert file.headers["content-disposition"] == 'attachment; filename="INV-2026-00001.pdf"'
     assert file.headers["x-content-type-options"] == "nosniff"
     assert "no-store" in file.headers["cache-control"]
     assert "INV-2026-00001" in PdfReader(BytesIO(file.content)).pages[0].extract_text()
     assert (await ask("GET", path_of(invoice))).json()["data"]["has_pdf"] is True
 
 
+@pytest.mark.shows("fault H5", "ASVS 5.3.2")
 async def test_a_link_is_good_for_a_quarter_of_an_hour_and_for_one_file(ask, house, invoice, store_pdf):
     await store_pdf(invoice)
     path = urlsplit((await ask("GET", path_of(invoice, "pdf"))).headers["location"]).path

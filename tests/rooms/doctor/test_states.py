@@ -1,11 +1,14 @@
 """What I18 says of states is what the rooms' tables say: a move that is new there is new here."""
 
+import pytest
+
 from guilder.domain.invoicing.rules import lifecycle as invoices
 from guilder.domain.payments.rules import lifecycle as payments
 from guilder.domain.subscriptions.rules import lifecycle as subscriptions
 from guilder.wiring.doctor.checks import QUERIES
 
 
+@pytest.mark.shows("fault F10")
 def test_invoices_move_as_their_table_has_it():
     # A zero invoice goes through `open` within one statement.
     moves = {(was, then) for was, steps in invoices.MOVES.items() for then in steps.values()} | {("draft", "paid")}
@@ -14,6 +17,7 @@ def test_invoices_move_as_their_table_has_it():
     assert said.count("', '") == len(moves)
 
 
+@pytest.mark.shows("fault F10", "ASVS 2.3.1")
 def test_nothing_leaves_a_final_state():
     assert {status for status, steps in payments.MOVES.items() if not steps} == {"succeeded", "canceled"}
     assert set(payments.MOVES[payments.Status.DECLINED].values()) == {"succeeded"}

@@ -80,6 +80,7 @@ async def test_a_key_names_its_tenant_role_and_scopes(database, tenant, make):
     assert found.customer_id is None
 
 
+@pytest.mark.shows("API2", "PCI 8.3.1", "fault G1")
 @pytest.mark.parametrize("said", [None, "Bearer nonsense", "Basic eDp5", "Bearer gk_live_x", "Bearer a.b.c"])
 async def test_nobody_is_let_in_without_credentials(tenant, make, said):
     with pytest.raises(Unauthenticated):
@@ -91,6 +92,7 @@ async def test_a_well_formed_key_of_nobody_is_refused(tenant, make):
         await make().principal_of(api_keys.mint(api_keys.KeyMode.LIVE).text)
 
 
+@pytest.mark.shows("fault G4", "ASVS 8.3.2", "PCI 8.2.5")
 async def test_a_key_ends_at_once_when_it_is_revoked(database, tenant, make):
     text = await a_key(database, tenant)
     authentication = make()
@@ -103,6 +105,7 @@ async def test_a_key_ends_at_once_when_it_is_revoked(database, tenant, make):
         await authentication.principal_of(text)
 
 
+@pytest.mark.shows("fault G4")
 async def test_a_key_ends_at_the_very_instant_it_expires(database, tenant, make, clock):
     text = await a_key(database, tenant, expires_at=NOW + timedelta(hours=1))
     clock.move_by(timedelta(minutes=59))
@@ -119,6 +122,7 @@ async def test_a_sandboxs_key_counts_by_the_wall_clock(database, make, clock):
     assert (await make().principal_of(text)).mode == "sandbox"
 
 
+@pytest.mark.shows("fault G4", "ASVS 8.3.2")
 async def test_a_suspended_tenant_is_shut_out_with_keys_and_tokens(database, tenant, make):
     text = await a_key(database, tenant)
     await trusting(database, tenant)
@@ -130,6 +134,7 @@ async def test_a_suspended_tenant_is_shut_out_with_keys_and_tokens(database, ten
             await make().principal_of(credential)
 
 
+@pytest.mark.shows("ASVS 6.3.2", "ASVS 15.2.3", "PCI 2.2.2", "ASVS 13.2.3")
 async def test_production_refuses_demo_keys(database, make):
     demo = await new_tenant(database, is_demo=True)
     text = await a_key(database, demo)
@@ -152,6 +157,7 @@ async def test_a_token_names_the_customer_of_its_organization(database, tenant, 
     assert found.subject == f"{ISSUER}|user_1"
 
 
+@pytest.mark.shows("fault G5", "ASVS 16.5.3")
 async def test_a_role_that_is_not_known_may_only_read(database, tenant, make):
     await trusting(database, tenant)
     async with database.transaction([tenant.tenant_id], actor="test") as tx:
@@ -161,6 +167,7 @@ async def test_a_role_that_is_not_known_may_only_read(database, tenant, make):
         assert found.role is auth.Role.MEMBER
 
 
+@pytest.mark.shows("fault G1", "ASVS 6.8.2")
 @pytest.mark.parametrize(
     "changes",
     [{"org_id": "org_2"}, {"org_id": None}, {"azp": "https://evil.example"}, {"exp": 1}, {"iss": "https://x.example"}],
@@ -173,6 +180,7 @@ async def test_a_token_that_proves_too_little_is_refused(database, tenant, make,
         await make().principal_of(KEY.sign(claims(**changes)))
 
 
+@pytest.mark.shows("fault G1", "ASVS 6.8.2", "ASVS 9.1.1")
 async def test_a_token_signed_by_another_key_is_refused(database, tenant, make):
     await trusting(database, tenant)
     async with database.transaction([tenant.tenant_id], actor="test") as tx:
@@ -181,6 +189,7 @@ async def test_a_token_signed_by_another_key_is_refused(database, tenant, make):
         await make().principal_of(OTHER_KEY.sign(claims()))
 
 
+@pytest.mark.shows("ASVS 6.8.1", "ASVS 9.2.4", "JWT party")
 async def test_tenants_that_share_an_issuer_are_told_apart_by_the_party(database, tenant, make):
     second = await new_tenant(database)
     await trusting(database, tenant)
@@ -193,6 +202,7 @@ async def test_tenants_that_share_an_issuer_are_told_apart_by_the_party(database
     assert (first_found.tenant_id, second_found.tenant_id) == (tenant.tenant_id, second.tenant_id)
 
 
+@pytest.mark.shows("ASVS 6.8.1", "ASVS 10.3.3", "fault G5")
 async def test_registering_anothers_issuer_opens_nothing_of_the_other(database, tenant, make):
     thief = await new_tenant(database)
     await trusting(database, tenant)
@@ -205,6 +215,7 @@ async def test_registering_anothers_issuer_opens_nothing_of_the_other(database, 
     assert (await make().principal_of(KEY.sign(claims()))).tenant_id == tenant.tenant_id
 
 
+@pytest.mark.shows("fault G4", "ASVS 8.3.2")
 async def test_a_trust_ends_at_once_when_it_is_removed(database, tenant, make):
     await trusting(database, tenant)
     async with database.transaction([tenant.tenant_id], actor="test") as tx:
@@ -218,6 +229,7 @@ async def test_a_trust_ends_at_once_when_it_is_removed(database, tenant, make):
         await authentication.principal_of(KEY.sign(claims()))
 
 
+@pytest.mark.shows("ASVS 10.3.3", "ASVS 10.5.2", "PCI 8.2.1")
 async def test_an_invited_person_joins_by_a_verified_address_and_is_known_from_then_on(database, tenant, make):
     await trusting(database, tenant)
     async with database.transaction([tenant.tenant_id], actor="test") as tx:
@@ -276,6 +288,7 @@ async def test_keys_of_an_issuer_are_fetched_from_where_it_has_them(database, te
     assert idp.asked == ["/keys"]
 
 
+@pytest.mark.shows("I31", "fault G4")
 async def test_an_erased_customers_users_are_nobody(database, tenant, make):
     await trusting(database, tenant)
     async with database.transaction([tenant.tenant_id], actor="test") as tx:

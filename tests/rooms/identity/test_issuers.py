@@ -44,6 +44,7 @@ async def test_one_is_the_default_and_another_can_be_made_it(open_tx, tenant):
             await identity.make_default_issuer(tx, issuer_id=tenant, now=NOW)
 
 
+@pytest.mark.shows("LAW numbers")
 async def test_no_two_series_look_the_same(open_tx):
     async with open_tx() as tx:
         added = await another(tx)

@@ -317,6 +317,7 @@ async def test_what_is_not_earned_yet_is_taken_back_out_of_what_is_deferred(open
     assert (await balances())["deferred_revenue"] == -400
 
 
+@pytest.mark.shows("LAW immutability")
 async def test_the_seal_is_on_the_note_too(open_tx, customer, vat):
     async with open_tx() as tx:
         note = await an_invoice(tx, customer, -1_000, memo="Sorry")

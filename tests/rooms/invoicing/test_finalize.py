@@ -130,6 +130,7 @@ async def test_of_many_who_bill_the_same_at_once_one_does(open_tx, customer):
     assert (await numbers(open_tx))[0] == [1]
 
 
+@pytest.mark.shows("LAW gapless", "LAW numbers", "fault F9")
 async def test_numbers_have_no_gaps_however_many_finalize_at_once_and_fail(open_tx, customer):
     chance = random.Random(7)
     ends = chance.sample(["commit"] * 10 + ["raise"] * 5 + ["rollback"] * 5, 20)
@@ -153,6 +154,7 @@ async def test_numbers_have_no_gaps_however_many_finalize_at_once_and_fail(open_
     assert made == [f"INV-2026-{number:05}" for number in range(1, kept + 1)]
 
 
+@pytest.mark.shows("LAW numbers")
 async def test_each_tenant_counts_for_itself_in_one_batch(database, open_tx, customer):
     other = (await new_tenant(database)).tenant_id
     async with database.transaction([other], actor="test") as tx:
@@ -179,6 +181,7 @@ async def test_a_batch_of_200_takes_as_many_statements_as_one(open_tx, customer,
     assert taken[0] < 25
 
 
+@pytest.mark.shows("LAW immutability")
 async def test_the_seal_is_on_what_is_stored(open_tx, customer, vat):
     async with open_tx() as tx:
         made = await an_invoice(tx, customer, lines=(a_line(333, period=MARCH), a_line(-33)))
@@ -264,6 +267,7 @@ async def test_the_database_refuses_to_change_what_is_final(database_urls, open_
         await admin.close()
 
 
+@pytest.mark.shows("fault F5")
 async def test_lines_of_another_currency_are_a_mistake_of_ours(open_tx, customer):
     dollars = replace(a_line(), amount=Money(1, "USD"), unit_amount=None)
     with pytest.raises(AssertionError):

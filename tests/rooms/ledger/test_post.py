@@ -95,6 +95,7 @@ async def test_one_tenant_sees_nothing_of_anothers_books(database, open_tx, tena
         assert await ledger.balances(tx) == []
 
 
+@pytest.mark.shows("fault F5", "ASVS 2.2.3")
 @pytest.mark.parametrize(
     ("postings", "why"),
     [

@@ -39,6 +39,7 @@ def converted(money: Money) -> str:
         return refusal.code
 
 
+@pytest.mark.shows("fault F5")
 @pytest.mark.parametrize("row", table("amount"), ids=lambda row: row[0])
 def test_amounts_are_as_the_page_says(row):
     shown, minor, stripes, _ = row
@@ -58,6 +59,7 @@ def test_an_amount_goes_there_and_back_or_not_at_all(currency, minor):
     assert worth(sent, currency.lower()) == Decimal(minor).scaleb(-EXPONENTS[currency])
 
 
+@pytest.mark.shows("fault F5")
 @given(st.sampled_from(["EUR", "JPY", "KWD", "ISK", "UGX", "MGA", "BHD", "HUF", "TWD"]), st.integers(1, 10**7))
 def test_what_is_sent_is_what_stripe_takes(currency, minor):
     if (sent := converted(Money(minor, currency))) != "amount_not_chargeable":

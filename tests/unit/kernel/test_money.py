@@ -36,17 +36,20 @@ def test_is_written_with_its_currencys_digits(money, text):
     assert str(money) == text
 
 
+@pytest.mark.shows("fault F5", "ASVS 2.2.3")
 def test_refuses_to_mix_currencies():
     with pytest.raises(AssertionError):
         Money(1, "EUR") + Money(1, "USD")
 
 
+@pytest.mark.shows("ASVS 1.4.2", "fault F4")
 @pytest.mark.parametrize("minor", [1.0, True, "1", 2**63, None])
 def test_refuses_what_is_not_a_whole_number_of_64_bits(minor):
     with pytest.raises(AssertionError):
         Money(minor, "EUR")
 
 
+@pytest.mark.shows("fault F5")
 def test_refuses_a_currency_that_is_none():
     with pytest.raises(AssertionError):
         Money(1, "EURO")
@@ -86,6 +89,7 @@ def test_reads_major_units(amount, currency, minor):
     assert from_decimal(Decimal(amount), currency) == Money(minor, currency)
 
 
+@pytest.mark.shows("fault F5")
 def test_knows_the_digits_of_every_iso_currency_it_takes():
     known = {each.code: each.exponent for each in iso4217.Currency}
     wrong = {code: (mine, known.get(code)) for code, mine in EXPONENTS.items() if known.get(code) != mine}

@@ -56,6 +56,7 @@ def test_what_is_sold_once_has_no_period(product, kind):
     assert line.billed_item == f"order:{UUID(int=7)}:1"
 
 
+@pytest.mark.shows("LAW numbers")
 @pytest.mark.parametrize(
     ("number_format", "sequence", "written"),
     [
@@ -69,6 +70,7 @@ def test_a_number_is_written_by_its_issuers_format(number_format, sequence, writ
     assert numbering.written(number_format, sequence, date(2026, 6, 1)) == written
 
 
+@pytest.mark.shows("ASVS 5.4.1", "ASVS 5.3.2", "fault H5")
 @pytest.mark.parametrize(
     ("number", "name"),
     [("INV-2026-00001", "INV-2026-00001"), ("2026/06/7 #1", "2026-06-7-1"), ("..", "invoice"), ("#1.", "1")],
@@ -77,6 +79,7 @@ def test_a_file_is_named_by_its_number_as_far_as_files_may_be(number, name):
     assert numbering.file_name(number) == name
 
 
+@pytest.mark.shows("fault F10", "ASVS 2.3.1")
 def test_what_is_not_in_the_table_cannot_happen():
     allowed = {(status, step) for status, steps in MOVES.items() for step in steps}
     assert allowed == {
