@@ -12,12 +12,13 @@ from fastapi.routing import iter_route_contexts
 from guilder.domain.usage.schemas import EVENTS_MAX
 from guilder.entrypoints import mailbox
 from guilder.kernel.page import LIMIT_DEFAULT, LIMIT_MAX
+from guilder.platform import metrics
 from guilder.platform.http import fields, incoming, limits, parsing
 from guilder.platform.http.app import build
 from guilder.platform.http.edge import EdgeRoute
 from guilder.platform.http.rules import BODY_MAX, Rules
 from guilder.platform.http.settings import HttpSettings
-from guilder.wiring import published
+from guilder.wiring import access, published
 from guilder.wiring.routers import ROUTERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "security" / "limits.md"
@@ -30,11 +31,13 @@ def the_application() -> FastAPI:
     """Put together what is served, to be looked at and not to be asked."""
     return build(
         routers=(*ROUTERS, published.router(base_url=URL), mailbox.router(is_production=False)),
+        access=access.table(),
         authenticate=_OF_NOBODY,
         clocks=_OF_NOBODY,
         database=_OF_NOBODY,
         keys=_OF_NOBODY,
         settings=HttpSettings(public_url=URL),
+        metrics=metrics.render,
     )
 
 

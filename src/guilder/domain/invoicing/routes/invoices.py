@@ -96,7 +96,7 @@ async def get_file(visit: Visiting, request: Request, token: str) -> Response:
             await state.files.get(path),
             media_type="application/pdf" if path.endswith(".pdf") else "application/octet-stream",
             headers={
-                "Content-Disposition": f'inline; filename="{path.rsplit("/", 1)[-1]}"',
+                "Content-Disposition": f'attachment; filename="{path.rsplit("/", 1)[-1]}"',
                 "Cache-Control": "no-store",
             },
         )
