@@ -1,24 +1,39 @@
-"""Write the documents that are made from the code: docs/flows.md and docs/events/. `--check` only says what is stale."""
+"""Write the documents that are made from the code: docs/flows.md, docs/events/ and docs/security/access.md.
+
+`--check` only says what is stale.
+"""
 
 import json
 import sys
 from pathlib import Path
 
+from fastapi import FastAPI
+
+from guilder.entrypoints import mailbox
 from guilder.platform.bus import codec
-from guilder.wiring import published
+from guilder.wiring import access, published
+from guilder.wiring.access.page import page
 from guilder.wiring.reactions import REACTION_LIST
+from guilder.wiring.routers import ROUTERS
 
 DOCS = Path(__file__).parents[1] / "docs"
 
 
 def documents() -> dict[Path, str]:
-    made = {DOCS / "flows.md": published.flows(list(REACTION_LIST))}
+    made = {DOCS / "flows.md": published.flows(list(REACTION_LIST)), DOCS / "security" / "access.md": who_may()}
     for each in published.event_types():
         schema = {"$id": f"/events/{each.name}/v{each.version}.json", "title": each.__name__, **codec.json_schema(each)}
         made[DOCS / "events" / f"{each.name}.v{each.version}.json"] = (
             json.dumps(schema, indent=2, sort_keys=True) + "\n"
         )
     return made
+
+
+def who_may() -> str:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    for each in (*ROUTERS, published.router(base_url="http://localhost"), mailbox.router(is_production=False)):
+        app.include_router(each)
+    return page(app, access.table())
 
 
 def main() -> int:
