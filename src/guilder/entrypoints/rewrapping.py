@@ -3,6 +3,7 @@ out when nothing is sealed by it any more. Each step may be interrupted, by kill
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.customers import service as customers
@@ -11,10 +12,13 @@ from guilder.domain.notifications import service as notifications
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import TenantId
 from guilder.platform.crypto import Key, KeyRing, new_key, new_key_id
+from guilder.platform.db import words
 from guilder.platform.db.database import Database
 from guilder.platform.db.masters import Source, census
 from guilder.platform.db.tx import Tx
+from guilder.platform.db.words import Column
 from guilder.platform.http import idempotency
+from guilder.wiring.words import WORDS
 
 BATCH_MAX = 500
 ACTOR = "keys"
@@ -96,6 +100,17 @@ async def rewrap(database: Database, tenants: Sequence[TenantId], *, say: Say) -
     return done
 
 
+async def seal_words(database: Database, tenants: Sequence[TenantId], *, now: datetime, say: Say) -> int:
+    """Seal what people wrote before it was sealed; return how many texts. To be asked once, after the upgrade."""
+    done = 0
+    for tenant_id in tenants:
+        for column in WORDS:
+            while more := await _seal_batch(database, tenant_id, column, now):
+                done += more
+                say(f"{done:,} texts sealed, the last in {column.field}")
+    return done
+
+
 async def hash_again(database: Database, tenants: Sequence[TenantId]) -> None:
     """Hash by the current key what is searched by a keyed hash. Both hashes are found meanwhile."""
     rooms: tuple[HashAgain, ...] = (
@@ -119,6 +134,12 @@ def database_ring(database: Database) -> KeyRing:
 
 async def _hash_batch(database: Database, tenant_id: TenantId, again: HashAgain, after: UUID | None) -> UUID | None:
     return await database.run(lambda tx: again(tx, after, BATCH_MAX), [tenant_id], actor=ACTOR)
+
+
+async def _seal_batch(database: Database, tenant_id: TenantId, column: Column, now: datetime) -> int:
+    return await database.run(
+        lambda tx: words.seal_column(tx, column, limit=BATCH_MAX, now=now), [tenant_id], actor=ACTOR
+    )
 
 
 async def _of_tenant(database: Database, tenant_id: TenantId) -> int:

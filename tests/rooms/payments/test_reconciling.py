@@ -230,11 +230,11 @@ async def test_a_person_may_put_a_found_charge_aside_once(till):
     await told(till, an_entry(till))
     async with till.tx() as tx:
         [found] = await payments.homeless(tx)
-        await payments.put_aside(tx, found_id=found.id, reason="given back at the provider")
+        await payments.put_aside(tx, found_id=found.id, reason="given back at the provider", now=till.now)
         assert await payments.homeless(tx) == []
     async with till.tx() as tx:
         with pytest.raises(NotFound):
-            await payments.put_aside(tx, found_id=found.id, reason="again")
+            await payments.put_aside(tx, found_id=found.id, reason="again", now=till.now)
 
 
 @pytest.mark.parametrize("via", [Via.SAVED, Via.LINK])

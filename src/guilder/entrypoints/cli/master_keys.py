@@ -106,6 +106,17 @@ def rewrap() -> None:
     out.print(f"{done:,} sealed anew.")
 
 
+@app.command("seal")
+def seal() -> None:
+    """Seal notes and reasons that were written before they were sealed: once, when every process is of this release."""
+
+    async def do(keeper: _Keeper) -> int:
+        now = keeper.office.clock.now()
+        return await rewrapping.seal_words(keeper.office.database, keeper.tenants, now=now, say=progress)
+
+    out.print(f"{_kept(do):,} texts sealed.")
+
+
 @app.command("retire")
 def retire(key: Annotated[str, typer.Argument(help="Its id, as `guilder master-keys list` shows it.")]) -> None:
     """Take a key out, if nothing is sealed by it. Links that it signed (payment, unsubscribe, files) end with it.

@@ -22,8 +22,13 @@ from guilder.domain.dunning.service.managing import (
 )
 from guilder.domain.dunning.service.ruling import example, policy, remove_policy, set_policy
 from guilder.domain.dunning.service.trying import PaymentUnderWay, default_changed, method_added
+from guilder.domain.dunning.store.changes import REASONS
+
+# What is sealed of what people write: for the walk that seals what was written before.
+WORDS = (REASONS,)
 
 __all__ = [
+    "WORDS",
     "forget_customer",
     "of_customer_export",
     "open_matters",

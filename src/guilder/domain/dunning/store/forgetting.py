@@ -7,7 +7,7 @@ from guilder.domain.dunning.store.changes import REASONS
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.platform.db.portable import Portable, portable
 from guilder.platform.db.tx import Tx
-from guilder.platform.db.words import Words, open_words
+from guilder.platform.db.words import opened
 
 
 async def forget(tx: Tx, customer: Ref) -> None:
@@ -41,15 +41,8 @@ def cases(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
     )
 
 
-async def changes(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
-    async for kind, said in _changes(tx, customer_id):
-        words = Words(tx.tenant_id, customer_id, REASONS.field, said["reason"])
-        [reason] = await open_words(tx, [words])
-        yield kind, said | {"reason": reason}
-
-
-def _changes(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
-    return portable(
+def changes(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
+    records = portable(
         tx,
         "dunning_history",
         """select h.case_id, h.n, h.at, h.change, h.from_status, h.to_status, h.reason, h.payment_id
@@ -58,3 +51,4 @@ def _changes(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
         tx.tenant_id,
         customer_id,
     )
+    return opened(tx, records, subject_id=customer_id, column=REASONS)

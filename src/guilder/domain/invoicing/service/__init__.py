@@ -91,8 +91,13 @@ from guilder.domain.invoicing.service.standing import (
     void,
 )
 from guilder.domain.invoicing.service.telling import payable_of
+from guilder.domain.invoicing.store.crediting import REASONS
+
+# What is sealed of what people write: for the walk that seals what was written before.
+WORDS = (REASONS,)
 
 __all__ = [
+    "WORDS",
     "CreditNoteWish",
     "GrantWish",
     "PayOutWish",

@@ -10,6 +10,9 @@ from guilder.domain.invoicing.store.rows import split
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.platform.db.tx import Row, Tx
+from guilder.platform.db.words import Column, Words, open_words, seal_words
+
+REASONS = Column("invoicing.credits", "reason", "t.customer_id", where="t.source_invoice_id is null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ async def lock_left(tx: Tx, customers: Sequence[tuple[TenantId, CustomerId, str]
         [each[1] for each in customers],
         [each[2] for each in customers],
     )
-    return [_credit(row) for row in rows]
+    return await _credits(tx, rows)
 
 
 async def listing(tx: Tx, *, customer_id: CustomerId) -> list[Credit]:
@@ -45,7 +48,7 @@ async def listing(tx: Tx, *, customer_id: CustomerId) -> list[Credit]:
         tx.tenant_id,
         customer_id,
     )
-    return [_credit(row) for row in rows]
+    return await _credits(tx, rows)
 
 
 async def insert(tx: Tx, held: Sequence[Credit]) -> None:
@@ -66,7 +69,7 @@ async def insert(tx: Tx, held: Sequence[Credit]) -> None:
         [each.amount.minor for each in held],
         [each.left.minor for each in held],
         [each.granted_at for each in held],
-        [each.reason for each in held],
+        await _reasons(tx, held),
         [each.source_invoice_id for each in held],
     )
 
@@ -138,7 +141,20 @@ async def return_uses(
     ]
 
 
-def _credit(row: Row) -> Credit:
+async def _reasons(tx: Tx, held: Sequence[Credit]) -> list[str]:
+    """Return the reasons as they are kept: what a person wrote is sealed, what an invoice left over says it itself."""
+    by_people = [each for each in held if each.source_invoice_id is None]
+    words = [Words(each.tenant_id, each.customer_id, REASONS.field, each.reason) for each in by_people]
+    sealed = iter(await seal_words(tx, words, now=held[0].granted_at))
+    return [next(sealed) if each.source_invoice_id is None else each.reason for each in held]
+
+
+async def _credits(tx: Tx, rows: Sequence[Row]) -> list[Credit]:
+    words = [Words(row["tenant_id"], row["customer_id"], REASONS.field, row["reason"]) for row in rows]
+    return [_credit(row, said) for row, said in zip(rows, await open_words(tx, words), strict=True)]
+
+
+def _credit(row: Row, reason: str) -> Credit:
     currency = row["currency"]
     return Credit(
         tenant_id=TenantId(row["tenant_id"]),
@@ -147,6 +163,6 @@ def _credit(row: Row) -> Credit:
         amount=Money(row["amount_minor"], currency),
         left=Money(row["left_minor"], currency),
         granted_at=row["granted_at"],
-        reason=row["reason"],
+        reason=reason,
         source_invoice_id=row["source_invoice_id"],
     )

@@ -9,11 +9,13 @@ import msgspec
 
 from guilder.domain.identity.model import Address
 from guilder.domain.invoicing.model import Party
+from guilder.domain.invoicing.store.crediting import REASONS
 from guilder.domain.invoicing.store.rows import PARTIES, WORDS, Parties, Words
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.platform.db.portable import Portable, portable
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Sealed, Sealing
+from guilder.platform.db.words import opened
 
 NOBODY = Party(name="", address=Address())
 
@@ -171,7 +173,7 @@ async def documents(tx: Tx, customer_id: CustomerId) -> list[tuple[UUID, str, st
 
 
 def credit_records(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
-    return portable(
+    records = portable(
         tx,
         "customer_credit",
         """select id, currency, amount_minor, left_minor, granted_at, reason, source_invoice_id
@@ -179,6 +181,7 @@ def credit_records(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
         tx.tenant_id,
         customer_id,
     )
+    return opened(tx, records, subject_id=customer_id, column=REASONS)
 
 
 def prepaid(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:

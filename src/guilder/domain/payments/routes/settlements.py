@@ -68,5 +68,5 @@ async def list_found(session: Session) -> Envelope[list[FoundOut]]:
 @router.post("/settlements/found/{found_id}/put-aside")
 async def put_aside(session: Session, found_id: FoundRef, body: ReasonIn) -> Envelope[dict[str, bool]]:
     """Say why a found charge pays nothing here: it was given back at the provider, say."""
-    await service.put_aside(session.tx, found_id=found_id, reason=body.reason)
+    await service.put_aside(session.tx, found_id=found_id, reason=body.reason, now=session.now)
     return ok({"put_aside": True})

@@ -81,8 +81,15 @@ from guilder.domain.payments.service.two_persons import (
     two_person_limits,
 )
 from guilder.domain.payments.service.validating import record_setups
+from guilder.domain.payments.store.disputes import NOTES
+from guilder.domain.payments.store.reconciling import PUT_ASIDE, RESOLUTION
+from guilder.domain.payments.store.refunds import REASONS
+
+# What is sealed of what people write: for the walk that seals what was written before.
+WORDS = (NOTES, PUT_ASIDE, RESOLUTION, REASONS)
 
 __all__ = [
+    "WORDS",
     "forget_customer",
     "of_customer_export",
     "open_matters",

@@ -103,7 +103,7 @@ async def note_dispute(tx: Tx, *, dispute_id: UUID, text: str, author: str, now:
     """
     found = await dispute(tx, dispute_id=dispute_id)
     note = DisputeNote(id=ids.new(now), dispute_id=found.id, text=text, author=author, noted_at=now)
-    await rows.insert_note(tx, found.tenant_id, note)
+    await rows.insert_note(tx, found, note)
     return note
 
 

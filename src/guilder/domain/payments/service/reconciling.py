@@ -109,12 +109,12 @@ async def homeless(tx: Tx) -> list[Found]:
     return await rows.homeless(tx, limit=HOMELESS_MAX)
 
 
-async def put_aside(tx: Tx, *, found_id: UUID, reason: str) -> None:
+async def put_aside(tx: Tx, *, found_id: UUID, reason: str, now: datetime) -> None:
     """Say why a found charge pays nothing here: somebody gave it back at the provider, say.
 
     :raises NotFound: there is no such charge, or it is decided
     """
-    if not await rows.put_aside(tx, Ref(tx.tenant_id, found_id), reason=reason):
+    if not await rows.put_aside(tx, Ref(tx.tenant_id, found_id), reason=reason, now=now):
         raise NotFound("there is no such found charge that is undecided")
 
 

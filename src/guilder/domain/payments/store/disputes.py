@@ -10,8 +10,15 @@ from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Row, Tx
+from guilder.platform.db.words import Column, Words, open_words, seal_words
 
 Key = tuple[TenantId, UUID, str]  # tenant, account, the provider's name of the dispute
+# Staff's notes are about whoever paid, and go with them.
+NOTES = Column(
+    "payments.dispute_notes",
+    "text",
+    "(select d.customer_id from payments.disputes d where d.tenant_id = t.tenant_id and d.id = t.dispute_id)",
+)
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
 
@@ -128,14 +135,17 @@ async def listing(
     return [_from_row(row) for row in rows]
 
 
-async def insert_note(tx: Tx, tenant_id: TenantId, note: DisputeNote) -> None:
+async def insert_note(tx: Tx, dispute: Dispute, note: DisputeNote) -> None:
+    [text] = await seal_words(
+        tx, [Words(dispute.tenant_id, dispute.customer_id, NOTES.field, note.text)], now=note.noted_at
+    )
     await tx.execute(
         """insert into payments.dispute_notes (tenant_id, id, dispute_id, text, author, noted_at)
            values ($1, $2, $3, $4, $5, $6)""",
-        tenant_id,
+        dispute.tenant_id,
         note.id,
         note.dispute_id,
-        note.text,
+        text,
         note.author,
         note.noted_at,
     )
@@ -143,17 +153,22 @@ async def insert_note(tx: Tx, tenant_id: TenantId, note: DisputeNote) -> None:
 
 async def notes(tx: Tx, dispute: Ref) -> list[DisputeNote]:
     rows = await tx.fetch(
-        "select * from payments.dispute_notes where tenant_id = $1 and dispute_id = $2 order by id", *dispute
+        f"""select t.*, {NOTES.subject} as subject from payments.dispute_notes t
+             where t.tenant_id = $1 and t.dispute_id = $2 order by t.id""",
+        *dispute,
+    )
+    texts = await open_words(
+        tx, [Words(TenantId(row["tenant_id"]), row["subject"], NOTES.field, row["text"]) for row in rows]
     )
     return [
         DisputeNote(
             id=row["id"],
             dispute_id=row["dispute_id"],
-            text=row["text"],
+            text=text,
             author=row["author"],
             noted_at=row["noted_at"],
         )
-        for row in rows
+        for row, text in zip(rows, texts, strict=True)
     ]
 
 

@@ -9,6 +9,11 @@ from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Row, Tx
+from guilder.platform.db.words import Column, Words, open_words, seal_words
+
+# What staff writes about money whose payer is not known: the tenant's own.
+PUT_ASIDE = Column("payments.found", "put_aside", "t.tenant_id")
+RESOLUTION = Column("payments.differences", "resolution", "t.tenant_id")
 
 
 async def insert_found(tx: Tx, found: Sequence[Found]) -> None:
@@ -58,14 +63,15 @@ async def take(tx: Tx, taken: Sequence[tuple[Found, UUID]]) -> None:
     )
 
 
-async def put_aside(tx: Tx, ref: Ref, *, reason: str) -> bool:
+async def put_aside(tx: Tx, ref: Ref, *, reason: str, now: datetime) -> bool:
     """Note why a found object pays nothing; False if there is no such open one."""
+    [said] = await seal_words(tx, [Words(ref.tenant_id, ref.tenant_id, PUT_ASIDE.field, reason)], now=now)
     return bool(
         await tx.execute(
             """update payments.found set put_aside = $3
                where tenant_id = $1 and id = $2 and payment_id is null and put_aside = ''""",
             *ref,
-            reason,
+            said,
         )
     )
 
@@ -104,6 +110,7 @@ async def insert_differences(tx: Tx, differences: Sequence[Difference]) -> list[
 
 
 async def resolve(tx: Tx, refs: Sequence[Ref], *, resolution: str, now: datetime) -> list[Difference]:
+    [said] = await seal_words(tx, [Words(tx.tenant_id, tx.tenant_id, RESOLUTION.field, resolution)], now=now)
     rows = await tx.fetch(
         """update payments.differences set resolved_at = $3, resolution = $4
            where (tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[])) and resolved_at is null
@@ -111,9 +118,9 @@ async def resolve(tx: Tx, refs: Sequence[Ref], *, resolution: str, now: datetime
         [ref.tenant_id for ref in refs],
         [ref.id for ref in refs],
         now,
-        resolution,
+        said,
     )
-    return [_difference(row) for row in rows]
+    return await _differences(tx, rows)
 
 
 async def resolve_missing(
@@ -134,7 +141,7 @@ async def resolve_missing(
 
 async def difference(tx: Tx, ref: Ref) -> Difference | None:
     row = await tx.fetchrow("select * from payments.differences where tenant_id = $1 and id = $2", *ref)
-    return _difference(row) if row else None
+    return (await _differences(tx, [row]))[0] if row else None
 
 
 async def differences(
@@ -159,7 +166,7 @@ async def differences(
         account_id,
         query.limit + 1,
     )
-    return [_difference(row) for row in rows]
+    return await _differences(tx, rows)
 
 
 async def our_days(tx: Tx, *, since: datetime, until: datetime) -> list[OurDay]:
@@ -209,7 +216,12 @@ def _found(row: Row) -> Found:
     )
 
 
-def _difference(row: Row) -> Difference:
+async def _differences(tx: Tx, rows: Sequence[Row]) -> list[Difference]:
+    words = [Words(row["tenant_id"], row["tenant_id"], RESOLUTION.field, row["resolution"]) for row in rows]
+    return [_difference(row, said) for row, said in zip(rows, await open_words(tx, words), strict=True)]
+
+
+def _difference(row: Row, resolution: str) -> Difference:
     return Difference(
         tenant_id=TenantId(row["tenant_id"]),
         id=row["id"],
@@ -223,5 +235,5 @@ def _difference(row: Row) -> Difference:
         happened_at=row["happened_at"],
         found_at=row["found_at"],
         resolved_at=row["resolved_at"],
-        resolution=row["resolution"],
+        resolution=resolution,
     )

@@ -66,7 +66,7 @@ async def record(tx: Tx, *, reports: Sequence[Report], now: datetime) -> None:
     if not told:
         return
     after = [_after(before[each.ref], each, now) for each in told]
-    await messages.add_attempts(tx, [_attempt(each, now) for each in told])
+    await messages.add_attempts(tx, [_attempt(each, now) for each in told], now=now)
     await messages.save(tx, after)
     await _note_health(tx, endpoints, [(before[each.ref], each) for each in told], now=now)
     begun = [Line(each.tenant_id, each.endpoint_id, each.line) for each in after if not before[each.ref].has_begun]

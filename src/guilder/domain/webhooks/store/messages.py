@@ -1,6 +1,7 @@
 """Messages and the attempts at them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,9 +11,12 @@ from guilder.domain.webhooks.rules.wanting import split
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Row, Tx
+from guilder.platform.db.words import Column, Words, open_words, seal_words
 
 _COLUMNS = """tenant_id, id, endpoint_id, event_id, event_name, line, customer_id, body, occurred_at, created_at, status,
               first_ended_at, is_out, due_at, tries, attempts, ended_at, reason"""
+# What a receiver answered may repeat what it was sent, or hold anything else.
+ANSWERS = Column("webhooks.attempts", "answer", "t.tenant_id")
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
 
@@ -172,7 +176,9 @@ async def begin_anew(tx: Tx, refs: Sequence[Ref]) -> None:
     )
 
 
-async def add_attempts(tx: Tx, attempts: Sequence[Attempt]) -> None:
+async def add_attempts(tx: Tx, attempts: Sequence[Attempt], *, now: datetime) -> None:
+    """Write down attempts. What somebody's server answered may hold anything: it is sealed for the tenant."""
+    answers = await seal_words(tx, [_words(each.tenant_id, each.answer) for each in attempts], now=now)
     await tx.execute(
         """insert into webhooks.attempts (tenant_id, id, message_id, attempted_at, status, duration_ms, answer, error)
            select * from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::int[], $6::int[], $7::text[],
@@ -183,7 +189,7 @@ async def add_attempts(tx: Tx, attempts: Sequence[Attempt]) -> None:
         [each.attempted_at for each in attempts],
         [each.status for each in attempts],
         [each.duration_ms for each in attempts],
-        [each.answer for each in attempts],
+        answers,
         [each.error for each in attempts],
     )
 
@@ -196,7 +202,13 @@ async def attempts(tx: Tx, message: Ref, *, limit: int) -> list[Attempt]:
         *message,
         limit,
     )
-    return [Attempt(**{**dict(row), "tenant_id": TenantId(row["tenant_id"])}) for row in reversed(rows)]
+    found = [Attempt(**{**dict(row), "tenant_id": TenantId(row["tenant_id"])}) for row in reversed(rows)]
+    answers = await open_words(tx, [_words(each.tenant_id, each.answer) for each in found])
+    return [replace(each, answer=answer) for each, answer in zip(found, answers, strict=True)]
+
+
+def _words(tenant_id: TenantId, answer: str) -> Words:
+    return Words(tenant_id, tenant_id, ANSWERS.field, answer)
 
 
 async def listing(
