@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -9,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -70,6 +72,7 @@ class KeySetServer:
     def __init__(self, answer: Callable[[str], tuple[int, Any]]) -> None:
         self.answer = answer
         self.asked: list[str] = []
+        self.heads: list[str] = []
         self.bodies: list[str] = []
         self.delay_s = 0.0
         self.url = ""
@@ -80,11 +83,13 @@ class KeySetServer:
             length = next((int(line[15:]) for line in head.split("\r\n") if line.lower()[:15] == "content-length:"), 0)
             self.bodies.append((await reader.readexactly(length)).decode())
             path = head.split(" ")[1]
+            self.heads.append(head)
             self.asked.append(path)
             await asyncio.sleep(self.delay_s)
             status, document = self.answer(path)
             body = document if isinstance(document, bytes) else json.dumps(document).encode()
-            extra = "Location: /elsewhere\r\n" if status == 302 else ""
+            extra = {302: "Location: /elsewhere\r\n", 303: f"Location: {document}\r\n"}.get(status, "")
+            body = b"" if status == 303 else body
             start = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\nConnection: close\r\n{extra}\r\n"
             writer.write(start.encode() + body)
             await writer.drain()
@@ -104,6 +109,76 @@ async def serving(answer: Callable[[str], tuple[int, Any]]) -> AsyncIterator[Key
     finally:
         server.close()
         await server.wait_closed()
+
+
+@dataclass
+class SignInProvider:
+    """An OpenID provider at which one person is signed in, and which is strict about the code flow with PKCE.
+
+    `person` is what its ID tokens say of them; `spoils` what they say wrong; `now` is its clock.
+    """
+
+    key: SigningKey
+    now: datetime = NOW
+    client_id: str = "guilder"
+    client_secret: str = "s3cret"
+    person: dict[str, Any] = field(default_factory=lambda: {"sub": "user_1"})
+    spoils: dict[str, Any] = field(default_factory=dict)
+    codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    asked: list[dict[str, str]] = field(default_factory=list)
+    server: "KeySetServer | None" = None
+
+    @property
+    def issuer(self) -> str:
+        assert self.server is not None
+        return self.server.url
+
+    def answer(self, path: str) -> tuple[int, Any]:
+        parts = urlsplit(path)
+        if parts.path == "/.well-known/openid-configuration":
+            endpoints = {f"{name}_endpoint": f"{self.issuer}/{name.lower()}" for name in ("authorization", "token")}
+            return 200, {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **endpoints}
+        if parts.path == "/keys":
+            return 200, {"keys": [self.key.jwk()]}
+        if parts.path == "/authorization":
+            return 303, self.authorize(path)
+        if parts.path == "/token":
+            return self._token()
+        return 404, {}
+
+    def authorize(self, url: str) -> str:
+        """Let the person in at once, and say where their browser is sent back to."""
+        said = dict(parse_qsl(urlsplit(url).query))
+        assert (said["client_id"], said["response_type"]) == (self.client_id, "code"), said
+        assert said["code_challenge_method"] == "S256", said
+        code = f"code-{len(self.asked)}"
+        self.asked.append(said)
+        self.codes[code] = said
+        return f"{said['redirect_uri']}?{urlencode({'code': code, 'state': said['state'], 'iss': self.issuer})}"
+
+    def _token(self) -> tuple[int, Any]:
+        assert self.server is not None
+        form = dict(parse_qsl(self.server.bodies[-1]))
+        said = self.codes.pop(form.get("code", ""), None)
+        pair = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
+        if said is None or f"basic {pair}".lower() not in self.server.heads[-1].lower():
+            return 400, {"error": "invalid_grant"}
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(form["code_verifier"].encode()).digest()).rstrip(b"=")
+        if said["code_challenge"] != challenge.decode() or said["redirect_uri"] != form["redirect_uri"]:
+            return 400, {"error": "invalid_grant"}
+        made = int(self.now.timestamp())
+        told = {"iss": self.issuer, "aud": self.client_id, "iat": made, "exp": made + 300, "nonce": said["nonce"]}
+        told |= {"auth_time": made} if "max_age" in said else {}
+        claims_ = {name: value for name, value in (told | self.person | self.spoils).items() if value is not None}
+        return 200, {"access_token": "at", "token_type": "Bearer", "id_token": self.key.sign(claims_)}
+
+
+@asynccontextmanager
+async def signing_in(key: SigningKey) -> AsyncIterator[SignInProvider]:
+    provider = SignInProvider(key)
+    async with serving(provider.answer) as server:
+        provider.server = server
+        yield provider
 
 
 class Seconds:

@@ -54,6 +54,12 @@ class Served:
     def nobody(self) -> "Asking":
         return Asking(self.client, None)
 
+    def browser(self, **headers: str) -> httpx.AsyncClient:
+        """Open a browser: it keeps its own cookies, and says that it stands on a page of ours."""
+        transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
+        said = {"Sec-Fetch-Site": "same-origin", "User-Agent": "Mozilla/5.0 Firefox/140.0"} | headers
+        return httpx.AsyncClient(transport=transport, base_url="https://billing.example.com", headers=said)
+
 
 @dataclass
 class Asking:

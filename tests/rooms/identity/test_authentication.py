@@ -325,3 +325,75 @@ async def test_a_signed_trust_of_another_does_not_stand_in_the_way_of_asking(dat
             )
         found = await make().principal_of(KEY.sign(claims(iss=service.url)))
     assert found.tenant_id == tenant.tenant_id
+
+
+async def a_member_by_token(database, tenant, authentication):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        member = await identity.invite(tx, email="eve@acme.example", role=Role.ADMIN, now=NOW)
+    token = KEY.sign(claims(org_id=None, org_role=None, email="eve@acme.example", email_verified=True, fva=[3, -1]))
+    found = await authentication.principal_of(token)
+    assert (found.kind, found.role) == (Kind.STAFF, auth.Role.ADMIN)
+    return member, token, found
+
+
+@pytest.mark.shows("ASVS 6.8.4", "ASVS 10.3.4")
+async def test_a_token_says_when_its_person_was_last_proven(database, tenant, make):
+    _, _, found = await a_member_by_token(database, tenant, make())
+    assert found.verified_at == NOW - timedelta(minutes=3)
+    assert found.session_id is None
+
+
+@pytest.mark.shows("fault G4", "ASVS 7.4.2", "ASVS 8.3.2")
+async def test_g4_a_live_token_of_a_member_has_the_new_role_at_once(database, tenant, make):
+    authentication = make()
+    member, token, before = await a_member_by_token(database, tenant, authentication)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await identity.change_role(tx, member_id=member.id, role=Role.MEMBER, now=NOW)
+    after = await authentication.principal_of(token)
+    assert (after.role, after.subject) == (auth.Role.MEMBER, before.subject)
+
+
+@pytest.mark.shows("fault G4", "ASVS 7.4.2", "PCI 8.2.5")
+async def test_g4_a_live_token_of_a_member_who_was_removed_opens_nothing(database, tenant, make):
+    authentication = make()
+    member, token, _ = await a_member_by_token(database, tenant, authentication)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        await identity.remove_member(tx, member_id=member.id, now=NOW)
+    with pytest.raises(Unauthenticated):
+        await authentication.principal_of(token)
+
+
+@pytest.mark.shows("fault G5")
+async def test_g5_somebody_of_two_organizations_is_in_the_one_that_the_token_names(database, tenant, make):
+    await trusting(database, tenant)
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        first = await a_customer(tx, organization_id="org_1")
+        second = await a_customer(tx, organization_id="org_2")
+    authentication = make()
+    found = [
+        await authentication.principal_of(KEY.sign(claims(org_id=org, org_role=role)))
+        for org, role in (("org_1", "org:admin"), ("org_2", "org:member"))
+    ]
+    assert [(each.customer_id, each.role) for each in found] == [
+        (first.id, auth.Role.ADMIN),
+        (second.id, auth.Role.MEMBER),
+    ]
+    with pytest.raises(Unauthenticated):
+        await authentication.principal_of(KEY.sign(claims(org_id="org_1", o={"id": "org_2", "rol": "admin"})))
+
+
+@pytest.mark.shows("fault G5")
+async def test_g5_a_personal_token_is_of_no_organization_and_an_organizations_is_never_staff(database, tenant, make):
+    authentication = make()
+    async with database.transaction([tenant.tenant_id], actor="test") as tx:
+        customer = await a_customer(tx, organization_id="org_1")
+    member, _, _ = await a_member_by_token(database, tenant, authentication)
+    found = await authentication.principal_of(KEY.sign(claims(org_id="org_1")))
+    assert (found.kind, found.customer_id) == (Kind.CUSTOMER_USER, customer.id), "in the organization, its user alone"
+    personal = await authentication.principal_of(KEY.sign(claims(org_id=None, org_role=None)))
+    assert (personal.kind, personal.customer_id) == (Kind.STAFF, None)
+    with pytest.raises(Unauthenticated):
+        await authentication.principal_of(KEY.sign(claims(sub="user_9", org_id=None, org_role=None)))
+    assert personal.subject.startswith("mem_")
+    assert member.id

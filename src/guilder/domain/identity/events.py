@@ -137,10 +137,35 @@ class SessionBegan(TenantEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(TenantEvent):
-    """A session counts no more. `reason`: `signed_out`, `replaced`, `revoked`, `password_changed`, `member_removed`."""
+    """A session counts no more.
+
+    `reason` is `signed_out`, `replaced`, `revoked`, `password_changed`, `member_removed` or `trust_removed`.
+    """
 
     name: ClassVar = "identity.session.ended"
 
     session_id: UUID
     member_id: UUID
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessRevoked(TenantEvent):
+    """An issuer told that somebody, or an organization, or a session is over, or may do less: tokens from before count so.
+
+    `what` is `ended` or `role`; `told_by` is the kind of the message.
+    """
+
+    name: ClassVar = "identity.access.revoked"
+
+    what: str
+    told_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClerkKeysSet(TenantEvent):
+    """What Clerk is asked with, or its webhooks are verified by, was set anew."""
+
+    name: ClassVar = "identity.clerk_keys.set"
+
+    token_trust_id: UUID

@@ -89,6 +89,11 @@ async def end_sessions_of(tx: Tx, *, member_id: UUID, reason: str, now: datetime
     await _end(tx, await store.live_sessions(tx, member_id=member_id), reason, now)
 
 
+async def end_sessions_by(tx: Tx, *, trust_id: UUID, now: datetime) -> None:
+    """End every session that began at the issuer of a trust."""
+    await _end(tx, await store.live_sessions(tx, trust_id=trust_id), "trust_removed", now)
+
+
 async def purge_sign_ins(tx: Tx, *, sessions_before: datetime, tries_before: datetime) -> int:
     """Forget sessions that expired before, and tries and states older than `tries_before`; up to a limit of each."""
     return await store.purge_sign_ins(tx, sessions_before=sessions_before, tries_before=tries_before, limit=PURGE_MAX)

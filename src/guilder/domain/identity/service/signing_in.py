@@ -100,6 +100,7 @@ class SignIns:
         *,
         passwords: Passwords,
         public_url: str,
+        default_slug: str = "default",
         refuses_demo: bool = False,
     ) -> None:
         self._database = database
@@ -109,6 +110,7 @@ class SignIns:
         self._clocks = Clocks(clock)
         self._passwords = passwords
         self._redirect_uri = public_url + CALLBACK
+        self._default_slug = default_slug
         self._refuses_demo = refuses_demo
 
     # Passwords
@@ -117,6 +119,8 @@ class SignIns:
         self, *, slug: str, email: str, password: str, browser: Browser, replaced: str | None = None
     ) -> SignedIn:
         """Let a member in by a password. `replaced` is the token of the session that the browser had: it ends.
+
+        `slug` names whose staff it is; empty is the default tenant.
 
         :raises SignInRefused: no such tenant, member or password; the same refusal, at the same cost, for each
         :raises TooManyTries: the address was tried too often
@@ -311,7 +315,7 @@ class SignIns:
 
     async def _open_tenant(self, which: str | TenantId) -> Tenant | None:
         async with self._database.transaction(actor=ACTOR) as tx:
-            tenant_id = await store.tenant_by_slug(tx, which) if isinstance(which, str) else which
+            tenant_id = await self._named(tx, which) if isinstance(which, str) else which
             if tenant_id is None:
                 return None
             await tx.narrow({tenant_id})
@@ -319,6 +323,9 @@ class SignIns:
         if tenant is None or tenant.status is not TenantStatus.ACTIVE or (tenant.is_demo and self._refuses_demo):
             return None
         return tenant
+
+    async def _named(self, tx: Tx, slug: str) -> TenantId | None:
+        return await store.tenant_by_slug(tx, slug or self._default_slug)
 
     async def _trust(self, tenant: Tenant, trust_id: UUID) -> TokenTrust | None:
         found = await self._within(

@@ -13,6 +13,7 @@ from guilder.domain.identity import store
 from guilder.domain.identity.events import TokenTrustAdded, TokenTrustRemoved
 from guilder.domain.identity.model import TokenTrust, TrustKind
 from guilder.domain.identity.rules.trusts import BadTrust, checked_trust
+from guilder.domain.identity.service.sessions import end_sessions_by
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.platform.auth.introspection import AuthService, Introspector
@@ -99,12 +100,13 @@ async def trusts(tx: Tx) -> list[TokenTrust]:
 
 
 async def distrust(tx: Tx, *, trust_id: UUID, now: datetime) -> None:
-    """Believe an issuer no more, from the next request on.
+    """Believe an issuer no more, from the next request on; sessions that began there end.
 
     :raises NotFound: no such trust
     """
     if not await store.delete_trust(tx, trust_id):
         raise NotFound("there is no such token trust")
+    await end_sessions_by(tx, trust_id=trust_id, now=now)
     outbox.announce(tx, [TokenTrustRemoved(tenant_id=tx.tenant_id, token_trust_id=trust_id)], now=now)
 
 

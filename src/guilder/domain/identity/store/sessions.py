@@ -54,14 +54,16 @@ async def session(tx: Tx, session_id: UUID, *, lock: bool = False) -> StaffSessi
     return _session(row) if row else None
 
 
-async def live_sessions(tx: Tx, *, member_id: UUID | None = None) -> list[StaffSession]:
+async def live_sessions(tx: Tx, *, member_id: UUID | None = None, trust_id: UUID | None = None) -> list[StaffSession]:
     """Return what has not ended, the newest first; whether it has expired is for the reader to say."""
     rows = await tx.fetch(
         """select * from identity.sessions
             where tenant_id = $1 and ended_at is null and ($2::uuid is null or member_id = $2)
-            order by id desc limit $3""",
+              and ($3::uuid is null or trust_id = $3)
+            order by id desc limit $4""",
         tx.tenant_id,
         member_id,
+        trust_id,
         SESSIONS_MAX,
     )
     return [_session(row) for row in rows]
@@ -70,8 +72,8 @@ async def live_sessions(tx: Tx, *, member_id: UUID | None = None) -> list[StaffS
 async def see_session(tx: Tx, session_id: UUID, *, now: datetime, every: timedelta) -> None:
     """Write that a session was used, unless that was written just before."""
     await tx.execute(
-        """update identity.sessions set last_seen_at = $3
-            where tenant_id = $1 and id = $2 and last_seen_at <= $3 - $4::interval and ended_at is null""",
+        """update identity.sessions set last_seen_at = $3::timestamptz
+            where tenant_id = $1 and id = $2 and last_seen_at <= $3::timestamptz - $4::interval and ended_at is null""",
         tx.tenant_id,
         session_id,
         now,
