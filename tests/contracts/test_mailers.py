@@ -237,7 +237,8 @@ def test_the_address_of_a_server_is_read_and_its_password_not_shown():
     assert (server.username, server.password, server.port, server.is_tls) == ("me@x.example", "p/w", 465, True)
     assert "p/w" not in repr(server)
     assert server_from("smtp://u:p@mail.example").start_tls is True
-    assert server_from("smtp://mail.example").start_tls is None
+    assert server_from("smtp://mail.example").start_tls is True
+    assert server_from("smtp://localhost").start_tls is None
     for wrong in ("http://x", "smtp://", "smtp://x?starttls=maybe"):
         with pytest.raises(ValueError):
             server_from(wrong)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from guilder.entrypoints.checking import refuse_unsafe
 from guilder.platform import logging, tracing
 from guilder.platform.config import Settings
 
@@ -28,7 +29,11 @@ class _Server(uvicorn.Server):
 
 
 def begin(settings: Settings) -> None:
-    """Set up what every process has: logs and traces."""
+    """Set up what every process has: logs and traces.
+
+    :raises BadSettings: in production, settings that anybody could walk into
+    """
+    refuse_unsafe(settings)
     logging.configure(level=settings.log_level, style=settings.log_style)
     tracing.configure(settings.otel_exporter_otlp_endpoint)
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from guilder.entrypoints.checking import Weight, findings
 from guilder.entrypoints.cli.access import office
 from guilder.entrypoints.cli.speaking import err, out, progress
 from guilder.entrypoints.databases import database_of
@@ -24,14 +25,30 @@ def doctor(
     settled: Annotated[
         bool, typer.Option("--settled", help="Allow nothing to be under way: everything must hold now.")
     ] = False,
+    config: Annotated[
+        bool, typer.Option("--config", help="Check the settings instead: what is unsafe in production.")
+    ] = False,
 ) -> None:
     """Check the books, invoices, payments and access against each other, and against the simulated provider's journal.
 
     It only reads. Exit code 0: healthy; 1: something is wrong, and listed; 2: it could not be examined.
     """
+    if config:
+        raise typer.Exit(_of_settings(read_settings()))
     with database_of(read_settings(), progress=progress) as settings:
         code = asyncio.run(_examine(settings, tenant, settled=settled, as_json=as_json))
     raise typer.Exit(code)
+
+
+def _of_settings(settings: Settings) -> int:
+    """Say what is unsafe of settings: 0 is nothing, 1 is something. Nothing is connected to."""
+    found = findings(settings)
+    for each in found:
+        out.print(f"{each.weight:>6}  {each.setting} {each.what}.", soft_wrap=True, markup=False)
+    unsafe = [each for each in found if each.weight is not Weight.NOTE]
+    if not unsafe:
+        out.print("Nothing in the settings is unsafe in production.")
+    return 1 if unsafe else 0
 
 
 async def _examine(settings: Settings, tenant: str | None, *, settled: bool, as_json: bool) -> int:

@@ -201,6 +201,7 @@ class IdentitySettings(BaseModel):
     clerk_authorized_parties: Names = Field(
         (), description="Origins whose Clerk tokens are accepted (`azp`), by comma."
     )
+    clerk_api_url: str = Field("https://api.clerk.com", description="Where Clerk's backend API is asked.")
     clerk_webhook_secret: SecretStr | None = Field(None, description="`whsec_…` of /api/webhooks/clerk.")
     oidc_issuer: str | None = Field(None, description="Any OpenID Connect issuer, exactly as in its tokens' `iss`.")
     oidc_audience: str | None = Field(None, description="The `aud` that its access tokens must carry.")
@@ -216,7 +217,9 @@ class OutsideSettings(BaseModel):
     """Mail, SMS and files"""
 
     smtp_url: SecretStr | None = Field(
-        None, description="`smtp://user:password@host:587`, or smtps; unset, mail goes to the readable mailbox."
+        None,
+        description="`smtp://user:password@host:587`, or smtps; over TLS unless it ends in `?starttls=never`; unset, mail goes "
+        "to the readable mailbox.",
     )
     mail_from: str = Field("Guilder <billing@localhost>", description="Sender where a tenant has named none.")
     sms_url: SecretStr | None = Field(

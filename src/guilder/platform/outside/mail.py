@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import aiosmtplib
 
+from guilder.platform.db.tls import is_local
 from guilder.platform.words import printable
 
 ATTACHMENTS_BYTES_MAX = 10_000_000
@@ -140,14 +141,17 @@ class SmtpMailer:
 def server_from(url: str) -> SmtpServer:
     """Read `smtp://user:password@host:port?starttls=required|auto|never` or `smtps://…`.
 
-    With credentials, STARTTLS is required unless the address says otherwise: a password does not travel in the clear.
+    STARTTLS is required, with the server's certificate checked, unless the address says otherwise or is of this machine:
+    neither a password nor anybody's mail travels in the clear.
 
     :raises ValueError: it is no such address
     """
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
         raise ValueError("a mail server is written smtp://user:password@host:port or smtps://…")
-    chosen = parse_qs(parts.query).get("starttls", ["required" if parts.username else "auto"])[0]
+    chosen = parse_qs(parts.query).get(
+        "starttls", ["required" if parts.username or not is_local(parts.hostname) else "auto"]
+    )[0]
     if chosen not in _STARTTLS:
         raise ValueError(f"starttls is one of {', '.join(_STARTTLS)}")
     return SmtpServer(
