@@ -15,6 +15,7 @@ from guilder.entrypoints.cli import (
     quarantine,
     running,
     sandboxes,
+    staff,
     tenants,
 )
 from guilder.entrypoints.cli.speaking import Polite
@@ -35,6 +36,7 @@ doctor.add_to(app)
 listen.add_to(app)
 app.add_typer(connect.app, name="connect")
 app.add_typer(tenants.app, name="tenant")
+app.add_typer(staff.app, name="staff")
 app.add_typer(keys.app, name="keys")
 app.add_typer(master_keys.app, name="master-keys")
 app.add_typer(sandboxes.app, name="sandbox")
