@@ -29,6 +29,7 @@ MAY_HIDE: dict[str, str] = {}
 # An outside call's timeout is a duration in seconds, not an amount.
 MAY_FLOAT = {"performers", "adapters"}
 FLOATS = {
+    "src/guilder/domain/identity/service/clerk.py": "the seconds of a monotonic clock, for how old an answer is",
     "src/guilder/domain/identity/service/token_trusts.py": "the seconds of a monotonic clock, for how old a key set is",
     "src/guilder/domain/orders/routes/checkout.py": "seconds that a page waits for the provider's address",
 }

@@ -92,6 +92,9 @@ def authentication(settings: Settings, database: Database, clock: Clock) -> iden
         default_slug=DEFAULT_TENANT,
         refuses_demo=settings.is_production,
         public_url=settings.base_url,
+        second_look=identity.SecondLook(
+            database, client=client, monotonic=clock.monotonic, api_url=settings.clerk_api_url
+        ),
     )
 
 

@@ -198,6 +198,7 @@ def _head(asked: _Asked) -> RequestHead:
         headers=request.headers,
         cookies=request.cookies,
         client_ip=asked.exchange.client_ip,
+        steps_up=asked.guard.permission.steps_up,
     )
 
 

@@ -28,6 +28,7 @@ class RequestHead:
     headers: Mapping[str, str]
     cookies: Mapping[str, str]
     client_ip: str
+    steps_up: bool = False  # it wants something sensitive: whoever can look twice does
 
     @property
     def bearer(self) -> str | None:

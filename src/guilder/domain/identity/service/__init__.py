@@ -1,7 +1,19 @@
 """Identity's verbs, and the three objects that the machinery is given: Clocks, Sandboxes, Authentication."""
 
+from guilder.domain.identity.rules.revoking import Unreadable
+from guilder.domain.identity.rules.signatures import Unsigned
 from guilder.domain.identity.service.api_keys import keys, mint_key, revoke_key
 from guilder.domain.identity.service.authentication import Authentication, CustomerOf, session_cookie
+from guilder.domain.identity.service.clerk import (
+    SecondLook,
+    clerk_keys,
+    find_clerk_trust,
+    find_notified,
+    open_webhook_secret,
+    receive_from_clerk,
+    set_clerk_keys,
+    verified_message,
+)
 from guilder.domain.identity.service.clocks import Clocks, NotASandbox, Sandboxes, advance, sandbox_clock
 from guilder.domain.identity.service.issuing import (
     NumberFormatTaken,
@@ -14,6 +26,7 @@ from guilder.domain.identity.service.issuing import (
     set_issuer,
 )
 from guilder.domain.identity.service.persons import names_of
+from guilder.domain.identity.service.revocations import revoke
 from guilder.domain.identity.service.sessions import (
     Browser,
     Proof,
@@ -51,6 +64,17 @@ from guilder.domain.identity.service.tenancy import (
 from guilder.domain.identity.service.token_trusts import Verifiers, distrust, trust, trusts
 
 __all__ = [
+    "SecondLook",
+    "Unreadable",
+    "Unsigned",
+    "clerk_keys",
+    "find_clerk_trust",
+    "find_notified",
+    "open_webhook_secret",
+    "receive_from_clerk",
+    "set_clerk_keys",
+    "verified_message",
+    "revoke",
     "Authentication",
     "Browser",
     "Clocks",

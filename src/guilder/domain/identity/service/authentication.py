@@ -25,6 +25,8 @@ from typing import NamedTuple
 from guilder.domain.identity import store
 from guilder.domain.identity.model import Member, Tenant, TenantStatus, TokenTrust, TrustKind
 from guilder.domain.identity.rules import signing_in as rules
+from guilder.domain.identity.service import revocations
+from guilder.domain.identity.service.clerk import SecondLook, Who
 from guilder.domain.identity.service.signing_in import SignIns, member_of
 from guilder.domain.identity.service.token_trusts import Verifiers
 from guilder.kernel import ids
@@ -74,13 +76,16 @@ class Authentication:
         refuses_demo: bool = False,
         public_url: str = "",
         passwords: Passwords | None = None,
+        second_look: SecondLook | None = None,
     ) -> None:
+        self._second_look = second_look
         self.sign_ins = SignIns(
             database,
             verifiers,
             clock,
             passwords=passwords or Passwords(),
             public_url=public_url,
+            default_slug=default_slug,
             refuses_demo=refuses_demo,
         )
         self._own_origin = origin_of(public_url) if public_url else ""
@@ -102,9 +107,9 @@ class Authentication:
         :raises NotFound: Guilder-Tenant names no sandbox of theirs
         """
         token, cookie = request.bearer, request.cookies.get(self._cookie)
-        signed_in = await self._by_cookie(cookie) if cookie else None
+        signed_in = await self._by_cookie(cookie, steps_up=request.steps_up) if cookie else None
         if token is not None:
-            found = await self.principal_of(token)
+            found = await self.principal_of(token, steps_up=request.steps_up)
             if signed_in is not None and signed_in.actor != found.actor:
                 refuse("a token and a session of two people")
         elif signed_in is not None:
@@ -115,14 +120,15 @@ class Authentication:
         wanted = request.headers.get(TENANT_HEADER)
         return await self._placed(found, wanted) if wanted is not None else found
 
-    async def principal_of(self, token: str) -> Principal:
-        """Say whose an API key or a token is.
+    async def principal_of(self, token: str, *, steps_up: bool = False) -> Principal:
+        """Say whose an API key or a token is. `steps_up`: before something sensitive, and so its issuer is asked again.
 
         :raises Unauthenticated: nobody's; the same refusal for whatever reason
+        :raises ClerkUnavailable: it is to be asked again, and does not answer
         """
         if token.startswith(_KEY_PREFIX):
             return await self._by_key(token)
-        return await self._by_token(token)
+        return await self._by_token(token, steps_up=steps_up)
 
     async def _by_key(self, text: str) -> Principal:
         read = api_keys.read(text)
@@ -158,7 +164,7 @@ class Authentication:
                 self._known.popitem(last=False)
         return found
 
-    async def _by_cookie(self, text: str) -> Principal | None:
+    async def _by_cookie(self, text: str, *, steps_up: bool) -> Principal | None:
         """Say whose session a cookie is; None if it is nobody's or over: a browser keeps cookies longer than we do."""
         ref = await self._ref(digest(text), store.find_session) if _TOKEN.fullmatch(text) else None
         if ref is None:
@@ -174,7 +180,11 @@ class Authentication:
                 return None
             if now - session.last_seen_at >= rules.SEEN_EVERY:
                 await store.see_session(tx, session.id, now=now, every=rules.SEEN_EVERY)
-        return replace(_staff(member, tenant, session.verified_at), session_id=session.id)
+        found = replace(_staff(member, tenant, session.verified_at), session_id=session.id)
+        if not steps_up or session.trust_id is None:
+            return found
+        who = Who(member.subject.partition("|")[2])
+        return await self._looked_at(found, Ref(tenant.tenant_id, session.trust_id), who)
 
     async def _placed(self, found: Principal, wanted: str) -> Principal:
         """Put staff into the sandbox of theirs that they name; anything else looks as if it were not there."""
@@ -193,7 +203,7 @@ class Authentication:
             raise NotFound(NO_TENANT)
         return replace(found, tenant_id=tenant.tenant_id, mode=tenant.mode.value)
 
-    async def _by_token(self, text: str) -> Principal:
+    async def _by_token(self, text: str, *, steps_up: bool) -> Principal:
         issuer = claimed_issuer(text)
         async with self._database.transaction(actor=ACTOR) as tx:
             trusts = await self._trusts(tx, issuer) if issuer else await self._opaque_trusts(tx)
@@ -201,7 +211,24 @@ class Authentication:
         tenants = {each.tenant_id: each for each in owners if self._is_open(each)}
         proof = await self._verified(text, [each for each in trusts if each.tenant_id in tenants], tenants)
         async with self._database.transaction([proof.tenant.tenant_id], actor=ACTOR) as tx:
-            return await self._whose(tx, proof)
+            found = await self._whose(tx, proof)
+        owner = proof.token.trust.owner if proof.token.trust else None
+        if not steps_up or not isinstance(owner, TokenTrust):
+            return found
+        token = proof.token
+        who = Who(token.subject, token.organization_id or "", revocations.session_of(token.claims))
+        return await self._looked_at(found, Ref(owner.tenant_id, owner.id), who)
+
+    async def _looked_at(self, found: Principal, trust: Ref, who: Who) -> Principal:
+        """Ask the issuer of a trust that can be asked how somebody stands now; outside any transaction."""
+        standing = await self._second_look.look(trust, who) if self._second_look else None
+        if standing is None:
+            return found
+        if not standing.is_there:
+            refuse("gone at its issuer")
+        if found.kind is Kind.STAFF:
+            return found  # whose role is ours to say
+        return replace(found, role=revocations.capped(found.role, standing.role))
 
     async def _trusts(self, tx: Tx, issuer: str) -> list[TokenTrust]:
         refs = await store.find_trusts(tx, issuer)
@@ -234,6 +261,9 @@ class Authentication:
 
     async def _whose(self, tx: Tx, proof: _Proof) -> Principal:
         token, tenant = proof
+        fate = await revocations.fate_of(tx, token)
+        if fate.is_over:
+            refuse("revoked by its issuer")
         subject = f"{token.issuer}|{token.subject}"
         customer_id = await self._customer_of(tx, token.organization_id) if token.organization_id else None
         if customer_id is not None:
@@ -241,7 +271,7 @@ class Authentication:
                 Kind.CUSTOMER_USER,
                 subject,
                 tenant.tenant_id,
-                _role(token.role),
+                revocations.capped(_role(token.role), fate.role_max),
                 customer_id=customer_id,
                 organization=token.organization_id,
                 mode=tenant.mode.value,
