@@ -1,6 +1,7 @@
 """The invoice as it is sent: the room's template, set by the real typesetter."""
 
 import re
+import socket
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -80,6 +81,66 @@ def test_a_drawing_reads_no_file_of_this_machine():
         data = to_data(an_invoice(logo_svg=svg), Speech("en"))
         [page] = PdfReader(BytesIO(TYPESETTER.compile_now(TEMPLATE, data, dated=DATED))).pages
         assert not page.images
+
+
+REACHING = [
+    "file:///etc/passwd",
+    "../../../../etc/passwd",
+    '<img src="file:///etc/passwd">',
+    '<img src="{inside}/">',
+    '<link rel="stylesheet" href="{inside}/a.css"><iframe src="{inside}/"></iframe>',
+    '#image("/etc/passwd")',
+    '#read("/etc/passwd")',
+    '#link("{inside}/")[x]',
+    '#import "@preview/example:0.1.0": *',
+    "\\input{{/etc/passwd}}",
+    "url({inside}/x.png)",
+]
+
+
+@pytest.mark.shows("fault H5", "API7", "ASVS 1.3.6", "ASVS 1.3.7")
+@pytest.mark.parametrize("text", REACHING)
+def test_whatever_a_name_says_nothing_is_read_and_nobody_is_called(text, canary):
+    name = text.replace("{inside}", canary.url)
+    image = f'<image xmlns:xlink="http://www.w3.org/1999/xlink" width="9" height="9" xlink:href="{canary.url}/x.png"/>'
+    svg = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{image}</svg>'
+    hostile = an_invoice(customer=Party(name, (name,), name), logo_svg=svg if TYPESETTER.can_draw(svg) else "")
+    shown = " ".join(pages_of(hostile))
+    assert "root:" not in shown
+    assert "INV-1" in shown
+    assert canary.heard() == 0
+
+
+class Canary:
+    """Listens on this machine and counts who comes by."""
+
+    def __init__(self) -> None:
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket.setblocking(False)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+
+    def heard(self) -> int:
+        try:
+            caller, _ = self._socket.accept()
+        except BlockingIOError:
+            return 0
+        caller.close()
+        return 1
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+def canary():
+    listening = Canary()
+    yield listening
+    listening.close()
+
+
+def test_the_canary_hears_who_comes_by(canary):
+    with socket.create_connection(("127.0.0.1", int(canary.url.rpartition(":")[2]))):
+        assert canary.heard() == 1
 
 
 def test_a_very_long_name_and_amount_stay_on_the_page():
