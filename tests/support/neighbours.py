@@ -12,7 +12,8 @@ from tests.support.processes import until
 from tests.support.world import World
 from tests.support.worst_day import counter_of
 
-_KEY = SigningKey("k1")
+# Signs for the users of every furnished tenant: each trusts it under an issuer of its own.
+USERS_KEY = SigningKey("k1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +30,22 @@ class Belongings:
 THEIR_CODE, NOBODYS_CODE = "film-of-umbrella", "film-of-nobodies"
 TYPED = (
     "cus", "plan", "prod", "sub", "inv", "pay", "pm", "ref", "dsp", "ord", "case", "msg", "gwa", "key", "trust",
-    "iss", "mtr", "txr", "alr", "disc", "ppc", "chg", "dif", "fnd",
+    "iss", "mtr", "txr", "alr", "disc", "ppc", "chg", "dif", "fnd", "mem", "ses", "creq", "prq", "exp",
 )  # fmt: skip
 NOBODYS = Belongings(
     {"org": "nobody", "code": NOBODYS_CODE, "event": "reading-of-nobody"}
-    | {"whe": ids.to_text("whe", uuid4()), "dlv": ids.to_text("msg", uuid4()), "evt": str(uuid4())}
+    | {
+        "whe": ids.to_text("whe", uuid4()),
+        "dlv": ids.to_text("msg", uuid4()),
+        "evt": str(uuid4()),
+        "aud": ids.to_text("evt", uuid4()),
+    }
     | {prefix: ids.to_text(prefix, uuid4()) for prefix in TYPED}
 )
+
+
+def issuer_of(organization_id: str) -> str:
+    return f"https://{organization_id}.example.test"
 
 
 async def furnished_to_bill(world: World, organization_id: str, subscription_id: str) -> dict[str, str]:
@@ -110,6 +120,36 @@ async def a_charge(world: World, organization_id: str) -> dict[str, str]:
     return {"chg": (await world.post("/api/charges", event))["id"]}
 
 
+async def furnished_to_be_trusted(world: World, organization_id: str) -> dict[str, str]:
+    """Give a tenant a colleague who is signed in, credit that waits for a second person, and somebody's right asked for."""
+    member = await world.post("/api/members", {"email": f"owner@{organization_id}.example", "role": "admin"})
+    row = {"mem": ids.from_text("mem", member["id"]), "ses": uuid4()}
+    async with connected(world.installation.urls.admin) as admin:
+        await admin.execute(
+            """insert into identity.sessions (tenant_id, id, member_id, hash, created_at, last_seen_at, expires_at,
+                   agent, address)
+               values ($1, $2, $3, sha256($4), now(), now(), now() + interval '1 day', '', '')""",
+            world.tenant_id,
+            row["ses"],
+            row["mem"],
+            row["ses"].bytes,
+        )
+    await world.put("/api/two-person-limits", {"credits": {"USD": 1}})
+    credit = {"customer_id": organization_id, "amount": 9, "currency": "USD", "reason": "For the wait"}
+    asked = await world.post("/api/credit-requests", {"grant": credit})
+    wish = {"customer": organization_id, "kind": "objection", "reason": "No more letters"}
+    request = await world.post("/api/privacy/requests", wish)
+    export = await world.post("/api/audit/exports", {})
+    await rest(world)
+    record = (await world.get("/api/audit", limit=1))[0]
+    return {kind: ids.to_text(kind, each) for kind, each in row.items()} | {
+        "creq": asked["id"],
+        "prq": request["id"],
+        "exp": export["id"],
+        "aud": record["id"],
+    }
+
+
 async def furnished(world: World, organization_id: str) -> Belongings:
     """Give a tenant one of everything: a paid subscription, a refund asked for, a case, a key, a trusted issuer."""
     plan = await world.plan(f"plan-of-{organization_id}")
@@ -137,8 +177,8 @@ async def furnished(world: World, organization_id: str) -> Belongings:
         "/api/token-trusts",
         {
             "kind": "clerk",
-            "issuer": f"https://{organization_id}.example.test",
-            "public_key_pem": _KEY.pem().decode(),
+            "issuer": issuer_of(organization_id),
+            "public_key_pem": USERS_KEY.pem().decode(),
             "authorized_parties": [PARTY],
         },
     )
@@ -146,10 +186,11 @@ async def furnished(world: World, organization_id: str) -> Belongings:
     telling = await furnished_to_tell(world)
     account = (await world.get("/api/gateways"))[0]
     settling = await furnished_to_settle(world, account["id"]) | await a_charge(world, organization_id)
-    await rest(world)
+    trusting = await furnished_to_be_trusted(world, organization_id)
     return Belongings(
         billing
         | telling
+        | trusting
         | settling
         | {
             "org": organization_id,
