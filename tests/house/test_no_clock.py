@@ -30,6 +30,7 @@ MAY_HIDE: dict[str, str] = {}
 MAY_FLOAT = {"performers", "adapters"}
 FLOATS = {
     "src/guilder/domain/identity/service/clerk.py": "the seconds of a monotonic clock, for how old an answer is",
+    "src/guilder/domain/identity/service/providers.py": "the seconds of a monotonic clock, for how old a discovery is",
     "src/guilder/domain/identity/service/token_trusts.py": "the seconds of a monotonic clock, for how old a key set is",
     "src/guilder/domain/orders/routes/checkout.py": "seconds that a page waits for the provider's address",
 }
