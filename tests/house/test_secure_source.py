@@ -3,9 +3,14 @@
 import ast
 import re
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
+from scripts import write_outside_calls
 
+from guilder.platform.clock import WallClock
+from guilder.platform.config import Settings
+from guilder.wiring.performers import performers
 from tests.house.source import ROOT, Page, a_page, pages
 
 # PostgreSQL's own programs, and the simulated provider's process.
@@ -28,6 +33,16 @@ MAY_COMPARE = {
     "src/guilder/domain/orders/rules/links.py": "the form of a token, after its MAC was compared in constant time",
     "src/guilder/domain/notifications/rules/links.py": "as above",
 }
+MAY_CALL = {
+    "src/guilder/platform/outside/http.py": "the guarded client itself",
+    "src/guilder/wiring/doctor/command.py": "an address that its operator types, from the operator's own machine",
+    "src/guilder/entrypoints/provider.py": "the simulated provider, on this machine",
+    "src/guilder/entrypoints/cli/listen.py": "a developer's own machine: this API, and a receiver that is being written",
+    "src/guilder/entrypoints/cli/connecting.py": "looks whether our own address can be reached",
+    "src/guilder/entrypoints/cli/working.py": "looks at the processes of this machine",
+    "src/guilder/entrypoints/demo/client.py": "the demo asks this API",
+}
+_PORTS = ("gateways", "typesetter", "files", "mailer", "texter")
 MAY_MARK_UP = {
     "src/guilder/platform/outside/templating.py": "our own file, and sentences whose data are escaped already"
 }
@@ -91,6 +106,21 @@ def test_no_folder_is_served():
     assert mounted == []
 
 
+@pytest.mark.shows("ASVS 13.2.4", "ASVS 1.3.6", "API7", "ASVS 15.3.2")
+def test_nobody_calls_the_outside_but_through_the_guarded_client():
+    found = {page.name for page in pages("src") if page.place[0] == "guilder" and list(clients(page))}
+    assert found - MAY_CALL.keys() == set()
+    assert MAY_CALL.keys() - found == set(), "calls nobody any more: take it off the list"
+
+
+@pytest.mark.shows("ASVS 13.1.1", "ASVS 13.1.2", "ASVS 13.1.3", "ASVS 13.2.6")
+def test_the_page_of_outside_calls_is_fresh_and_names_every_performer():
+    assert write_outside_calls.PAGE.read_text() == write_outside_calls.page(), "scripts/write_outside_calls.py"
+    listed = {id(limits) for _, limits, _, _ in write_outside_calls.INTENTS}
+    there = performers(SimpleNamespace(**dict.fromkeys(_PORTS), base_url="https://x.example"), Settings(), WallClock())
+    assert [type(each).__name__ for each in there if id(each.limits) not in listed] == []
+
+
 @pytest.mark.parametrize(
     ("check", "text"),
     [
@@ -138,6 +168,23 @@ def runs_text(page: Page) -> Iterator[str]:
             plain = isinstance(node.func, ast.Name) and node.func.id in _RUNS_TEXT
             if plain or ast.unparse(node.func) in {"os.system", "os.popen"} or _keyword(node, "shell", True):
                 yield page.at(node)
+
+
+def clients(page: Page) -> Iterator[ast.AST]:
+    for node in walked(page, r"AsyncClient\(|Client\(|urllib\.request|import requests|import aiohttp|http\.client"):
+        if isinstance(node, ast.Import) and {each.name for each in node.names} & {
+            "requests",
+            "aiohttp",
+            "urllib.request",
+            "http.client",
+        }:
+            yield node
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) in {
+            "httpx.AsyncClient",
+            "httpx.Client",
+            "AsyncClient",
+        }:
+            yield node
 
 
 def starts(page: Page) -> Iterator[ast.AST]:

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import httpx
-
 from guilder.domain.customers import service as customers
 from guilder.domain.gateways.adapters.manual.client import Manual
 from guilder.domain.gateways.adapters.paypal.calls import BASE_URLS as PAYPAL_URLS
@@ -27,7 +25,6 @@ from guilder.platform.outside.sms import Texter, TwilioAccount, TwilioTexter
 from guilder.platform.outside.typeset import Typesetter
 
 DEFAULT_TENANT = "default"
-TEXT_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ def _texter(settings: Settings) -> Texter | None:
         return None
     parts = urlsplit(settings.sms_url.get_secret_value())
     account = TwilioAccount(unquote(parts.username or ""), unquote(parts.password or ""))
-    return TwilioTexter(account, httpx.AsyncClient(timeout=TEXT_TIMEOUT_S))
+    return TwilioTexter(account, guarded_client(OutboundPolicy(allows_loopback=not settings.is_production)))
 
 
 def text_sender(settings: Settings) -> str:

@@ -15,7 +15,7 @@ from guilder.platform.http import parsing
 
 QUERY_MAX_BYTES = 8_000
 # The longest that a path names is a signed link's token.
-PATH_PART_MAX = 1_000
+PATH_PART_MAX = 1_024
 # CloudEvents in structured and in batched form are JSON under names of their own.
 JSON_TYPES = frozenset({"application/json", "application/cloudevents+json", "application/cloudevents-batch+json"})
 
