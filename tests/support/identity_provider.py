@@ -115,7 +115,8 @@ async def serving(answer: Callable[[str], tuple[int, Any]]) -> AsyncIterator[Key
 class SignInProvider:
     """An OpenID provider at which one person is signed in, and which is strict about the code flow with PKCE.
 
-    `person` is what its ID tokens say of them; `spoils` what they say wrong; `now` is its clock.
+    `person` is what its ID tokens say of them; `spoils` what they say wrong; `now` is its clock. `by_userinfo` is what it
+    says when it is asked with the access token.
     """
 
     key: SigningKey
@@ -125,6 +126,7 @@ class SignInProvider:
     person: dict[str, Any] = field(default_factory=lambda: {"sub": "user_1"})
     spoils: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, dict[str, str]] = field(default_factory=dict)
+    by_userinfo: dict[str, Any] | None = None
     asked: list[dict[str, str]] = field(default_factory=list)
     server: "KeySetServer | None" = None
 
@@ -137,6 +139,7 @@ class SignInProvider:
         parts = urlsplit(path)
         if parts.path == "/.well-known/openid-configuration":
             endpoints = {f"{name}_endpoint": f"{self.issuer}/{name.lower()}" for name in ("authorization", "token")}
+            endpoints |= {"userinfo_endpoint": f"{self.issuer}/userinfo"} if self.by_userinfo is not None else {}
             return 200, {"issuer": self.issuer, "jwks_uri": f"{self.issuer}/keys", **endpoints}
         if parts.path == "/keys":
             return 200, {"keys": [self.key.jwk()]}
@@ -144,6 +147,8 @@ class SignInProvider:
             return 303, self.authorize(path)
         if parts.path == "/token":
             return self._token()
+        if parts.path == "/userinfo" and self.server is not None and "Bearer at\r\n" in self.server.heads[-1]:
+            return 200, self.by_userinfo
         return 404, {}
 
     def authorize(self, url: str) -> str:

@@ -74,6 +74,20 @@ async def test_somebody_comes_in_by_their_issuer(house, idp, door):
     assert PENDING not in browser.cookies, "what was kept on the way is forgotten"
 
 
+async def test_an_issuer_that_says_the_address_only_when_it_is_asked_is_asked(house, idp, door):
+    idp.person, address = {"sub": "user_1"}, {"email": EVE["email"], "email_verified": True}
+    for told in (
+        address | {"sub": "user_2"},
+        address | {"sub": "user_1", "email_verified": False},
+        {"sub": "user_1"},
+        {},
+    ):
+        idp.by_userinfo = told
+        assert (await arrived(house.browser(), idp, door)).status_code == 401, told
+    idp.by_userinfo = address | {"sub": "user_1"}
+    assert (await arrived(house.browser(), idp, door)).status_code == 303
+
+
 @pytest.mark.shows("ASVS 10.2.1", "ASVS 10.1.1")
 async def test_the_provider_is_asked_by_the_code_flow_with_pkce(house, idp, door):
     browser = house.browser()

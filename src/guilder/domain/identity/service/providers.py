@@ -43,6 +43,14 @@ class ProviderUnavailable(Unavailable):
 class Endpoints(NamedTuple):
     authorization: str
     token: str
+    userinfo: str = ""
+
+
+class Tokens(NamedTuple):
+    """What a code was good for. The ID token is unverified; the other one is for `userinfo`, and may be missing."""
+
+    id_token: str
+    access_token: str
 
 
 class Asked(NamedTuple):
@@ -86,8 +94,8 @@ class Providers:
             said["acr_values"] = " ".join(trust.acr_values)
         return endpoint + ("&" if urlsplit(endpoint).query else "?") + urlencode(said)
 
-    async def id_token(self, trust: TokenTrust, *, code: str, asked: Asked, redirect_uri: str) -> str:
-        """Give the code back, and return the ID token for it, unverified.
+    async def tokens(self, trust: TokenTrust, *, code: str, asked: Asked, redirect_uri: str) -> Tokens:
+        """Give the code back, and return the tokens for it.
 
         :raises Unauthenticated: the provider does not take the code
         :raises ProviderUnavailable: there was no answer that can be read
@@ -109,11 +117,27 @@ class Providers:
         status, answer = await self._ask("POST", endpoint, data=form, headers=headers)
         if status in {400, 401, 403}:
             refuse("code not taken")
-        token = answer.get("id_token")
-        if status != httpx.codes.OK or not isinstance(token, str):
+        id_token, access_token = answer.get("id_token"), answer.get("access_token")
+        if status != httpx.codes.OK or not isinstance(id_token, str):
             log.warning("code not exchanged", status=status)
             raise ProviderUnavailable
-        return token
+        return Tokens(id_token, access_token if isinstance(access_token, str) else "")
+
+    async def email_of(self, trust: TokenTrust, *, tokens: Tokens, subject: str) -> Mapping[str, Any]:
+        """Ask for the e-mail address of whom an ID token is of, where that does not say it; nothing where it is not told.
+
+        What is said of another subject is nothing (OpenID Connect Core 5.3.2).
+        """
+        endpoint = (await self._endpoints(trust)).userinfo
+        if not endpoint or not tokens.access_token.isascii():
+            return {}
+        try:
+            status, told = await self._ask("GET", endpoint, headers={"Authorization": f"Bearer {tokens.access_token}"})
+        except ProviderUnavailable:
+            return {}
+        if status != httpx.codes.OK or told.get("sub") != subject:
+            return {}
+        return {name: told[name] for name in ("email", "email_verified") if name in told}
 
     async def _endpoints(self, trust: TokenTrust) -> Endpoints:
         if trust.authorization_url and trust.token_url:
@@ -127,7 +151,10 @@ class Providers:
             log.warning("discovery names another issuer", issuer=trust.issuer)
             raise ProviderUnavailable
         try:
-            found = Endpoints(*(checked_url(str(document.get(f"{name}_endpoint"))) for name in Endpoints._fields))
+            said = {name: document.get(f"{name}_endpoint") for name in Endpoints._fields}
+            found = Endpoints(
+                **{name: checked_url(str(url)) for name, url in said.items() if url or name != "userinfo"}
+            )
         except ValueError as error:
             raise ProviderUnavailable from error
         self._known[trust.id] = (self._monotonic() + REMEMBERED_S, found)

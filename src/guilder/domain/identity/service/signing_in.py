@@ -11,6 +11,7 @@ Nothing is asked of anybody within a transaction.
 import base64
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -240,14 +241,17 @@ class SignIns:
             tenant, lambda tx: store.use_state(tx, crypto.digest(pending.state), expires_at=until)
         ):
             refuse("state used before")
-        raw = await self._providers.id_token(trust, code=code, asked=pending.asked, redirect_uri=self._redirect_uri)
+        tokens = await self._providers.tokens(trust, code=code, asked=pending.asked, redirect_uri=self._redirect_uri)
         proven = await verify_id_token(
-            raw,
+            tokens.id_token,
             trust=self._verifiers.client_trust(trust),
             client_id=trust.client_id,
             nonce=pending.nonce,
             now=self._clock.now(),
         )
+        if "email" not in proven.claims:
+            told = await self._providers.email_of(trust, tokens=tokens, subject=proven.subject)
+            proven = replace(proven, claims={**proven.claims, **told})
         signed_in = await self._within(tenant, lambda tx: self._come_in(tx, pending, trust, proven, browser, replaced))
         return Arrived(signed_in, pending.return_to)
 
