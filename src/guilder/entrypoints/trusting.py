@@ -1,6 +1,7 @@
 """The issuers of tokens that the environment names: believed by the default tenant, from the start of a server on."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from guilder.domain.identity import service as identity
@@ -32,8 +33,25 @@ async def trust_named_issuers(house: House) -> None:
         for each in wanted:
             if (each["kind"], each["issuer"]) not in known:
                 await identity.trust(tx, **each, now=house.clock.now())
+        await _give_clerk_keys(tx, house.settings, now=house.clock.now())
 
     await house.database.run(register, [tenant_id], actor=ACTOR)
+
+
+async def _give_clerk_keys(tx: Tx, settings: Settings, *, now: datetime) -> None:
+    """Keep what the environment says now of asking and hearing Clerk: a key that was changed there counts from here on."""
+    secret_key, webhook_secret = settings.clerk_secret_key, settings.clerk_webhook_secret
+    if not settings.clerk_issuer or not (secret_key or webhook_secret):
+        return
+    for each in await identity.trusts(tx):
+        if (each.kind, each.issuer) == (TrustKind.CLERK, settings.clerk_issuer):
+            await identity.set_clerk_keys(
+                tx,
+                trust_id=each.id,
+                secret_key=secret_key.get_secret_value() if secret_key else None,
+                webhook_secret=webhook_secret.get_secret_value() if webhook_secret else None,
+                now=now,
+            )
 
 
 def named(settings: Settings) -> list[Mapping[str, Any]]:

@@ -2,19 +2,23 @@
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Mode, TrustKind
 from guilder.domain.identity.service import clerk as clerk_verbs
 from guilder.domain.identity.service.clerk import BadClerkKey, ClerkUnavailable, NotAClerkTrust
+from guilder.entrypoints.trusting import trust_named_issuers
 from guilder.kernel.errors import Unauthenticated
 from guilder.kernel.ids import Ref
 from guilder.platform.auth.principal import Role
 from guilder.platform.clock import HandClock
+from guilder.platform.config import Settings
 from guilder.platform.http.exchange import RequestHead
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import a_sandbox, new_tenant
@@ -297,3 +301,18 @@ async def test_keys_that_cannot_be_are_refused_and_good_ones_are_kept_sealed(hou
         await identity.distrust(tx, trust_id=house.trust.id, now=NOW)
     async with connected(database_urls.admin) as admin:
         assert await admin.fetchval("select count(*) from identity.clerk_keys") == 0
+
+
+async def test_the_environments_keys_are_the_default_tenants(house):
+    settings = Settings(
+        clerk_issuer=house.clerk.issuer,
+        clerk_secret_key=SecretStr(SECRET_KEY),
+        clerk_webhook_secret=SecretStr(WEBHOOK_SECRET),
+    )
+    named = SimpleNamespace(settings=settings, database=house.database, clock=house.clock)
+    for _ in range(2):
+        await trust_named_issuers(named)
+    async with house.tx() as tx:
+        assert len(await identity.trusts(tx)) == 1
+        keys = await identity.clerk_keys(tx, trust_id=house.trust.id)
+    assert (keys.secret_key, keys.webhook_secret) == (SECRET_KEY, WEBHOOK_SECRET)

@@ -182,6 +182,25 @@ async def verify_id_token(
         refuse(str(unfit))
 
 
+async def verify_signed(token: str, *, trust: IssuerTrust, types: frozenset[str]) -> Mapping[str, Any]:
+    """Return the claims of a token of one issuer that is of one of these types, and proven to be its. They are not judged.
+
+    :raises Unauthenticated: it is not signed by that issuer, or of another type
+    :raises Unavailable: the issuer's keys could never be had
+    """
+    try:
+        header, claims = _parts(token)
+        if str(header.get("typ", "jwt")).lower() not in types:
+            raise _Unfit("type")
+        algorithm, kid = _check_header({**header, "typ": "JWT"})
+        if _text(claims, "iss") != trust.issuer:
+            raise _Unfit("issuer or party not trusted")
+        await _signer([trust], token, algorithm, kid)
+        return claims
+    except _Unfit as unfit:
+        refuse(str(unfit))
+
+
 def claimed_issuer(token: str) -> str | None:
     """Return the issuer that a token names, unproven: good for choosing whose keys to try it with, and nothing else.
 

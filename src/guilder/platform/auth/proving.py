@@ -27,6 +27,15 @@ def verified_at(claims: Mapping[str, Any], *, acr_values: frozenset[str] = froze
     return datetime.fromtimestamp(at, UTC)
 
 
+def issued_at(claims: Mapping[str, Any]) -> datetime | None:
+    """Read when a token was made; None where it does not say so in a way that can be."""
+    made = _seconds(claims.get("iat"))
+    try:
+        return None if made is None else datetime.fromtimestamp(made, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
 def _by_factor_age(fva: object, made: float) -> float | None:
     if not isinstance(fva, list) or len(fva) != 2 or not all(type(age) is int for age in fva):
         return None

@@ -1,5 +1,6 @@
 """Identity's verbs, and the three objects that the machinery is given: Clocks, Sandboxes, Authentication."""
 
+from guilder.domain.identity.rules.logging_out import NoLogout
 from guilder.domain.identity.rules.revoking import Unreadable
 from guilder.domain.identity.rules.signatures import Unsigned
 from guilder.domain.identity.service.api_keys import keys, mint_key, revoke_key
@@ -25,6 +26,7 @@ from guilder.domain.identity.service.issuing import (
     make_default_issuer,
     set_issuer,
 )
+from guilder.domain.identity.service.logging_out import receive_logout, trust_that_logs_out, verified_logout
 from guilder.domain.identity.service.persons import names_of
 from guilder.domain.identity.service.revocations import revoke
 from guilder.domain.identity.service.sessions import (
@@ -64,6 +66,10 @@ from guilder.domain.identity.service.tenancy import (
 from guilder.domain.identity.service.token_trusts import Verifiers, distrust, trust, trusts
 
 __all__ = [
+    "NoLogout",
+    "receive_logout",
+    "trust_that_logs_out",
+    "verified_logout",
     "SecondLook",
     "Unreadable",
     "Unsigned",

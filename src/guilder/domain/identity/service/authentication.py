@@ -99,6 +99,10 @@ class Authentication:
         # Which key or session a hash is never changes; whether it still counts is read each time.
         self._known: OrderedDict[bytes, Ref] = OrderedDict()
 
+    @property
+    def verifiers(self) -> Verifiers:
+        return self._verifiers
+
     async def principal(self, request: RequestHead) -> Principal:
         """Say who asks.
 

@@ -1,9 +1,7 @@
 """Revocations: heard of issuers, and asked about with every token. They are read anew each time, on every node."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from math import floor, isfinite
-from numbers import Real
+from datetime import datetime
 from typing import Any
 
 from guilder.domain.identity import store
@@ -16,10 +14,9 @@ from guilder.domain.identity.store import revocations as rows
 from guilder.kernel import ids
 from guilder.platform.auth.jwt import VerifiedToken
 from guilder.platform.auth.principal import Role
+from guilder.platform.auth.proving import issued_at
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def fate_of(tx: Tx, token: VerifiedToken) -> Fate:
@@ -31,7 +28,7 @@ async def fate_of(tx: Tx, token: VerifiedToken) -> Fate:
         organization=token.organization_id or "",
         session=session_of(token.claims),
     )
-    return rules.fate(heard, issued_at=_instant(token.claims.get("iat")))
+    return rules.fate(heard, issued_at=issued_at(token.claims))
 
 
 async def revoke(tx: Tx, *, revocation: Revocation, told_by: str, wall: datetime, now: datetime) -> bool:
@@ -58,9 +55,3 @@ def capped(role: Role, most: ModelRole | None) -> Role:
 def session_of(claims: Mapping[str, Any]) -> str:
     sid = claims.get("sid")
     return sid if isinstance(sid, str) and len(sid) <= rules.NAME_MAX else ""
-
-
-def _instant(said: object) -> datetime | None:
-    if isinstance(said, bool) or not isinstance(said, Real) or not isfinite(said):
-        return None
-    return EPOCH + timedelta(seconds=floor(said))
