@@ -192,3 +192,28 @@ def test_what_was_foreseen_is_told_even_when_roles_fell_together(error):
 def test_our_own_mistake_is_not_hidden():
     assert sentence(ValueError("ours")) is None
     assert sentence(DatabaseGone("PostgreSQL cannot be reached")) == "PostgreSQL cannot be reached"
+
+
+@pytest.mark.shows("ASVS 13.3.4")
+def test_the_master_key_is_changed_and_the_old_one_taken_out(cli, tmp_path):
+    cli("tenant", "create", "acme")
+    cli("tenant", "invite", "ana@acme.example", "-t", "acme")
+    [first] = re.findall(r"(\S+) +seals new data", cli("master-keys", "list"))
+    assert "seals new data" in cli.refused("master-keys", "retire", first)
+
+    said = cli("master-keys", "rotate", "--wait", "0")
+    [second] = re.findall(r"sealed anew by (\w+)", said)
+    assert re.search(
+        rf"{second} +seals new data +1 +0 *\n.*{first} +opens only +0 +0", cli("master-keys", "list"), re.DOTALL
+    )
+    assert "0 sealed anew" in cli("master-keys", "rewrap")
+    cli("master-keys", "retire", first)
+    assert first not in (tmp_path / "data" / "master.key").read_text()
+    assert "already" in cli.refused("tenant", "invite", "ANA@acme.example", "-t", "acme")
+    assert "0 texts sealed" in cli("master-keys", "seal")
+
+
+def test_keys_in_the_environment_are_printed_to_be_set_by_whoever_runs_it(cli, monkeypatch):
+    monkeypatch.setenv("GUILDER_MASTER_KEY", "a:" + "A" * 43 + "=")
+    assert re.search(r"GUILDER_MASTER_KEY=a:A{43}=,k\w+:\S{44}", cli("master-keys", "add"))
+    assert "GUILDER_MASTER_KEY" in cli.refused("master-keys", "rotate", "--wait", "0")
