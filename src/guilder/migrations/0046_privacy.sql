@@ -76,6 +76,9 @@ begin
                     where i.tenant_id = new.tenant_id and i.id = new.invoice_id
                       and (i.sealed_words is not null or i.forgotten_at is not null)) then
         same.description := old.description;
+        if new.explanation = platform.pseudonymised(old.explanation, old.description, '') then
+            same.explanation := old.explanation;
+        end if;
     end if;
     if same is distinct from old then
         raise exception 'the line of an invoice never changes' using errcode = 'integrity_constraint_violation';
@@ -108,7 +111,7 @@ begin
         return coalesce((
             select jsonb_object_agg(f.key, case
                 when f.key in ('metadata', 'properties') and jsonb_typeof(f.value) = 'object' then '{}'::jsonb
-                when f.key in ('description', 'memo', 'note', 'text') and jsonb_typeof(f.value) = 'string' then '""'::jsonb
+                when f.key in ('description', 'memo', 'note', 'text', 'sentence') and jsonb_typeof(f.value) = 'string' then '""'::jsonb
                 else platform.pseudonymised(f.value, old, new) end)
               from jsonb_each(said) f), '{}');
     when 'array' then
@@ -145,12 +148,14 @@ begin
     if one is null then
         return null;
     end if;
-    update platform.log l set payload = platform.pseudonymised(l.payload, p_old, p_new)
+    update platform.log l set payload = platform.pseudonymised(l.payload, p_old, p_new),
+                              actor = case when starts_with(l.actor, 'user:') then 'user:erased' else l.actor end
      where l.day = one and l.tenant_id = p_tenant
        and (l.key = p_subject or l.payload ->> 'customer_id' = p_subject::text
             or l.payload ->> 'organization_id' = p_old or l.payload ->> 'customer' = p_old
             or (p_old <> '' and strpos(l.payload::text, to_jsonb(p_old)::text) > 0))
-       and l.payload is distinct from platform.pseudonymised(l.payload, p_old, p_new);
+       and (l.payload is distinct from platform.pseudonymised(l.payload, p_old, p_new)
+            or starts_with(l.actor, 'user:') and l.actor <> 'user:erased');
     update platform.log_parked p
        set payload = platform.pseudonymised(p.payload, p_old, p_new),
            reason = case when p_old <> '' and strpos(p.reason, p_old) > 0 then '' else p.reason end,

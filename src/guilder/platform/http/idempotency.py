@@ -186,9 +186,22 @@ async def forget(tx: Tx, keys: crypto.KeyRing, *, names: Sequence[str], after: t
         *after,
         limit,
     )
-    wanted = [name.encode() for name in names if name]
+    # Whole, so that a short name is not found in every word.
+    wanted = [f'"{name}"'.encode() for name in names if name]
+    in_keys = re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])" for name in names if name))
     found = []
+    # A key that is itself a name is kept no longer: what it guarded is refused, since its subject is no more.
+    named = [(row["scope"], row["key"]) for row in rows if in_keys.search(row["key"])]
+    await tx.execute(
+        """delete from platform.idempotency_keys
+            where tenant_id = $1 and (scope, key) in (select * from unnest($2::text[], $3::text[]))""",
+        tx.tenant_id,
+        [scope for scope, _ in named],
+        [key for _, key in named],
+    )
     for row in rows:
+        if (row["scope"], row["key"]) in named:
+            continue
         about = crypto.about("platform.idempotency_keys", tx.tenant_id, row["scope"], row["key"])
         body = crypto.open_(keys, row["body"], about=about)
         if any(name in body for name in wanted):
@@ -204,4 +217,4 @@ async def forget(tx: Tx, keys: crypto.KeyRing, *, names: Sequence[str], after: t
         [each[2] for each in found],
     )
     last = rows[-1] if len(rows) == limit else None
-    return Answers(len(found), (last["scope"], last["key"]) if last else None)
+    return Answers(len(found) + len(named), (last["scope"], last["key"]) if last else None)

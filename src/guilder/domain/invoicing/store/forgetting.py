@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -60,13 +60,15 @@ async def seal_words(tx: Tx, customer: Ref, *, limit: int, now: datetime) -> int
         limit,
     )
     ids = [row["id"] for row in rows]
-    words: dict[UUID, dict[int, str]] = {each: {} for each in ids}
+    words: dict[UUID, dict[int, tuple[str, dict[str, Any]]]] = {each: {} for each in ids}
     for line in await tx.fetch(
-        "select invoice_id, number, description from invoicing.lines where tenant_id = $1 and invoice_id = any($2)",
+        """select invoice_id, number, description, explanation::text as explanation from invoicing.lines
+            where tenant_id = $1 and invoice_id = any($2)""",
         customer.tenant_id,
         ids,
     ):
-        words[line["invoice_id"]][line["number"]] = line["description"]
+        said = (line["description"], msgspec.json.decode(line["explanation"]))
+        words[line["invoice_id"]][line["number"]] = said
     texts = [msgspec.json.encode(Words(memo=row["memo"], lines=words[row["id"]])).decode() for row in rows]
     await tx.execute(
         """update invoicing.invoices i set sealed_words = v.words, memo = ''
@@ -208,7 +210,8 @@ def discounts(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
 
 async def _blank_lines(tx: Tx, tenant_id: UUID, invoices: Sequence[UUID]) -> None:
     await tx.execute(
-        """update invoicing.lines set description = ''
+        """update invoicing.lines
+              set explanation = platform.pseudonymised(explanation, description, ''), description = ''
             where tenant_id = $1 and invoice_id = any($2) and description <> ''""",
         tenant_id,
         list(invoices),

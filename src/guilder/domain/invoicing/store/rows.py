@@ -87,10 +87,11 @@ class Parties:
 
 
 class Words(msgspec.Struct, frozen=True):
-    """What was written on a document, sealed with it once its customer was erased: lines by their numbers."""
+    """What was written on a document, sealed with it once its customer was erased: lines by their numbers, each with
+    what explains it, where its words stand again."""
 
     memo: str
-    lines: dict[int, str]
+    lines: dict[int, tuple[str, dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +147,12 @@ async def _words(tx: Tx, rows: Sequence[Row]) -> dict[Ref, Words]:
 def _said(invoice: Invoice, words: Words | None) -> Invoice:
     if words is None:
         return invoice
-    lines = tuple(replace(line, description=words.lines.get(line.number, "")) for line in invoice.lines)
-    return replace(invoice, memo=words.memo, lines=lines)
+    return replace(invoice, memo=words.memo, lines=tuple(_said_of(line, words) for line in invoice.lines))
+
+
+def _said_of(line: Line, words: Words) -> Line:
+    description, explanation = words.lines[line.number]
+    return replace(line, description=description, explanation=explanation)
 
 
 def _parties(text: str | None) -> Parties | None:

@@ -16,6 +16,7 @@ from guilder.domain.orders.service.checkout import payment_link
 from guilder.domain.orders.service.concluding import settle_charges, told
 from guilder.domain.orders.service.placing import Asked
 from guilder.domain.orders.store import charges as rows
+from guilder.domain.orders.store.forgetting import forget
 from guilder.domain.payments import service as payments
 from guilder.kernel.errors import Invalid, NotFound, Refusal
 from guilder.kernel.ids import Ref
@@ -135,6 +136,9 @@ async def _place(tx: Tx, waiting: Charge, *, now: datetime) -> Answer:
 async def _refuse(tx: Tx, waiting: Charge, refusal: Refusal, *, now: datetime) -> None:
     refused = replace(waiting, status=ChargeStatus.REFUSED, reason=refusal.code, decided_at=now)
     await rows.save(tx, [refused])
+    if isinstance(refusal, customers.CustomerIsErased):  # what comes late names somebody of whom nothing is kept
+        gone = await customers.find(tx, text=waiting.customer)
+        await forget(tx, customers.ref_of(gone), alias=gone.organization_id, name=waiting.customer)
     event = ChargeRefused(
         tenant_id=refused.tenant_id,
         charge_id=refused.id,

@@ -14,7 +14,7 @@ async def forget(tx: Tx, customer: Ref, *, alias: str, name: str) -> None:
     )
     # A request that was refused knows no customer but by the name that it gave.
     await tx.execute(
-        """update orders.charges set customer = $3, description = '', metadata = '{}', reason = ''
+        """update orders.charges set customer = $3, description = '', metadata = '{}'
             where tenant_id = $1 and (customer_id = $2 or (customer = $4 and $4 <> '')) and customer <> $3""",
         *customer,
         alias,

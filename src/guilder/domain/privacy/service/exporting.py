@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import IO, NamedTuple
 
+from guilder.domain.audit import service as audit
 from guilder.domain.customers import service as customers
 from guilder.domain.dunning import service as dunning
 from guilder.domain.entitlements import service as entitlements
@@ -152,6 +153,11 @@ async def _consents(tx: Tx, *, customer_id: CustomerId) -> AsyncIterator[Portabl
         after = found[CONSENTS_AT_ONCE - 1].id
 
 
+async def _audit(tx: Tx, *, customer_id: CustomerId) -> AsyncIterator[Portable]:
+    for each in await audit.of_customer_export(tx, customer_id=customer_id):
+        yield "audit_records", each
+
+
 async def _requests(tx: Tx, *, customer_id: CustomerId) -> AsyncIterator[Portable]:
     for each in await requests.of_customer(tx, Ref(tx.tenant_id, customer_id)):
         yield (
@@ -181,6 +187,7 @@ _READINGS: tuple[Reading, ...] = (
     dunning.of_customer_export,
     notifications.of_customer_export,
     webhooks.of_customer_export,
+    _audit,
     _consents,
     _requests,
 )

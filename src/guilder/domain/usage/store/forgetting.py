@@ -33,14 +33,14 @@ async def cut_properties(tx: Tx, *, after: UUID | None, before: UUID, limit: int
     Returns how many had any, and the last event that was looked at; None: there was none.
     """
     rows = await tx.fetch(
-        """with some as (
+        """with page as (
                select id, properties <> '{}' as has_any from usage.events
                 where tenant_id = $1 and ($2::uuid is null or id > $2) and id < $3 order by id limit $4
            ), cut as (
-               update usage.events e set properties = '{}' from some
-                where e.tenant_id = $1 and e.id = some.id and some.has_any
+               update usage.events e set properties = '{}' from page
+                where e.tenant_id = $1 and e.id = page.id and page.has_any
            )
-           select count(*) filter (where has_any) as had, (array_agg(id order by id desc))[1] as last from some""",
+           select count(*) filter (where has_any) as had, (array_agg(id order by id desc))[1] as last from page""",
         tx.tenant_id,
         after,
         before,
