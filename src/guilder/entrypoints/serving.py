@@ -9,6 +9,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from guilder.entrypoints.checking import refuse_unsafe
+from guilder.entrypoints.wire import Wire
 from guilder.platform import logging, tracing
 from guilder.platform.config import Settings
 
@@ -52,7 +53,8 @@ async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event) -> None:
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
         loop="uvloop",
-        http="httptools",
+        http=Wire,
+        ws="none",
     )
     server = _Server(config)
     serving = asyncio.create_task(server.serve(), name="http")

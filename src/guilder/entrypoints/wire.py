@@ -1,0 +1,121 @@
+"""The wire: what a connection may take of this process before a request is whole.
+
+uvicorn waits for the rest of a head as long as it takes, and keeps whatever comes of it. Here a head has a size and a
+time, and what is no HTTP is answered in the one shape of problems and with the headers that every answer has.
+
+    the first byte, and the next request's     within `HEAD_TIMEOUT_S` of the connection, or of the answer before it
+    a head                                     `HEAD_BYTES_MAX` in all, `HEADERS_MAX` lines
+    a body                                     by the edge: its size by the route's rules, its time by the settings
+"""
+
+import asyncio
+from http import HTTPStatus
+from secrets import token_hex
+from typing import Any
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from guilder.platform.http.errors import problem
+from guilder.platform.http.shield import ALWAYS, UNLESS_SAID
+
+HEAD_BYTES_MAX = 64 * 1024
+HEADERS_MAX = 100
+HEAD_TIMEOUT_S = 15.0
+
+
+class _HeadTooLarge(Exception):
+    """Ends the parsing of a request; the parser turns it into its own error."""
+
+
+class Wire(HttpToolsProtocol):
+    """uvicorn's connection, with limits."""
+
+    _patience: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+    _is_in_head = True
+    _refused_with = HTTPStatus.BAD_REQUEST
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._wait_for_a_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        if self._is_in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        # What is behind a head in the same piece has been counted, too, and forgotten when the head was whole.
+        if self._is_in_head and self._head_bytes > HEAD_BYTES_MAX and not self.transport.is_closing():
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        super().on_url(url)
+        self._check_head(len(self.url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        super().on_header(name, value)
+        self._check_head(sum(len(each) + len(said) for each, said in self.headers))
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head, self._head_bytes = False, 0
+        self._wait_no_more()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        has_another = bool(self.pipeline)
+        super().on_response_complete()
+        if not has_another and not self.transport.is_closing():
+            self._wait_for_a_head()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._refused_with)
+
+    def _check_head(self, size: int) -> None:
+        if size > HEAD_BYTES_MAX or len(self.headers) > HEADERS_MAX:
+            self._refused_with = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise _HeadTooLarge
+
+    def _wait_for_a_head(self) -> None:
+        self._wait_no_more()
+        # Counted from here and not from the last byte: a byte a second would be patience without end.
+        self._patience = self.loop.call_later(HEAD_TIMEOUT_S, self._give_up)
+
+    def _wait_no_more(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _give_up(self) -> None:
+        if self._is_in_head and self._head_bytes:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:
+            # Nothing was asked, or all that was asked is answered: there is nothing more to say.
+            self.transport.close()
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        answer = problem(
+            status=status.value,
+            code=status.name.lower(),
+            detail=status.description or status.phrase,
+            request_id=f"req_{token_hex(12)}",
+        )
+        body = bytes(answer.body)
+        headers: dict[str, Any] = {
+            **ALWAYS,
+            **UNLESS_SAID,
+            "Content-Type": answer.media_type,
+            "Content-Length": len(body),
+            "Connection": "close",
+        }
+        head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body)
+        self.transport.close()
