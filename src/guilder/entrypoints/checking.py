@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_network
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
-from guilder.platform.config import KMS_PREFIX, BadSettings, Settings
+from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, BadSettings, Settings
+from guilder.platform.crypto import FILE_NAME
+from guilder.platform.db.masters.sources import OTHERS
 from guilder.platform.db.tls import hosts, is_checked, is_local
 from guilder.platform.outside.mail import SmtpServer, server_from
 
@@ -109,8 +112,12 @@ def _web(settings: Settings) -> Iterator[Finding]:
 def _keys(settings: Settings) -> Iterator[Finding]:
     if settings.guilder_master_key is None:
         yield Finding(Weight.UNSAFE, "GUILDER_MASTER_KEY", "is unset: the key lies beside the data it seals")
-    elif not settings.guilder_master_key.get_secret_value().startswith(("file://", KMS_PREFIX)):
+    elif (path := _key_file(settings)) is not None and _is_open(path):
+        yield Finding(Weight.STOPS, "GUILDER_MASTER_KEY", f"names a file that others may read: chmod 600 {path}")
+    elif not settings.guilder_master_key.get_secret_value().startswith((FOLDER_PREFIX, KMS_PREFIX)):
         yield Finding(Weight.NOTE, "GUILDER_MASTER_KEY", "is in the environment: rotating it takes restarts")
+    if _is_open(Path(".env")):
+        yield Finding(Weight.UNSAFE, ".env", "may be read by others: chmod 600 .env")
     stripe = _text(settings.stripe_secret_key)
     if stripe and "_test_" in stripe:
         yield Finding(Weight.UNSAFE, "STRIPE_SECRET_KEY", "is a test key: nobody is charged")
@@ -138,6 +145,15 @@ def _peers(settings: Settings) -> Iterator[Finding]:
         url = urlsplit(getattr(settings, name) or "https://")
         if url.scheme != "https" and not is_local(url.hostname or ""):
             yield Finding(Weight.UNSAFE, name.upper(), plain + "use https://")
+
+
+def _key_file(settings: Settings) -> Path | None:
+    named = _text(settings.guilder_master_key) or ""
+    return Path(named.removeprefix(FOLDER_PREFIX)) / FILE_NAME if named.startswith(FOLDER_PREFIX) else None
+
+
+def _is_open(path: Path) -> bool:
+    return path.is_file() and bool(path.stat().st_mode & OTHERS)
 
 
 def _text(secret: SecretStr | None) -> str | None:

@@ -67,6 +67,21 @@ def test_each_unsafe_setting_is_named_and_never_its_secret(monkeypatch, name: st
     assert "s3cret" not in str(told.value)
 
 
+@pytest.mark.shows("ASVS 13.3.1")
+def test_a_key_or_an_environment_that_others_may_read_is_told(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    for name in ("master.key", ".env"):
+        (tmp_path / name).touch(0o644)
+    settings = with_settings(monkeypatch, GUILDER_MASTER_KEY=f"file://{tmp_path}")
+    assert [(each.weight, each.setting) for each in findings(settings)] == [
+        (Weight.STOPS, "GUILDER_MASTER_KEY"),
+        (Weight.UNSAFE, ".env"),
+    ]
+    for name in ("master.key", ".env"):
+        (tmp_path / name).chmod(0o600)
+    assert findings(settings) == []
+
+
 def test_development_starts_with_whatever_it_has(monkeypatch):
     refuse_unsafe(with_settings(monkeypatch, APP_ENV="development", TRUSTED_PROXIES="0.0.0.0/0"))
 

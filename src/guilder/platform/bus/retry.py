@@ -5,6 +5,8 @@ import traceback
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from guilder.platform.logging import mask_text
+
 _SECOND = timedelta(seconds=1)
 TRACEBACK_LINES_MAX = 12
 REASON_CHARS_MAX = 1_000
@@ -41,10 +43,10 @@ class Failure:
 
 def failure_of(error: BaseException) -> Failure:
     lines = "".join(traceback.format_exception(error)).rstrip().splitlines()[-TRACEBACK_LINES_MAX:]
-    # PostgreSQL's text takes no NUL, and an error may quote what it choked on.
+    # PostgreSQL's text takes no NUL, and an error may quote what it choked on: a secret, too.
     reason = f"{type(error).__name__}: {error}"[:REASON_CHARS_MAX]
     return Failure(_plain(reason), _plain("\n".join(lines)))
 
 
 def _plain(text: str) -> str:
-    return text.replace("\x00", "�").encode("utf-8", "replace").decode()
+    return mask_text(text.replace("\x00", "�").encode("utf-8", "replace").decode())

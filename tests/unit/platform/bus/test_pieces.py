@@ -170,6 +170,15 @@ def test_waits_grow_and_end() -> None:
     assert NOW + timedelta(seconds=1) <= RetryPolicy().next_try(NOW, tries=1) <= NOW + timedelta(seconds=1.2)
 
 
+@pytest.mark.shows("I29", "fault J6")
+def test_an_error_that_quotes_a_secret_or_a_card_is_kept_without_it():
+    failure = failure_of(ValueError("whsec_abcdefgh12345678 and 4242-4242-4242-4242 were refused"))
+    for kept in (failure.reason, failure.traceback):
+        assert "were refused" in kept
+        assert "abcdefgh" not in kept
+        assert "4242" not in kept
+
+
 def test_a_failure_can_always_be_written_down() -> None:
     failure = failure_of(ValueError("a\x00b\ud800" + "x" * 5_000))
     assert len(failure.reason) <= 1_000

@@ -13,7 +13,7 @@ import structlog
 from guilder.platform.crypto import FILE_NAME, Key, KeyRing, parse_keys, written
 
 REREAD_EVERY_S = 60.0
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 log = structlog.get_logger("guilder.keys")
 
@@ -73,7 +73,7 @@ class Folder:
             KeyRing.in_folder(self._folder)
         try:
             mode = self.path.stat().st_mode
-            if mode & _OTHERS:
+            if mode & OTHERS:
                 raise KeysUnreadable(
                     f"{self.path}, which GUILDER_MASTER_KEY names, may be read by others (mode {mode & 0o777:03o}): "
                     f"chmod 600 {self.path}"
