@@ -52,7 +52,7 @@ async def test_a_session_is_a_cookie_that_no_script_and_no_other_host_can_have(h
     assert answer.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.shows("ASVS 11.2.1", "ASVS 7.2.1")
+@pytest.mark.shows("ASVS 11.2.1", "ASVS 7.2.1", "ASVS 7.2.2", "ASVS 11.5.1")
 async def test_what_is_kept_is_no_key_to_anything(house, signed_in, database_urls):
     token = signed_in.cookies[COOKIE]
     async with connected(database_urls.admin) as admin:
@@ -283,7 +283,7 @@ async def test_a_new_password_ends_every_session(house, acme, ana, signed_in):
     assert (await house.browser().post("/api/session", json=RIGHT)).status_code == 401
 
 
-@pytest.mark.shows("ASVS 6.3.3", "ASVS 7.5.3")
+@pytest.mark.shows("ASVS 6.3.3", "ASVS 7.5.3", "ASVS 7.2.2")
 async def test_a_step_up_begins_another_session_and_ends_the_one_before(house, signed_in):
     before = signed_in.cookies[COOKIE]
     house.clock.move_by(timedelta(hours=1))
@@ -342,6 +342,7 @@ async def test_a_key_stays_in_its_tenant(house, acme):
     assert (await ask("GET", "/api/tenant", guilder_tenant=mine.slug)).status_code == 404
 
 
+@pytest.mark.shows("ASVS 16.3.1")
 async def test_what_happened_is_told_without_naming_anybody(house, acme, ana, signed_in, database_urls):
     [session] = (await signed_in.get("/api/sessions")).json()["data"]
     await signed_in.patch(f"/api/members/{ana.id}", json={"role": "billing"})

@@ -94,6 +94,7 @@ async def house(database):
         yield house
 
 
+@pytest.mark.shows("fault G4", "PCI 8.2.5", "ASVS 7.4.2")
 async def test_who_leaves_is_refused_at_once_everywhere_with_the_token_they_have(house):
     session = house.clerk.joins("user_1", "org_1")
     house.clerk.joins("user_1", "org_2")
@@ -115,6 +116,7 @@ async def test_who_comes_back_comes_in_with_a_new_token(house):
     assert (await house.asks(house.token(session))).organization == "org_1"
 
 
+@pytest.mark.shows("fault G4", "ASVS 8.3.2")
 async def test_a_role_that_was_taken_is_gone_from_the_tokens_that_say_it(house):
     session = house.clerk.joins("user_1", "org_1")
     token = house.token(session)
@@ -213,6 +215,7 @@ async def test_another_tenant_hears_nothing_of_it(house, database):
 
 @pytest.mark.shows("ASVS 7.5.3")
 class TestTheSecondLook:
+    @pytest.mark.shows("JWT membership", "API2")
     async def test_asks_clerk_before_something_sensitive_and_for_nothing_else(self, house):
         await house.keys()
         token = house.token(house.clerk.joins("user_1", "org_1"))
@@ -225,6 +228,7 @@ class TestTheSecondLook:
             "/v1/users/user_1/organization_memberships",
         ]
 
+    @pytest.mark.shows("JWT membership")
     async def test_sees_what_no_webhook_told(self, house):
         await house.keys()
         session = house.clerk.joins("user_1", "org_1")
@@ -256,7 +260,7 @@ class TestTheSecondLook:
         await house.asks(token, steps_up=True)
         assert len(house.clerk.asked) == 4
 
-    @pytest.mark.shows("ASVS 16.5.3", "fault D10")
+    @pytest.mark.shows("ASVS 16.5.3", "fault D10", "JWT membership")
     @pytest.mark.parametrize("mode", ["down", "refused", "garbage", "slow"])
     async def test_without_an_answer_is_a_no_for_what_is_sensitive_and_for_nothing_else(self, house, mode, monkeypatch):
         monkeypatch.setattr(clerk_verbs, "TIMEOUT_S", 0.3 if mode == "slow" else 30)
