@@ -310,6 +310,17 @@ SEEDS: list[tuple[str, str]] = [
     ),
     ("I28", "alter table payments.payments no force row level security"),
     ("I28", "drop policy doctor on payments.payments"),
+    (
+        "I30",  # a head, and nothing that it is the head of
+        """insert into audit.heads (tenant_id, partition, class, month, seq, hash, changed_at)
+           select tenant_id, 99, 'business', '2026-01-01', 5, sha256('x'), now() from identity.tenants limit 1""",
+    ),
+    (
+        "I30b",  # the group has passed all there is, and wrote nothing down
+        """insert into platform.log_cursors (group_name, topic, partition, position, epoch)
+           select 'audit', h.topic, h.partition, h.position, e.epoch from platform.log_heads h, platform.log_epoch e
+           on conflict (group_name, topic, partition) do update set position = excluded.position""",
+    ),
 ]
 
 
