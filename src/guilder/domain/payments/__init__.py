@@ -1,7 +1,7 @@
 """Payments: moving money.
 
 Owns: payment methods and their order, routes (which account takes what), payments (each is one attempt to collect one
-invoice), refunds, disputes, what staff recorded by hand. Announces: PaymentRequested, PaymentSucceeded, PaymentFailed,
+invoice), refunds, disputes, what staff recorded by hand, what one person may give away alone. Announces: PaymentRequested, PaymentSucceeded, PaymentFailed,
 PaymentCanceled, PaymentOverpaid, PaymentParked, Refund…, Dispute…, PaymentMethod….
 Listens to: its own PaymentRequested, gateways' GatewayAnswered, NoticeReceived and DisputeNoticed.
 Calls: customers, gateways, ledger. Never: knows what an invoice is beyond its id and what is owed; makes attempt n+1
