@@ -175,7 +175,7 @@ def read(archive):
         return found
 
 
-@pytest.mark.shows("fault J5", "I31")
+@pytest.mark.shows("fault J5", "I31", "LAW access")
 async def test_she_gets_everything_of_hers_and_nothing_of_anybody_else(world, life):
     asked = await ask(world, "export")
     assert asked["state"] == "running"
@@ -223,7 +223,7 @@ async def test_she_gets_everything_of_hers_and_nothing_of_anybody_else(world, li
     await until(removed, what="the file's removal")
 
 
-@pytest.mark.shows("fault J5", "I31")
+@pytest.mark.shows("fault J5", "I31", "LAW erasure")
 async def test_she_is_forgotten_everywhere_and_her_invoices_stay_as_they_were(world, life):
     before = await seals(world, await uuid_of(world, life))
     assert {each[0] == each[1] for each in before.values()} == {True}

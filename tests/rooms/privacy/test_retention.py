@@ -20,6 +20,7 @@ from tests.support.builders.usage import a_meter, an_event
 from tests.support.database import connected
 
 
+@pytest.mark.shows("LAW retention")
 @pytest.mark.parametrize(
     ("country", "until"),
     [
@@ -63,7 +64,7 @@ async def read(office, invoice):
     return await office.shop.act(lambda tx: invoicing.one(tx, invoice=invoice.id))
 
 
-@pytest.mark.shows("I31")
+@pytest.mark.shows("I31", "LAW retention", "ASVS 14.2.7")
 async def test_a_document_is_forgotten_on_its_day_and_keeps_its_number(office):
     shop = office.shop
     invoice = await paid(office)
@@ -103,6 +104,7 @@ async def test_what_was_final_before_anybody_asked_is_dated_by_a_round(office, d
     assert row["retention_until"] is not None
 
 
+@pytest.mark.shows("LAW retention")
 async def test_a_tenant_keeps_documents_longer_and_never_shorter(office):
     shop = office.shop
     invoice = await paid(office)
@@ -118,6 +120,7 @@ async def test_a_tenant_keeps_documents_longer_and_never_shorter(office):
         await shop.act(lambda tx: privacy.set_retention(tx, days={Forgotten.USAGE_PROPERTIES: 30}, now=shop.now))
 
 
+@pytest.mark.shows("ASVS 14.2.7")
 async def test_old_messages_notices_and_properties_are_cut_and_what_counts_stays(office):
     shop = office.shop
     customer = await shop.customer()
