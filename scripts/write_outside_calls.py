@@ -64,8 +64,7 @@ def page() -> str:
         f"database, unclaimed and uncounted. A breaker opens when half of at least {breaker.calls_min} calls in {breaker.window_s:g} s brought no answer,",
         f"for {breaker.open_first_s:g} s first and {breaker.open_max_s:g} s at most, and lets one probe through after.",
         "",
-        "Under all of them: HTTP "
-        f"{http.CONNECT_TIMEOUT_S:g} s to connect, {http.TOTAL_TIMEOUT_S:g} s for a piece of an answer, no redirects, no proxy from the environment,",
+        f"Under all of them: HTTP {http.CONNECT_TIMEOUT_S:g} s to connect, {http.TOTAL_TIMEOUT_S:g} s for a piece of an answer, no redirects, no proxy from the environment,",
         f"public addresses on port 443 only, {http.READ_MAX // 1024} kB read of what a tenant's receiver says; SMTP {mail.TIMEOUT_S:g} s; Twilio {sms.TIMEOUT_S:g} s.",
         "",
         "## While somebody waits for an answer",
