@@ -27,8 +27,10 @@ SETTINGS = {
     "entitlements.settings",
     "gateways.accounts",
     "identity.api_keys",
+    "identity.clerk_keys",
     "identity.issuers",
     "identity.members",
+    "identity.passwords",
     "identity.tenants",
     "identity.token_trusts",
     "notifications.endpoints",
@@ -37,6 +39,8 @@ SETTINGS = {
     "payments.refund_policies",
     "payments.route_targets",
     "payments.routes",
+    "payments.two_person_limits",
+    "privacy.retention",
     "subscriptions.renewal_reminders",
     "usage.alerts",
     "webhooks.endpoints",
@@ -51,7 +55,7 @@ async def test_every_setting_is_watched_and_on_the_page(database_urls):
                  from pg_trigger t where t.tgname like 'audit\\_%' and t.tgenabled = 'O' group by 1"""
         )
     watched = {row["name"]: row["triggers"] for row in rows}
-    assert set(watched) >= SETTINGS
+    assert set(watched) == SETTINGS
     assert {
         name for name in SETTINGS if "audit_updates" not in watched[name] or "audit_deletes" not in watched[name]
     } == set()
