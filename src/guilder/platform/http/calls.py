@@ -136,6 +136,10 @@ class Caller:
             agent=agent_of(headers.get("user-agent", "")),
         )
 
+    def tenant_id(self, tx: Tx) -> TenantId:
+        # Who asks has a tenant, and the call is that one's, though it may have made another: a sandbox.
+        return self.principal.tenant_id if self.principal else tx.tenant_id
+
     def about(self, tenant_id: TenantId) -> dict[str, Any]:
         who = self.principal
         return {
@@ -155,17 +159,17 @@ async def tell_made(
     tx: Tx, caller: Caller, *, status: int | None, key: str | None, reason: str | None, now: datetime
 ) -> None:
     """Announce, in the transaction of the call itself, that it was made."""
-    sealed = None
+    sealed, tenant_id = None, caller.tenant_id(tx)
     if reason is not None:
-        [raw] = await tx.vault.seal_many(tx, [Sealing(tx.tenant_id, tx.tenant_id, REASON_FIELD, reason)], now=now)
+        [raw] = await tx.vault.seal_many(tx, [Sealing(tenant_id, tenant_id, REASON_FIELD, reason)], now=now)
         sealed = raw.hex()
-    made = CallMade(**caller.about(tx.tenant_id), status=status, key_hash=_hash(key), sealed_reason=sealed)
+    made = CallMade(**caller.about(tenant_id), status=status, key_hash=_hash(key), sealed_reason=sealed)
     outbox.announce(tx, [made], now=now)
 
 
 def tell_read(tx: Tx, caller: Caller, *, status: int, now: datetime) -> None:
     """Announce that something sensitive was read."""
-    outbox.announce(tx, [ReadMade(**caller.about(tx.tenant_id), status=status)], now=now)
+    outbox.announce(tx, [ReadMade(**caller.about(caller.tenant_id(tx)), status=status)], now=now)
 
 
 def rider(caller: Caller, now_of: Callable[[Tx], Awaitable[datetime]], *, reason: str | None) -> Callable[[Tx], None]:

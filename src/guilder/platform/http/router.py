@@ -25,19 +25,19 @@ class Router(APIRouter):
     def __init__(self, **options: Any) -> None:
         super().__init__(redirect_slashes=False, route_class=EdgeRoute, **options)
 
-    def get(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+    def get(self, path: str, **options: Any) -> Callable[[F], F]:
         return self._verb("GET", path, options)
 
-    def post(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+    def post(self, path: str, **options: Any) -> Callable[[F], F]:
         return self._verb("POST", path, options)
 
-    def put(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+    def put(self, path: str, **options: Any) -> Callable[[F], F]:
         return self._verb("PUT", path, options)
 
-    def patch(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+    def patch(self, path: str, **options: Any) -> Callable[[F], F]:
         return self._verb("PATCH", path, options)
 
-    def delete(self, path: str, **options: Any) -> Callable[[F], F]:  # type: ignore[override]
+    def delete(self, path: str, **options: Any) -> Callable[[F], F]:
         return self._verb("DELETE", path, options)
 
     def _verb(self, method: str, path: str, options: dict[str, Any]) -> Callable[[F], F]:
