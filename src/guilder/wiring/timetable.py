@@ -25,6 +25,8 @@ from guilder.platform.outside.files import Files
 HOUR_S = 3_600.0
 PURGE_MAX = 10_000
 ANSWERS_KEPT = timedelta(hours=96)
+# What issuers told of people: longer than anybody asks why somebody was shut out.
+NOTICES_KEPT = timedelta(days=365)
 SESSIONS_KEPT = timedelta(days=90)
 TRIES_KEPT = timedelta(days=2)
 # Longer than their events, so that the doctor misses no delivery of an event that is still there.
@@ -112,6 +114,7 @@ def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
         async with database.transaction(actor="chores") as tx:
             now = clock.now()
             await identity.purge_sign_ins(tx, sessions_before=now - SESSIONS_KEPT, tries_before=now - TRIES_KEPT)
+            await identity.purge_notices(tx, before=now - NOTICES_KEPT)
 
     async def keep_the_audit(database: Database) -> None:
         kept, sandbox_kept = settings.audit_days, settings.audit_sandbox_days

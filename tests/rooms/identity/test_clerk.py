@@ -320,3 +320,12 @@ async def test_the_environments_keys_are_the_default_tenants(house):
         assert len(await identity.trusts(tx)) == 1
         keys = await identity.clerk_keys(tx, trust_id=house.trust.id)
     assert (keys.secret_key, keys.webhook_secret) == (SECRET_KEY, WEBHOOK_SECRET)
+
+
+async def test_what_was_told_is_forgotten_after_a_while_and_what_followed_is_not(house, database_urls):
+    token = house.token(house.clerk.joins("user_1", "org_1"))
+    await house.hears(house.clerk.leaves("user_1", "org_1", at=NOW + timedelta(seconds=1)))
+    async with house.database.transaction(actor="chores") as tx:
+        assert await identity.purge_notices(tx, before=NOW) == 0
+        assert await identity.purge_notices(tx, before=NOW + timedelta(seconds=1)) == 1
+    await house.is_refused(token)

@@ -28,7 +28,7 @@ from guilder.domain.identity.service.issuing import (
 )
 from guilder.domain.identity.service.logging_out import receive_logout, trust_that_logs_out, verified_logout
 from guilder.domain.identity.service.persons import names_of
-from guilder.domain.identity.service.revocations import revoke
+from guilder.domain.identity.service.revocations import purge_notices, revoke
 from guilder.domain.identity.service.sessions import (
     Browser,
     Proof,
@@ -119,6 +119,7 @@ __all__ = [
     "members",
     "mint_key",
     "names_of",
+    "purge_notices",
     "purge_sign_ins",
     "remove_member",
     "resume_tenant",

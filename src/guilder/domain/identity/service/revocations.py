@@ -18,6 +18,8 @@ from guilder.platform.auth.proving import issued_at
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
+PURGE_MAX = 5_000
+
 
 async def fate_of(tx: Tx, token: VerifiedToken) -> Fate:
     """Say what is left of a token, by what was heard of its user, organization and session since it was made."""
@@ -45,6 +47,11 @@ async def revoke(tx: Tx, *, revocation: Revocation, told_by: str, wall: datetime
         if member is not None:
             await end_sessions_of(tx, member_id=member.id, reason="revoked", now=wall)
     return True
+
+
+async def purge_notices(tx: Tx, *, before: datetime) -> int:
+    """Forget what issuers told before then, up to a limit; what followed from it stays."""
+    return await rows.purge_notices(tx, before=before, limit=PURGE_MAX)
 
 
 def capped(role: Role, most: ModelRole | None) -> Role:

@@ -84,6 +84,11 @@ async def insert_notice(
     )
 
 
+async def purge_notices(tx: Tx, *, before: datetime, limit: int) -> int:
+    """Forget what issuers told before then, of every tenant; up to a limit."""
+    return int(await tx.fetchval("select identity.purge_notices($1, $2)", before, limit))
+
+
 @dataclass(frozen=True, slots=True)
 class ClerkKeys:
     """What Clerk is asked with, and what its webhooks are verified by; empty where there is none."""
