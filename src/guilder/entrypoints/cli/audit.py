@@ -10,6 +10,7 @@ from guilder.domain.audit import service as audit
 from guilder.domain.identity.model import Tenant
 from guilder.entrypoints.cli.access import Office, at_work
 from guilder.entrypoints.cli.speaking import Polite, Trouble, out, progress
+from guilder.entrypoints.rewrapping import database_ring
 from guilder.kernel.ids import TenantId
 from guilder.wiring.ports import open_ports
 
@@ -82,7 +83,7 @@ async def _verify(office: Office, name: str | None, given: list[Path]) -> Findin
 
 async def _anchors(office: Office, given: list[Path]) -> audit.Anchors:
     try:
-        anchors = await jobs.anchors(open_ports(office.settings).files)
+        anchors = await jobs.anchors(open_ports(office.settings, database_ring(office.database)).files)
         for path in given:
             audit.read_anchor(path.read_bytes(), anchors)
     except (ValueError, OSError) as error:
