@@ -178,22 +178,20 @@ async def test_whoever_takes_longer_than_ten_minutes_begins_again(house, idp, do
     assert (await browser.get(back, headers=ARRIVING)).status_code == 401
 
 
-@pytest.mark.parametrize("spoilt", ["state=x", "code=x", "iss=https://evil.example"])
-async def test_an_answer_that_was_tampered_with_lets_nobody_in(house, idp, door, spoilt):
-    browser = house.browser()
-    back = idp.authorize(await sent(browser, door))
-    name = spoilt.split("=")[0]
-    parts = [spoilt if each.startswith(f"{name}=") else each for each in back.split("?")[1].split("&")]
-    answer = await browser.get(f"/sign-in/callback?{'&'.join(parts)}", headers=ARRIVING)
-    assert (answer.status_code, COOKIE in browser.cookies) == (401, False)
+async def test_an_answer_that_was_tampered_with_lets_nobody_in(house, idp, door):
+    for spoilt in ("state=x", "code=x", "iss=https://evil.example"):
+        browser = house.browser()
+        back = idp.authorize(await sent(browser, door))
+        name = spoilt.split("=")[0]
+        parts = [spoilt if each.startswith(f"{name}=") else each for each in back.split("?")[1].split("&")]
+        answer = await browser.get(f"/sign-in/callback?{'&'.join(parts)}", headers=ARRIVING)
+        assert (answer.status_code, COOKIE in browser.cookies) == (401, False), spoilt
 
 
-@pytest.mark.parametrize(
-    "query", ["", "?error=access_denied&state=x", "?state=&code=", "?state=%00", "?" + "a=b&" * 50]
-)
-async def test_nonsense_at_the_callback_is_answered_by_the_page(house, acme, query):
-    answer = await house.browser().get(f"/sign-in/callback{query}")
-    assert answer.status_code in {401, 422}
+async def test_nonsense_at_the_callback_is_answered_in_peace(house, acme):
+    for query in ("", "?error=access_denied&state=x", "?state=&code=", "?state=%00", "?" + "a=b&" * 50):
+        answer = await house.browser().get(f"/sign-in/callback{query}")
+        assert answer.status_code in {401, 422}, query
 
 
 @pytest.mark.shows("fault G7", "ASVS 3.7.2")

@@ -4,7 +4,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
-HEADERS = "Authorization, Content-Type, Guilder-Version, Idempotency-Key, Prefer, Traceparent, X-Request-Id"
+HEADERS = (
+    "Authorization, Content-Type, Guilder-Reason, Guilder-Tenant, Guilder-Version, Idempotency-Key, Prefer, Traceparent, "
+    "X-Request-Id"
+)
 EXPOSED = (
     "Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
 )
