@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from uuid import UUID
 
+from guilder.domain.payments.store.refunds import REASONS
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.platform.db.portable import Portable, portable
 from guilder.platform.db.tx import Tx
+from guilder.platform.db.words import opened
 
 _FORGET = (
     """update payments.methods
@@ -68,14 +70,15 @@ def payments(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
 
 
 def refunds(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
-    return portable(
+    records = portable(
         tx,
         "refunds",
-        """select id, payment_id, invoice_id, amount_minor, currency, status, reason_code, asked_at, settled_at
+        """select id, payment_id, invoice_id, amount_minor, currency, status, reason_code, reason, asked_at, settled_at
              from payments.refunds where tenant_id = $1 and customer_id = $2 order by id""",
         tx.tenant_id,
         customer_id,
     )
+    return opened(tx, records, subject_id=customer_id, column=REASONS)
 
 
 def disputes(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
