@@ -78,20 +78,21 @@ def _ids(node: ast.expr) -> Iterator[str]:
 def page(table: Mapping[str, Any], found: Shown) -> str:
     """Write the page."""
     files, not_yet = table.get("files", {}), table.get("not_yet", {})
-    total = len(list(items(table)))
+    total, less = len(list(items(table))), len(not_yet)
     lines = [
         "# What is asked of Guilder's security, and where it is shown",
         "",
         "Made by `python scripts/write_checklist.py` from the marks of the tests and `checklist.toml`; a test says when it is",
         "stale. Shown is what a test or a file demonstrates from outside; nobody else has certified any of it.",
         "",
-        f"{total} items: {total - len(not_yet)} shown, {len(not_yet)} not yet.",
+        f"{total} items: {total - less} shown ({len(table.get('but', {}))} of them not whole, with what is left), {less} not yet.",
     ]
     for section in table["section"]:
         lines += ["", f"## {section['title']}", "", "| id | what is asked | shown by |", "|---|---|---|"]
         for name, said in section["items"].items():
             of_it = section["prefix"] + name
             by = [*_tests_of(found.get(of_it, {})), *(f"[{each}](../../{each})" for each in files.get(of_it, ()))]
+            by += [f"*but*: {table['but'][of_it]}"] if of_it in table.get("but", {}) else []
             if of_it in not_yet:
                 by = [*by, f"**not yet**: {not_yet[of_it]}"]
             lines.append(f"| {name} | {said} | {'<br>'.join(by)} |")
@@ -118,7 +119,10 @@ def wrong(table: Mapping[str, Any], found: Shown, root: Path = ROOT) -> list[str
         for each in sorted(set(found) - set(known))
         if not _BEYOND.fullmatch(each)
     ]
-    said += [f"a file or a reason for what nobody asks: {each}" for each in sorted({*files, *not_yet} - set(known))]
+    said += [
+        f"a file or a reason for what nobody asks: {each}"
+        for each in sorted({*files, *not_yet, *table.get("but", {})} - set(known))
+    ]
     said += [f"there is no {path}" for paths in files.values() for path in paths if not (root / path).exists()]
     said += [f"neither shown nor said why not: {each}" for each in known if not {each} & {*found, *files, *not_yet}]
     return said

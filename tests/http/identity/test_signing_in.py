@@ -258,7 +258,7 @@ async def test_at_a_trust_without_a_client_of_ours_nobody_signs_in(house, acme, 
     assert (await house.browser().get(theirs, params={"tenant": other.slug})).status_code == 303
 
 
-@pytest.mark.shows("ASVS 6.8.4", "ASVS 10.3.4")
+@pytest.mark.shows("ASVS 6.8.4", "ASVS 10.3.4", "ASVS 6.3.3")
 async def test_how_well_somebody_is_proven_may_be_asked_for(house, acme, idp):
     await a_member(house.database, acme, email=EVE["email"], password=None)
     door = await trusting(house, acme, idp, acr_values=["urn:mfa"])

@@ -52,6 +52,7 @@ async def test_a_free_plan_is_active_and_complete_at_once(shop):
     assert shop.names().count(OrderCompleted.name) == 1
 
 
+@pytest.mark.shows("API6")
 async def test_a_trial_owes_nothing_and_is_had_once_for_each_plan(shop):
     customer, plan = await shop.customer(), await shop.plan(trial_days=14)
     answer = await shop.subscribe(customer, plan)

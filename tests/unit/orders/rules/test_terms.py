@@ -81,6 +81,7 @@ def had(plan_id, *, trial, status="canceled"):
     return SimpleNamespace(terms=SimpleNamespace(plan_id=plan_id), trial_ends_at=trial, status=status)
 
 
+@pytest.mark.shows("API6", "ASVS 2.3.2")
 @pytest.mark.parametrize(
     ("asked", "before", "days"),
     [
