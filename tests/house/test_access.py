@@ -1,11 +1,13 @@
 """The table of who may do what: it fits the house, each row holds for everybody, and no customer reaches what is the seller's."""
 
+import base64
 import csv
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from itertools import product
+from types import SimpleNamespace
 from typing import Any, get_args, get_origin
 from uuid import uuid4
 
@@ -15,10 +17,14 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
 from guilder.entrypoints import mailbox
+from guilder.entrypoints.house import House
 from guilder.kernel.errors import Forbidden
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.platform.auth.permission import StepUpRequired, allow
 from guilder.platform.auth.principal import Kind, Principal, Role
+from guilder.platform.clock import HandClock
+from guilder.platform.config import Settings
+from guilder.platform.crypto import KeyRing, new_key
 from guilder.platform.http.access import Viewer
 from guilder.platform.http.guarding import Guards, guards_of
 from guilder.platform.http.withheld import Tree, models_in, names_of
@@ -63,6 +69,16 @@ def routes_of(app: FastAPI) -> Iterator[tuple[tuple[str, str], APIRoute]]:
         route = context.original_route
         assert isinstance(route, APIRoute)
         yield from (((method, route.path_format), route) for method in context.methods or ())
+
+
+@pytest.mark.parametrize("app_env", ["development", "production"])
+def test_the_whole_application_starts_with_the_table_wherever_it_runs(app_env):
+    said = {"app_env": app_env, "guilder_master_key": base64.b64encode(bytes(32)).decode(), "step_up_s": 90}
+    ports = SimpleNamespace(keys=KeyRing([new_key("test")]), files=None, gateways={})
+    app = House(Settings(_env_file=None, **said), None, ports, HandClock(NOW), None).app()
+    left_out = set(access.table().endpoints) - set(app.state.edge.guards.by_endpoint)
+    assert {path.split("/")[1] for _, path in left_out} == ({"mailbox"} if app_env == "production" else set())
+    assert app.state.edge.settings.step_up_s == 90
 
 
 @pytest.mark.shows("ASVS 8.1.1", "ASVS 8.2.1", "API5", "API9")

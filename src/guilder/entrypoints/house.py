@@ -201,6 +201,7 @@ def http_settings(settings: Settings) -> HttpSettings:
         per_principal=Allowance(settings.rate_limit_per_minute),
         per_address=Allowance(settings.rate_limit_anonymous_per_minute),
         per_failed_login=Allowance(settings.rate_limit_failed_logins_per_minute),
+        step_up_s=settings.step_up_s,
     )
 
 

@@ -189,6 +189,12 @@ class GatewaySettings(BaseModel):
 class IdentitySettings(BaseModel):
     """Who signs users in, for the default tenant"""
 
+    step_up_s: int = Field(
+        600,
+        ge=60,
+        le=86_400,
+        description="How lately a person must have proven who they are for what moves money, gives a right or shows a secret.",
+    )
     clerk_secret_key: SecretStr | None = Field(None, description="Re-checks a member's role before sensitive actions.")
     clerk_jwt_key: SecretStr | None = Field(
         None, description="Clerk's public key in PEM: tokens are verified without any network call."
