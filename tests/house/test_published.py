@@ -35,7 +35,9 @@ def test_who_listens_stands_above_who_announces():
         "orders dunning",
     ]
     floor_of = {
-        room: n for n, rooms in enumerate([*floors, "entitlements", "notifications webhooks"]) for room in rooms.split()
+        room: n
+        for n, rooms in enumerate([*floors, "entitlements", "notifications webhooks audit", "privacy"])
+        for room in rooms.split()
     }
     down = [
         (each.event.__name__, each.group)

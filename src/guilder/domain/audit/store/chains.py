@@ -26,8 +26,8 @@ async def lock_heads(tx: Tx, chains: Sequence[Chain]) -> dict[Chain, Head]:
 async def begin(tx: Tx, chains: Sequence[tuple[Chain, Class]], *, month: date) -> None:
     """Begin chains; whoever else begins them meanwhile is waited for."""
     await tx.execute(
-        """insert into audit.heads (tenant_id, partition, class, month, seq, hash, changed_at)
-           select tenant_id, partition, class, $4, 0, $5, statement_timestamp()
+        """insert into audit.heads (tenant_id, partition, class, month, seq, hash)
+           select tenant_id, partition, class, $4, 0, $5
              from unnest($1::uuid[], $2::smallint[], $3::text[]) as fresh (tenant_id, partition, class)
             order by tenant_id, partition
            on conflict (tenant_id, partition) do nothing""",
@@ -41,7 +41,7 @@ async def begin(tx: Tx, chains: Sequence[tuple[Chain, Class]], *, month: date) -
 
 async def move_heads(tx: Tx, heads: Sequence[Head]) -> None:
     await tx.execute(
-        """update audit.heads h set month = m.month, seq = m.seq, hash = m.hash, changed_at = statement_timestamp()
+        """update audit.heads h set month = m.month, seq = m.seq, hash = m.hash, changed_at = default
              from unnest($1::uuid[], $2::smallint[], $3::date[], $4::bigint[], $5::bytea[])
                   as m (tenant_id, partition, month, seq, hash)
             where (h.tenant_id, h.partition) = (m.tenant_id, m.partition)""",
