@@ -10,6 +10,7 @@ import sys
 import tomllib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ def items(table: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield from ((section["prefix"] + name, said) for name, said in section["items"].items())
 
 
+@cache
 def shown(folder: Path = ROOT / "tests", root: Path = ROOT) -> Shown:
     """Read from the source of the tests what they say that they show."""
     found: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
