@@ -4,16 +4,17 @@ import asyncio
 import json
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import TrustKind
+from guilder.domain.identity.model import Role, TrustKind
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import new_tenant
 from tests.support.database import connected
 from tests.support.fakes.clerk import serving_clerk
 from tests.support.fakes.clerk.server import SECRET_KEY, WEBHOOK_SECRET
-from tests.support.identity_provider import NOW, PARTY
+from tests.support.identity_provider import NOW, PARTY, Seconds
 from tests.support.served import Asking
 
 LATER = NOW + timedelta(seconds=1)
@@ -45,10 +46,7 @@ async def tell(house, trust, sent, path=None):
 async def counts(database_urls):
     async with connected(database_urls.admin) as admin:
         return tuple(
-            [
-                await admin.fetchval(f"select count(*) from identity.{table}")
-                for table in ("notices", "revocations")
-            ]
+            [await admin.fetchval(f"select count(*) from identity.{table}") for table in ("notices", "revocations")]
         )
 
 
@@ -77,7 +75,7 @@ async def test_what_is_of_no_concern_is_kept_and_answered(house, trust, clerk, d
     assert await counts(database_urls) == (1, 0)
 
 
-@pytest.mark.shows("fault C4", "fault C5", "fault C7", "ASVS 16.5.3")
+@pytest.mark.shows("fault C4", "fault C5", "fault C7", "ASVS 16.5.3", "API10")
 async def test_what_is_forged_or_stale_or_unreadable_leaves_nothing(house, trust, tenant, clerk, database_urls):
     clerk.joins("user_1", "org_1")
     event = clerk.leaves("user_1", "org_1", at=LATER)
@@ -104,7 +102,7 @@ async def test_what_is_forged_or_stale_or_unreadable_leaves_nothing(house, trust
     assert await counts(database_urls) == (0, 0)
 
 
-@pytest.mark.shows("fault C4")
+@pytest.mark.shows("fault C4", "ASVS 16.5.3")
 async def test_without_a_secret_nothing_is_believed(house, trust, tenant, clerk, database_urls):
     async with house.database.transaction([tenant.tenant_id], actor="test") as tx:
         await identity.set_clerk_keys(tx, trust_id=trust.id, secret_key=None, webhook_secret="", now=NOW)
@@ -140,3 +138,29 @@ async def test_keys_are_set_and_never_shown(house, tenant, trust):
         assert WEBHOOK_SECRET not in each.text
     refused = await admin("PUT", f"/api/token-trusts/{trust.id}/clerk", {"secret_key": "pk_live_1"})
     assert (refused.status_code, refused.json()["code"]) == (422, "bad_clerk_key")
+
+
+@pytest.mark.shows("ASVS 7.5.3", "ASVS 16.5.3")
+async def test_what_is_sensitive_waits_for_clerk_and_nothing_else_does(house, tenant, trust, clerk):
+    async with house.database.transaction([tenant.tenant_id], actor="test") as tx:
+        await identity.invite(tx, email="ana@acme.test", role=Role.ADMIN, now=NOW)
+    session = clerk.signs_in("user_1")
+    staff = Asking(house.client, clerk.token(session, None, at=NOW, email="ana@acme.test", email_verified=True))
+    async with httpx.AsyncClient() as client:
+        look = identity.SecondLook(house.database, client=client, monotonic=Seconds(), api_url=clerk.url)
+        house.app.state.edge.authenticate._second_look = look
+        clerk.mode = "down"
+        path = f"/api/token-trusts/{trust.id}/clerk"
+        refused = await staff("PUT", path, {})
+        assert (refused.status_code, refused.json()["code"]) == (503, "clerk_unavailable")
+        assert refused.headers["retry-after"] == "7"
+        assert (await staff("GET", "/api/tenant")).status_code == 200
+        clerk.mode = "ok"
+        assert (await staff("PUT", path, {})).status_code == 200
+        clerk.users["user_1"]["banned"] = True
+        other = Asking(
+            house.client,
+            clerk.token(clerk.signs_in("user_1"), None, at=NOW, email="ana@acme.test", email_verified=True),
+        )
+        assert (await other("PUT", path, {})).status_code == 401
+        assert (await other("GET", "/api/tenant")).status_code == 200, "no webhook said so"

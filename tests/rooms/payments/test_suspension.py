@@ -122,6 +122,7 @@ async def test_a_webhook_that_comes_in_is_stored_and_recorded(till):
     assert till.merchant.charged() == [4900]
 
 
+@pytest.mark.slow
 async def test_a_refund_waits_too(till):
     await till.a_card()
     payment = await till.collect()

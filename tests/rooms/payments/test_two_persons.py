@@ -55,6 +55,7 @@ async def refunded(till):
     return [each["amount"] for each in till.merchant.journal()["refunds"]]
 
 
+@pytest.mark.slow
 async def test_without_a_limit_one_person_gives_back(till, paid):
     async with till.tx() as tx:
         await payments.set_two_person_limits(tx, limits=Limits(), now=till.now)
@@ -99,6 +100,7 @@ async def test_slices_are_counted_together_for_a_day(till, paid):
     assert (await give_back(till, paid, 1000)).status is RefundStatus.PENDING
 
 
+@pytest.mark.slow
 async def test_what_two_gave_takes_nothing_from_what_one_may_give(till, paid):
     await grant(till, await give_back(till, paid, 2000), BEN)
     assert (await give_back(till, paid, 1000)).status is RefundStatus.PENDING
@@ -142,6 +144,7 @@ async def test_whoever_made_a_key_is_not_a_second_person_beside_it(till, paid):
     assert (await grant(till, asked, BEN)).status is RefundStatus.PENDING
 
 
+@pytest.mark.slow
 async def test_the_policy_grants_no_more_than_one_person_may(till, paid):
     async with till.tx() as tx:
         await payments.set_refund_policy(tx, policy=RefundPolicy(auto_grant_days=14), now=till.now)
@@ -151,6 +154,15 @@ async def test_the_policy_grants_no_more_than_one_person_may(till, paid):
         )
     assert asked.status is RefundStatus.ASKED
     assert await refunded(till) == []
+
+
+async def test_what_the_policy_granted_is_counted_with_what_one_person_gives(till, paid):
+    async with till.tx() as tx:
+        await payments.set_refund_policy(tx, policy=RefundPolicy(auto_grant_days=14), now=till.now)
+    for amount, status in ((600, RefundStatus.PENDING), (600, RefundStatus.ASKED)):
+        async with acting(till, ANA) as tx:
+            wish = NewRefund(payment_id=paid.id, reason="please", amount_minor=amount)
+            assert (await payments.ask_refund(tx, refund=wish, now=till.now)).status is status
 
 
 async def asked_ones(till):
@@ -181,6 +193,7 @@ async def test_after_14_days_the_wait_is_over(till, paid):
     assert await refunded(till) == []
 
 
+@pytest.mark.slow
 async def test_a_customers_wish_outlives_the_first_yes(till, paid):
     async with acting(till, "user:them") as tx:
         asked = await payments.ask_refund(
@@ -214,6 +227,7 @@ async def test_the_database_itself_refuses_one_person_for_two(till, paid):
             )
 
 
+@pytest.mark.slow
 async def test_looser_limits_take_two_and_tighter_ones_hold_at_once(till, paid):
     async def limits():
         async with till.tx() as tx:

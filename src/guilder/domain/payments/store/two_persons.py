@@ -49,11 +49,14 @@ async def save_limits(tx: Tx, found: TwoPersonLimits) -> None:
 
 
 async def given_alone(tx: Tx, *, invoice: Ref, since: datetime) -> int:
-    """Return what single persons gave back of an invoice since then, in minor units. Its payments are locked."""
+    """Return what went back of an invoice since then without two persons, in minor units. Its payments are locked.
+
+    What the policy granted counts, too: staff may ask for what it grants.
+    """
     total: int = await tx.fetchval(
         """select coalesce(sum(amount_minor), 0)::bigint from payments.refunds
            where tenant_id = $1 and invoice_id = $2 and decided_at > $3 and first_by = '' and not is_pay_out
-             and granted_by = 'staff' and status in ('pending', 'succeeded')""",
+             and granted_by in ('staff', 'policy') and status in ('pending', 'succeeded')""",
         *invoice,
         since,
     )

@@ -17,7 +17,8 @@ select o.tenant_id, o.kind, o.id::text as id,
                    else '' end) as says
 from tenant t
 join open o on o.tenant_id = t.tenant_id
-where o.since <= t.late_at
+-- Of a suspended tenant nothing is asked: what is under way waits for its resumption.
+where t.status = 'active' and o.since <= t.late_at
   and (o.alert <> '' or o.since <= t.now_at - interval '3 days' or (
        o.check_due_at is null
        and not exists (select from gateways.requests q
