@@ -67,6 +67,7 @@ async def test_a_refusal_names_its_field(front, over, status, field):
         {"unit_amount": 1},
         {"price_model": {"model": "flat", "unit_amount": "1"}},
         {"charges": [{"charge": "calls", "model": "per_unit", "unit_amount": "0"}]},
+        {"metadata": {"tier": "vip"}},
     ],
     ids=lambda said: next(iter(said)),
 )
@@ -83,6 +84,24 @@ async def test_what_is_the_sellers_to_say_no_customer_says(front, said, path):
 
 
 @pytest.mark.shows("API3", "API6")
+@pytest.mark.shows("API3", "ASVS 8.2.3")
+@pytest.mark.parametrize(
+    "said", [{"when": "now"}, {"anchor": "keep"}, {"plan_version": "latest"}, {"metadata": {}}], ids=lambda said: next(iter(said))
+)  # fmt: skip
+async def test_a_customer_changes_its_plan_but_not_on_terms_of_its_own(front, said):
+    mine, plan = await front.shop.customer(), await front.shop.plan()
+    user = front.served.user_of(mine.organization_id, role="admin")
+    body = {"organization_id": mine.organization_id, "plan_id": plan.code, "quantity": 2}
+    made = (await user("POST", "/api/subscriptions", body)).json()["data"]
+    for method, path in (("PUT", ""), ("POST", "/preview")):
+        answer = await user(method, f"/api/subscriptions/{made['id']}{path}", {"quantity": 1, **said})
+        refused = answer.json()
+        assert (answer.status_code, refused["code"], refused["field"]) == (403, "field_not_yours", next(iter(said)))
+    assert "metadata" not in made
+    kept = (await front.ask("PUT", f"/api/subscriptions/{made['id']}", {"auto_renew": True})).json()["data"]
+    assert (kept["quantity"], kept["metadata"]) == (2, {})
+
+
 async def test_a_customers_user_uses_a_code_it_was_given_but_gives_itself_nothing(front):
     mine, theirs = await front.shop.customer(), await front.shop.customer()
     await a_code(front)
