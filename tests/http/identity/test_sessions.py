@@ -1,6 +1,7 @@
 """Staff who sign in with a password: what they get, what it lets them do, and when it ends."""
 
 import asyncio
+import sys
 from datetime import timedelta
 
 import pytest
@@ -275,6 +276,57 @@ async def test_a_new_password_ends_every_session(house, acme, ana, signed_in):
     await within(house, acme, identity.set_password, **said)
     assert (await signed_in.get("/api/session")).status_code == 401
     assert (await house.browser().post("/api/session", json=RIGHT)).status_code == 401
+
+
+@pytest.mark.shows("PCI 8.3.5")
+async def test_one_changes_ones_own_password_by_the_one_until_now(house, signed_in):
+    other = house.browser()
+    assert (await other.post("/api/session", json=RIGHT)).status_code == 201
+    new = "an entirely different staple"
+    wrong = await signed_in.put("/api/session/password", json={"password": "wrong wrong", "new_password": new})
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "sign_in_refused")
+    weak = await signed_in.put("/api/session/password", json={"password": PASSWORD, "new_password": "password1234"})
+    assert (weak.status_code, weak.json()["code"]) == (422, "bad_password")
+    assert (await signed_in.get("/api/session")).status_code == 200
+    done = await signed_in.put("/api/session/password", json={"password": PASSWORD, "new_password": new})
+    assert done.status_code == 200, done.text
+    assert (await signed_in.get("/api/session")).status_code == 200
+    assert (await other.get("/api/session")).status_code == 401
+    assert (await house.browser().post("/api/session", json=RIGHT)).status_code == 401
+    assert (await house.browser().post("/api/session", json=RIGHT | {"password": new})).status_code == 201
+
+
+async def test_of_too_many_sessions_the_oldest_ends(house, signed_in, monkeypatch):
+    # The room's face has a verb of the same name, so the module is taken by its own.
+    monkeypatch.setattr(sys.modules["guilder.domain.identity.service.sessions"], "SESSIONS_MAX", 2)
+    second, third = house.browser(), house.browser()
+    for browser in (second, third):
+        assert (await browser.post("/api/session", json=RIGHT)).status_code == 201
+    assert [(await each.get("/api/session")).status_code for each in (signed_in, second, third)] == [401, 200, 200]
+
+
+async def test_in_one_browser_there_is_one_session_whatever_tenant_it_is_of(house, signed_in):
+    other = await new_tenant(house.database)
+    await a_member(house.database, other, email="ana@other.example")
+    before = signed_in.cookies[COOKIE]
+    said = {"email": "ana@other.example", "password": PASSWORD, "tenant": other.slug}
+    assert (await signed_in.post("/api/session", json=said)).status_code == 201
+    assert (await signed_in.get("/api/session")).json()["data"]["tenant"]["slug"] == other.slug
+    old = await house.browser().get("/api/session", headers={"Cookie": f"{COOKIE}={before}"})
+    assert old.status_code == 401
+
+
+@pytest.mark.shows("fault F9")
+async def test_a_session_does_not_outlive_a_password_that_was_changed_meanwhile(house, acme, ana):
+    """Four sign-ins and a change of the password at one instant: whoever came in by the old one is out again."""
+    said = {"member_id": ana.id, "password_hash": CHEAP.hash("an entirely different staple"), "email": EMAIL}
+    browsers = [house.browser() for _ in range(4)]
+    answers = await asyncio.gather(
+        *(each.post("/api/session", json=RIGHT) for each in browsers),
+        within(house, acme, identity.set_password, **said),
+    )
+    assert {each.status_code for each in answers[:-1]} <= {201, 401}
+    assert [(await each.get("/api/session")).status_code for each in browsers] == [401] * 4
 
 
 @pytest.mark.shows("ASVS 6.3.3", "ASVS 7.5.3", "ASVS 7.2.2")

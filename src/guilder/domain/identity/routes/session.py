@@ -1,5 +1,7 @@
 """The session of whoever asks, over HTTP: begun by a password, read, proven anew, ended."""
 
+from collections.abc import Coroutine
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Response
@@ -8,6 +10,7 @@ from guilder.domain.identity import service as identity
 from guilder.domain.identity.routes.door import AtTheDoor, Threshold
 from guilder.domain.identity.rules.signing_in import own_path
 from guilder.domain.identity.schemas.staff import (
+    PasswordIn,
     SignedOutOut,
     SignInIn,
     StaffSessionOut,
@@ -16,7 +19,7 @@ from guilder.domain.identity.schemas.staff import (
     WhoOut,
 )
 from guilder.kernel import ids
-from guilder.kernel.errors import Conflict, Invalid, Unauthenticated
+from guilder.kernel.errors import Conflict, Invalid, TooMany, Unauthenticated
 from guilder.platform.auth.principal import Kind
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
@@ -72,14 +75,9 @@ async def step_up(visit: Visiting, door: AtTheDoor, response: Response, body: St
     """
     token = _own_token(visit, door)
     if body.password is not None:
-        await door.slow_down(cost=0)
-        try:
-            signed_in = await door.sign_ins.step_up_by_password(
-                token=token, password=body.password, browser=door.browser
-            )
-        except Unauthenticated:
-            await door.slow_down(cost=1)
-            raise
+        signed_in = await slowly(
+            door, door.sign_ins.step_up_by_password(token=token, password=body.password, browser=door.browser)
+        )
         door.keep(response, signed_in.token)
         return ok(StepUpOut(session=StaffSessionOut.to_wire(signed_in.session)))
     session = await door.sign_ins.session_of(token)
@@ -89,13 +87,36 @@ async def step_up(visit: Visiting, door: AtTheDoor, response: Response, body: St
     return ok(StepUpOut(redirect_to=f"/sign-in/{ids.to_text('trust', session.trust_id)}?{query}"))
 
 
+@router.put("/api/session/password", transaction=False)
+async def change_password(
+    visit: Visiting, door: AtTheDoor, response: Response, body: PasswordIn
+) -> Envelope[StaffSessionOut]:
+    """Take another password. Every session of yours ends, and this one goes on as a new one."""
+    change = door.sign_ins.change_password(
+        token=_own_token(visit, door), password=body.password, new=body.new_password, browser=door.browser
+    )
+    signed_in = await slowly(door, change)
+    door.keep(response, signed_in.token)
+    return ok(StaffSessionOut.to_wire(signed_in.session))
+
+
 async def by_password(door: Threshold, slug: str, email: str, password: str) -> identity.SignedIn:
     """Let somebody in by a password, slowly where that was wrong before."""
-    await door.slow_down(cost=0)
+    return await slowly(
+        door,
+        door.sign_ins.by_password(slug=slug, email=email, password=password, browser=door.browser, replaced=door.token),
+    )
+
+
+async def slowly(door: Threshold, proving: Coroutine[Any, Any, identity.SignedIn]) -> identity.SignedIn:
+    """Have somebody prove who they are, unless their address did too much wrong lately; a wrong proof is counted."""
     try:
-        return await door.sign_ins.by_password(
-            slug=slug, email=email, password=password, browser=door.browser, replaced=door.token
-        )
+        await door.slow_down(cost=0)
+    except TooMany:
+        proving.close()
+        raise
+    try:
+        return await proving
     except Unauthenticated:
         await door.slow_down(cost=1)
         raise

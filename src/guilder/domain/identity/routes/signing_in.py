@@ -122,7 +122,9 @@ async def _page(
     view: dict[str, Any] = {
         "nonce": nonce,
         "home": HOME,
-        "is_signed_in": refusal is None and await _is_signed_in(door),
+        "is_signed_in": refusal is None
+        and door.token is not None
+        and await door.sign_ins.find_session(door.token) is not None,
         "said": (said or refusal.detail) if refusal else "",
         "tenant": tenant,
         "return_to": own_path(return_to or None),
@@ -136,13 +138,6 @@ async def _page(
         status_code=status_of(refusal) if refusal else 200,
         headers=headers,
     )
-
-
-async def _is_signed_in(door: Threshold) -> bool:
-    try:
-        return door.token is not None and await door.sign_ins.session_of(door.token) is not None
-    except Unauthenticated:
-        return False
 
 
 def _button(trust: TokenTrust, tenant: str, return_to: str) -> dict[str, str]:

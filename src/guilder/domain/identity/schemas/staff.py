@@ -76,6 +76,11 @@ class StepUpIn(In):
     return_to: Annotated[str, Text(500, min=0)] = ""
 
 
+class PasswordIn(In):
+    password: Annotated[Password, Field(description="The one until now.")]
+    new_password: Annotated[Password, Field(description="12 to 128 characters, and none that everybody tries.")]
+
+
 class StaffSessionOut(Out):
     """A member signed in. `verified_at` is when they last proved who they are; null where their issuer does not say."""
 

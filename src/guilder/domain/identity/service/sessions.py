@@ -16,6 +16,7 @@ from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
 PURGE_MAX = 5_000
+SESSIONS_MAX = 50
 
 
 class Browser(NamedTuple):
@@ -43,10 +44,13 @@ class SignedIn(NamedTuple):
 async def begin_session(
     tx: Tx, *, member: Member, proof: Proof, browser: Browser, wall: datetime, now: datetime
 ) -> SignedIn:
-    """Let a member in. Each proof begins a session of its own, so that an id known before is worth nothing after.
+    """Let a member in. Each proof begins a session of its own, so that an id known before is worth nothing after; of too
+    many of one member the oldest end.
 
     `wall` is the present by which sessions count; `now` is the tenant's, by which things happen.
     """
+    before = await store.live_sessions(tx, member_id=member.id)
+    await _end(tx, before[SESSIONS_MAX - 1 :], "replaced", now)
     token = crypto.new_secret()
     session = StaffSession(
         tenant_id=tx.tenant_id,
@@ -91,7 +95,8 @@ async def end_sessions_of(tx: Tx, *, member_id: UUID, reason: str, now: datetime
 
 async def end_sessions_by(tx: Tx, *, trust_id: UUID, now: datetime) -> None:
     """End every session that began at the issuer of a trust."""
-    await _end(tx, await store.live_sessions(tx, trust_id=trust_id), "trust_removed", now)
+    while found := await store.live_sessions(tx, trust_id=trust_id):
+        await _end(tx, found, "trust_removed", now)
 
 
 async def purge_sign_ins(tx: Tx, *, sessions_before: datetime, tries_before: datetime) -> int:

@@ -8,8 +8,6 @@
 Nothing is asked of anybody within a transaction.
 """
 
-import base64
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,10 +17,13 @@ from uuid import UUID
 from guilder.domain.identity import store
 from guilder.domain.identity.model import Member, StaffSession, Tenant, TenantStatus, TokenTrust
 from guilder.domain.identity.rules import signing_in as rules
-from guilder.domain.identity.rules.passwords import LENGTH_MAX, normal
+from guilder.domain.identity.rules.passwords import LENGTH_MAX, checked_password, normal
 from guilder.domain.identity.service.clocks import Clocks
-from guilder.domain.identity.service.providers import Asked, Providers
+from guilder.domain.identity.service.pending import Pending, opened
+from guilder.domain.identity.service.providers import Providers
+from guilder.domain.identity.service.revocations import fate_of
 from guilder.domain.identity.service.sessions import Browser, Proof, SignedIn, begin_session, end_session
+from guilder.domain.identity.service.staff import set_password
 from guilder.domain.identity.service.token_trusts import Verifiers
 from guilder.kernel import ids
 from guilder.kernel.errors import Forbidden, NotFound, TooMany, Unauthenticated
@@ -38,7 +39,6 @@ T = TypeVar("T")
 
 ACTOR = "sign-in"
 CALLBACK = "/sign-in/callback"
-_ABOUT = crypto.about("identity.signing_in", "pending")
 
 log = logging.get(__name__)
 
@@ -73,23 +73,6 @@ class Arrived(NamedTuple):
     return_to: str
 
 
-class _Pending(NamedTuple):
-    """A sign-in under way at an issuer, as the browser's cookie carries it, sealed."""
-
-    tenant_id: str
-    trust_id: str
-    state: str
-    nonce: str
-    verifier: str
-    return_to: str
-    begun_s: int
-    member_id: str
-
-    @property
-    def asked(self) -> Asked:
-        return Asked(self.state, self.nonce, self.verifier, bool(self.member_id))
-
-
 class SignIns:
     """The door that staff come in by. Instants are the wall clock's."""
 
@@ -113,6 +96,12 @@ class SignIns:
         self._redirect_uri = public_url + CALLBACK
         self._default_slug = default_slug
         self._refuses_demo = refuses_demo
+
+    @property
+    def _ring(self) -> crypto.KeyRing:
+        vault = self._database.vault
+        assert vault is not None, "this database was connected without a vault"
+        return vault.ring
 
     # Passwords
 
@@ -177,8 +166,9 @@ class SignIns:
         renewed = await self._passwords.hash(said) if verdict.is_outdated else None
 
         async def begin(tx: Tx) -> SignedIn:
-            # Between the look and now the password may have been changed, or the member removed.
-            if await store.password_hash(tx, member.id) != kept:
+            # Between the look and now the password may have been changed, or the member removed: who does that locks the
+            # member as well, and ends the sessions that it finds.
+            if not await store.member(tx, member.id, lock=True) or await store.password_hash(tx, member.id) != kept:
                 raise SignInRefused
             wall = self._clock.now()
             if renewed:
@@ -186,7 +176,28 @@ class SignIns:
             await store.forget_tries(tx, store.email_blind(tx, member.email))
             return await self._begin(tx, member, Proof(None, wall), browser, replaced)
 
-        return await self._within(tenant, begin)
+        return await self._beginning(tenant, begin, replaced)
+
+    async def change_password(self, *, token: str, password: str, new: str, browser: Browser) -> SignedIn:
+        """Give whoever has this session another password; every session of theirs ends, and one begins.
+
+        :raises SignInRefused: the password is not the one that they have
+        :raises BadPassword: the new one is not taken
+        :raises TooManyTries: the address was tried too often
+        """
+        session = await self.session_of(token)
+        async with self._database.transaction([session.tenant_id], actor=ACTOR) as tx:
+            found = await store.member(tx, session.member_id)
+        said = checked_password(new, email=found.email if found else "")
+        proven = await self.step_up_by_password(token=token, password=password, browser=browser)
+        hash_ = await self._passwords.hash(said)
+
+        async def change(tx: Tx) -> SignedIn:
+            member, now, wall = proven.member, await self._now(tx), self._clock.now()
+            await set_password(tx, member_id=member.id, password_hash=hash_, email=member.email, now=now)
+            return await begin_session(tx, member=member, proof=Proof(None, wall), browser=browser, wall=wall, now=now)
+
+        return await self._database.run(change, [session.tenant_id], actor=_actor(session))
 
     # Issuers
 
@@ -208,7 +219,7 @@ class SignIns:
         trust = await self._trust(tenant, trust_id) if tenant else None
         if tenant is None or trust is None:
             raise NotFound
-        pending = _Pending(
+        pending = Pending(
             tenant_id=str(tenant.tenant_id),
             trust_id=str(trust.id),
             state=crypto.new_secret(),
@@ -219,7 +230,7 @@ class SignIns:
             member_id=str(session.member_id) if session else "",
         )
         url = await self._providers.address(trust, pending.asked, redirect_uri=self._redirect_uri)
-        return Leaving(url, self._seal(pending))
+        return Leaving(url, pending.sealed(self._ring))
 
     async def arrive(
         self, *, cookie: str | None, state: str, code: str, issuer: str, browser: Browser, replaced: str | None
@@ -229,7 +240,7 @@ class SignIns:
         :raises Unauthenticated: it proves nothing; the same refusal for whatever reason
         :raises StepUpUnproven: it proves who somebody else is, or who this was before
         """
-        pending = self._open(cookie)
+        pending = opened(cookie, self._ring, now=self._clock.now())
         if not crypto.same(pending.state.encode(), state.encode()):
             refuse("state of another browser")
         tenant = await self._open_tenant(TenantId(UUID(pending.tenant_id)))
@@ -252,18 +263,25 @@ class SignIns:
         if "email" not in proven.claims:
             told = await self._providers.email_of(trust, tokens=tokens, subject=proven.subject)
             proven = replace(proven, claims={**proven.claims, **told})
-        signed_in = await self._within(tenant, lambda tx: self._come_in(tx, pending, trust, proven, browser, replaced))
+
+        async def come_in(tx: Tx) -> SignedIn:
+            return await self._come_in(tx, pending, trust, proven, browser, replaced)
+
+        signed_in = await self._beginning(tenant, come_in, replaced)
         return Arrived(signed_in, pending.return_to)
 
     async def _come_in(
         self,
         tx: Tx,
-        pending: _Pending,
+        pending: Pending,
         trust: TokenTrust,
         proven: VerifiedToken,
         browser: Browser,
         replaced: str | None,
     ) -> SignedIn:
+        # Whoever removes the trust waits for us, and ends this session too; what was heard of the issuer counts first.
+        if not await store.hold_trust(tx, trust.id) or (await fate_of(tx, proven)).is_over:
+            refuse("trust is gone, or the person at its issuer")
         member = await member_of(tx, proven)
         if member is None:
             refuse("not of the staff")
@@ -282,26 +300,39 @@ class SignIns:
 
         :raises Unauthenticated: nobody's, or over
         """
+        found = await self.find_session(token)
+        if found is None:
+            refuse("session over")
+        return found
+
+    async def find_session(self, token: str) -> StaffSession | None:
+        """Return the session that a browser's token is of; None if it does not count."""
         async with self._database.transaction(actor=ACTOR) as tx:
             ref = await store.find_session(tx, crypto.digest(token))
             if ref is not None:
                 await tx.narrow({ref.tenant_id})
             found = await store.session(tx, ref.id) if ref else None
-        if found is None or not rules.is_alive(found, now=self._clock.now()):
-            refuse("session over")
-        return found
+        return found if found and rules.is_alive(found, now=self._clock.now()) else None
 
-    async def sign_out(self, token: str) -> None:
+    async def sign_out(self, token: str, *, reason: str = "signed_out") -> None:
         """End the session of a browser; one that is over already is left so."""
+        session = await self.find_session(token)
+        if session is None:
+            return
 
         async def end(tx: Tx) -> None:
-            await end_session(tx, session_id=session.id, reason="signed_out", now=await self._now(tx))
+            await end_session(tx, session_id=session.id, reason=reason, now=await self._now(tx))
 
-        try:
-            session = await self.session_of(token)
-        except Unauthenticated:
-            return
-        await self._database.run(end, [session.tenant_id], actor=f"staff:{ids.to_text('mem', session.member_id)}")
+        await self._database.run(end, [session.tenant_id], actor=_actor(session))
+
+    async def _beginning(
+        self, tenant: Tenant, begin: Callable[[Tx], Awaitable[SignedIn]], replaced: str | None
+    ) -> SignedIn:
+        signed_in = await self._within(tenant, begin)
+        if replaced:
+            # One of another tenant's, in the same browser: it has no cookie any more.
+            await self.sign_out(replaced, reason="replaced")
+        return signed_in
 
     async def _begin(self, tx: Tx, member: Member, proof: Proof, browser: Browser, replaced: str | None) -> SignedIn:
         now = await self._now(tx)
@@ -337,24 +368,9 @@ class SignIns:
         )
         return next((each for each in found if each.signs_in), None)
 
-    def _seal(self, pending: _Pending) -> str:
-        vault = self._database.vault
-        assert vault is not None, "this database was connected without a vault"
-        sealed = crypto.seal(vault.ring, json.dumps(pending).encode(), about=_ABOUT)
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
-    def _open(self, cookie: str | None) -> _Pending:
-        vault = self._database.vault
-        if cookie is None or vault is None:
-            refuse("sign-in not begun in this browser")
-        try:
-            sealed = base64.b64decode(cookie + "=" * (-len(cookie) % 4), altchars=b"-_", validate=True)
-            pending = _Pending(*json.loads(crypto.open_(vault.ring, sealed, about=_ABOUT)))
-        except (ValueError, TypeError, crypto.CannotOpen):
-            refuse("sign-in not begun in this browser")
-        if self._clock.now().timestamp() >= pending.begun_s + rules.SIGN_IN_WITHIN.total_seconds():
-            refuse("sign-in took too long")
-        return pending
+def _actor(session: StaffSession) -> str:
+    return f"staff:{ids.to_text('mem', session.member_id)}"
 
 
 async def member_of(tx: Tx, token: VerifiedToken) -> Member | None:

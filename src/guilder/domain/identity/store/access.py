@@ -121,6 +121,14 @@ async def delete_trust(tx: Tx, trust_id: UUID) -> bool:
     return bool(await tx.execute("delete from identity.token_trusts where id = $1", trust_id))
 
 
+async def hold_trust(tx: Tx, trust_id: UUID) -> bool:
+    """Tell whether a trust is there, and keep it so until the commit."""
+    found = await tx.fetchval(
+        "select true from identity.token_trusts where tenant_id = $1 and id = $2 for key share", tx.tenant_id, trust_id
+    )
+    return bool(found)
+
+
 async def find_trusts(tx: Tx, issuer: str) -> list[Ref]:
     rows = await tx.fetch("select tenant_id, id from identity.find_trust($1)", issuer)
     return [Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows]
