@@ -3,19 +3,22 @@
 Tests that ask for `siege` stand in one file: what is asked of one worker is furnished once.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from guilder.entrypoints import serving
 from tests.support.database import DatabaseUrls, new_database
 from tests.support.inside import Inside, a_house
 from tests.support.processes import Installation, installed
-from tests.support.siege import Siege, besieged
+from tests.support.siege import Siege, besieged, settings_of
 from tests.support.worst_day import rows_of
 
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+SERVED_WITHIN_S = 60
 
 
 @pytest.fixture(scope="package")
@@ -58,3 +61,22 @@ async def inside(
         a_house(Installation(urls, folder)) as inside,
     ):
         yield inside
+
+
+@pytest.fixture(scope="package")
+async def port(inside: Inside) -> AsyncIterator[int]:
+    """Where the server listens as it is run, at the house's own address."""
+    settings, stop = settings_of(inside.installation), asyncio.Event()
+    served = asyncio.create_task(serving.serve(inside.house.app(), settings, stop))
+    async with asyncio.timeout(SERVED_WITHIN_S):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", settings.port)
+            except OSError:
+                await asyncio.sleep(0.05)
+                continue
+            writer.close()
+            break
+    yield settings.port
+    stop.set()
+    await served

@@ -4,17 +4,21 @@ The full table is what `make test-full` asks; `make test` asks a part of it that
 says in its failure which. Nothing here may have an effect: the rows of both tenants are compared before and after.
 """
 
+import base64
 import itertools
 import os
 import random
 from datetime import UTC, datetime
 from uuid import uuid4
 
+import httpx
 import pytest
 
+from guilder.entrypoints.house import open_house
+from guilder.kernel import ids
 from tests.support.neighbours import NOBODYS, THEIR_CODE
 from tests.support.operations import BODIES, KINDS, OPEN, REFERENCES, REQUIRED, filled
-from tests.support.siege import told
+from tests.support.siege import settings_of, told
 
 IS_FULL = os.environ.get("GUILDER_FULL") == "1"
 SHARE = 1.0 if IS_FULL else 0.2
@@ -268,3 +272,68 @@ async def test_nothing_beside_the_credential_says_whose_one_is(untouched):
             assert refused_or_same, (who.name, name, answer.text)
             assert "umbrella" not in answer.text
     assert THEIR_CODE not in plain.text
+
+
+def bent(token):
+    """A signed text, bent: each letter of a sample changed, cut short, drawn out, its halves swapped."""
+    half = len(token) // 2
+    for at in range(0, len(token), max(1, len(token) // 24)):
+        yield token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+    yield from (token[:-1], token[:half], token[half:] + token[:half], token + "A", token.swapcase())
+
+
+def with_ids_of(token, mine, theirs):
+    """A payment link's token in which other ids stand, under the signature that it had."""
+    raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    for old, new in zip(mine, theirs, strict=True):
+        assert old in raw
+        raw = raw.replace(old, new)
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+@pytest.mark.shows("fault G3", "fault H5", "API1", "ASVS 8.4.1")
+async def test_a_signed_link_is_good_for_what_it_was_signed_for(siege):
+    key = siege.attackers["key, admin"]
+    nobody = siege.attackers["nobody"]
+    order = await siege.mine.post("/pay", {"customer": siege.own["org"], "product": siege.own["code"]})
+    token = order["payment_link"].rpartition("/")[2]
+    assert (await siege.ask(nobody, "GET", f"/checkout/{token}")).status_code == 200
+    invoice = ids.from_text("inv", order["invoice_id"]).bytes
+    mine = (siege.mine.tenant_id.bytes, invoice)
+    theirs = (siege.theirs.tenant_id.bytes, ids.from_text("inv", siege.foreign["inv"]).bytes)
+    for each in (*bent(token), with_ids_of(token, mine, theirs), with_ids_of(token, mine[:1], theirs[:1])):
+        for method, path in (("GET", f"/checkout/{each}"), ("POST", f"/checkout/{each}/pay")):
+            answer = await siege.ask(nobody, method, path)
+            assert answer.status_code == 404, (each, answer.text)
+            assert siege.foreign["inv"] not in answer.text
+
+    led = await siege.ask(key, "GET", f"/api/invoices/{siege.own['inv']}/pdf")
+    assert led.status_code == 302, led.text
+    url = httpx.URL(led.headers["location"])
+    good = await siege.ask(nobody, "GET", str(url))
+    assert good.content.startswith(b"%PDF")
+    signed = url.raw_path.decode().removeprefix("/files/")
+    for each in (*bent(signed), signed.replace(str(siege.mine.tenant_id), str(siege.theirs.tenant_id)) + "0"):
+        answer = await siege.ask(nobody, "GET", f"/files/{each}")
+        assert answer.status_code in {400, 404}, (each, answer.status_code)
+        assert b"%PDF" not in answer.content
+
+
+@pytest.mark.shows("fault G6", "API2", "ASVS 6.3.1")
+async def test_whoever_guesses_keys_is_slowed_down_by_address_and_nobody_else(siege):
+    """A house of its own that counts: the siege's own lets everybody guess."""
+    settings = settings_of(siege.installation).model_copy(update={"rate_limit_failed_logins_per_minute": 20})
+    async with open_house(settings) as house:
+        transport = httpx.ASGITransport(app=house.app(), raise_app_exceptions=False, client=("198.51.100.7", 1))
+        async with httpx.AsyncClient(transport=transport, base_url=siege.installation.base_url) as http:
+            good = siege.mine.api_key
+            guesses = [good[:-1] + letter for letter in "abcdefghij"] + [good[: len("gk_sandbox_") + 4]] * 10
+            guesses += [f"gk_sandbox_{number:049}" for number in range(40)]
+            answers = [await http.get("/api/tenant", headers={"Authorization": f"Bearer {each}"}) for each in guesses]
+            statuses = [answer.status_code for answer in answers]
+            assert statuses[:20] == [401] * 20
+            assert set(statuses[22:]) == {429}, "a guess costs what a wrong one costs, however near it was"
+            assert {str(told(answer)) for answer in answers[:20]} == {str(told(answers[0]))}
+            assert int(answers[-1].headers["retry-after"]) >= 1
+            known = await http.get("/api/tenant", headers={"Authorization": f"Bearer {good}"})
+            assert known.status_code == 200, "who is known is let in, though somebody guesses beside them"
