@@ -217,7 +217,9 @@ async def test_an_erased_customer_is_a_name_without_a_person(database, tenant):
             Address(),
             {},
         )
-        assert left.organization_id == made.organization_id
+        assert left.organization_id == f"erased_{made.id.hex}"
+        asked = made.organization_id
+        assert (await customers.by_organization(tx, organization_ids=[asked]))[asked] == left
         assert (await customers.listing(tx, query=PageQuery(), email=made.email)).items == []
         with pytest.raises((CustomerIsErased, SubjectErased)):
             await customers.update(tx, customer_id=made.id, changes=CustomerChanges(name="x"), now=NOW)

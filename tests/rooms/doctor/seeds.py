@@ -7,6 +7,8 @@ from typing import Any
 _PAID = "(select id from payments.payments where status = 'succeeded' order by id limit 1)"
 _LIVE = "(select id from invoicing.invoices where status = 'paid' order by id limit 1)"
 _SUB = "(select id from subscriptions.subscriptions where status = 'active' order by id limit 1)"
+_ACME = "(select customer_id from subscriptions.subscriptions order by id limit 1)"
+_ALIAS = "'erased_' || replace(id::text, '-', '')"
 _NOW = "(select max(now_at) from identity.sandbox_clocks)"
 
 
@@ -310,6 +312,9 @@ SEEDS: list[tuple[str, str]] = [
     ),
     ("I28", "alter table payments.payments no force row level security"),
     ("I28", "drop policy doctor on payments.payments"),
+    ("I31", f"update customers.customers set erased_at = '-infinity' where id = {_ACME}"),
+    ("I31", f"update customers.customers set erased_at = '-infinity', organization_id = {_ALIAS} where id = {_ACME}"),
+    ("I31", f"update invoicing.invoices set forgotten_at = '-infinity' where id = {_LIVE}"),
     (
         "I30",  # a head, and nothing that it is the head of
         """insert into audit.heads (tenant_id, partition, class, month, seq, hash, changed_at)

@@ -73,6 +73,7 @@ CHECKS: tuple[Check, ...] = (
     _always("I28", "the rows of tenants are held apart"),
     _always("I30", "the audit is what was written"),
     _settled("I30b", "everything that was announced is in the audit", minutes=1),
+    _settled("I31", "whoever was erased is named nowhere, and what the law wants is kept", minutes=60),
 )
 assert len({check.id for check in CHECKS}) == len(CHECKS)
 
