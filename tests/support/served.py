@@ -25,6 +25,7 @@ from tests.support.ground import RING
 from tests.support.identity_provider import ISSUER, NOW, PARTY, Seconds, SigningKey, claims
 
 KEY = SigningKey("served")
+PUBLIC_URL = "https://billing.example.com"
 
 
 @dataclass
@@ -58,7 +59,8 @@ class Served:
         """Open a browser: it keeps its own cookies, and says that it stands on a page of ours."""
         transport = httpx.ASGITransport(app=self.app, raise_app_exceptions=False)
         said = {"Sec-Fetch-Site": "same-origin", "User-Agent": "Mozilla/5.0 Firefox/140.0"} | headers
-        return httpx.AsyncClient(transport=transport, base_url="https://billing.example.com", headers=said)
+        base_url = self.app.state.edge.settings.public_url
+        return httpx.AsyncClient(transport=transport, base_url=base_url, headers=said)
 
 
 @dataclass
@@ -76,7 +78,9 @@ class Asking:
 
 
 @asynccontextmanager
-async def served(database: Database, routers: Sequence[Router], *, now: datetime = NOW) -> AsyncIterator[Served]:
+async def served(
+    database: Database, routers: Sequence[Router], *, now: datetime = NOW, public_url: str = PUBLIC_URL
+) -> AsyncIterator[Served]:
     clock = HandClock(now)
     async with httpx.AsyncClient() as outside:
         verifiers = identity.Verifiers(client=outside, monotonic=Seconds())
@@ -88,17 +92,17 @@ async def served(database: Database, routers: Sequence[Router], *, now: datetime
                 verifiers,
                 clock,
                 customer_of=customers.customer_of,
-                public_url="https://billing.example.com",
+                public_url=public_url,
                 passwords=Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)),
             ),
             clocks=identity.Clocks(clock),
             database=database,
             keys=RING,
-            settings=HttpSettings(public_url="https://billing.example.com"),
+            settings=HttpSettings(public_url=public_url),
             clock=_Ticking(clock),
         )
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="https://billing.example.com") as client:
+        async with httpx.AsyncClient(transport=transport, base_url=public_url) as client:
             yield Served(app, database, clock, client)
 
 

@@ -7,10 +7,13 @@ import pytest
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import TrustKind
+from guilder.domain.identity.routes import router as identity_router
 from guilder.kernel import ids
 from tests.support.builders.identity import NOW, new_tenant
 from tests.support.builders.staff import EMAIL, PASSWORD, a_member
+from tests.support.ground import database_with_vault
 from tests.support.identity_provider import SigningKey, signing_in
+from tests.support.served import served
 
 COOKIE, PENDING = "__Host-guilder", "__Host-guilder-pending"
 KEY, STRANGER = SigningKey("k1"), SigningKey("k1")
@@ -320,3 +323,35 @@ async def test_two_issuers_that_know_a_subject_of_one_name_are_two_people(house,
         browser = house.browser()
         assert (await arrived(browser, another, elsewhere)).status_code == 401
         assert COOKIE not in browser.cookies
+
+
+async def test_on_this_machine_people_sign_in_over_http(database_urls, clean):
+    async with (
+        database_with_vault(database_urls) as database,
+        served(database, [identity_router], public_url="http://localhost:4000") as house,
+    ):
+        await a_member(database, await new_tenant(database, slug="default"))
+        browser = house.browser()
+        answer = await browser.post("/sign-in", data={"email": EMAIL, "password": PASSWORD})
+        assert answer.status_code == 303, answer.text
+        [cookie] = answer.headers.get_list("set-cookie")
+        assert cookie.startswith("guilder=")
+        assert "secure" not in cookie.lower()
+        assert (await browser.get("/api/session")).status_code == 200
+
+
+@pytest.mark.shows("ASVS 3.3.1", "ASVS 12.2.1")
+async def test_over_a_network_nobody_signs_in_without_tls(database_urls, clean):
+    async with (
+        database_with_vault(database_urls) as database,
+        served(database, [identity_router], public_url="http://billing.example.com") as house,
+    ):
+        await a_member(database, await new_tenant(database, slug="default"))
+        said = {"email": EMAIL, "password": PASSWORD}
+        for answer in (
+            await house.browser().post("/api/session", json=said),
+            await house.browser().post("/sign-in", data=said),
+            await house.browser().get("/sign-in"),
+        ):
+            assert (answer.status_code, answer.json()["code"]) == (403, "sign_in_needs_https")
+            assert "set-cookie" not in answer.headers
