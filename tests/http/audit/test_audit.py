@@ -8,8 +8,11 @@ import json
 import pytest
 
 from guilder.domain.audit.rules.chain import FIELDS
+from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
-from tests.support.builders.identity import new_tenant
+from guilder.platform.db.database import riding
+from guilder.platform.http import calls
+from tests.support.builders.identity import NOW, new_tenant
 from tests.support.database import connected
 
 SOMEBODY = {"organization_id": "org_jane", "name": "Jane Doe", "email": "jane@example.com", "kind": "person"}
@@ -168,3 +171,30 @@ def hash_by_hand(said):
 async def test_nobody_has_verified_yet(admin):
     said = (await admin("GET", "/api/audit/verification")).json()["data"]
     assert (said["is_sound"], said["verified_at"]) == (None, None)
+
+
+@pytest.mark.shows("I30")
+async def test_a_page_that_opens_its_own_transaction_is_told_where_it_announces(house, settle, database_urls):
+    tenant = await new_tenant(house.database)
+    async with connected(database_urls.admin) as superuser:
+        since = await superuser.fetchval("select coalesce(max(id), 0) from platform.log")
+        caller = calls.Caller("POST", "/checkout/{token}/pay", (), None, "192.0.2.0/24", "Firefox")
+
+        async def now_of(_tx):
+            return NOW
+
+        token = riding.set(calls.rider(caller, now_of, reason=None))
+        try:
+            async with house.database.transaction(actor="checkout", request_id="req-of-a-page") as tx:
+                await tx.fetchval("select 1")  # looks, and announces nothing
+            async with house.database.transaction(
+                [tenant.tenant_id], actor="checkout", request_id="req-of-a-page"
+            ) as tx:
+                await identity.mint_key(tx, name="k", role=Role.MEMBER, scopes=["*"], expires_at=None, now=NOW)
+        finally:
+            riding.reset(token)
+        rows = await superuser.fetch(
+            "select name, actor, request_id, payload::jsonb->>'status' as status from platform.log where id > $1 and name like 'http.%'",
+            since,
+        )
+    assert [tuple(row) for row in rows] == [("http.call.made", "checkout", "req-of-a-page", None)]

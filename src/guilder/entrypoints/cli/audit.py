@@ -1,5 +1,6 @@
 """`guilder audit`: whether what was written down is still what was written down."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from guilder.entrypoints.cli.access import Office, at_work
 from guilder.entrypoints.cli.speaking import Polite, Trouble, out, progress
 from guilder.entrypoints.rewrapping import database_ring
 from guilder.kernel.ids import TenantId
+from guilder.platform.db.tx import Tx
 from guilder.wiring.ports import open_ports
 
 app = typer.Typer(cls=Polite, help="The audit: verified, anchored.", no_args_is_help=True)
@@ -74,11 +76,15 @@ async def _verify(office: Office, name: str | None, given: list[Path]) -> Findin
             findings.setdefault(chain.tenant_id, audit.Found()).merge(found)
     for tenant in [only] if only else await office.every_tenant():
         if tenant.tenant_id in findings:
-            found = findings[tenant.tenant_id]
-            await office.of(
-                tenant, lambda tx, now, found=found: audit.record_verification(tx, found=found, by=tx.actor, now=now)
-            )  # type: ignore[misc]
+            await _keep(office, tenant, findings[tenant.tenant_id])
     return findings
+
+
+async def _keep(office: Office, tenant: Tenant, found: audit.Found) -> None:
+    async def do(tx: Tx, now: datetime) -> None:
+        await audit.record_verification(tx, found=found, by=tx.actor, now=now)
+
+    await office.of(tenant, do)
 
 
 async def _anchors(office: Office, given: list[Path]) -> audit.Anchors:
