@@ -1,5 +1,6 @@
 """The port of files, on every store that needs no account, and the links that we seal ourselves."""
 
+import io
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
@@ -54,6 +55,25 @@ async def test_what_was_put_is_read_and_put_again_changes_nothing(files):
 async def test_what_is_not_there_is_missing(files):
     with pytest.raises(FileMissing):
         await files.get(PATH)
+
+
+async def test_what_is_too_large_to_be_held_is_put_in_parts(files):
+    content = io.BytesIO(b"x" * 12_000_000)
+    await files.put_stream("tenants/a/exports/x1/export.zip", content, content_type="application/zip")
+    assert len(await files.get("tenants/a/exports/x1/export.zip")) == 12_000_000
+
+
+async def test_what_is_removed_is_gone_and_nothing_beside_it(files):
+    kept = ("tenants/a/invoices/12/b.pdf", "tenants/b/invoices/1/a.pdf")
+    for path in ("tenants/a/invoices/1/a.pdf", "tenants/a/invoices/1/v2/a.pdf", *kept):
+        await files.put(path, b"%PDF", content_type="application/pdf")
+    assert await files.delete_under("tenants/a/invoices/1") == 2
+    assert await files.delete_under("tenants/a/invoices/1") == 0
+    assert [await files.get(path) for path in kept] == [b"%PDF"] * 2
+    for _ in range(2):
+        await files.delete(kept[0])
+    with pytest.raises(FileMissing):
+        await files.get(kept[0])
 
 
 @pytest.mark.shows("fault H5", "ASVS 5.3.2", "ASVS 1.3.3")
