@@ -25,7 +25,7 @@ class _Stderr(io.TextIOBase):
 
 
 _cluster = pytest.StashKey[TestCluster]()
-_FIRST = ("scenarios", "simulation", "contracts", "simulated_provider", "rooms", "http")
+_FIRST = ("scenarios", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 

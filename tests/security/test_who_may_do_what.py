@@ -315,7 +315,7 @@ async def test_a_signed_link_is_good_for_what_it_was_signed_for(siege):
     signed = url.raw_path.decode().removeprefix("/files/")
     for each in (*bent(signed), signed.replace(str(siege.mine.tenant_id), str(siege.theirs.tenant_id)) + "0"):
         answer = await siege.ask(nobody, "GET", f"/files/{each}")
-        assert answer.status_code in {400, 404}, (each, answer.status_code)
+        assert answer.status_code in {400, 403, 404}, (each, answer.status_code)
         assert b"%PDF" not in answer.content
 
 

@@ -8,9 +8,9 @@ time, in the plainest way, so that the real rule has somebody to disagree with.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -45,6 +45,11 @@ class Attacker:
     headers: dict[str, str] = field(default_factory=dict)
     only_reads: bool = False
     is_stale: bool = False
+    signs_in: Callable[[], dict[str, str]] | None = None
+
+    def now(self) -> "Attacker":
+        """Return this one as of this moment: who proved who they are lately has to do so again, in a long siege."""
+        return self if self.signs_in is None else replace(self, headers=self.signs_in())
 
     def refusal(self, permission: Permission) -> int | None:
         """Say with which status this one is refused what asks for `permission`; None if it is let in."""
@@ -99,7 +104,7 @@ class Siege:
 
     async def ask(self, who: Attacker, method: str, url: str, **more: Any) -> httpx.Response:
         self.asked += 1
-        headers = {**who.headers, **more.pop("headers", {})}
+        headers = {**who.now().headers, **more.pop("headers", {})}
         answer = await self.http.request(method, url, headers=headers, **more)
         assert answer.status_code < 500, (who.name, method, url, answer.status_code, answer.text)
         return answer
@@ -177,9 +182,22 @@ async def _staff(world: World) -> list[Attacker]:
         email = f"{role}@staff.example"
         await world.post("/api/members", {"email": email, "role": role})
         said = {"sub": f"staff-{role}", "org_id": None, "org_role": None, "email": email, "email_verified": True}
-        found.append(Attacker(f"staff, {role}", "staff", role, token(issuer, said)))
-    stale = token(issuer, said, proven_s_ago=A_DAY_S)
-    return [*found, Attacker("staff, admin of yesterday", "staff", "admin", stale, is_stale=True)]
+        found.append(Attacker(f"staff, {role}", "staff", role, signs_in=_lately(issuer, said)))
+    stale = _lately(issuer, said, proven_s_ago=A_DAY_S)
+    return [*found, Attacker("staff, admin of yesterday", "staff", "admin", is_stale=True, signs_in=stale)]
+
+
+def _lately(issuer: str, said: dict[str, Any], *, proven_s_ago: int = 0) -> Callable[[], dict[str, str]]:
+    """Return what signs a token, and signs another when that is some minutes old."""
+    signed: dict[int, dict[str, str]] = {}
+
+    def sign() -> dict[str, str]:
+        minutes = int(time.time()) // 240
+        if minutes not in signed:
+            signed[minutes] = token(issuer, said, proven_s_ago=proven_s_ago)
+        return signed[minutes]
+
+    return sign
 
 
 def _users() -> list[Attacker]:
@@ -189,7 +207,9 @@ def _users() -> list[Attacker]:
             f"{name}, {role}",
             kind,
             role,
-            token(issuer_of("acme"), {"sub": f"{name}-{role}", "org_id": organization, "org_role": f"org:{role}"}),
+            signs_in=_lately(
+                issuer_of("acme"), {"sub": f"{name}-{role}", "org_id": organization, "org_role": f"org:{role}"}
+            ),
         )
         for role in ROLES
         for name, kind, organization in (("user", "customer", "acme"), ("stranger", "stranger", "poor-acme"))
