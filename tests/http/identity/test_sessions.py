@@ -9,30 +9,10 @@ import pytest
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
 from tests.support.builders.identity import NOW, a_sandbox, new_tenant
-from tests.support.builders.staff import CHEAP, EMAIL, PASSWORD, a_member
+from tests.support.builders.staff import CHEAP, COOKIE, EMAIL, PASSWORD, RIGHT, a_member
 from tests.support.database import connected
 
-COOKIE = "__Host-guilder"
-RIGHT = {"email": EMAIL, "password": PASSWORD}
 ELSEWHERE = {"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}
-
-
-@pytest.fixture
-async def acme(house):
-    return await new_tenant(house.database, name="Acme", slug="default")
-
-
-@pytest.fixture
-async def ana(house, acme):
-    return await a_member(house.database, acme)
-
-
-@pytest.fixture
-async def signed_in(house, ana):
-    browser = house.browser()
-    answer = await browser.post("/api/session", json=RIGHT)
-    assert answer.status_code == 201, answer.text
-    return browser
 
 
 async def within(house, tenant, verb, **said):
@@ -278,24 +258,6 @@ async def test_a_new_password_ends_every_session(house, acme, ana, signed_in):
     assert (await house.browser().post("/api/session", json=RIGHT)).status_code == 401
 
 
-@pytest.mark.shows("PCI 8.3.5")
-async def test_one_changes_ones_own_password_by_the_one_until_now(house, signed_in):
-    other = house.browser()
-    assert (await other.post("/api/session", json=RIGHT)).status_code == 201
-    new = "an entirely different staple"
-    wrong = await signed_in.put("/api/session/password", json={"password": "wrong wrong", "new_password": new})
-    assert (wrong.status_code, wrong.json()["code"]) == (401, "sign_in_refused")
-    weak = await signed_in.put("/api/session/password", json={"password": PASSWORD, "new_password": "password1234"})
-    assert (weak.status_code, weak.json()["code"]) == (422, "bad_password")
-    assert (await signed_in.get("/api/session")).status_code == 200
-    done = await signed_in.put("/api/session/password", json={"password": PASSWORD, "new_password": new})
-    assert done.status_code == 200, done.text
-    assert (await signed_in.get("/api/session")).status_code == 200
-    assert (await other.get("/api/session")).status_code == 401
-    assert (await house.browser().post("/api/session", json=RIGHT)).status_code == 401
-    assert (await house.browser().post("/api/session", json=RIGHT | {"password": new})).status_code == 201
-
-
 async def test_of_too_many_sessions_the_oldest_ends(house, signed_in, monkeypatch):
     # The room's face has a verb of the same name, so the module is taken by its own.
     monkeypatch.setattr(sys.modules["guilder.domain.identity.service.sessions"], "SESSIONS_MAX", 2)
@@ -327,40 +289,6 @@ async def test_a_session_does_not_outlive_a_password_that_was_changed_meanwhile(
     )
     assert {each.status_code for each in answers[:-1]} <= {201, 401}
     assert [(await each.get("/api/session")).status_code for each in browsers] == [401] * 4
-
-
-@pytest.mark.shows("ASVS 6.3.3", "ASVS 7.5.3", "ASVS 7.2.2")
-async def test_a_step_up_begins_another_session_and_ends_the_one_before(house, signed_in):
-    before = signed_in.cookies[COOKIE]
-    house.clock.move_by(timedelta(hours=1))
-    wrong = await signed_in.post("/api/session/step-up", json={"password": "wrong wrong wrong"})
-    assert (wrong.status_code, wrong.json()["code"]) == (401, "sign_in_refused")
-    assert (await signed_in.get("/api/session")).status_code == 200
-    done = await signed_in.post("/api/session/step-up", json={"password": PASSWORD})
-    assert done.status_code == 200, done.text
-    assert signed_in.cookies[COOKIE] != before, "an id that was known before is worth nothing after"
-    said = (await signed_in.get("/api/session")).json()["data"]
-    assert said["verified_at"] == (NOW + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
-    old = await house.browser().get("/api/session", headers={"Cookie": f"{COOKIE}={before}"})
-    assert old.status_code == 401
-
-
-@pytest.mark.shows("ASVS 7.5.3")
-async def test_what_is_sensitive_waits_for_a_proof_that_is_fresh(house, signed_in):
-    new = {"name": "a key", "role": "member"}
-    assert (await signed_in.post("/api/api-keys", json=new)).status_code == 201
-    house.clock.move_by(timedelta(minutes=11))
-    stale = await signed_in.post("/api/api-keys", json=new)
-    assert (stale.status_code, stale.json()["code"]) == (403, "step_up_required")
-    await signed_in.post("/api/session/step-up", json={"password": PASSWORD})
-    assert (await signed_in.post("/api/api-keys", json=new)).status_code == 201
-
-
-async def test_a_key_has_no_session_to_step_up_or_to_end(house, acme):
-    ask = await house.key_of(acme)
-    assert (await ask("DELETE", "/api/session")).json()["code"] == "no_session"
-    assert (await ask("POST", "/api/session/step-up", {"password": "x"})).json()["code"] == "no_session"
-    assert (await ask("GET", "/api/session")).json()["data"]["kind"] == "api_key"
 
 
 @pytest.mark.shows("fault G3", "fault G5")

@@ -10,20 +10,15 @@ from guilder.domain.identity.model import TrustKind
 from guilder.domain.identity.routes import router as identity_router
 from guilder.kernel import ids
 from tests.support.builders.identity import NOW, new_tenant
-from tests.support.builders.staff import EMAIL, PASSWORD, a_member
+from tests.support.builders.staff import COOKIE, EMAIL, PASSWORD, a_member
 from tests.support.ground import database_with_vault
 from tests.support.identity_provider import SigningKey, signing_in
 from tests.support.served import served
 
-COOKIE, PENDING = "__Host-guilder", "__Host-guilder-pending"
+PENDING = f"{COOKIE}-pending"
 KEY, STRANGER = SigningKey("k1"), SigningKey("k1")
 EVE = {"sub": "user_1", "email": "eve@acme.example", "email_verified": True}
 ARRIVING = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
-
-
-@pytest.fixture
-async def acme(house):
-    return await new_tenant(house.database, name="Acme", slug="default")
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from tests.support.builders.identity import NOW
 
 PASSWORD = "correct horse battery staple"
 EMAIL = "ana@acme.example"
+RIGHT = {"email": EMAIL, "password": PASSWORD}
+COOKIE = "__Host-guilder"
 # As cheap as argon2id can be: what it costs is not what these tests are about.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
