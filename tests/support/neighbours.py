@@ -123,16 +123,16 @@ async def a_charge(world: World, organization_id: str) -> dict[str, str]:
 async def furnished_to_be_trusted(world: World, organization_id: str) -> dict[str, str]:
     """Give a tenant a colleague who is signed in, credit that waits for a second person, and somebody's right asked for."""
     member = await world.post("/api/members", {"email": f"owner@{organization_id}.example", "role": "admin"})
-    row = {"mem": ids.from_text("mem", member["id"]), "ses": uuid4()}
+    member_id, session = ids.from_text("mem", member["id"]), uuid4()
     async with connected(world.installation.urls.admin) as admin:
         await admin.execute(
             """insert into identity.sessions (tenant_id, id, member_id, hash, created_at, last_seen_at, expires_at,
                    agent, address)
                values ($1, $2, $3, sha256($4), now(), now(), now() + interval '1 day', '', '')""",
             world.tenant_id,
-            row["ses"],
-            row["mem"],
-            row["ses"].bytes,
+            session,
+            member_id,
+            session.bytes,
         )
     await world.put("/api/two-person-limits", {"credits": {"USD": 1}})
     credit = {"customer_id": organization_id, "amount": 9, "currency": "USD", "reason": "For the wait"}
@@ -142,7 +142,9 @@ async def furnished_to_be_trusted(world: World, organization_id: str) -> dict[st
     export = await world.post("/api/audit/exports", {})
     await rest(world)
     record = (await world.get("/api/audit", limit=1))[0]
-    return {kind: ids.to_text(kind, each) for kind, each in row.items()} | {
+    return {
+        "mem": member["id"],
+        "ses": ids.to_text("ses", session),
         "creq": asked["id"],
         "prq": request["id"],
         "exp": export["id"],
