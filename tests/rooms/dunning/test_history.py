@@ -72,7 +72,7 @@ async def test_each_line_is_announced_with_it(shop):
 
 async def test_it_is_never_rewritten(shop):
     behind = await a_customer_behind(shop)
-    for sql in ("update dunning.changes set reason = ''", "delete from dunning.changes"):
+    for sql in ("update dunning.changes set change = 'failed'", "delete from dunning.changes"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await shop.act(lambda tx, sql=sql: tx.execute(sql))
     assert len(await behind.history()) == 1
