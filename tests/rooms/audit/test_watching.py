@@ -8,6 +8,7 @@ import pytest
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
+from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import NOW
 from tests.support.database import connected
 
@@ -102,6 +103,39 @@ async def test_what_is_sealed_or_a_hash_is_never_shown(ground, changes):
     assert change["payload"]["after"]["name"] == "k"
     assert change["payload"]["row"] == {"id": str(key.id)}
     assert text not in str(change)
+
+
+@pytest.mark.shows("ASVS 16.2.5")
+async def test_what_may_be_of_a_person_is_not_told_though_it_lies_in_the_clear(ground, changes):
+    async with ground.tx() as tx:
+        one = await a_customer(tx)
+        member = await identity.invite(tx, email="eve@acme.example", role=Role.ADMIN, now=NOW)
+    async with connected(ground.admin_url) as admin:
+        await admin.execute(
+            "update customers.customers set tax_exempt_reason = 'Jane Roe, blind' where id = $1", one.id
+        )
+        await admin.execute("update customers.customers set tax_exempt_reason = '' where id = $1", one.id)
+        await admin.execute("update identity.members set subject = 'iss|jane@roe.example' where id = $1", member.id)
+        await admin.execute("delete from identity.members where id = $1", member.id)
+    told = await changes("customers.customers") + await changes("identity.members")
+    assert "jane" not in str(told).lower()
+    assert [each["payload"]["after"] for each in told[:2]] == [{"tax_exempt_reason": "sealed"}] * 2
+    assert told[-1]["payload"]["before"]["subject"] == "sealed"
+
+
+@pytest.mark.shows("I29")
+async def test_of_an_address_the_host_is_told_and_nothing_that_may_open_a_door(ground, changes):
+    async with connected(ground.admin_url) as admin:
+        shown = [
+            await admin.fetchval("select audit.shown($1, to_jsonb($2::text), '{}') #>> '{}'", name, text)
+            for name, text in (
+                ("url", "https://hooks.example:8443/services/T0/s3cr3t?key=s3cr3t#s3cr3t"),
+                ("token_url", "https://login.example?x=s3cr3t"),
+                ("url", "https://hooks.example"),
+                ("url", ""),
+            )
+        ]
+    assert shown == ["https://hooks.example:8443/…", "https://login.example/…", "https://hooks.example/…", ""]
 
 
 async def test_a_rolled_back_change_tells_nothing(ground, changes):
