@@ -7,6 +7,7 @@ from guilder.domain.audit import service as audit
 from guilder.entrypoints.cli import audit as command
 from guilder.entrypoints.cli.access import Office
 from guilder.entrypoints.cli.speaking import Trouble
+from guilder.kernel import ids
 from guilder.platform.config import Settings
 
 
@@ -56,6 +57,17 @@ async def test_an_anchor_kept_elsewhere_is_compared(ground, office, tmp_path):
     assert all(found.count == 0 for found in (await command._verify(office, None, [])).values()), "all is gone alike"
     findings = await command._verify(office, None, [anchor])
     assert findings[ground.tenant_id].count > 0
+
+
+@pytest.mark.shows("I30", "ASVS 16.4.2")
+async def test_a_chain_that_was_removed_with_its_head_is_missed_by_its_anchor(ground, office, tmp_path):
+    await ground.told(5)
+    anchor = tmp_path / "anchor.jsonl"
+    anchor.write_bytes(await command._anchor(office))
+    await ground.as_superuser("delete from audit.heads; delete from audit.records")
+    for name in (None, ids.to_text("ten", ground.tenant_id)):
+        findings = await command._verify(office, name, [anchor])
+        assert findings[ground.tenant_id].count > 0
 
 
 async def test_a_file_that_is_no_anchor_is_said_to_be_none(office, ground, tmp_path):

@@ -71,7 +71,7 @@ async def _verify(office: Office, name: str | None, given: list[Path]) -> Findin
             progress(f"{looked} records")
 
     async with office.as_doctor() as tx:
-        for chain in await audit.chains_of(tx, tenant_id=only.tenant_id if only else None):
+        for chain in await audit.chains_of(tx, tenant_id=only.tenant_id if only else None, anchored=anchors):
             found = await audit.verify_chain(tx, chain=chain, anchors=anchors.get(chain), progress=told)
             findings.setdefault(chain.tenant_id, audit.Found()).merge(found)
     for tenant in [only] if only else await office.every_tenant():

@@ -42,9 +42,13 @@ class Found:
         self.faults += other.faults[: FAULTS_MAX - len(self.faults)]
 
 
-async def chains_of(tx: Tx, *, tenant_id: TenantId | None = None) -> list[Chain]:
-    """Return the chains of a tenant, or of every tenant that the transaction may see."""
-    return await store.chains(tx, tenant_id)
+async def chains_of(tx: Tx, *, tenant_id: TenantId | None = None, anchored: Iterable[Chain] = ()) -> list[Chain]:
+    """Return the chains of a tenant, or of every tenant that the transaction may see.
+
+    `anchored` are chains that were there once: one that was removed with its head is in no table any more.
+    """
+    there = await store.chains(tx, tenant_id)
+    return sorted({*there, *(each for each in anchored if tenant_id in {None, each.tenant_id})})
 
 
 async def verify_chain(
