@@ -5,6 +5,7 @@ after that a rule of the business itself (one open subscription, one payment an 
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -175,9 +176,12 @@ async def purge(tx: Tx, *, before: datetime) -> int:
     return int(await tx.fetchval("select platform.purge_idempotency_keys($1, $2)", before, PURGE_MAX))
 
 
-async def forget(tx: Tx, keys: crypto.KeyRing, *, names: Sequence[str], after: tuple[str, str], limit: int) -> Answers:
-    """Look through the stored answers of the transaction's tenant, a page at a time, and forget those that name one of
-    `names`: whoever asks again with their key is told that the subject was erased, and nothing is done twice.
+async def forget(
+    tx: Tx, keys: crypto.KeyRing, *, ids: Sequence[str], name: str, after: tuple[str, str], limit: int
+) -> Answers:
+    """Look through the stored answers of the transaction's tenant, a page at a time, and forget those about a customer,
+    by its `ids` and by its organization's `name`: whoever asks again with their key is told that the subject was erased,
+    and nothing is done twice.
     """
     rows = await tx.fetch(
         """select scope, key, body from platform.idempotency_keys
@@ -186,12 +190,17 @@ async def forget(tx: Tx, keys: crypto.KeyRing, *, names: Sequence[str], after: t
         *after,
         limit,
     )
-    # Whole, so that a short name is not found in every word.
-    wanted = [f'"{name}"'.encode() for name in names if name]
-    in_keys = re.compile("|".join(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])" for name in names if name))
-    found = []
-    # A key that is itself a name is kept no longer: what it guarded is refused, since its subject is no more.
-    named = [(row["scope"], row["key"]) for row in rows if in_keys.search(row["key"])]
+    in_key = re.compile(rf"(?<![A-Za-z0-9]){re.escape(name)}(?![A-Za-z0-9])") if name else None
+    found, named = [], []
+    for row in rows:
+        about = crypto.about(TABLE, tx.tenant_id, row["scope"], row["key"])
+        if not _is_about(crypto.open_(keys, row["body"], about=about), ids, name):
+            continue
+        # A key that says the name itself is kept no longer: what it guarded is refused, since its subject is no more.
+        if in_key and in_key.search(row["key"]):
+            named.append((row["scope"], row["key"]))
+        else:
+            found.append((row["scope"], row["key"], crypto.seal(keys, FORGOTTEN, about=about)))
     await tx.execute(
         """delete from platform.idempotency_keys
             where tenant_id = $1 and (scope, key) in (select * from unnest($2::text[], $3::text[]))""",
@@ -199,13 +208,6 @@ async def forget(tx: Tx, keys: crypto.KeyRing, *, names: Sequence[str], after: t
         [scope for scope, _ in named],
         [key for _, key in named],
     )
-    for row in rows:
-        if (row["scope"], row["key"]) in named:
-            continue
-        about = crypto.about("platform.idempotency_keys", tx.tenant_id, row["scope"], row["key"])
-        body = crypto.open_(keys, row["body"], about=about)
-        if any(name in body for name in wanted):
-            found.append((row["scope"], row["key"], crypto.seal(keys, FORGOTTEN, about=about)))
     await tx.execute(
         """update platform.idempotency_keys k
               set status = 409, media_type = 'application/problem+json', location = null, body = v.body
@@ -218,3 +220,16 @@ async def forget(tx: Tx, keys: crypto.KeyRing, *, names: Sequence[str], after: t
     )
     last = rows[-1] if len(rows) == limit else None
     return Answers(len(found) + len(named), (last["scope"], last["key"]) if last else None)
+
+
+def _is_about(body: bytes, ids: Sequence[str], name: str) -> bool:
+    """Say whether an answer is about a customer: it has its id, or its organization's and nobody's id.
+
+    Only where an organization is said: its id may be any word, a plan's code, too; and another's once it is free again.
+    """
+    if any(f'"{each}"'.encode() in body for each in ids):
+        return True
+    says = re.compile(
+        rb'"(?:organization_id|customer)"\s*:\s*' + re.escape(json.dumps(name, ensure_ascii=False).encode())
+    )
+    return bool(name) and b'"cus_' not in body and says.search(body) is not None

@@ -12,10 +12,12 @@ async def forget(tx: Tx, customer: Ref, *, alias: str, name: str) -> None:
         "update orders.orders set metadata = '{}' where tenant_id = $1 and customer_id = $2 and metadata <> '{}'",
         *customer,
     )
-    # A request that was refused knows no customer but by the name that it gave.
+    # A request that was refused knows no customer but by the name that it gave. One that waits is not ours to rename:
+    # the name may be another customer's by now.
     await tx.execute(
         """update orders.charges set customer = $3, description = '', metadata = '{}'
-            where tenant_id = $1 and (customer_id = $2 or (customer = $4 and $4 <> '')) and customer <> $3""",
+            where tenant_id = $1 and customer <> $3
+              and (customer_id = $2 or (customer = $4 and $4 <> '' and customer_id is null and status = 'refused'))""",
         *customer,
         alias,
         name,

@@ -179,7 +179,8 @@ async def _answers(tx: Tx, request: Request, now: datetime) -> str | None:
     page = await idempotency.forget(
         tx,
         tx.vault.ring,
-        names=[request.name, str(request.customer_id), ids.to_text("cus", request.customer_id)],
+        ids=[str(request.customer_id), ids.to_text("cus", request.customer_id)],
+        name=request.name,
         after=(scope, key),
         limit=ANSWERS_AT_ONCE,
     )
