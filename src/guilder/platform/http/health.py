@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
 from fastapi import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from guilder.kernel.errors import NotFound
 from guilder.platform import crypto
@@ -58,7 +58,7 @@ def router(
 
     if metrics is not None:
 
-        @health.get("/metrics", cost=0, summary="Figures for Prometheus")
+        @health.get("/metrics", cost=0, summary="Figures for Prometheus", response_class=PlainTextResponse)
         async def figures(request: Request) -> Response:
             _may_see(settings, request.headers.get("authorization", ""))
             return Response(metrics(), media_type=METRICS_TYPE)
