@@ -9,6 +9,7 @@ import pytest
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
+from guilder.domain.identity.service.persons import GENERATIONS_MAX, NobodyKnowsWho
 from guilder.domain.payments import jobs
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Limits, NewRefund, RefundPolicy, RefundStatus
@@ -142,6 +143,20 @@ async def test_whoever_made_a_key_is_not_a_second_person_beside_it(till, paid):
     with pytest.raises(SamePerson):
         await grant(till, asked, ANA)
     assert (await grant(till, asked, BEN)).status is RefundStatus.PENDING
+
+
+@pytest.mark.parametrize(("generations", "refusal"), [(12, SamePerson), (GENERATIONS_MAX + 1, NobodyKnowsWho)])
+async def test_nor_beside_the_last_of_many_keys_that_made_one_another(till, paid, generations, refusal):
+    maker = ANA
+    for _ in range(generations):
+        async with acting(till, maker) as tx:
+            key, _ = await identity.mint_key(
+                tx, name="robot", role=Role.ADMIN, scopes={"*"}, expires_at=None, now=till.now
+            )
+        maker = f"api_key:{ids.to_text('key', key.id)}"
+    asked = await give_back(till, paid, 4900, by=maker)
+    with pytest.raises(refusal):
+        await grant(till, asked, ANA)
 
 
 @pytest.mark.slow
