@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import jobs
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.rules.two_persons import CreditKind, RequestStatus
@@ -21,6 +22,7 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Limits
 from guilder.domain.payments.rules.two_persons import NotAPerson, SamePerson
 from guilder.kernel.errors import Conflict, NotFound
+from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
 from tests.rooms.invoicing.test_credit import eur, is_settled, left
 from tests.rooms.invoicing.test_finalize import names
@@ -66,6 +68,16 @@ async def test_one_person_gives_up_to_the_limit_in_a_day_however_sliced(acting, 
     async with acting(ANA) as tx:
         await give(tx, customer, 1000, now=NOW + timedelta(days=1, seconds=1))
         assert await left(tx, customer) == [600, 400, 1000]
+
+
+async def test_what_is_given_for_somebody_who_was_erased_is_counted_and_why_is_not_kept(acting, customer):
+    async with acting("job:privacy") as tx:
+        await customers.erase(tx, refs=[Ref(customer.tenant_id, customer.id)], now=NOW)
+    async with acting(ANA) as tx:
+        await give(tx, customer, 600)
+        assert await tx.fetchval("select sealed_reason from invoicing.credit_requests") == b""
+        with pytest.raises(SecondPersonNeeded):
+            await give(tx, customer, 401)
 
 
 async def test_slices_at_once_are_counted_together(acting, customer):

@@ -19,7 +19,8 @@ _REASON = "invoicing.credit_requests.reason"
 
 async def insert(tx: Tx, request: CreditRequest, *, now: datetime) -> None:
     sealing = Sealing(request.tenant_id, request.customer_id, _REASON, request.reason)
-    [sealed] = await tx.vault.seal_many(tx, [sealing], now=now)
+    # What is still given for somebody who was erased is counted all the same; why, is not kept.
+    [sealed] = await tx.vault.seal_where_kept(tx, [sealing], now=now)
     await tx.execute(
         """insert into invoicing.credit_requests (tenant_id, id, kind, status, customer_id, invoice_id, amount_minor,
                currency, terms, sealed_reason, is_alone, asked_by, asked_at, decided_by, decided_at)
