@@ -1,7 +1,7 @@
 """The page that staff sign in on, and the way to an issuer and back."""
 
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 import pytest
 
@@ -55,6 +55,10 @@ async def sent(browser, door, **query):
     return answer.headers["location"]
 
 
+def callback_of(door):
+    return door.replace("/sign-in/", "/sign-in/callback/")
+
+
 async def arrived(browser, idp, door, **query):
     back = idp.authorize(await sent(browser, door, **query))
     return await browser.get(back, headers=ARRIVING)
@@ -92,7 +96,7 @@ async def test_the_provider_is_asked_by_the_code_flow_with_pkce(house, idp, door
     said = {name: value for name, [value] in parse_qs(urlsplit(await sent(browser, door)).query).items()}
     assert said["response_type"] == "code"
     assert said["code_challenge_method"] == "S256"
-    assert said["redirect_uri"] == "https://billing.example.com/sign-in/callback"
+    assert said["redirect_uri"] == f"https://billing.example.com{callback_of(door)}"
     assert len({said[name] for name in ("state", "nonce", "code_challenge")}) == 3
     assert all(len(said[name]) == 43 for name in ("state", "nonce", "code_challenge"))
     other = {name: value for name, [value] in parse_qs(urlsplit(await sent(browser, door)).query).items()}
@@ -182,14 +186,39 @@ async def test_an_answer_that_was_tampered_with_lets_nobody_in(house, idp, door)
         back = idp.authorize(await sent(browser, door))
         name = spoilt.split("=")[0]
         parts = [spoilt if each.startswith(f"{name}=") else each for each in back.split("?")[1].split("&")]
-        answer = await browser.get(f"/sign-in/callback?{'&'.join(parts)}", headers=ARRIVING)
+        answer = await browser.get(f"{callback_of(door)}?{'&'.join(parts)}", headers=ARRIVING)
         assert (answer.status_code, COOKIE in browser.cookies) == (401, False), spoilt
 
 
-async def test_nonsense_at_the_callback_is_answered_in_peace(house, acme):
+async def test_nonsense_at_the_callback_is_answered_in_peace(house, door):
     for query in ("", "?error=access_denied&state=x", "?state=&code=", "?state=%00", "?" + "a=b&" * 50):
-        answer = await house.browser().get(f"/sign-in/callback{query}")
+        answer = await house.browser().get(callback_of(door) + query)
         assert answer.status_code in {401, 422}, query
+
+
+@pytest.mark.shows("ASVS 10.2.1")
+async def test_what_one_issuer_answers_is_never_taken_to_another(house, acme, idp, door):
+    async with signing_in(STRANGER) as hostile:
+        begun_there = await trusting(house, acme, hostile)
+        browser = house.browser()
+        said = dict(parse_qsl(urlsplit(await sent(browser, begun_there)).query))
+        # The hostile issuer sends the browser on to the honest one, which knows us by an address that is not the hostile's.
+        asked = said | {"client_id": idp.client_id, "redirect_uri": f"https://billing.example.com{callback_of(door)}"}
+        back = idp.authorize(f"{idp.issuer}/authorize?{urlencode(asked)}").replace("iss=", "was=")
+        answer = await browser.get(back, headers=ARRIVING)
+        assert (answer.status_code, COOKIE in browser.cookies) == (401, False)
+        assert not any("code=" in each for each in hostile.server.bodies), "the honest issuer's code"
+
+
+@pytest.mark.shows("fault G7", "ASVS 3.5.3")
+async def test_a_page_elsewhere_begins_nobodys_sign_in(house, idp, door):
+    browser = house.browser()
+    assert (await arrived(browser, idp, door)).status_code == 303
+    for site in ("cross-site", "same-site"):
+        led = await browser.get(door, params={"return_to": "/console"}, headers={"Sec-Fetch-Site": site})
+        assert (led.status_code, led.headers["location"]) == (303, "/sign-in?tenant=&return_to=%2Fconsole")
+        assert PENDING not in browser.cookies
+    assert (await browser.get(door, headers={"Sec-Fetch-Site": "none"})).headers["location"].startswith(idp.issuer)
 
 
 @pytest.mark.shows("fault G7", "ASVS 3.7.2")

@@ -55,6 +55,11 @@ class Threshold:
     def pending(self) -> str | None:
         return self._request.cookies.get(f"{self._name}-pending")
 
+    @property
+    def is_led_here(self) -> bool:
+        """Tell whether a page elsewhere sent the browser; one that does not say is believed."""
+        return self._request.headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}
+
     def refuse_insecure(self) -> None:
         """:raises SignInNeedsHttps: what is sent can be read on the way"""
         if not self._is_secure and urlsplit(self._url).hostname not in _LOCAL:

@@ -67,13 +67,19 @@ async def sign_out(door: AtTheDoor) -> Response:
     return answer
 
 
-@router.get(f"{HOME}/callback")
-async def arrive(door: AtTheDoor, state: Said = "", code: Said = "", iss: Said = "") -> Response:
+@router.get(f"{HOME}/callback/{{trust}}")
+async def arrive(door: AtTheDoor, trust_id: TrustPath, state: Said = "", code: Said = "", iss: Said = "") -> Response:
     """Take back who comes from an issuer. Whatever went wrong, the page says the same."""
     try:
         await door.slow_down(cost=0)
         arrived = await door.sign_ins.arrive(
-            cookie=door.pending, state=state, code=code, issuer=iss, browser=door.browser, replaced=door.token
+            cookie=door.pending,
+            trust_id=trust_id,
+            state=state,
+            code=code,
+            issuer=iss,
+            browser=door.browser,
+            replaced=door.token,
         )
     except Refusal as refusal:
         if isinstance(refusal, Unauthenticated | Forbidden):
@@ -90,8 +96,14 @@ async def arrive(door: AtTheDoor, state: Said = "", code: Said = "", iss: Said =
 async def leave(
     door: AtTheDoor, trust_id: TrustPath, tenant: Said = "", return_to: Said = "", step_up: Said = ""
 ) -> Response:
-    """Send the browser to an issuer, with what it needs to come back."""
+    """Send the browser to an issuer, with what it needs to come back; whoever comes by a link elsewhere is shown the page.
+
+    Otherwise a page elsewhere could have somebody signed in by an issuer of its choosing, in the place of who they are.
+    """
     door.refuse_insecure()
+    if door.is_led_here:
+        query = urlencode({"tenant": tenant, "return_to": own_path(return_to or None)})
+        return RedirectResponse(f"{HOME}?{query}", 303)
     try:
         leaving = await door.sign_ins.leave(
             slug=tenant, trust_id=trust_id, return_to=return_to, step_up=door.token if step_up else None

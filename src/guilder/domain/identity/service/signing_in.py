@@ -3,7 +3,8 @@
     a password      the try is counted before it is looked at, so that a hundred at once are a hundred; then argon2id, for
                     an address of nobody's too; then the session
     an issuer       code flow with PKCE; state, nonce and verifier travel sealed in a cookie of ten minutes, and the state
-                    does once; the ID token is verified by the contract of platform.auth.jwt
+                    does once; the ID token is verified by the contract of platform.auth.jwt. Each trust has an address
+                    of its own to come back to, so that one issuer's answer is never taken to another (RFC 9700, 4.4)
 
 Nothing is asked of anybody within a transaction.
 """
@@ -93,7 +94,7 @@ class SignIns:
         self._clock = clock
         self._clocks = Clocks(clock)
         self._passwords = passwords
-        self._redirect_uri = public_url + CALLBACK
+        self._public_url = public_url
         self._default_slug = default_slug
         self._refuses_demo = refuses_demo
 
@@ -229,11 +230,19 @@ class SignIns:
             begun_s=int(self._clock.now().timestamp()),
             member_id=str(session.member_id) if session else "",
         )
-        url = await self._providers.address(trust, pending.asked, redirect_uri=self._redirect_uri)
+        url = await self._providers.address(trust, pending.asked, redirect_uri=self._redirect_uri(trust))
         return Leaving(url, pending.sealed(self._ring))
 
     async def arrive(
-        self, *, cookie: str | None, state: str, code: str, issuer: str, browser: Browser, replaced: str | None
+        self,
+        *,
+        cookie: str | None,
+        trust_id: UUID,
+        state: str,
+        code: str,
+        issuer: str,
+        browser: Browser,
+        replaced: str | None,
     ) -> Arrived:
         """Finish what `leave` began, in the browser that it began in, once.
 
@@ -243,8 +252,10 @@ class SignIns:
         pending = opened(cookie, self._ring, now=self._clock.now())
         if not crypto.same(pending.state.encode(), state.encode()):
             refuse("state of another browser")
+        if UUID(pending.trust_id) != trust_id:
+            refuse("another issuer's address")
         tenant = await self._open_tenant(TenantId(UUID(pending.tenant_id)))
-        trust = await self._trust(tenant, UUID(pending.trust_id)) if tenant else None
+        trust = await self._trust(tenant, trust_id) if tenant else None
         if tenant is None or trust is None or issuer not in {"", trust.issuer}:
             refuse("trust is gone, or another issuer answered")
         until = datetime.fromtimestamp(pending.begun_s, self._clock.now().tzinfo) + rules.SIGN_IN_WITHIN
@@ -252,7 +263,8 @@ class SignIns:
             tenant, lambda tx: store.use_state(tx, crypto.digest(pending.state), expires_at=until)
         ):
             refuse("state used before")
-        tokens = await self._providers.tokens(trust, code=code, asked=pending.asked, redirect_uri=self._redirect_uri)
+        back = self._redirect_uri(trust)
+        tokens = await self._providers.tokens(trust, code=code, asked=pending.asked, redirect_uri=back)
         proven = await verify_id_token(
             tokens.id_token,
             trust=self._verifiers.client_trust(trust),
@@ -361,6 +373,9 @@ class SignIns:
 
     async def _named(self, tx: Tx, slug: str) -> TenantId | None:
         return await store.tenant_by_slug(tx, slug or self._default_slug)
+
+    def _redirect_uri(self, trust: TokenTrust) -> str:
+        return f"{self._public_url}{CALLBACK}/{ids.to_text('trust', trust.id)}"
 
     async def _trust(self, tenant: Tenant, trust_id: UUID) -> TokenTrust | None:
         found = await self._within(
