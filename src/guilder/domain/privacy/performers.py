@@ -89,7 +89,7 @@ class Exporting:
 
 
 class ExportRemoval:
-    """Removes an export that is old, or whose subject was erased."""
+    """Removes an export that is old, or whose subject was erased: each file that was ever put for it."""
 
     kind = service.REMOVE
     limits = Limits(timeout_s=30)
@@ -107,13 +107,13 @@ class ExportRemoval:
         await tx.narrow(everybody)
         return found
 
-    async def call(self, intent: Intent, request: str, *, now: datetime) -> None:
+    async def call(self, intent: Intent, request: str, *, now: datetime) -> int:
         try:
-            await self._files.delete(request)
+            return await self._files.delete_under(request)
         except FilesUnavailable as error:
             raise CallFailed(error.detail) from error
 
-    async def record(self, tx: Tx, done: Sequence[Done[str, None]], *, now: datetime) -> Sequence[Verdict]:
+    async def record(self, tx: Tx, done: Sequence[Done[str, int]], *, now: datetime) -> Sequence[Verdict]:
         everybody = set(tx.tenants)
         for each in done:
             if each.failure is None:

@@ -191,6 +191,10 @@ async def _files(tx: Tx, request: Request, now: datetime) -> str | None:
     for each in await store.of_customer(tx, request.customer_ref):
         if each.file_path and each.next_at is not None and each.next_at > now:
             await store.save(tx, replace(each, next_at=now, file_expires_at=now), now=now)
+        elif (
+            each.kind is RequestKind.EXPORT and each.state is State.RUNNING
+        ):  # it may have put a file, and never said so
+            await want_removal(tx, each, now=now)
     return None
 
 

@@ -19,7 +19,7 @@ from guilder.domain.notifications import service as notifications
 from guilder.domain.orders import service as orders
 from guilder.domain.payments import service as payments
 from guilder.domain.privacy.events import PrivacyRequestDone
-from guilder.domain.privacy.model import Request, State, Step
+from guilder.domain.privacy.model import Request, RequestKind, State, Step
 from guilder.domain.privacy.rules import lifecycle as rules
 from guilder.domain.privacy.rules import readme
 from guilder.domain.privacy.store import consents, requests
@@ -77,7 +77,7 @@ async def pack(tx: Tx, *, request: Request, into: IO[bytes], now: datetime) -> P
         whole.writestr("README.txt", readme.text(counts, made_at=now))
     found = await invoicing.documents(tx, customer_id=request.customer_id)
     documents = tuple((readme.document_name(number, invoice_id), path) for invoice_id, number, path in found)
-    return Pack(f"tenants/{request.tenant_id}/exports/x{new_secret()}/export.zip", documents)
+    return Pack(f"{_folder(request)}/x{new_secret()}/export.zip", documents)
 
 
 async def exported(tx: Tx, *, ref: Ref, path: str, size: int, now: datetime) -> None:
@@ -115,13 +115,14 @@ def file_path(request: Request, *, now: datetime) -> str:
 
 
 async def want_removal(tx: Tx, request: Request, *, now: datetime) -> None:
-    await intents.intend(tx, intents=[_intent(request, REMOVE)], now=now)
+    # Again, where it was done before: a file may have come after that.
+    await intents.intend(tx, intents=[_intent(request, REMOVE)], now=now, revive=True)
 
 
 async def to_remove(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, str]:
-    """Return where the files of these requests lie, that are to be removed."""
+    """Return the folders of these requests, that are to be removed with whatever lies in them."""
     found = [await requests.get(tx, ref.id) for ref in refs if ref.tenant_id in tx.tenants]
-    return {each.ref: each.file_path for each in found if each is not None and each.file_path}
+    return {each.ref: _folder(each) for each in found if each is not None and each.kind is RequestKind.EXPORT}
 
 
 async def removed(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
@@ -214,6 +215,11 @@ def _close(kind: str, file: IO[bytes] | None) -> None:
     if file is not None:
         file.write(readme.end(kind).encode())
         file.close()
+
+
+def _folder(request: Request) -> str:
+    """Return where every file of a request lies: also one that was put there by somebody who died before noting it."""
+    return f"tenants/{request.tenant_id}/exports/{request.id}"
 
 
 def _intent(request: Request, kind: str) -> NewIntent:
