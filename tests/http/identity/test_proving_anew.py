@@ -42,6 +42,22 @@ async def test_a_step_up_begins_another_session_and_ends_the_one_before(house, s
     assert old.status_code == 401
 
 
+@pytest.mark.shows("fault G6", "ASVS 6.3.1")
+async def test_strangers_who_guess_do_not_hold_up_whoever_is_inside(house, signed_in):
+    for _ in range(4):
+        await house.browser().post("/api/session", json=RIGHT | {"password": "wrong wrong wrong"})
+    assert (await house.browser().post("/api/session", json=RIGHT)).status_code == 429
+    assert (await signed_in.post("/api/session/step-up", json={"password": PASSWORD})).status_code == 200
+
+
+@pytest.mark.shows("fault G6")
+async def test_who_took_a_session_guesses_slowly_too(house, signed_in):
+    for _ in range(4):
+        assert (await signed_in.post("/api/session/step-up", json={"password": "wrong wrong wrong"})).status_code == 401
+    slowed = await signed_in.post("/api/session/step-up", json={"password": PASSWORD})
+    assert (slowed.status_code, slowed.json()["code"]) == (429, "too_many_tries")
+
+
 @pytest.mark.shows("ASVS 7.5.3")
 async def test_what_is_sensitive_waits_for_a_proof_that_is_fresh(house, signed_in):
     new = {"name": "a key", "role": "member"}

@@ -133,14 +133,14 @@ class SignIns:
 
         async def tried(tx: Tx) -> tuple[Member | None, str | None]:
             found = await store.member(tx, session.member_id)
-            return await self._tried(tx, found.email) if found else (None, None)
+            return await self._tried(tx, found.email, is_inside=True) if found else (None, None)
 
         member, kept = await self._within(tenant, tried)
         return await self._proven(tenant, member, kept, password, browser, token)
 
-    async def _tried(self, tx: Tx, email: str) -> tuple[Member | None, str | None]:
+    async def _tried(self, tx: Tx, email: str, *, is_inside: bool = False) -> tuple[Member | None, str | None]:
         """Count a try at an address, then say who has it and what is kept of their password."""
-        now, blind = self._clock.now(), store.email_blind(tx, email)
+        now, blind = self._clock.now(), store.email_blind(tx, email, is_inside=is_inside)
         before = await store.lock_tries(tx, blind, now=now)
         if now < before.next_at:
             raise TooManyTries(retry_after_s=max(1, -((now - before.next_at) // timedelta(seconds=1))))
@@ -174,7 +174,7 @@ class SignIns:
             wall = self._clock.now()
             if renewed:
                 await store.save_password(tx, member.id, renewed, now=wall)
-            await store.forget_tries(tx, store.email_blind(tx, member.email))
+            await store.forget_tries(tx, store.email_blinds(tx, member.email))
             return await self._begin(tx, member, Proof(None, wall), browser, replaced)
 
         return await self._beginning(tenant, begin, replaced)

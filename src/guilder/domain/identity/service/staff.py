@@ -84,7 +84,7 @@ async def set_password(tx: Tx, *, member_id: UUID, password_hash: str, email: st
     """
     await _found(tx, member_id, lock=True)
     await store.save_password(tx, member_id, password_hash, now=now)
-    await store.forget_tries(tx, store.email_blind(tx, email))
+    await store.forget_tries(tx, store.email_blinds(tx, email))
     await end_sessions_of(tx, member_id=member_id, reason="password_changed", now=now)
     outbox.announce(tx, [PasswordSet(tenant_id=tx.tenant_id, member_id=member_id)], now=now)
 

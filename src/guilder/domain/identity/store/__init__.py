@@ -30,6 +30,7 @@ from guilder.domain.identity.store.sessions import (
 from guilder.domain.identity.store.staff import (
     delete_member,
     email_blind,
+    email_blinds,
     hash_emails_again,
     insert_member,
     join_member,
@@ -71,6 +72,7 @@ __all__ = [
     "delete_member",
     "delete_trust",
     "email_blind",
+    "email_blinds",
     "end_sessions",
     "find_key",
     "find_session",

@@ -127,8 +127,12 @@ async def save_tries(tx: Tx, blind: bytes, tries: Tries) -> None:
     )
 
 
-async def forget_tries(tx: Tx, blind: bytes) -> None:
-    await tx.execute("delete from identity.sign_in_tries where tenant_id = $1 and email_hash = $2", tx.tenant_id, blind)
+async def forget_tries(tx: Tx, blinds: Sequence[bytes]) -> None:
+    await tx.execute(
+        "delete from identity.sign_in_tries where tenant_id = $1 and email_hash = any($2::bytea[])",
+        tx.tenant_id,
+        list(blinds),
+    )
 
 
 async def use_state(tx: Tx, hash_: bytes, *, expires_at: datetime) -> bool:

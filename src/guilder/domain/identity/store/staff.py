@@ -124,10 +124,14 @@ async def save_password(tx: Tx, member_id: UUID, hash_: str, *, now: datetime) -
     )
 
 
-def email_blind(tx: Tx, email: str) -> bytes:
-    """Return what tries to sign in to an address are counted under."""
+def email_blind(tx: Tx, email: str, *, is_inside: bool = False) -> bytes:
+    """Return what tries at an address are counted under; of whoever is signed in apart, or strangers would hold them up."""
     hashed = _email_hash(tx.tenant_id, email)
-    return tx.vault.ring.blind(hashed.text, about=hashed.about)
+    return tx.vault.ring.blind(hashed.text, about=f"{hashed.about}:inside" if is_inside else hashed.about)
+
+
+def email_blinds(tx: Tx, email: str) -> list[bytes]:
+    return [email_blind(tx, email), email_blind(tx, email, is_inside=True)]
 
 
 async def _opened(tx: Tx, row: Row) -> Member:
