@@ -163,7 +163,7 @@ async def test_is_not_connected_to_when_its_name_leads_inside(case):
         names.says(*REBINDINGS[case])
         sender = Outbound(policy, resolve=resolve, total_timeout_s=20)
         try:
-            with pytest.raises(CallFailed, match="not public|leads nowhere"):
+            with pytest.raises(CallFailed, match=r"not public|leads nowhere"):
                 await sender.send("POST", url, content=b"{}")
         finally:
             await sender.close()
