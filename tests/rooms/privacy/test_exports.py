@@ -1,12 +1,17 @@
 """An export's file is removed, and so is one that was put by somebody who died before saying so."""
 
+import zipfile
 from datetime import timedelta
 
 import pytest
 from obstore.store import LocalStore
 
+from guilder.domain.audit import service as audit
+from guilder.domain.customers import service as customers
+from guilder.domain.customers.model import CustomerChanges
 from guilder.domain.privacy.model import RequestKind, State
 from guilder.domain.privacy.performers import Exporting, ExportRemoval
+from guilder.platform.bus.store import COLUMNS
 from guilder.platform.outside.files import Files
 from guilder.platform.outside.intents import Done, Intent
 
@@ -82,3 +87,18 @@ async def test_an_erasure_takes_with_it_what_was_never_noted_and_what_comes_afte
     await office.work()
     assert await runner.perform() == ["privacy.remove_export"]
     assert runner.files() == []
+
+
+async def test_it_says_that_the_staff_did_something_and_not_who_of_them(office, customer, runner):
+    async with office.shop.database.transaction([customer.tenant_id], actor="staff:mem_grace") as tx:
+        changes = CustomerChanges(name="Ada King")
+        await customers.update(tx, customer_id=customer.id, changes=changes, now=office.shop.now)
+    rows = await office.ask_database(f"select {COLUMNS} from platform.log where actor = 'staff:mem_grace'")
+    await office.shop.act(lambda tx: audit.append(tx, rows=rows))
+    await office.ask(customer, RequestKind.EXPORT)
+    await runner.perform()
+    [file] = runner.folder.rglob("*.zip")
+    with zipfile.ZipFile(file) as whole:
+        said = whole.read("audit_records.jsonl").decode()
+    assert '"actor": "staff"' in said
+    assert "grace" not in said
