@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from guilder.kernel.errors import Forbidden
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 class CrossSiteRequest(Forbidden):
@@ -20,9 +21,12 @@ class CrossSiteRequest(Forbidden):
 
 
 def origin_of(url: str) -> str:
-    """Return `https://host:port` of an address; a default port is not written."""
+    """Return `https://host:port` of an address as browsers write it: in small letters, without a default port."""
     parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
+    host = parts.hostname or ""
+    named = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in {None, _DEFAULT_PORTS.get(parts.scheme)} else f":{parts.port}"
+    return f"{parts.scheme}://{named}{port}"
 
 
 def is_same_origin(headers: Mapping[str, str], own: str) -> bool:
