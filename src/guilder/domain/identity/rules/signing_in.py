@@ -8,7 +8,6 @@ where to      a path of our own and nothing that a browser could read as another
 
 import re
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
 
 from guilder.domain.identity.model import StaffSession
 
@@ -23,16 +22,6 @@ PATH_MAX = 500
 HOME = "/sign-in"
 
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:%?/#-]*)")
-_FAMILIES = (
-    # The order matters: most browsers name others, too.
-    ("Edg", "Edge"),
-    ("OPR/", "Opera"),
-    ("Firefox/", "Firefox"),
-    ("Chrome/", "Chrome"),
-    ("Safari/", "Safari"),
-    ("curl/", "curl"),
-    ("python-httpx/", "httpx"),
-)
 
 
 def is_alive(session: StaffSession, *, now: datetime) -> bool:
@@ -55,17 +44,3 @@ def own_path(said: str | None) -> str:
     if said is None or not 0 < len(said) <= PATH_MAX or not _PATH.fullmatch(said) or "//" in said:
         return HOME
     return said
-
-
-def family_of(user_agent: str) -> str:
-    """Return the browser's family: enough to tell sessions apart, too little to tell people apart."""
-    return next((name for mark, name in _FAMILIES if mark in user_agent), "other" if user_agent else "")
-
-
-def network_of(address: str) -> str:
-    """Return the network that an address is in: the last byte of IPv4, the last 80 bits of IPv6 are left out."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return ""
-    return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))

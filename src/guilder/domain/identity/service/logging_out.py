@@ -58,4 +58,4 @@ async def receive_logout(tx: Tx, *, trust: Ref, logout: Logout, token: str, wall
     if logout.subject:
         member = await store.member_by_subject(tx, f"{logout.revocation.issuer}|{logout.subject}")
         if member is not None:
-            await end_sessions_of(tx, member_id=member.id, reason="signed_out_at_issuer", now=wall)
+            await end_sessions_of(tx, member_id=member.id, reason="signed_out_at_issuer", now=now)

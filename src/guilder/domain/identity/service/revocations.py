@@ -45,7 +45,7 @@ async def revoke(tx: Tx, *, revocation: Revocation, told_by: str, wall: datetime
     if revocation.what is What.ENDED and revocation.subject and not revocation.organization:
         member = await store.member_by_subject(tx, f"{revocation.issuer}|{revocation.subject}")
         if member is not None:
-            await end_sessions_of(tx, member_id=member.id, reason="revoked", now=wall)
+            await end_sessions_of(tx, member_id=member.id, reason="revoked", now=now)
     return True
 
 

@@ -14,6 +14,7 @@ from guilder.kernel.errors import NotFound
 from guilder.platform import crypto
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
+from guilder.platform.http.calls import agent_of, network_of
 
 PURGE_MAX = 5_000
 SESSIONS_MAX = 50
@@ -61,8 +62,8 @@ async def begin_session(
         expires_at=wall + rules.LIFETIME,
         verified_at=proof.verified_at,
         trust_id=proof.trust_id,
-        agent=rules.family_of(browser.agent),
-        address=rules.network_of(browser.address),
+        agent=agent_of(browser.agent),
+        address=network_of(browser.address),
     )
     await store.insert_session(tx, session, hash_=crypto.digest(token))
     way = "oidc" if proof.trust_id else "password"
