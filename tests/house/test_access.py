@@ -71,6 +71,18 @@ def routes_of(app: FastAPI) -> Iterator[tuple[tuple[str, str], APIRoute]]:
         yield from (((method, route.path_format), route) for method in context.methods or ())
 
 
+@pytest.mark.shows("ASVS 7.5.3")
+def test_a_session_that_was_stolen_sends_no_money_elsewhere():
+    """What says where money goes, or what an invoice says of where to pay, asks who is there to prove it."""
+    changing = [row for row in ROWS if row["method"] != "GET" and row["public"] == "-"]
+    money = re.compile(
+        r"/api/(gateways|issuers|tenant/issuer|payment-routes$|refund-policy|two-person-limits)(?!.*(refuse|preview))"
+    )
+    found = {f"{row['method']} {row['path']}": row["step_up"] for row in changing if money.match(row["path"])}
+    assert len(found) >= 11
+    assert [each for each, asked in found.items() if asked != "yes"] == ["POST /api/gateways/{account_id}/read-books"]
+
+
 @pytest.mark.parametrize("app_env", ["development", "production"])
 def test_the_whole_application_starts_with_the_table_wherever_it_runs(app_env):
     said = {"app_env": app_env, "guilder_master_key": base64.b64encode(bytes(32)).decode(), "step_up_s": 90}
