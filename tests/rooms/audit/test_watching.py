@@ -6,8 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
+from guilder.domain.identity.store import email_blind
+from guilder.platform.crypto import new_key
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import NOW
 from tests.support.database import connected
@@ -121,6 +124,26 @@ async def test_what_may_be_of_a_person_is_not_told_though_it_lies_in_the_clear(g
     assert "jane" not in str(told).lower()
     assert [each["payload"]["after"] for each in told[:2]] == [{"tax_exempt_reason": "sealed"}] * 2
     assert told[-1]["payload"]["before"]["subject"] == "sealed"
+
+
+async def test_another_master_key_is_no_change_of_anybody(ground, changes):
+    async with ground.tx() as tx:
+        await a_customer(tx)
+        await identity.invite(tx, email="eve@acme.example", role=Role.ADMIN, now=NOW)
+    tables = ("customers.customers", "identity.members")
+    before = [len(await changes(table)) for table in tables]
+    ring = ground.database.vault.ring
+    ring.adopt([new_key("k2"), ring.current])
+    async with ground.tx() as tx:
+        await identity.hash_emails_again(tx, None, 100)
+        await customers.hash_emails_again(tx, None, 100)
+    assert await ground.rows("select from identity.members where email_hash = $1", await blind(ground)) == [{}]
+    assert [len(await changes(table)) for table in tables] == before
+
+
+async def blind(ground):
+    async with ground.tx() as tx:
+        return email_blind(tx, "eve@acme.example")
 
 
 @pytest.mark.shows("I29")
