@@ -15,6 +15,7 @@ from guilder.domain.privacy.rules.retention import KeptTooShort, id_at
 from guilder.domain.usage import service as usage
 from guilder.kernel import ids
 from tests.support.builders.invoicing import an_invoice, is_paid_for
+from tests.support.builders.metered import a_charge, a_metered, a_metered_plan, uses
 from tests.support.builders.notifications import a_message
 from tests.support.builders.usage import a_meter, an_event
 from tests.support.database import connected
@@ -147,3 +148,25 @@ async def test_old_messages_notices_and_properties_are_cut_and_what_counts_stays
     told = {each.kind: each for each in await shop.act(privacy.retention)}
     assert (told[Forgotten.MESSAGES].forgotten, told[Forgotten.USAGE_PROPERTIES].forgotten) == (1, 1)
     assert told[Forgotten.MESSAGES].ran_at == shop.now
+
+
+async def test_properties_stay_until_they_are_billed_by(office):
+    shop = office.shop
+    customer = await shop.customer()
+
+    async def begin(tx):
+        plan = await a_metered_plan(tx, a_charge(), now=shop.now)
+        subscription = await a_metered(tx, customer, plan, now=shop.now)
+        await uses(tx, customer, 3, at=shop.now, properties={"region": "eu"})
+        return subscription
+
+    made = await shop.act(begin)
+    await office.round(days=800)
+    [row] = await office.ask_database("select properties::text as properties from usage.events")
+    assert "eu" in row["properties"]
+    await shop.act(
+        lambda tx: tx.execute("update subscriptions.subscriptions set usage_from = $2 where id = $1", made.id, shop.now)
+    )
+    await office.round(days=1)
+    [row] = await office.ask_database("select properties::text as properties from usage.events")
+    assert row["properties"] == "{}"

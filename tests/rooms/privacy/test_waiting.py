@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from guilder.domain.catalog.model import Billing
 from guilder.domain.gateways.model import DisputeNews, DisputeStatus
 from guilder.domain.invoicing.events import InvoiceVoided
+from guilder.domain.orders import service as orders
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import DisputeTold
 from guilder.domain.privacy import service as privacy
@@ -18,6 +20,7 @@ from guilder.platform.db.vault import Sealing, SubjectErased
 from tests.support.builders.customers import a_customer
 from tests.support.builders.dunning import a_customer_behind
 from tests.support.builders.invoicing import an_invoice
+from tests.support.builders.metered import a_metered_plan, uses
 from tests.support.builders.orders import says_yes
 
 
@@ -84,6 +87,26 @@ async def test_it_may_end_the_subscriptions_first(office):
     assert (await office.request(asked)).state is State.DONE
     [row] = await office.ask_database("select status, organization_id from subscriptions.subscriptions")
     assert (row["status"], row["organization_id"]) == ("canceled", f"erased_{customer.id.hex}")
+
+
+async def test_it_waits_until_what_was_used_is_billed_for_the_last_time(office):
+    shop = office.shop
+    customer = await shop.customer()
+    card = await shop.card(customer)
+    plan = await shop.act(lambda tx: a_metered_plan(tx, billing=Billing(grace_days=3), now=shop.now))
+    subscription = (await shop.subscribe(customer, plan, payment_method_id=card.id)).subscription
+    await shop.act(lambda tx: uses(tx, customer, 7, at=shop.now, properties={"who": "Ada"}))
+    await shop.act(lambda tx: orders.cancel(tx, subscription_id=subscription.id, now=shop.now))
+    asked = await office.ask(customer)
+    await shop.advance(subscription.current_period.ends_at + timedelta(days=1))
+    await office.work()
+    assert whats(await office.request(asked)) == ["period_unbilled"]
+    [use] = await office.ask_database("select properties::text as properties from usage.events")
+    assert "Ada" in use["properties"]
+    await shop.advance(shop.now + timedelta(days=3))
+    await office.work()
+    assert (await office.request(asked)).state is State.DONE
+    assert sorted(each.amount.minor for each in await the_payments(office, customer)) == [70, 3000]
 
 
 async def test_what_closes_a_matter_wakes_it(office):

@@ -21,10 +21,10 @@ async def of_customer_export(tx: Tx, *, customer_id: CustomerId) -> AsyncIterato
 
 async def end_all(tx: Tx, *, customer: Ref, now: datetime) -> None:
     """End every subscription of a customer now; what was used is billed for the last time."""
-    for _, subscription_id in await subscriptions.open_matters(tx, customer=customer):
+    for ref in await subscriptions.going_on(tx, customer=customer):
         # An add-on ends with what it was added to.
-        if any(each == subscription_id for _, each in await subscriptions.open_matters(tx, customer=customer)):
-            await cancel(tx, subscription_id=subscription_id, when=When.NOW, now=now)
+        if ref in await subscriptions.going_on(tx, customer=customer):
+            await cancel(tx, subscription_id=ref.id, when=When.NOW, now=now)
 
 
 async def forget_customer(tx: Tx, *, customer: Ref, alias: str, name: str) -> None:

@@ -12,6 +12,7 @@ from guilder.domain.notifications import service as notifications
 from guilder.domain.privacy.model import Forgotten, Rule
 from guilder.domain.privacy.rules import retention as rules
 from guilder.domain.privacy.store import retention as store
+from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.usage import service as usage
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -110,6 +111,8 @@ async def _forget(tx: Tx, rule: Rule, *, now: datetime) -> tuple[int, bool, UUID
         return count, count < BATCH, None
     assert before is not None, rule
     if rule.kind is Forgotten.USAGE_PROPERTIES:
+        # A plan's period may be of years: what is billed by properties is billed first.
+        before = min(before, await subscriptions.unbilled_use_since(tx) or before)
         count, last = await usage.cut_properties(tx, after=rule.done_to, before=rules.id_at(before), limit=BATCH)
         return count, last is None, last
     cut = notifications.cut_off if rule.kind is Forgotten.MESSAGES else gateways.cut_notices

@@ -18,7 +18,13 @@ from guilder.domain.subscriptions.service.changing import (
 )
 from guilder.domain.subscriptions.service.elsewhere import AlreadyLinked, follow_provider, link
 from guilder.domain.subscriptions.service.ending import cancel, end, keep
-from guilder.domain.subscriptions.service.forgetting import forget_customer, of_customer_export, open_matters
+from guilder.domain.subscriptions.service.forgetting import (
+    forget_customer,
+    going_on,
+    of_customer_export,
+    open_matters,
+    unbilled_use_since,
+)
 from guilder.domain.subscriptions.service.pausing import IsLeaving, ParentIsPaused, pause, resume
 from guilder.domain.subscriptions.service.reading import (
     DateIsPast,
@@ -54,6 +60,8 @@ __all__ = [
     "forget_customer",
     "of_customer_export",
     "open_matters",
+    "going_on",
+    "unbilled_use_since",
     "AlreadyLinked",
     "DateIsPast",
     "IsBilledElsewhere",

@@ -1,6 +1,8 @@
 """What of subscriptions is given to their customer, and what is forgotten with it."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime
+from uuid import UUID
 
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.platform.db.portable import Portable, portable
@@ -23,6 +25,32 @@ async def going_on(tx: Tx, customer: Ref) -> list[Ref]:
         *customer,
     )
     return [Ref(customer.tenant_id, row["id"]) for row in rows]
+
+
+async def unbilled(tx: Tx, customer: Ref) -> list[UUID]:
+    """Return what is still to be billed of a customer's subscriptions that have ended: of use, after its grace period."""
+    rows = await tx.fetch(
+        """select g.id from subscriptions.segments g
+             join subscriptions.subscriptions s on s.tenant_id = g.tenant_id and s.id = g.subscription_id
+            where g.tenant_id = $1 and g.customer_id = $2 and g.billed_at is null and s.ended_at is not null
+            order by g.id""",
+        *customer,
+    )
+    return [row["id"] for row in rows]
+
+
+async def unbilled_use_since(tx: Tx) -> datetime | None:
+    found: datetime | None = await tx.fetchval(
+        """select min(since) from (
+               select s.usage_from as since from subscriptions.subscriptions s
+                where s.tenant_id = $1 and s.ended_at is null and s.usage_from is not null
+                  and (s.terms ->> 'has_charges')::boolean
+               union all
+               select g.period_start from subscriptions.segments g
+                where g.tenant_id = $1 and g.kind = 'usage' and g.billed_at is null) open""",
+        tx.tenant_id,
+    )
+    return found
 
 
 def records(tx: Tx, customer_id: CustomerId) -> AsyncIterator[Portable]:
