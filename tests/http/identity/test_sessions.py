@@ -8,6 +8,8 @@ import pytest
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
+from guilder.platform.auth.passwords import Passwords
+from guilder.platform.db.tx import Tx
 from tests.support.builders.identity import NOW, a_sandbox, new_tenant
 from tests.support.builders.staff import CHEAP, COOKIE, EMAIL, PASSWORD, RIGHT, a_member
 from tests.support.database import connected
@@ -85,6 +87,44 @@ async def test_guesses_wait_and_nobody_waits_for_ever(house, ana, email):
     assert (slowed.status_code, slowed.headers["retry-after"]) == (429, "2")
     house.clock.move_by(timedelta(seconds=300))
     assert (await browser.post("/api/session", json=RIGHT)).status_code == 201
+
+
+def counted(monkeypatch, done, kind, name):
+    """Write down each call of a verb, with what it is asked; passwords are not compared."""
+    verb = getattr(kind, name)
+
+    async def counting(self, *about, **more):
+        done.append((name, about[0] if kind is Tx else ""))
+        return await verb(self, *about, **more)
+
+    monkeypatch.setattr(kind, name, counting)
+
+
+@pytest.mark.shows("fault G6", "ASVS 6.3.1")
+async def test_whether_there_is_such_a_tenant_is_told_by_no_guess(house, ana, monkeypatch):
+    """Neither by the answer nor by what it costs: the same statements, and one password hashed."""
+    closed = await new_tenant(house.database, slug="closed")
+    async with house.database.transaction([closed.tenant_id], actor="test") as tx:
+        await identity.suspend_tenant(tx, reason="unpaid", now=NOW)
+    asked, done = [], []
+    counted(monkeypatch, done, Passwords, "verify")
+    for name in ("execute", "fetch", "fetchrow", "fetchval"):
+        counted(monkeypatch, done, Tx, name)
+    for slug in ("default", "nowhere", "Default", "closed"):
+        wrong = {"email": "nobody@acme.example", "password": "wrong wrong wrong", "tenant": slug}
+        answers = []
+        for email in (wrong["email"], "Nobody@acme.example") * 3:
+            done.clear()
+            answer = await house.browser().post("/api/session", json=wrong | {"email": email})
+            said = answer.json() | {"request_id": ""}
+            answers.append((answer.status_code, said, answer.headers.get("retry-after"), list(done)))
+        asked.append(answers)
+    assert [each[0] for each in asked[0]] == [401] * 4 + [429] * 2
+    assert [name for name, _ in asked[0][0][-1]].count("verify") == 1
+    assert len(asked[0][0][-1]) > 5
+    assert asked[1] == asked[0], "a name that is nobody's"
+    assert asked[2] == asked[0], "what is nearly a tenant's is counted apart from it"
+    assert asked[3] == asked[0], "one where nobody is let in"
 
 
 @pytest.mark.shows("fault G6")

@@ -8,8 +8,10 @@ where to      a path of our own and nothing that a browser could read as another
 
 import re
 from datetime import datetime, timedelta
+from uuid import UUID, uuid5
 
 from guilder.domain.identity.model import StaffSession
+from guilder.kernel.ids import TenantId
 
 IDLE = timedelta(hours=12)
 LIFETIME = timedelta(days=7)
@@ -21,6 +23,7 @@ SIGN_IN_WITHIN = timedelta(minutes=10)
 PATH_MAX = 500
 HOME = "/sign-in"
 
+_NOBODYS = UUID("0d1c9d4e-6f3a-5b52-9c1e-7f0a52d6b8e1")
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:%?/#-]*)")
 
 
@@ -34,6 +37,14 @@ def wait_after(tries: int) -> timedelta:
     if tries < TRIES_FREE:
         return timedelta(0)
     return min(timedelta(seconds=2 ** min(tries - TRIES_FREE, 20)), WAIT_MAX)
+
+
+def nobodys(slug: str) -> TenantId:
+    """Return what stands in for the tenant of a short name that is nobody's: an id that no tenant has, one for each name.
+
+    Under it the same is asked and counted as under a tenant's, or whoever never has to wait would know that there is none.
+    """
+    return TenantId(uuid5(_NOBODYS, slug))
 
 
 def own_path(said: str | None) -> str:

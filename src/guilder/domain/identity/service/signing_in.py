@@ -117,7 +117,8 @@ class SignIns:
         :raises TooManyTries: the address was tried too often
         """
         tenant = await self._open_tenant(slug)
-        member, kept = await self._within(tenant, lambda tx: self._tried(tx, email)) if tenant else (None, None)
+        whose = tenant.tenant_id if tenant else rules.nobodys(slug or self._default_slug)
+        member, kept = await self._database.run(lambda tx: self._tried(tx, email), [whose], actor=ACTOR)
         return await self._proven(tenant, member, kept, password, browser, replaced)
 
     async def step_up_by_password(self, *, token: str, password: str, browser: Browser) -> SignedIn:
@@ -363,16 +364,15 @@ class SignIns:
     async def _open_tenant(self, which: str | TenantId) -> Tenant | None:
         async with self._database.transaction(actor=ACTOR) as tx:
             tenant_id = await self._named(tx, which) if isinstance(which, str) else which
-            if tenant_id is None:
-                return None
             await tx.narrow({tenant_id})
             tenant = next(iter(await store.tenants(tx, [tenant_id])), None)
         if tenant is None or tenant.status is not TenantStatus.ACTIVE or (tenant.is_demo and self._refuses_demo):
             return None
         return tenant
 
-    async def _named(self, tx: Tx, slug: str) -> TenantId | None:
-        return await store.tenant_by_slug(tx, slug or self._default_slug)
+    async def _named(self, tx: Tx, slug: str) -> TenantId:
+        name = slug or self._default_slug
+        return await store.tenant_by_slug(tx, name) or rules.nobodys(name)
 
     def _redirect_uri(self, trust: TokenTrust) -> str:
         return f"{self._public_url}{CALLBACK}/{ids.to_text('trust', trust.id)}"
