@@ -12,6 +12,7 @@ from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
 from guilder.platform.db.database import riding
 from guilder.platform.http import calls
+from guilder.platform.outside import files
 from tests.support.builders.identity import NOW, new_tenant
 from tests.support.database import connected
 
@@ -150,6 +151,16 @@ async def test_an_export_can_be_verified_by_whoever_has_it(house, admin, settle)
     table = list(csv.DictReader(io.StringIO(await fetched(admin, asked, "table"))))
     assert {row["reason"] for row in table} == {"", "'=cmd()"}
     assert {row["hash"] for row in table} == {said["hash"] for said in lines}
+
+
+async def test_an_export_may_be_larger_than_what_is_put_whole(house, admin, settle, monkeypatch):
+    monkeypatch.setattr(files, "FILE_BYTES_MAX", 1_000)
+    await admin("POST", "/api/customers", SOMEBODY)
+    await settle()
+    asked = (await admin("POST", "/api/audit/exports", {})).json()["data"]
+    await settle()
+    assert (await admin("GET", f"/api/audit/exports/{asked['id']}")).json()["data"]["status"] == "done"
+    assert len(await fetched(admin, asked, "lines")) > 1_000
 
 
 async def fetched(asking, export, kind):

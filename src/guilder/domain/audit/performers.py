@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 
 from guilder.domain.audit import service
 from guilder.domain.audit.rules import writing
@@ -42,8 +43,9 @@ class AuditExports:
         lines = "".join(writing.lines(request.records)).encode()
         table = "".join(csv.lines(writing.HEAD, map(writing.cells, request.records))).encode()
         try:
-            await self._files.put(stored.lines_path, lines, content_type=JSON_LINES)
-            await self._files.put(stored.table_path, table, content_type=csv.CONTENT_TYPE)
+            # In parts: as many records as an export may hold are more than a file that is put whole.
+            await self._files.put_stream(stored.lines_path, BytesIO(lines), content_type=JSON_LINES)
+            await self._files.put_stream(stored.table_path, BytesIO(table), content_type=csv.CONTENT_TYPE)
         except FilesUnavailable as error:
             raise CallFailed(error.detail) from error
         return stored
