@@ -51,7 +51,8 @@ def test_a_guess_waits_longer_and_longer_but_never_for_ever(tries, wait_s):
         "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "/@evil.example", "@evil.example",
         "https://evil.example", "https:evil.example", "javascript:alert(1)", "evil.example", "", None, "/a//b",
         "/ok\nSet-Cookie: x=1", "/ok\r\nLocation: https://evil.example", "/\tevil", " /ok", "/o k", "/ö", "/" + "a" * 500,
-        "data:text/html,x", "/.//evil.example",
+        "data:text/html,x", "/.//evil.example", "/sign-in/trust_evil?tenant=evil", "/./sign-in/trust_evil",
+        "/a/../sign-in/trust_evil#x", "/%73ign-in/trust_evil", "/a/%2e%2e/sign-in/trust_evil",
     ],
 )  # fmt: skip
 def test_nobody_is_sent_elsewhere_after_signing_in(said):
@@ -59,7 +60,7 @@ def test_nobody_is_sent_elsewhere_after_signing_in(said):
 
 
 @pytest.mark.parametrize(
-    "said", ["/", "/console", "/console/invoices?status=open&limit=5#top", "/a%20b", "/x/y-z_1.html"]
+    "said", ["/", "/console", "/sign-in", "/console/invoices?status=open&limit=5#top", "/a%20b", "/x/y-z_1.html"]
 )
 def test_a_path_of_our_own_is_gone_to(said):
     assert rules.own_path(said) == said

@@ -8,6 +8,8 @@ where to      a path of our own and nothing that a browser could read as another
 
 import re
 from datetime import datetime, timedelta
+from posixpath import normpath
+from urllib.parse import unquote
 from uuid import UUID, uuid5
 
 from guilder.domain.identity.model import StaffSession
@@ -50,8 +52,10 @@ def nobodys(slug: str) -> TenantId:
 def own_path(said: str | None) -> str:
     """Return where to go after signing in; what is not plainly a path of our own is not gone to.
 
-    `//evil`, `/\\evil`, `/@evil` and `https:evil` are what a redirect elsewhere looks like.
+    `//evil`, `/\\evil`, `/@evil` and `https:evil` are what a redirect elsewhere looks like; and below the page itself one is
+    sent on to an issuer, which a link must not choose.
     """
     if said is None or not 0 < len(said) <= PATH_MAX or not _PATH.fullmatch(said) or "//" in said:
         return HOME
-    return said
+    path = normpath(unquote(said.partition("?")[0].partition("#")[0]))
+    return HOME if path.startswith(f"{HOME}/") else said
