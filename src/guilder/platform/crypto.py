@@ -116,11 +116,11 @@ class KeyRing:
 
     def blind(self, text: str, *, about: str) -> bytes:
         """Hash with the current key, to find `text` again without storing it. Equal texts give equal hashes."""
-        return _blind(self.current, text, about)
+        return blind(self.current, text, about=about)
 
     def blinds(self, text: str, *, about: str) -> list[bytes]:
         """Return the hash under every key of the ring: what a search compares with, since keys may have rotated."""
-        return [_blind(key, text, about) for key in self._keys.values()]
+        return [blind(key, text, about=about) for key in self._keys.values()]
 
 
 def seal(keys: KeyRing | Key, plaintext: bytes, *, about: bytes) -> bytes:
@@ -177,9 +177,10 @@ def same(a: str | bytes, b: str | bytes) -> bool:
     return hmac.compare_digest(*(each.encode() if isinstance(each, str) else each for each in (a, b)))
 
 
-def _blind(key: Key, text: str, about_: str) -> bytes:
+def blind(key: Key, text: str, *, about: str) -> bytes:
+    """Hash with a key, to find `text` again without storing it. Equal texts about the same give equal hashes."""
     # Derived, so that the key that encrypts never hashes.
-    derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"guilder blind " + about_.encode()).derive(key.secret)
+    derived = HKDF(SHA256(), KEY_BYTES, salt=None, info=b"guilder blind " + about.encode()).derive(key.secret)
     return hmac.digest(derived, text.encode(), "sha256")
 
 

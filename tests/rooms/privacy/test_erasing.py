@@ -228,6 +228,23 @@ async def test_the_organization_may_come_back_as_somebody_new(office, customer):
         await shop.act(lambda tx: privacy.ask(tx, customer=f"erased_{customer.id.hex}", kind="export", now=shop.now))
 
 
+async def test_late_data_finds_her_when_the_master_key_of_that_day_is_gone(office, customer):
+    shop = office.shop
+    await office.erase(customer)
+    vault = shop.database.vault
+    old = list(vault.ring._keys.values())
+    try:
+        new = crypto.new_key("next")
+        vault.ring.adopt([new, *old])
+        while await shop.act(lambda tx: tx.vault.rewrap(tx)):
+            pass
+        vault.ring.adopt([new])
+        found = await shop.act(lambda tx: customers.by_organization(tx, organization_ids=[ORG, "org-2"]))
+        assert {each: one.id for each, one in found.items()} == {ORG: customer.id}
+    finally:
+        vault.ring.adopt(old)
+
+
 async def test_consents_are_only_added_to_and_how_they_are_known_goes_with_the_key(office, customer):
     shop = office.shop
     for is_given in (True, False):

@@ -14,6 +14,7 @@ from guilder.platform.db.portable import Portable
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
+_ORGANIZATION = "customers.customers.organization_id"
 _FIELD = "customers.customers.profile"
 _COLUMNS = """c.tenant_id, c.id, c.organization_id, c.kind, c.sealed_profile, c.language, c.time_zone,
               c.metadata::text as metadata, c.created_at, c.erased_at, c.is_tax_exempt, c.tax_exempt_reason, c.net_days"""
@@ -107,8 +108,8 @@ async def by_organization(tx: Tx, organization_ids: Sequence[str]) -> list[Custo
 
 async def erased_by_organization(tx: Tx, organization_ids: Sequence[str]) -> dict[str, Customer]:
     """Return the erased customers that had these organization ids, by those; the last one of each."""
-    ring, about = tx.vault.ring, _about_organization(tx.tenant_id)
-    asked = {hashed: each for each in organization_ids for hashed in ring.blinds(each, about=about)}
+    hashes = await tx.vault.blind_many(tx, tx.tenant_id, organization_ids, about=_ORGANIZATION, now=None)
+    asked = dict(zip(hashes, organization_ids, strict=False))  # none, where the tenant has no key yet
     rows = await tx.fetch(
         f"""select {_COLUMNS}, c.erased_hash from customers.customers c
             where c.tenant_id = $1 and c.erased_hash = any($2::bytea[]) and c.erased_hash <> ''::bytea
@@ -197,7 +198,7 @@ async def erase(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> set[Ref]:
         [row["tenant_id"] for row in known],
         [row["id"] for row in known],
         [alias_of(CustomerId(row["id"])) for row in known],
-        [tx.vault.ring.blind(row["organization_id"], about=_about_organization(row["tenant_id"])) for row in known],
+        [await _organization_hash(tx, row, now) for row in known],
         now,
     )
     return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
@@ -251,8 +252,11 @@ def _about_email(tenant_id: TenantId) -> str:
     return f"customers.customers.email:{tenant_id}"
 
 
-def _about_organization(tenant_id: TenantId) -> str:
-    return f"customers.customers.organization_id:{tenant_id}"
+async def _organization_hash(tx: Tx, row: Row, now: datetime) -> bytes:
+    # By the tenant's key, and no master key: the id is known no more, and cannot be hashed again when that is changed.
+    tenant_id = TenantId(row["tenant_id"])
+    [hashed] = await tx.vault.blind_many(tx, tenant_id, [row["organization_id"]], about=_ORGANIZATION, now=now)
+    return hashed
 
 
 def _plain(email: str) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref, TenantId
-from guilder.platform.crypto import Key, KeyRing, about, header, new_key, open_, seal
+from guilder.platform.crypto import Key, KeyRing, about, blind, header, new_key, open_, seal
 
 REWRAP_MAX = 1_000
 
@@ -79,6 +79,17 @@ class Vault:
         """
         keys = await self._find(tx, _subjects(items))
         return [_open(keys.get(Ref(item.tenant_id, item.subject_id)), item) for item in items]
+
+    async def blind_many(
+        self, tx: Rows, tenant_id: TenantId, texts: Sequence[str], *, about: str, now: datetime | None
+    ) -> list[bytes]:
+        """Hash each text with the tenant's own key, which outlives every master key: for what nobody can hash again, since
+        the text is known no more. Without `now` no key is made: where there is none, nothing was ever hashed, and [].
+        """
+        tenant = Ref(tenant_id, tenant_id)
+        keys = await (self._find(tx, [tenant]) if now is None else self._keys_to_seal(tx, [tenant], now))
+        key = keys.get(tenant)
+        return [blind(key, text, about=about) for text in texts] if key else []
 
     async def destroy(self, tx: Rows, refs: Sequence[Ref], *, now: datetime) -> None:
         """Destroy subjects' keys for good; nothing of theirs opens again, and nothing more can be sealed for them."""
