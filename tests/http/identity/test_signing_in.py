@@ -59,6 +59,11 @@ def callback_of(door):
     return door.replace("/sign-in/", "/sign-in/callback/")
 
 
+async def test_a_trust_names_the_address_that_its_issuer_is_to_be_told(house, acme, idp, door):
+    said = (await (await house.key_of(acme))("GET", "/api/token-trusts")).json()["data"]
+    assert [each["redirect_uri"] for each in said] == [f"https://billing.example.com{callback_of(door)}"]
+
+
 async def arrived(browser, idp, door, **query):
     back = idp.authorize(await sent(browser, door, **query))
     return await browser.get(back, headers=ARRIVING)

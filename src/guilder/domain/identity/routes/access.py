@@ -1,5 +1,6 @@
 """API keys and trusted issuers of tokens, over HTTP."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Path
@@ -53,13 +54,15 @@ async def revoke_key(session: Session, key_id: KeyPath) -> Envelope[ApiKeyOut]:
 
 @router.get("/api/token-trusts")
 async def list_trusts(session: Session) -> ListEnvelope[TokenTrustOut]:
-    return listed(Page(await identity.trusts(session.tx)), TokenTrustOut.to_wire)
+    to_wire = partial(TokenTrustOut.to_wire, base_url=session.base_url)
+    return listed(Page(await identity.trusts(session.tx)), to_wire)
 
 
 @router.post("/api/token-trusts", status_code=201)
 async def add_trust(session: Session, body: TokenTrustIn) -> Envelope[TokenTrustOut]:
     """Believe tokens of this issuer: the users of your customers, and your staff, come in with them."""
-    return ok(TokenTrustOut.to_wire(await identity.trust(session.tx, **dict(body), now=session.now)))
+    made = await identity.trust(session.tx, **dict(body), now=session.now)
+    return ok(TokenTrustOut.to_wire(made, base_url=session.base_url))
 
 
 @router.delete("/api/token-trusts/{id}")

@@ -24,6 +24,7 @@ TRIES_FORGOTTEN = timedelta(days=1)
 SIGN_IN_WITHIN = timedelta(minutes=10)
 PATH_MAX = 500
 HOME = "/sign-in"
+CALLBACK = f"{HOME}/callback"
 
 _NOBODYS = UUID("0d1c9d4e-6f3a-5b52-9c1e-7f0a52d6b8e1")
 _PATH = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:%?/#-]*)")

@@ -12,6 +12,8 @@ from guilder.domain.identity.model import (
     TokenTrust,
     TrustKind,
 )
+from guilder.domain.identity.rules.signing_in import CALLBACK
+from guilder.kernel import ids
 from guilder.platform.http.fields import (
     IdOf,
     In,
@@ -104,9 +106,11 @@ class TokenTrustOut(Out):
     token_url: str
     acr_values: list[str]
     signs_in: Annotated[bool, Field(description="Whether staff sign in at this issuer, with the client of ours there.")]
+    redirect_uri: Annotated[str | None, Field(description="Where the issuer sends them back to: tell it this address.")]
 
     @classmethod
-    def to_wire(cls, trust: TokenTrust) -> "TokenTrustOut":
+    def to_wire(cls, trust: TokenTrust, *, base_url: str) -> "TokenTrustOut":
+        back = f"{base_url}{CALLBACK}/{ids.to_text('trust', trust.id)}"
         return cls(
             id=trust.id,
             kind=trust.kind,
@@ -123,6 +127,7 @@ class TokenTrustOut(Out):
             token_url=trust.token_url,
             acr_values=list(trust.acr_values),
             signs_in=trust.signs_in,
+            redirect_uri=back if trust.signs_in else None,
         )
 
 

@@ -39,7 +39,6 @@ from guilder.platform.db.tx import Tx
 T = TypeVar("T")
 
 ACTOR = "sign-in"
-CALLBACK = "/sign-in/callback"
 
 log = logging.get(__name__)
 
@@ -375,7 +374,7 @@ class SignIns:
         return await store.tenant_by_slug(tx, name) or rules.nobodys(name)
 
     def _redirect_uri(self, trust: TokenTrust) -> str:
-        return f"{self._public_url}{CALLBACK}/{ids.to_text('trust', trust.id)}"
+        return f"{self._public_url}{rules.CALLBACK}/{ids.to_text('trust', trust.id)}"
 
     async def _trust(self, tenant: Tenant, trust_id: UUID) -> TokenTrust | None:
         found = await self._within(
