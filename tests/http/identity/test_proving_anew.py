@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.support.builders.identity import NOW
+from tests.support.builders.identity import NOW, a_sandbox
 from tests.support.builders.staff import COOKIE, PASSWORD, RIGHT
 
 
@@ -40,6 +40,19 @@ async def test_a_step_up_begins_another_session_and_ends_the_one_before(house, s
     assert said["verified_at"] == (NOW + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
     old = await house.browser().get("/api/session", headers={"Cookie": f"{COOKIE}={before}"})
     assert old.status_code == 401
+
+
+async def test_who_looks_into_a_sandbox_proves_themselves_and_signs_out_as_anywhere(house, acme, signed_in):
+    async with house.database.transaction(actor="test") as tx:
+        inside = {"Guilder-Tenant": (await a_sandbox(tx, root_id=acme.tenant_id)).slug}
+    new = "an entirely different staple"
+    proven = await signed_in.post("/api/session/step-up", json={"password": PASSWORD}, headers=inside)
+    assert proven.status_code == 200, proven.text
+    words = {"password": PASSWORD, "new_password": new}
+    changed = await signed_in.put("/api/session/password", json=words, headers=inside)
+    assert changed.status_code == 200, changed.text
+    assert (await signed_in.delete("/api/session", headers=inside)).status_code == 200
+    assert (await signed_in.get("/api/session")).status_code == 401
 
 
 @pytest.mark.shows("fault G6", "ASVS 6.3.1")

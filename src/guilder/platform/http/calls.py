@@ -37,6 +37,8 @@ AGENT_MAX = 400
 DENIALS_PER_MINUTE = 10
 DENIED_MAX = 10_000
 MINUTE_S = 60.0
+READ_ONCE_S = 3_600.0
+READS_MAX = 50_000
 
 _ID = re.compile(r"[a-z]{2,8}_[0-7][0-9a-hjkmnp-tv-z]{25}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REASON = re.compile(r"(?:[\x20-\x24\x26-\x7e]|%[0-9A-Fa-f]{2})*")
@@ -137,8 +139,10 @@ class Caller:
         )
 
     def tenant_id(self, tx: Tx) -> TenantId:
-        # Who asks has a tenant, and the call is that one's, though it may have made another: a sandbox.
-        return self.principal.tenant_id if self.principal else tx.tenant_id
+        # Who asks has a tenant, and the call is that one's, though it may have made another: a sandbox. Not so where staff
+        # who look into a sandbox sign out or prove anew who they are: sessions are their own tenant's.
+        asks = self.principal
+        return asks.tenant_id if asks and asks.tenant_id in tx.tenants else tx.tenant_id
 
     def about(self, tenant_id: TenantId) -> dict[str, Any]:
         who = self.principal
@@ -226,6 +230,32 @@ def agent_of(user_agent: str) -> str:
 
 def _hash(key: str | None) -> str | None:
     return None if key is None else hashlib.sha256(key.encode()).hexdigest()[:32]
+
+
+@dataclass(slots=True)
+class Readings:
+    """Sensitive readings of one process: the same by the same caller is one record an hour, however often it is polled."""
+
+    monotonic: Callable[[], float]
+    window_s: float = READ_ONCE_S
+    _until_s: OrderedDict[tuple[object, ...], float] = field(default_factory=OrderedDict)
+
+    def is_new(self, caller: Caller) -> bool:
+        """Say whether no record of this hour tells of it."""
+        return self._until_s.get(_same(caller), 0.0) <= self.monotonic()
+
+    async def remember(self, caller: Caller) -> None:
+        """Take note that a record of it was committed."""
+        self._until_s.pop(_same(caller), None)
+        self._until_s[_same(caller)] = self.monotonic() + self.window_s
+        while len(self._until_s) > READS_MAX:
+            self._until_s.popitem(last=False)
+
+
+def _same(caller: Caller) -> tuple[object, ...]:
+    who = caller.principal
+    assert who is not None, caller.route
+    return who.tenant_id, who.actor, caller.method, caller.route, caller.objects, caller.network
 
 
 # Writes one record of a refusal, in a transaction of its own.
