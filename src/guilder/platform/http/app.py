@@ -16,7 +16,7 @@ from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.http import docs, errors, health, openapi
 from guilder.platform.http.access import AccessTable
-from guilder.platform.http.calls import Denials
+from guilder.platform.http.calls import Denials, Readings
 from guilder.platform.http.edge import Edge
 from guilder.platform.http.exchange import Authenticator
 from guilder.platform.http.guarding import Guards, guards_of
@@ -85,6 +85,7 @@ def build(
         settings=settings,
         guards=guards,
         denials=denials,
+        readings=Readings(wall.monotonic),
     )
     app.openapi = _described_once(app, settings, guards)  # type: ignore[method-assign]
     app.add_middleware(Shield, settings=settings, clock=wall, draining=draining, observe=observe)

@@ -74,6 +74,7 @@ class Edge:
     settings: HttpSettings
     guards: Guards
     denials: calls.Denials
+    readings: calls.Readings
 
 
 @dataclass(slots=True)
@@ -284,8 +285,9 @@ async def _tell(asked: _Asked, session: RequestSession, answer: Response) -> Non
         await calls.tell_made(
             session.tx, asked.caller, status=answer.status_code, key=key, reason=asked.reason, now=session.now
         )
-    elif asked.guard.permission.is_sensitive:
+    elif asked.guard.permission.is_sensitive and asked.edge.readings.is_new(asked.caller):
         calls.tell_read(session.tx, asked.caller, status=answer.status_code, now=session.now)
+        session.after_commit(partial(asked.edge.readings.remember, asked.caller))
 
 
 async def _tell_denied(asked: _Asked, error: Forbidden) -> None:

@@ -12,6 +12,7 @@ from guilder.platform.http.errors import PROBLEM
 from guilder.platform.http.guarding import Guard, Guards, Withheld
 from guilder.platform.http.idempotency import HEADER, METHODS
 from guilder.platform.http.incoming import PATH_PART_MAX
+from guilder.platform.http.linking import link
 
 Operation = dict[str, Any]
 
@@ -94,6 +95,7 @@ def describe(app: FastAPI, guards: Guards, versions: tuple[str, ...], public_url
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             _complete(operation, method.upper(), guards.of(method.upper(), path), versions)
+    link(document)
     return document
 
 
