@@ -4,17 +4,21 @@ Each operation is asked with bodies that fit, and with one thing wrong at a time
 day; `make test-full` sends all of it.
 """
 
+import asyncio
+import itertools
 import json
 import os
 import random
 import re
+from collections import Counter
 from datetime import UTC, datetime
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, reject, settings
 from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.transport import Response
 from schemathesis.specs.openapi import checks
 
 from tests.support.inside import lightly_furnished
@@ -23,6 +27,9 @@ from tests.support.neighbours import NOBODYS
 from tests.support.operations import KINDS
 
 IS_FULL = os.environ.get("GUILDER_FULL") == "1"
+# All of it is thousands of requests of each test, on a machine that may have other things to do.
+pytestmark = pytest.mark.timeout(1_800 if IS_FULL else 120)
+ANSWERED_WITHIN_S = 60
 SEED = os.environ.get("GUILDER_TEST_SEED", datetime.now(UTC).date().isoformat())
 # Of the cases that there are, how many of each operation a short run sends.
 WRONG_EACH, TEXTS_EACH = (10**6, 10**6) if IS_FULL else (8, 3)
@@ -236,6 +243,68 @@ async def test_answers_are_as_the_document_says_whatever_schemathesis_thinks_of(
     assert asked_for > 60, asked_for
 
 
+# Chains of requests, each with an id that the one before was answered with; how many, and how long.
+CHAINS, CHAIN_LENGTH = 120, 12
+
+
+@pytest.mark.slow
+@pytest.mark.shows("API9", "ASVS 4.1.1", "ASVS 2.3.1")
+@pytest.mark.timeout(1_800)
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+async def test_what_is_made_goes_on_to_be_used_as_the_document_says(inside, asked, made_up):
+    """By the links of the document: what one answer names is asked for, changed and ended by the next requests."""
+    document = inside.app.openapi()
+    taking, schema = (
+        {each["operationId"] for each in document["components"]["links"].values()},
+        unlinked_left_out(inside),
+    )
+    assert len(taking) > 90
+    loop, statuses, numbers = asyncio.get_running_loop(), Counter(), itertools.count(1)
+
+    class Chain(schema.as_state_machine()):
+        def before_call(self, case):
+            case.headers = {**(case.headers or {}), **asked.headers}
+            described = case.operation.definition.raw
+            body = made_up.body_schema(described)
+            if described["operationId"] not in taking and body is not None:
+                # Something has to be made before anything can go on: two of three times it is what fits.
+                number = next(numbers)
+                case.body = {**made_up.whole(body), **own_names(case.path, number)} if number % 3 else case.body
+
+        def call(self, case, **_):
+            answer = asyncio.run_coroutine_threadsafe(answered(asked, case), loop).result(ANSWERED_WITHIN_S)
+            if answer is None:
+                reject()
+            assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+            statuses[answer.status_code // 100, case.operation.label.partition(" ")[2].count("{") > 0] += 1
+            return Response.from_httpx(answer, verify=False)
+
+        def validate_response(self, response, case, additional_checks=None, **_):
+            case.validate_response(response, checks=CHECKS)
+
+    await asyncio.to_thread(Chain.run, settings=seeded(max_examples=CHAINS, stateful_step_count=CHAIN_LENGTH))
+    assert statuses[2, True] > 0, statuses
+
+
+def unlinked_left_out(inside):
+    """Return the operations that lead to others, and those that others lead to."""
+    document = inside.app.openapi()
+    led_to = {each["operationId"] for each in document["components"]["links"].values()}
+    schema = schemathesis.openapi.from_dict(document)
+    for each in inside.operations:
+        leads_on = any("links" in answer for answer in each.described["responses"].values())
+        is_in = leads_on or each.described["operationId"] in led_to
+        if each.permission.is_public or NOT_ASKED.match(each.label) or not is_in:
+            schema = schema.exclude(method=each.method, path=each.path)
+    return schema
+
+
+def own_names(path, number):
+    """Return what has to be another one for each thing of a kind."""
+    named = {"/api/customers": "organization_id", "/api/plans": "code", "/api/products": "code", "/api/meters": "code"}
+    return {named[path]: f"chain-{number}"} if path in named else {}
+
+
 # What an answer must be. Whether bodies that the document allows are taken is for rules that JSON Schema cannot say.
 CHECKS = [
     checks.status_code_conformance,
@@ -245,19 +314,22 @@ CHECKS = [
 ]
 
 
+def seeded(**about):
+    return settings(
+        database=None,
+        derandomize=True,
+        phases=[Phase.generate],
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        **about,
+    )
+
+
 def cases_of(operation):
     found = []
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
-        settings_ = settings(
-            max_examples=EACH,
-            database=None,
-            derandomize=True,
-            phases=[Phase.generate],
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        )
 
-        @settings_
+        @seeded(max_examples=EACH)
         @given(case=operation.as_strategy(generation_mode=mode))
         def collect(case):
             found.append(case)
