@@ -248,7 +248,6 @@ CHAINS, CHAIN_LENGTH = 120, 12
 
 
 @pytest.mark.slow
-@pytest.mark.shows("API9", "ASVS 4.1.1", "ASVS 2.3.1")
 @pytest.mark.timeout(1_800)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_what_is_made_goes_on_to_be_used_as_the_document_says(inside, asked, made_up):
