@@ -13,6 +13,7 @@ from guilder.domain.usage.schemas import EVENTS_MAX
 from guilder.entrypoints import mailbox
 from guilder.kernel.page import LIMIT_DEFAULT, LIMIT_MAX
 from guilder.platform import metrics
+from guilder.platform.config import Settings
 from guilder.platform.http import fields, incoming, limits, parsing
 from guilder.platform.http.app import build
 from guilder.platform.http.edge import EdgeRoute
@@ -39,6 +40,10 @@ def the_application() -> FastAPI:
         settings=HttpSettings(public_url=URL),
         metrics=metrics.render,
     )
+
+
+def _default(setting: str) -> limits.Allowance:
+    return limits.Allowance(Settings.model_fields[setting].default)
 
 
 def rules_of(app: FastAPI) -> Iterator[tuple[str, str, Rules]]:
@@ -71,9 +76,9 @@ def page() -> str:
         "|---|---|---|---|",
     ]
     for who, allowance in (
-        ("a key, a user, a session", settings.per_principal),
-        ("an address, where nobody is known", settings.per_address),
-        ("an address whose credentials were wrong", settings.per_failed_login),
+        ("a key, a user, a session", _default("rate_limit_per_minute")),
+        ("an address, where nobody is known", _default("rate_limit_anonymous_per_minute")),
+        ("an address whose credentials were wrong", _default("rate_limit_failed_logins_per_minute")),
     ):
         rows.append(f"| {who} | {allowance.per_minute:,} | {allowance.size:,} | 429 with Retry-After |")
     rows += [

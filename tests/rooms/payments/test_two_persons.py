@@ -13,7 +13,7 @@ from guilder.domain.identity.service.persons import GENERATIONS_MAX, NobodyKnows
 from guilder.domain.payments import jobs
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Limits, NewRefund, RefundPolicy, RefundStatus
-from guilder.domain.payments.rules.two_persons import NotAPerson, SamePerson
+from guilder.domain.payments.rules.two_persons import KeyOfNobody, NotAPerson, SamePerson
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
@@ -240,6 +240,15 @@ async def test_the_database_itself_refuses_one_person_for_two(till, paid):
             await tx.execute(
                 "update payments.refunds set status = 'pending', decided_by = first_by where id = $1", asked.id
             )
+
+
+async def test_looser_limits_are_not_asked_for_by_a_key_that_nobody_made(till, paid):
+    with pytest.raises(KeyOfNobody):
+        async with acting(till, KEY) as tx:
+            await payments.set_two_person_limits(tx, limits=Limits(refunds={"EUR": 9000}), now=till.now)
+    async with acting(till, KEY) as tx:
+        tighter = await payments.set_two_person_limits(tx, limits=Limits(refunds={"EUR": 10}), now=till.now)
+    assert tighter.limits.refunds == {"EUR": 10}
 
 
 @pytest.mark.slow

@@ -25,9 +25,24 @@ class SamePerson(Forbidden):
     code = "second_person_is_the_first"
 
 
+class KeyOfNobody(Forbidden):
+    """Looser limits are asked for by a person, or by a key that a person made: behind this key could be the second one."""
+
+    code = "key_of_nobody"
+
+
 def is_bound(actor: str) -> bool:
     """Say whether this is somebody who has to keep to the limits."""
     return actor.startswith(_PEOPLES)
+
+
+def check_first(names: Collection[str]) -> None:
+    """Refuse whoever asks for looser limits by a key of which no person is known to have made it.
+
+    :raises KeyOfNobody: among all the names that they go by is no person's
+    """
+    if not any(name.startswith("staff:") for name in names):
+        raise KeyOfNobody
 
 
 def takes_two(limits: Mapping[str, int], amount: Money, *, given_alone: int) -> bool:

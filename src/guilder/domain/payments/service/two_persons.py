@@ -26,9 +26,13 @@ async def two_person_limits(tx: Tx) -> TwoPersonLimits:
 
 
 async def set_two_person_limits(tx: Tx, *, limits: Limits, now: datetime) -> TwoPersonLimits:
-    """Set the limits. Tighter ones hold at once; looser ones when another person agrees (`grant_two_person_limits`)."""
+    """Set the limits. Tighter ones hold at once; looser ones when another person agrees (`grant_two_person_limits`).
+
+    :raises KeyOfNobody: looser ones are asked for by a key that no person made
+    """
     before = await _locked(tx)
     if rules.loosens(before.limits, limits) and rules.is_bound(tx.actor):
+        rules.check_first(await identity.names_of(tx, actor=tx.actor))
         after = replace(before, wanted=limits, wanted_by=tx.actor, wanted_at=now)
     else:
         after = TwoPersonLimits(limits=limits, changed_by=tx.actor, changed_at=now)
