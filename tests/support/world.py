@@ -163,10 +163,11 @@ class World:
         return datetime.fromisoformat((await self.get("/api/clock"))["now"])
 
     async def heard(self) -> list[str]:
-        """Return the names of the events announced since this was last asked, in order."""
+        """Return the names of what the business announced since this was last asked, in order; calls are for the audit."""
         async with connected(self.installation.urls.admin) as admin:
             rows = await admin.fetch(
-                "select id, name from platform.log where tenant_id = $1 and id > $2 order by id",
+                """select id, name from platform.log
+                    where tenant_id = $1 and id > $2 and not starts_with(topic, 'audit.') order by id""",
                 self.tenant_id,
                 self._heard_to,
             )
