@@ -74,7 +74,7 @@ class Lane:
             limit = self.breaker.room(max(0, min(self.window - self.in_flight, self._room())))
             if limit == 0:
                 return 0
-            lease_ends = self._clock.monotonic() + self._phases.lease_s
+            begin_by = self._clock.monotonic() + self._phases.lease_margin_s
             # Taken before it is known how many there are: lanes that fill at the same time share one room.
             self.in_flight += limit
             ready: list[Ready] = []
@@ -83,7 +83,7 @@ class Lane:
                 ready = await self._phases.load(claims)
             finally:
                 self.in_flight -= limit - len(ready)
-            self._send_out(ready, lease_ends)
+            self._send_out(ready, begin_by)
             return len(claims)
 
     async def settle(self) -> None:
@@ -98,17 +98,17 @@ class Lane:
             task.cancel()
         await self.settle()
 
-    def _send_out(self, ready: Sequence[Ready], lease_ends: float) -> None:
+    def _send_out(self, ready: Sequence[Ready], begin_by: float) -> None:
         for each in ready:
             self.breaker.began()
-            task = asyncio.create_task(self._perform(each, lease_ends), name=f"call {self.destination}")
+            task = asyncio.create_task(self._perform(each, begin_by), name=f"call {self.destination}")
             self._calls.add(task)
             task.add_done_callback(self._calls.discard)
 
-    async def _perform(self, ready: Ready, lease_ends: float) -> None:
+    async def _perform(self, ready: Ready, begin_by: float) -> None:
         limits = ready.performer.limits
         intent = ready.intent
-        if self._clock.monotonic() + limits.timeout_s > lease_ends:
+        if self._clock.monotonic() > begin_by:
             # This process stood still since it claimed: somebody else may hold the lease when the answer comes.
             _log.warning("lease_too_short_to_call", intent_id=str(intent.id), kind=intent.kind)
             self._forget()
@@ -156,7 +156,7 @@ class Lane:
                 if len(self._came_back) < self.in_flight:
                     await asyncio.sleep(GATHER_S)
                 batch, self._came_back = self._came_back[:RECORD_MAX], self._came_back[RECORD_MAX:]
-                lease_ends = self._clock.monotonic() + self._phases.lease_s
+                begin_by = self._clock.monotonic() + self._phases.lease_margin_s
                 moved: list[Ready] = []
                 try:
                     moved = await self._phases.record(batch)
@@ -164,7 +164,7 @@ class Lane:
                     # The database is gone: the leases run out, and the calls are repeated with the same keys.
                     _log.exception("outcomes_not_recorded", destination=self.destination, count=len(batch))
                 self.in_flight -= len(batch) - len(moved)
-                self._send_out(moved, lease_ends)
+                self._send_out(moved, begin_by)
                 self.hint.set()
         finally:
             self._recorder = None

@@ -20,7 +20,7 @@ from guilder.platform.outside.intents import Done, Intent, Performer, Verdict
 from guilder.platform.outside.store import Change, Claim
 
 ACTOR = "outside"
-# Beyond the longest call: for loading before it and recording after it, on a bad day.
+# Beyond the call itself: for loading before it and recording after it, on a bad day.
 LEASE_MARGIN_S = 20.0
 REASON_MAX = 500
 # What a destination may ask for by Retry-After.
@@ -60,7 +60,9 @@ class Phases:
         self._performers = {performer.kind: performer for performer in performers}
         self._clocks = clocks
         self.kinds = sorted(self._performers)
-        self.lease_s = max((p.limits.timeout_s for p in performers), default=0.0) + lease_margin_s
+        # A call that begins within the margin has its whole timeout under its lease.
+        self.lease_margin_s = lease_margin_s
+        self._leases_s = {kind: self._performers[kind].limits.timeout_s + lease_margin_s for kind in self.kinds}
         assert len(self._performers) == len(performers), self.kinds
 
     async def destinations(self) -> list[str]:
@@ -69,7 +71,7 @@ class Phases:
 
     async def claim(self, destination: str, limit: int) -> list[Claim]:
         async def work(tx: Tx) -> list[Claim]:
-            return await store.claim(tx, destination, self.kinds, limit=limit, lease_s=self.lease_s)
+            return await store.claim(tx, destination, self._leases_s, limit=limit)
 
         return await self._database.run(work, actor=ACTOR)
 
@@ -138,7 +140,7 @@ class Phases:
         # What has nothing to do at its next step is done; the rest keeps its lease and goes on.
         idle_refs = {(change.claim.tenant_id, change.claim.id) for change in idle}
         changes = [
-            change_of(intent, verdict, performer, lease_s=self.lease_s)
+            change_of(intent, verdict, performer, lease_s=self._leases_s[intent.kind])
             for intent, verdict in settled
             if intent.ref not in idle_refs
         ]
@@ -160,7 +162,12 @@ class Phases:
 
         async def work(tx: Tx) -> None:
             changes = [
-                change_of(intent, Verdict.retry(_reason(error)), self._performers[intent.kind], lease_s=self.lease_s)
+                change_of(
+                    intent,
+                    Verdict.retry(_reason(error)),
+                    self._performers[intent.kind],
+                    lease_s=self._leases_s[intent.kind],
+                )
                 for intent in await _held(tx, [claim])
             ]
             await store.apply(tx, changes)

@@ -1,6 +1,6 @@
 """All SQL about intents; the definer functions are in the migration."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -120,13 +120,14 @@ async def destinations(tx: Tx, kinds: Sequence[str]) -> list[str]:
     return [row[0] for row in rows]
 
 
-async def claim(tx: Tx, destination: str, kinds: Sequence[str], *, limit: int, lease_s: float) -> list[Claim]:
+async def claim(tx: Tx, destination: str, leases_s: Mapping[str, float], *, limit: int) -> list[Claim]:
+    """Lease what is due of these kinds, each for as long as its kind says."""
     rows = await tx.fetch(
-        "select tenant_id, id, fence from platform.claim_intents($1, $2, $3, make_interval(secs => $4))",
+        "select tenant_id, id, fence from platform.claim_intents($1, $2::text[], $3::float8[], $4)",
         destination,
-        kinds,
+        list(leases_s),
+        list(leases_s.values()),
         limit,
-        lease_s,
     )
     return [Claim(TenantId(row[0]), row[1], row[2]) for row in rows]
 

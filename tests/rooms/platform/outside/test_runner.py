@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from guilder.platform.clock import WallClock
+from guilder.platform.clock import HandClock, WallClock
 from guilder.platform.outside.breaker import BreakerLimits, State
 from guilder.platform.outside.intents import CallFailed, Done, Limits
-from guilder.platform.outside.phases import Phases
+from guilder.platform.outside.phases import LEASE_MARGIN_S, Phases
+from guilder.platform.outside.runner import Runner
 from tests.rooms.platform.ground import NOW, a_tenant
 from tests.rooms.platform.outside.toys import World, WrittenJournal, no_answer
 
@@ -56,6 +57,46 @@ async def test_repeats_with_the_same_key_what_a_crash_cut_off_and_the_zombie_rec
     assert await crashed.record([late]) == []
     assert performer.batches == batches, "the zombie's outcome must not reach the room"
     assert await world.admin.fetchval("select recorded from toy.charges") == 1
+
+
+async def test_leases_each_kind_for_as_long_as_its_own_call_may_take(world: World):
+    """A crash delays a charge by a charge's time, whatever slower kinds the process knows."""
+    await world.charge()
+    charging = world.charging(limits=Limits(timeout_s=10))
+    phases = Phases(
+        world.database, [charging, world.charging(kind="toy.export", limits=Limits(timeout_s=900))], world.clocks
+    )
+
+    async def left_s():
+        return await world.admin.fetchval(
+            "select extract(epoch from due_at - clock_timestamp())::float8 from platform.intents where is_leased"
+        )
+
+    (ready,) = await phases.load(await phases.claim("gateway:toy", 1))
+    assert 10 < await left_s() <= 10 + LEASE_MARGIN_S
+    await world.admin.execute("update platform.intents set due_at = clock_timestamp()")
+    (moved,) = await phases.record([Done(intent=ready.intent, request="", outcome="ok")])
+    assert (moved.intent.step, moved.performer) == ("confirm", charging)
+    assert 10 < await left_s() <= 10 + LEASE_MARGIN_S, "the next step has a lease of its own"
+
+
+async def test_does_not_call_when_it_stood_still_for_longer_than_its_lease_allows(world: World):
+    await world.charge()
+    clock = HandClock(NOW)
+    performer = world.charging()
+    load = performer.load
+
+    async def load_slowly(tx, intents, *, now):
+        clock.move_by(timedelta(seconds=LEASE_MARGIN_S + 1))
+        return await load(tx, intents, now=now)
+
+    performer.load = load_slowly
+    runner = Runner(world.database, [performer], world.clocks, clock=clock)
+    assert await runner.step("gateway:toy") == 1
+    assert world.provider.journal == []
+    assert [lane.in_flight for lane in runner.lanes] == [0]
+    row = await world.row()
+    assert (row["state"], row["attempts"], row["is_leased"]) == ("waiting", 1, True), "its lease has to run out"
 
 
 async def test_that_lost_its_lease_between_steps_leaves_the_rest_to_the_taker(world: World):
