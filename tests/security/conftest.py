@@ -13,6 +13,7 @@ import pytest
 from guilder.entrypoints import serving
 from tests.support.database import DatabaseUrls, new_database
 from tests.support.inside import Inside, a_house
+from tests.support.outcomes import rest
 from tests.support.processes import Installation, installed
 from tests.support.siege import Siege, besieged, settings_of
 from tests.support.worst_day import rows_of
@@ -42,6 +43,7 @@ async def siege(installation: Installation) -> AsyncIterator[Siege]:
 async def untouched(siege: Siege) -> AsyncIterator[Siege]:
     """The siege, of which nothing may come: not one row of either tenant changes, but for the record of who tried."""
     tenants = (siege.mine.tenant_id, siege.theirs.tenant_id)
+    await asyncio.gather(rest(siege.mine), rest(siege.theirs))  # from what others have done meanwhile
     before = [await rows_of(siege.installation.urls, each) for each in tenants]
     assert all(sum(each != of["identity.sandbox_clocks"] for each in of.values()) > 20 for of in before)
     yield siege

@@ -168,6 +168,13 @@ async def test_an_id_of_somebody_else_in_a_query_finds_nothing(untouched):
             assert status in {200, 404, 422}, (operation.label, who.name, name, status)
 
 
+def told_of_others(operation, answer):
+    """Return an answer's text; of the audit without the calls, whose paths are what the callers themselves made up."""
+    if operation.path != "/api/audit" or answer.status_code != 200:
+        return answer.text
+    return str([each for each in answer.json()["data"] if not each["action"].startswith("http.")])
+
+
 @pytest.mark.shows("API1", "API3", "fault G3", "I28")
 async def test_what_is_listed_is_ones_own(untouched):
     siege = untouched
@@ -185,7 +192,8 @@ async def test_what_is_listed_is_ones_own(untouched):
             marks = marks_of(siege, siege.foreign) | {str(siege.theirs.tenant_id), "umbrella"}
             if who.kind == "stranger":
                 marks |= (marks_of(siege, siege.own) | {"billing@acme.example"}) - shared - set(params.values())
-            assert [mark for mark in marks if mark in answer.text] == [], (operation.label, who.name)
+            text = told_of_others(operation, answer)
+            assert [mark for mark in marks if mark in text] == [], (operation.label, who.name)
             seen += answer.status_code == 200
     assert seen > 100, seen
 

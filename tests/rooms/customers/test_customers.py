@@ -13,6 +13,7 @@ from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
 from guilder.platform.bus import codec
+from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import SubjectErased
 from tests.support.builders.customers import a_customer, a_new_customer
 from tests.support.builders.identity import NOW, a_tenant, new_tenant
@@ -116,22 +117,22 @@ async def test_the_same_organization_may_be_a_customer_of_two_tenants(database, 
 async def test_five_hundred_take_as_many_statements_as_one(database, tenant, verb):
     asked = []
 
-    async def counted(size: int) -> int:
-        async with database.transaction([tenant], actor="test") as tx:
-            batch = [a_new_customer(tenant_id=tenant) for _ in range(size)]
-            made = await customers.create(tx, customers=batch, now=NOW) if verb != "create" else []
-            tx.connection.add_query_logger(asked.append)
-            asked.clear()
-            if verb == "create":
-                await customers.create(tx, customers=batch, now=NOW)
-            else:
-                found = await getattr(customers, verb)(tx, refs=[customers.ref_of(each) for each in made])
-                assert len(found) == size
-            tx.connection.remove_query_logger(asked.append)
-            return len(asked)
+    async def counted(tx: Tx, size: int) -> int:
+        batch = [a_new_customer(tenant_id=tenant) for _ in range(size)]
+        made = await customers.create(tx, customers=batch, now=NOW) if verb != "create" else []
+        tx.connection.add_query_logger(asked.append)
+        asked.clear()
+        if verb == "create":
+            await customers.create(tx, customers=batch, now=NOW)
+        else:
+            found = await getattr(customers, verb)(tx, refs=[customers.ref_of(each) for each in made])
+            assert len(found) == size
+        tx.connection.remove_query_logger(asked.append)
+        return len(asked)
 
-    await counted(1)  # the driver asks for the types of a statement once
-    assert await counted(1) == await counted(500) <= 4
+    async with database.transaction([tenant], actor="test") as tx:
+        await counted(tx, 1)  # the driver asks each connection for the types of a statement once
+        assert await counted(tx, 1) == await counted(tx, 500) <= 4
 
 
 async def test_changes_are_kept_and_told_by_name(database, tenant):

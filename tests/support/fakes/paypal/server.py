@@ -71,7 +71,7 @@ class FakePayPal:
             Route("/checkoutnow", self._page, methods=["GET", "POST"]),
         ]
         app = Starlette(routes=routes)
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off", ws="none")
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off", ws="none")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 

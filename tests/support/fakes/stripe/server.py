@@ -26,7 +26,7 @@ class FakeStripe:
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._api = Api(lambda: self.url)
         self._courier = hooks.Courier()
-        config = uvicorn.Config(self._api.app(), http=HangUpProtocol, log_level="error", lifespan="off")
+        config = uvicorn.Config(self._api.app(), http=HangUpProtocol, log_config=None, lifespan="off")
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [self._socket]}, daemon=True)
 
