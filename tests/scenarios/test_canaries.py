@@ -3,10 +3,13 @@
 import asyncio
 import base64
 import io
+import json
 import logging as standard
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -15,10 +18,13 @@ from pypdf import PdfReader
 
 from guilder.platform import logging
 from guilder.platform.cards import looks_like_card
+from guilder.platform.outside.mail import Mail, Mailbox, MailUnavailable, SmtpMailer, server_from
+from tests.scenarios.test_the_worst_day_webhooks import HEADER, signed
 from tests.support.database import connected
 from tests.support.inside import a_house
 from tests.support.processes import until
 from tests.support.receiver import receiving
+from tests.support.worst_day import counter_of
 
 CARDS = ["4000056655665556", "5105 1051 0510 5100", "3782-822463-10005", "6011.1111.1111.1117", "4242424242424242"]
 DIGITS = re.compile(r"[^0-9]")
@@ -126,6 +132,8 @@ async def plant_cards(world) -> None:
                 "/api/usage",
                 json={"event_id": "1", "organization_id": "acme", "meter": "calls", "value": 1, "properties": {"a": card}},
             ),
+            await world.http.post("/api/charges", json=charge_of("acme", f"card {card}")),
+            await world.http.post("/api/charges", json=charge_of("acme", "A film") | {"subject": card}),
             await world.http.post("/api/customers/acme/payment-methods", json={"token": card}),
             await world.http.post("/api/credits", json={"customer": "acme", "amount": 1, "currency": "EUR", "reason": card}),
         ]  # fmt: skip
@@ -140,6 +148,41 @@ async def plant_cards(world) -> None:
             "/api/customers", content=f'{{"name": "{card}", '.encode(), headers={"Content-Type": "application/json"}
         )
         await world.http.post(f"/api/webhooks/simulated?n={number}", content=f'{{"card": "{card}"}}'.encode())
+
+
+def charge_of(organization_id: str, description: str) -> dict[str, object]:
+    """A company product's event, as CloudEvents has it."""
+    data = {"customer": organization_id, "amount": 1250, "currency": "EUR", "description": description}
+    about = {"specversion": "1.0", "id": secrets.token_hex(4), "source": "studio", "type": "orders.charge.requested"}
+    return {**about, "data": data}
+
+
+async def plant_notices(world, planted: Planted) -> None:
+    """Have the provider itself, with its own signature, send what it should not: a card's number and a secret."""
+    async with counter_of(world) as counter:
+        secret = await counter.endpoint_secret()
+        for number, card in enumerate(CARDS):
+            notice = {
+                "id": f"evt_canary_{number}",
+                "type": "charge.updated",
+                "created": int(time.time()),
+                "data": {"id": "ch_canary", "card": card, "note": planted.plant(f"a secret in notice {number}")},
+            }
+            body = json.dumps(notice).encode()
+            answer = await world.http.post(
+                counter.endpoint_url, content=body, headers={HEADER: signed(secret, body), "Authorization": ""}
+            )
+            assert answer.status_code in {200, 202}, answer.text
+        planted.secrets["a webhook's own secret"] = secret
+
+
+async def plant_a_password_of_mail(planted: Planted) -> None:
+    server = server_from(f"smtp://guilder:{planted.plant('the password of SMTP')}@127.0.0.1:9?starttls=never")
+    people = {"sender": Mailbox("a@example.com"), "to": Mailbox("b@example.com")}
+    mail = Mail(message_id="<1@example.com>", dated=datetime(2026, 1, 1, tzinfo=UTC), subject="-", text="-", **people)
+    with pytest.raises(MailUnavailable) as refused:
+        await SmtpMailer(server).send(mail)
+    logging.get("mail").warning("mail_failed", server=str(server), exc_info=refused.value)
 
 
 async def journey(world) -> list[str]:
@@ -220,8 +263,10 @@ async def test_no_secret_and_no_card_number_is_found_wherever_one_looks(world, s
             transport=transport, base_url=real.base_url, headers=real.headers, event_hooks={"response": [planted.keep]}
         )
         await plant_secrets(world, planted, receiver)
+        await plant_a_password_of_mail(planted)
         people = await journey(world)
         await plant_cards(world)
+        await plant_notices(world, planted)
 
         async def told():
             return len(receiver.got) >= 10

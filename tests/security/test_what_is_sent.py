@@ -4,8 +4,6 @@ Each operation is asked with bodies that fit, and with one thing wrong at a time
 day; `make test-full` sends all of it.
 """
 
-import asyncio
-import itertools
 import json
 import os
 import random
@@ -15,21 +13,19 @@ from datetime import UTC, datetime
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import GenerationMode
 from schemathesis.core.failures import FailureGroup
-from schemathesis.core.transport import Response
 from schemathesis.specs.openapi import checks
 
 from tests.support.inside import lightly_furnished
 from tests.support.made_up import INJECTIONS, MadeUp, is_free_text, put
 from tests.support.neighbours import NOBODYS
-from tests.support.operations import KINDS
+from tests.support.operations import BODIES, KINDS, parameters
 
 IS_FULL = os.environ.get("GUILDER_FULL") == "1"
 # All of it is thousands of requests of each test, on a machine that may have other things to do.
 pytestmark = pytest.mark.timeout(1_800 if IS_FULL else 120)
-ANSWERED_WITHIN_S = 60
 SEED = os.environ.get("GUILDER_TEST_SEED", datetime.now(UTC).date().isoformat())
 # Of the cases that there are, how many of each operation a short run sends.
 WRONG_EACH, TEXTS_EACH = (10**6, 10**6) if IS_FULL else (8, 3)
@@ -243,65 +239,74 @@ async def test_answers_are_as_the_document_says_whatever_schemathesis_thinks_of(
     assert asked_for > 60, asked_for
 
 
-# Chains of requests, each with an id that the one before was answered with; how many, and how long.
-CHAINS, CHAIN_LENGTH = 120, 12
+# Ways through the document: how many, and how long. Each step asks for what the last answer led on to.
+WAYS, STEPS = (1_000, 10) if IS_FULL else (40, 6)
+# What has to be another one for each thing of a kind.
+OWN_NAMES = {"/api/customers": "organization_id", "/api/plans": "code", "/api/products": "code", "/api/meters": "code"}
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(1_800)
+@pytest.mark.shows("API9", "ASVS 4.1.1", "API3")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-async def test_what_is_made_goes_on_to_be_used_as_the_document_says(inside, asked, made_up):
+async def test_what_is_made_goes_on_to_be_used_as_the_document_says(inside, asked, known, made_up):
     """By the links of the document: what one answer names is asked for, changed and ended by the next requests."""
-    document = inside.app.openapi()
-    taking, schema = (
-        {each["operationId"] for each in document["components"]["links"].values()},
-        unlinked_left_out(inside),
-    )
-    assert len(taking) > 90
-    loop, statuses, numbers = asyncio.get_running_loop(), Counter(), itertools.count(1)
+    document, chance = inside.app.openapi(), random.Random(SEED)
+    found = (each.ok() for each in schemathesis.openapi.from_dict(document).get_all_operations())
+    operations = {raw_of(each)["operationId"]: each for each in found if not NOT_ASKED.match(each.label)}
+    beginnings = [each for each in operations.values() if leads_on(each) and {*parameters(each.path)} <= {*known}]
 
-    class Chain(schema.as_state_machine()):
-        def before_call(self, case):
-            case.headers = {**(case.headers or {}), **asked.headers}
-            described = case.operation.definition.raw
-            body = made_up.body_schema(described)
-            if described["operationId"] not in taking and body is not None:
-                # Something has to be made before anything can go on: two of three times it is what fits.
-                number = next(numbers)
-                case.body = {**made_up.whole(body), **own_names(case.path, number)} if number % 3 else case.body
+    async def answer_of(operation, given):
+        case = operation.Case(path_parameters=given, headers=asked.headers, **body_for(operation, made_up, chance))
+        answer = await answered(asked, case)
+        assert answer.status_code < 500, (case.as_curl_command(), answer.text)
+        case.validate_response(answer, checks=CHECKS)
+        return answer
 
-        def call(self, case, **_):
-            answer = asyncio.run_coroutine_threadsafe(answered(asked, case), loop).result(ANSWERED_WITHIN_S)
-            if answer is None:
-                reject()
-            assert answer.status_code < 500, (case.as_curl_command(), answer.text)
-            statuses[answer.status_code // 100, case.operation.label.partition(" ")[2].count("{") > 0] += 1
-            return Response.from_httpx(answer, verify=False)
-
-        def validate_response(self, response, case, additional_checks=None, **_):
-            case.validate_response(response, checks=CHECKS)
-
-    await asyncio.to_thread(Chain.run, settings=seeded(max_examples=CHAINS, stateful_step_count=CHAIN_LENGTH))
-    assert statuses[2, True] > 0, statuses
+    led = Counter()
+    for _ in range(WAYS):
+        operation = chance.choice(beginnings)
+        answer = await answer_of(operation, {name: known[name] for name in parameters(operation.path)})
+        links = links_of(operation, answer, document)
+        for _ in range(STEPS if links else 0):
+            link, said = chance.choice(links), answer.json()
+            if link["operationId"] not in operations:
+                continue
+            operation = operations[link["operationId"]]
+            next_answer = await answer_of(
+                operation, {name: value_at(said, at) for name, at in link["parameters"].items()}
+            )
+            led[operation.label] += next_answer.is_success
+            if onward := links_of(operation, next_answer, document):
+                links, answer = onward, next_answer
+    assert (led.total() > WAYS, sum(map(bool, led.values())) > 20) == (True, True), led
 
 
-def unlinked_left_out(inside):
-    """Return the operations that lead to others, and those that others lead to."""
-    document = inside.app.openapi()
-    led_to = {each["operationId"] for each in document["components"]["links"].values()}
-    schema = schemathesis.openapi.from_dict(document)
-    for each in inside.operations:
-        leads_on = any("links" in answer for answer in each.described["responses"].values())
-        is_in = leads_on or each.described["operationId"] in led_to
-        if each.permission.is_public or NOT_ASKED.match(each.label) or not is_in:
-            schema = schema.exclude(method=each.method, path=each.path)
-    return schema
+def raw_of(operation):
+    return operation.definition.raw
 
 
-def own_names(path, number):
-    """Return what has to be another one for each thing of a kind."""
-    named = {"/api/customers": "organization_id", "/api/plans": "code", "/api/products": "code", "/api/meters": "code"}
-    return {named[path]: f"chain-{number}"} if path in named else {}
+def leads_on(operation):
+    return any("links" in answer for answer in raw_of(operation)["responses"].values())
+
+
+def links_of(operation, answer, document):
+    linked = raw_of(operation)["responses"].get(str(answer.status_code), {}).get("links", {})
+    return [document["components"]["links"][each["$ref"].rpartition("/")[2]] for each in linked.values()]
+
+
+def value_at(said, where):
+    for name in where.partition("#/")[2].split("/"):
+        said = said[name]
+    return said
+
+
+def body_for(operation, made_up, chance):
+    """Make up a body that fits, where one is taken."""
+    schema = made_up.body_schema(raw_of(operation))
+    if schema is None:
+        return {}
+    own = {OWN_NAMES[operation.path]: f"way-{chance.randrange(10**9)}"} if operation.path in OWN_NAMES else {}
+    body = BODIES.get(operation.label) or made_up.whole(schema) | own
+    return {"body": body, "media_type": "application/json"}
 
 
 # What an answer must be. Whether bodies that the document allows are taken is for rules that JSON Schema cannot say.
