@@ -168,7 +168,7 @@ async def month_3_goes_round_an_account_that_is_out(world, a):
     await until(is_down, timeout_s=60, what="the account's being down")
     await world.advance(to="2026-03-31T12:00:20Z")
     [payment] = [each for each in await payments_of(world) if each["requested_at"].startswith("2026-03-31")]
-    assert payment["status"] == "succeeded"
+    assert payment["status"] == "succeeded", (payment, await world.get("/api/gateways"), await world.get("/api/clock"))
     await a.well_again()
     await world.advance(to="2026-03-31T13:00:00Z")
     assert not await is_down()
