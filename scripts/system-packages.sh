@@ -39,7 +39,12 @@ fi
 echo "Installing ${missing[*]} (a minute or two) ..."
 export DEBIAN_FRONTEND=noninteractive
 log="$(mktemp)"
-if apt-get update -qq >"$log" 2>&1 && apt-get install -y -qq --no-install-recommends "${missing[@]}" >>"$log" 2>&1; then
+fetched() {
+    apt-get update -qq >"$log" 2>&1 &&
+        apt-get install -y -qq --no-install-recommends -o DPkg::Lock::Timeout=120 "${missing[@]}" >>"$log" 2>&1
+}
+# Twice: another apt on the same machine may have been in its way.
+if fetched || fetched; then
     echo "Installed ${missing[*]}."
 else
     tail -n 5 "$log"
