@@ -25,7 +25,16 @@ class _Stderr(io.TextIOBase):
 
 
 _cluster = pytest.StashKey[TestCluster]()
-_FIRST = ("scenarios", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")
+_FIRST = ("scenarios", "deploy", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")
+# Servers and tools of scripts/system-packages.sh, by the mark of the tests that start them.
+_PROGRAMS = {
+    "needs_nginx": "nginx",
+    "needs_redis": "redis-server",
+    "needs_pgbouncer": "pgbouncer",
+    "needs_promtool": "promtool",
+}
+# Debian keeps servers where only root's PATH looks.
+_SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -55,6 +64,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         _need("Chromium", chromium())
     if item.get_closest_marker("needs_poppler"):
         _need("pdftoppm (poppler-utils)", shutil.which("pdftoppm"))
+    for mark, program in _PROGRAMS.items():
+        if item.get_closest_marker(mark):
+            _need(program, shutil.which(program, path=_SEARCHED))
 
 
 def chromium() -> str | None:
