@@ -21,6 +21,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from guilder.kernel.errors import Forbidden, Malformed, Refusal, Unauthenticated
+from guilder.platform import tracing
 from guilder.platform.auth.permission import allow
 from guilder.platform.auth.principal import Principal
 from guilder.platform.bus import outbox
@@ -122,7 +123,7 @@ class EdgeRoute(APIRoute):
             )
             try:
                 async with asyncio.timeout(edge.settings.request_timeout_s):
-                    return await _serve(asked, parameters)
+                    return await _traced(asked, parameters)
             except Forbidden as error:
                 if exchange.principal is not None:
                     await _tell_denied(asked, error)
@@ -134,6 +135,18 @@ class EdgeRoute(APIRoute):
                 if refusal is None:
                     raise
                 log.warning("database_refused", error=type(error).__name__, route=exchange.route)
+async def _traced(asked: _Asked, parameters: Parameters) -> Response:
+    """Serve it as a part of the caller's trace; what asks how this process is would drown all others."""
+    if not (asked.guard.rules.cost or asked.guard.rules.raw_body):
+        return await _serve(asked, parameters)
+    name = f"{asked.request.method} {asked.exchange.route}"
+    caller = [traceparent_of(asked.request.headers)]
+    with tracing.taken_up(name, caller, request_id=asked.exchange.request_id):
+        answer = await _serve(asked, parameters)
+        tracing.noted(status=answer.status_code)
+        return answer
+
+
                 raise refusal from error
 
         return serve
