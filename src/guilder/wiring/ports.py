@@ -12,6 +12,7 @@ from guilder.domain.gateways.adapters.simulated.client import Simulated
 from guilder.domain.gateways.adapters.stripe.client import Stripe
 from guilder.domain.gateways.port import Gateway
 from guilder.domain.identity import service as identity
+from guilder.platform.auth.jwks import SharedKeySets
 from guilder.platform.clock import Clock
 from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, Settings
 from guilder.platform.crypto import KeyRing
@@ -78,12 +79,14 @@ async def open_keys(settings: Settings) -> KeyRing:
     return await masters.opened(key_source(settings))
 
 
-def authentication(settings: Settings, database: Database, clock: Clock) -> identity.Authentication:
+def authentication(
+    settings: Settings, database: Database, clock: Clock, key_sets: SharedKeySets | None = None
+) -> identity.Authentication:
     """Say who asks: API keys, and the tokens that tenants trust or that the environment names."""
     client = guarded_client(OutboundPolicy(allows_loopback=not settings.is_production))
     return identity.Authentication(
         database,
-        identity.Verifiers(client=client, monotonic=clock.monotonic),
+        identity.Verifiers(client=client, monotonic=clock.monotonic, shared=key_sets),
         clock,
         customer_of=customers.customer_of,
         default_slug=DEFAULT_TENANT,

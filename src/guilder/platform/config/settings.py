@@ -50,6 +50,7 @@ def _by_comma(value: object) -> object:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_by_comma)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+AtOnce = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class ProcessSettings(BaseModel):
@@ -103,28 +104,56 @@ class DatabaseSettings(BaseModel):
     """PostgreSQL"""
 
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL 15 or later; unset, an embedded server is started in the data folder."
+        None,
+        description="PostgreSQL 15 or later, several hosts by comma (the one that takes writes is found); unset, an embedded "
+        "server is started in the data folder.",
     )
     database_direct_url: SecretStr | None = Field(
-        None, description="The same database without a pooler in front, for listening; unset, DATABASE_URL."
+        None,
+        description="The same database without the pooler that stands at DATABASE_URL (PgBouncer by the transaction), for "
+        "listening and migrations; unset, DATABASE_URL.",
+    )
+    database_statements_kept: int | None = Field(
+        None,
+        ge=0,
+        le=1_000,
+        description="Prepared statements that each connection keeps; unset, 100, or none behind a pooler. PgBouncer since 1.21 "
+        "with max_prepared_statements can keep them too.",
     )
     database_replica_url: SecretStr | None = Field(
-        None, description="A read replica for analytics and the event feed; unset, DATABASE_URL."
+        None,
+        description="A read replica for what may lag: lists, histories, the event feed, documents; unset, DATABASE_URL.",
+    )
+    database_replica_lag_max_s: float = Field(
+        10, ge=1, le=3_600, description="A replica further behind than this is left out, in seconds."
     )
     database_owner_url: SecretStr | None = Field(
-        None, description="The role that owns the tables, for migrations; unset, DATABASE_URL."
+        None,
+        description="The role that owns the tables, for migrations; unset, DATABASE_DIRECT_URL, and else DATABASE_URL.",
     )
     database_doctor_url: SecretStr | None = Field(
         None, description="A login of the read-only role, for `guilder doctor`; unset, DATABASE_URL."
     )
-    database_pool_max: int = Field(20, ge=2, le=500, description="Most connections that one process opens.")
+    database_backup_url: SecretStr | None = Field(
+        None,
+        description="A login for `guilder backup`: one that may replicate has the whole server copied with its log, any "
+        "other the content dumped; unset, DATABASE_OWNER_URL.",
+    )
+    database_pool_max: int | None = Field(
+        None,
+        ge=2,
+        le=500,
+        description="Most connections in the pool of one process; unset, by its role: docs/design/databases.md.",
+    )
 
 
 class TransportSettings(BaseModel):
     """Redis and Kafka"""
 
     redis_url: SecretStr | None = Field(
-        None, description="Shares rate limits and caches between processes; unset, each keeps its own."
+        None,
+        description="Shares rate limits and caches between processes; unset, each keeps its own. `redis://host/0`, "
+        "`rediss://` (TLS), `redis+sentinel://host,host/master`, `redis+cluster://host,host`.",
     )
     kafka_bootstrap_servers: str | None = Field(
         None, description="Carries the log over Apache Kafka; unset, PostgreSQL itself does."
@@ -136,6 +165,9 @@ class TransportSettings(BaseModel):
     kafka_sasl_mechanism: str | None = Field(None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.")
     kafka_sasl_username: str | None = Field(None, description="With a SASL protocol.")
     kafka_sasl_password: SecretStr | None = Field(None, description="With a SASL protocol.")
+    kafka_ssl_ca_file: str | None = Field(
+        None, description="Certificates that the brokers' are signed by, in PEM; unset, the system's."
+    )
 
 
 class SecretSettings(BaseModel):
@@ -234,6 +266,11 @@ class OutsideSettings(BaseModel):
     files_url: str | None = Field(
         None, description="Where documents are kept: `s3://bucket/prefix` or `file:///…`; unset, the data folder."
     )
+    backup_url: str | None = Field(
+        None,
+        description="Where `guilder backup` puts backups: `s3://bucket/prefix` or a folder, best on another machine; "
+        "unset, `backups` in the data folder.",
+    )
 
 
 class WatchingSettings(BaseModel):
@@ -250,15 +287,38 @@ class WatchingSettings(BaseModel):
         2_555, ge=1, le=36_500, description="How long a month of the audit is kept after its end, in days (7 years)."
     )
     audit_sandbox_days: int = Field(90, ge=1, le=36_500, description="The same of sandboxes.")
+    metrics_port: Port | None = Field(
+        None,
+        description="Where a process without the API (`work`, `schedule`, `relay`) answers /metrics, /health and /ready; "
+        "unset, it does not.",
+    )
+    doctor_every_minutes: int | None = Field(
+        None,
+        ge=0,
+        le=10_080,
+        description="How often a scheduler has the doctor look at everything, for /metrics; 0 is never. Unset, 60 in "
+        "production and never elsewhere.",
+    )
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="OpenTelemetry collector over HTTP; unset, tracing costs nothing. Needs the extra `otel`."
     )
     rate_limit_per_minute: PerMinute = Field(6_000, description="Requests a minute of one API key or user.")
+    rate_limit_tenant_per_minute: PerMinute = Field(
+        60_000, description="Requests a minute of all of a tenant's keys and users together."
+    )
     rate_limit_anonymous_per_minute: PerMinute = Field(
         300, description="Requests a minute of one address without valid credentials."
     )
     rate_limit_failed_logins_per_minute: PerMinute = Field(
         20, description="Refused credentials a minute of one address."
+    )
+    requests_max: AtOnce = Field(
+        256, description="Requests that one process serves at once; more are 503. Health and webhooks have their own."
+    )
+    requests_per_caller_max: AtOnce = Field(128, description="Of them, of one API key or user; more are 429.")
+    requests_webhooks_max: AtOnce = Field(64, description="Providers' webhooks that one process takes at once.")
+    requests_waiting_max: AtOnce = Field(
+        128, description="Transactions that may wait for a connection before requests are answered 503."
     )
 
     @field_validator("log_level", mode="before")
