@@ -4,6 +4,7 @@ import typer
 
 from guilder.entrypoints.cli import (
     audit,
+    backups,
     clock,
     connect,
     dead_letters,
@@ -13,6 +14,7 @@ from guilder.entrypoints.cli import (
     listen,
     master_keys,
     quarantine,
+    relaying,
     running,
     sandboxes,
     staff,
@@ -31,8 +33,10 @@ app = typer.Typer(
     add_completion=False,
 )
 running.add_to(app)
+relaying.add_to(app)
 ground.add_to(app)
 doctor.add_to(app)
+backups.add_to(app)
 listen.add_to(app)
 app.add_typer(connect.app, name="connect")
 app.add_typer(tenants.app, name="tenant")
