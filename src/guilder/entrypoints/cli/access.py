@@ -124,7 +124,7 @@ async def office(settings: Settings) -> AsyncIterator[Office]:
 
 
 async def refuse_unmigrated(database: Database) -> None:
-    async with database.pool.acquire() as connection:
+    async with database.pool.acquire() as connection, connection.transaction(readonly=True):
         missing = await pending(connection)
     if missing:
         raise Trouble(f"the database lacks {len(missing)} migrations, {missing[0]} first; apply them: guilder migrate")
