@@ -58,6 +58,7 @@ install: $(VENV)/.installed-dev ## the virtual environment with the development 
 
 system: ## the system packages that browser and PDF tests use (apt, as root only)
 	@scripts/system-packages.sh
+	@scripts/kafka.sh
 
 lock: $(VENV)/.made ## write both lock files again from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)

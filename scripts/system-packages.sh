@@ -11,6 +11,8 @@ redis-server       redis-server            caches and limits
 nginx              nginx                   the reverse proxy of deploy/nginx
 pgbouncer          pgbouncer               pooled connections
 prometheus         promtool                alert rules
+default-jre-headless java                  Kafka
+maven              mvn                     Kafka (scripts/kafka.sh)
 "
 
 # Debian keeps servers in /usr/sbin, which is not on everybody's PATH.
