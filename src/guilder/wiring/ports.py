@@ -120,6 +120,6 @@ def _gateways(settings: Settings) -> dict[str, Gateway]:
         Stripe(base_url=settings.stripe_api_url),
         PayPal(base_urls=urls, policy=OutboundPolicy(allows_loopback=not settings.is_production)),
         Manual(),
-        Simulated(base_url=f"http://127.0.0.1:{settings.provider_port}"),
+        Simulated(base_url=settings.simulated_url),
     ]
     return {gateway.name: gateway for gateway in found}

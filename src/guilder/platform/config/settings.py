@@ -79,6 +79,11 @@ class ProcessSettings(BaseModel):
         description="Folder for what this machine keeps: embedded PostgreSQL, documents, mailbox, development key.",
     )
     provider_port: Port = Field(4010, description="Port of the simulated payment provider (not in production).")
+    provider_url: str | None = Field(
+        None,
+        description="Where a simulated payment provider runs that `guilder up` has not started, such as another "
+        "container's; unset, this machine's at PROVIDER_PORT.",
+    )
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -374,6 +379,11 @@ class Settings(
     def base_url(self) -> str:
         """Return where customers reach this server, without a slash at the end."""
         return self.public_url or f"http://localhost:{self.port}"
+
+    @property
+    def simulated_url(self) -> str:
+        """Return where the simulated provider is asked, without a slash at the end."""
+        return (self.provider_url or f"http://127.0.0.1:{self.provider_port}").rstrip("/")
 
     @property
     def log_style(self) -> Literal["json", "console"]:
