@@ -138,5 +138,5 @@ def _refuse_ill(settings: Settings, when: str, *, now: datetime, say: Say) -> No
 async def _looked(settings: Settings, now: datetime) -> Report:
     url = settings.database_doctor_url or settings.database_url
     assert url is not None
-    journal = None if settings.is_production else await simulated_journal(settings.provider_port)
+    journal = None if settings.is_production else await simulated_journal(settings.simulated_url)
     return await examine(url.get_secret_value(), now=now, journal=journal)
