@@ -4,13 +4,17 @@ Labels come from short lists only: the template of a route, never its path; a de
 never a customer's; so the number of series does not grow with use.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Metric, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from guilder.platform.cards import looks_like_card
+
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 NAMES_MAX = 200
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,59}")
 OTHER = "other"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -301,7 +305,14 @@ def announced(*, names: Iterable[str]) -> None:
 def payment_ended(*, gateway: str, outcome: str, code: str = "") -> None:
     """Count an attempt; `outcome` is succeeded, declined, canceled, overpaid, parked or unknown."""
     assert outcome in PAYMENT_OUTCOMES, outcome
-    _payments.labels(_gateways(gateway or "none"), outcome, _codes(code or "none")).inc()
+    _payments.labels(_gateways(gateway or "none"), outcome, _code(code)).inc()
+
+
+def _code(code: str) -> str:
+    """Let a provider's code through if it is one: a word, and nothing that a person might have typed."""
+    if not code:
+        return "none"
+    return _codes(code) if _CODE.fullmatch(code) and not looks_like_card(code) else OTHER
 
 
 def gathered(*, name: str, rows: Mapping[tuple[str, ...], float]) -> None:
