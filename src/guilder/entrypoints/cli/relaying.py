@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from guilder.entrypoints import serving
+from guilder.entrypoints import serving, telling
 from guilder.entrypoints.cli.access import refuse_unmigrated
 from guilder.entrypoints.cli.speaking import Trouble, out
 from guilder.entrypoints.databases import reachable
@@ -57,7 +57,7 @@ async def _relay(settings: Settings) -> None:
         await refuse_unmigrated(house.database)
         carrier = house.carrier()
         assert carrier is not None
-        await serving.run_roles(carrier.run)
+        await serving.run_roles(carrier.run, *telling.roles(house))
 
 
 async def _change(settings: Settings, again: str | None) -> str:
