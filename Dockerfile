@@ -56,11 +56,12 @@ ENV PATH=/opt/guilder/bin:/usr/local/bin:/usr/bin:/bin \
     LOG_FORMAT=json \
     HOST=0.0.0.0 \
     PORT=4000 \
+    METRICS_PORT=4001 \
     GUILDER_DATA=/data
 WORKDIR /srv/guilder
 USER 10001:10001
 VOLUME /data
-EXPOSE 4000
+EXPOSE 4000 4001
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "/usr/local/lib/guilder/healthcheck.py"]

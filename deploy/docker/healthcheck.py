@@ -1,8 +1,7 @@
 """Whether this container does its work, for Docker's HEALTHCHECK: exit code 0 or 1, and one line.
 
-A server is asked for /health. The other roles have no door: they live as long as their process does, and what they do
-shows in the figures (queue lag, late renewals) that every API tells Prometheus. Standard library only: this runs every
-ten seconds.
+A server is asked at PORT, the other roles at METRICS_PORT; a command that is soon over is not asked at all. Standard
+library only: this runs every ten seconds.
 """
 
 import contextlib
@@ -13,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-SERVING = {"serve", "up"}
+DOORS = {"serve": "PORT", "up": "PORT", "work": "METRICS_PORT", "schedule": "METRICS_PORT", "relay": "METRICS_PORT"}
 TIMEOUT_S = 4
 
 
@@ -32,10 +31,11 @@ def commands() -> Iterator[bytes]:
 
 def main() -> int:
     # Process 1, or under an init (`init: true`) its child.
-    if not any(role(command) in SERVING for command in commands()):
+    doors = [door for command in commands() if (door := os.environ.get(DOORS.get(role(command), ""), ""))]
+    if not doors:
         print("no door to knock at; the process lives")
         return 0
-    url = f"http://127.0.0.1:{os.environ.get('PORT', '4000')}/health"
+    url = f"http://127.0.0.1:{doors[0]}/health"
     try:
         with urllib.request.urlopen(url, timeout=TIMEOUT_S) as answer:
             print(f"{url}: {answer.status}")
