@@ -16,7 +16,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import BlockingConnectionPool, Connection, SSLConnection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
@@ -140,6 +140,13 @@ class Shared:
 async def _close(client: Client) -> None:
     with suppress(*_TROUBLE):
         async with asyncio.timeout(PROBE_TIMEOUT_S):
+            if isinstance(client, RedisCluster):
+                # After an error it takes itself for closed, and leaves its connections to the garbage collector.
+                await client.nodes_manager.aclose()
+                await client.nodes_manager.aclose("startup_nodes")
+            elif isinstance(client.connection_pool, SentinelConnectionPool):
+                for sentinel in client.connection_pool.sentinel_manager.sentinels:
+                    await sentinel.aclose()
             await client.aclose()
 
 
