@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -43,7 +43,8 @@ def run(programs: Binaries, name: str, *arguments: str, url: str | None = None, 
 
     :raises ProgramFailed: with its last words
     """
-    process = subprocess.Popen(  # noqa: S603  (PostgreSQL's programs, as they were found)
+    printed: list[str] = []
+    with subprocess.Popen(  # noqa: S603  (PostgreSQL's programs, as they were found)
         [programs.program(name), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -52,25 +53,27 @@ def run(programs: Binaries, name: str, *arguments: str, url: str | None = None, 
         errors="replace",
         cwd="/",
         env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **(environment(url) if url else {})},
-    )
-    assert process.stdout is not None
-    printed: list[str] = []
-    told = 0
-    try:
-        for line in process.stdout:
-            printed.append(line.rstrip())
-            match = _PERCENT.search(line)
-            if say is not None and match and int(match[1]) >= told + _STEP:
-                told = int(match[1]) // _STEP * _STEP
-                say(f"{name}: {told} %")
-        process.wait()
-    finally:
-        if process.poll() is None:  # we are interrupted: it is, too
-            process.terminate()
+    ) as process:
+        assert process.stdout is not None
+        try:
+            _listen(name, process.stdout, printed, say)
             process.wait()
+        finally:
+            if process.poll() is None:  # we are interrupted: it is, too
+                process.terminate()
     if process.returncode != 0:
         raise ProgramFailed(f"{name} failed: {_last_words(printed)}")
     return "\n".join(printed)
+
+
+def _listen(name: str, said: Iterable[str], printed: list[str], say: Say | None) -> None:
+    told = 0
+    for line in said:
+        printed.append(line.rstrip())
+        match = _PERCENT.search(line)
+        if say is not None and match and int(match[1]) >= told + _STEP:
+            told = int(match[1]) // _STEP * _STEP
+            say(f"{name}: {told} %")
 
 
 def environment(url: str) -> Mapping[str, str]:
