@@ -87,7 +87,7 @@ class Database:
         self.waker = Waker(pool)
         # Told of what committed transactions touched; it does not raise, and is quick.
         self.on_touched: Callable[[set[tuple[TenantId, str]]], Awaitable[None]] | None = None
-        self.waiting = 0  # transactions that wait for a connection
+        self._acquiring = 0
 
     @classmethod
     async def connect(
@@ -183,13 +183,19 @@ class Database:
             # Before whoever did it hears that it is done: what they ask next is answered anew.
             await self.on_touched(tx.touched)
 
+    @property
+    def waiting(self) -> int:
+        """Return how many transactions wait for one that others have: a connection that is being made is no queue."""
+        free = self.pool.get_max_size() - (self.pool.get_size() - self.pool.get_idle_size())
+        return max(0, self._acquiring - free)
+
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:
-        self.waiting += 1
+        self._acquiring += 1
         try:
             connection = await self.pool.acquire()
         finally:
-            self.waiting -= 1
+            self._acquiring -= 1
         try:
             yield connection
         finally:
