@@ -24,7 +24,7 @@ from guilder.platform.clock import Clock, WallClock
 from guilder.platform.config import Settings
 from guilder.platform.db import masters
 from guilder.platform.db.database import Database
-from guilder.platform.db.migrate import pending as pending_migrations
+from guilder.platform.db.migrate import lacking as lacking_migrations
 from guilder.platform.db.replica import Replica
 from guilder.platform.db.vault import Vault
 from guilder.platform.http import app as http
@@ -156,7 +156,7 @@ class House:
 
     async def migrations_missing(self) -> str | None:
         async with self.database.pool.acquire() as connection, connection.transaction(readonly=True):
-            missing = await pending_migrations(connection)
+            missing = await lacking_migrations(connection)
         return f"{len(missing)} to be applied: guilder migrate" if missing else None
 
     async def _queue_lags(self) -> str | None:
