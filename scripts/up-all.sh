@@ -6,14 +6,15 @@ passwords="${COMPOSE_PASSWORDS:-.data/compose.env}"
 
 write_passwords() {
     mkdir -p "$(dirname "$passwords")"
-    (
-        umask 077
+    # From its first byte on nobody else reads it.
+    umask 077
+    {
         for name in SUPERUSER OWNER LOGIN DOCTOR REPLICATION REDIS GRAFANA; do
             echo "${name}_PASSWORD=$(od -An -tx1 -N24 /dev/urandom | tr -d ' \n')"
         done
         echo "METRICS_TOKEN=$(od -An -tx1 -N24 /dev/urandom | tr -d ' \n')"
         echo "GUILDER_MASTER_KEY=$(head -c 32 /dev/urandom | base64 | tr -d '\n')"
-    ) >"$passwords.new"
+    } >"$passwords.new"
     mv "$passwords.new" "$passwords"
     echo "Made passwords and the master key: $passwords. Keep it: without it the data of these containers is closed."
 }
