@@ -1,6 +1,7 @@
 """The log's world over a real broker: a relay, and consumers that wait for what the topics bring."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
@@ -10,13 +11,14 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from guilder.platform.bus import store
 from guilder.platform.bus.consumer import Consumer as Consumer_
 from guilder.platform.bus.kafka.connection import Connection
 from guilder.platform.bus.kafka.hearing import Hearing
-from guilder.platform.bus.kafka.record import Received, Record
+from guilder.platform.bus.kafka.record import POSITION, Received, Record
 from guilder.platform.bus.kafka.relay import Relay
 from guilder.platform.bus.kafka.sender import Sender
 from guilder.platform.bus.kafka.topics import Topics
@@ -171,3 +173,40 @@ async def kafka_world(database: Database, admin: Any, ears: Ears) -> AsyncIterat
         stop.set()
         ears.begin()
         await relaying
+
+
+def everything(connection: Connection, topic: str) -> list[tuple[int, int, bytes | None]]:
+    """Read a whole topic: (partition, position, value) as they lie there."""
+    name = connection.topic(topic)
+    consumer = Consumer(connection.client(group_id="reader", enable_auto_commit=False, enable_partition_eof=True))
+    partitions = len(consumer.list_topics(name, timeout=10).topics[name].partitions)
+    consumer.assign([TopicPartition(name, n, OFFSET_BEGINNING) for n in range(partitions)])
+    found, ended = [], set()
+    try:
+        while len(ended) < partitions:
+            message = consumer.poll(10)
+            assert message is not None, "the broker says nothing"
+            if message.error() is not None:
+                assert message.error().code() == KafkaError._PARTITION_EOF, message.error()
+                ended.add(message.partition())
+                continue
+            headers = dict(message.headers() or [])
+            found.append((message.partition(), int(headers[POSITION]), message.value()))
+    finally:
+        consumer.close()
+    return found
+
+
+def first_times(records: Sequence[tuple[int, int, bytes | None]]) -> dict[int, list[int]]:
+    """Return the positions of each partition as a reader sees them who passes by what it has seen."""
+    seen: dict[int, list[int]] = defaultdict(list)
+    for partition, position, _ in records:
+        if position not in seen[partition]:
+            seen[partition].append(position)
+    return dict(seen)
+
+
+def delete(connection: Connection, topic: str) -> None:
+    client = AdminClient(connection.client())
+    for future in client.delete_topics([connection.topic(topic)]).values():
+        future.result(10)

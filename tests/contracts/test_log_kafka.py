@@ -1,4 +1,4 @@
-"""The log's promises over Kafka, and what only Kafka can do to them."""
+"""The log's promises over Kafka."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,13 +9,27 @@ import pytest
 
 from guilder.platform.db.database import Database
 from tests.contracts.kafka_ground import Ears, connected_to, kafka_world
-from tests.contracts.log_toys import World
-from tests.contracts.test_log import LogContract, database, log_urls
+from tests.contracts.log_toys import EMPTY, SCHEMA, World
+from tests.contracts.test_log import LogContract
+from tests.rooms.platform.ground import database_of, platform_database
+from tests.support.database import DatabaseUrls, connected
 from tests.support.kafka import Broker
 
-__all__ = ["database", "log_urls"]
-
 pytestmark = pytest.mark.needs_kafka
+
+
+@pytest.fixture(scope="module")
+async def log_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[DatabaseUrls]:
+    async with platform_database(cluster, f"guilder_log_kafka_{worker_id}", SCHEMA) as urls:
+        yield urls
+
+
+@pytest.fixture
+async def database(log_urls: DatabaseUrls) -> AsyncIterator[Database]:
+    async with connected(log_urls.admin) as admin:
+        await admin.execute(EMPTY)
+    async with database_of(log_urls) as database:
+        yield database
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +51,6 @@ class TestKafka(LogContract):
     async def opened(self, database: Database, admin: Any) -> AsyncIterator[World]:
         async with kafka_world(database, admin, self.ears) as world:
             yield world
+
+    @pytest.mark.skip(reason="processes hear over Kafka in test_kafka_storms.py")
+    async def test_has_one_effect_when_processes_are_killed(self) -> None: ...

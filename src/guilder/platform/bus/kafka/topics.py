@@ -11,7 +11,7 @@ from confluent_kafka.cimpl import NewPartitions, NewTopic
 from guilder.platform.bus.kafka.connection import Connection
 
 REPLICAS_MAX = 3
-ANSWER_S = 10.0
+ANSWER_S = 5.0
 _DAY_MS = 86_400_000
 
 

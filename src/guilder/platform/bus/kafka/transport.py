@@ -53,9 +53,11 @@ class KafkaTransport:
         self._behind: set[Share] = set()
         self._doubted: set[Share] = set()
         self._fresh = asyncio.Event()
+        self._joined = asyncio.Event()
 
     def join(self, groups: Mapping[str, Sequence[str]]) -> None:
         self._groups = sorted({*self._groups, *groups})
+        self._joined.set()
 
     async def carry(self) -> None:
         # The relay listens for this; consumers hear of it from the brokers.
@@ -96,6 +98,7 @@ class KafkaTransport:
         raise LostCursor(refs[0])
 
     async def listen(self, wake: asyncio.Event, stop: asyncio.Event) -> None:
+        await first(self._joined, stop)
         threads = ThreadPoolExecutor(max(1, len(self._groups)), thread_name_prefix="kafka-hear")
         self._hearings = {group: self.hearing(self._connection, group, threads) for group in self._groups}
         try:
