@@ -5,6 +5,7 @@ import typer
 from guilder.entrypoints.cli import (
     audit,
     backups,
+    calls,
     clock,
     connect,
     dead_letters,
@@ -46,6 +47,8 @@ app.add_typer(master_keys.app, name="master-keys")
 app.add_typer(sandboxes.app, name="sandbox")
 app.add_typer(clock.app, name="clock")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(calls.app, name="calls")
+app.add_typer(calls.jobs, name="jobs")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(audit.app, name="audit")
 
