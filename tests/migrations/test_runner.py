@@ -128,7 +128,7 @@ async def things(urls) -> list[int]:
         return [row["id"] for row in await connection.fetch("select id from things order by id")]
 
 
-@pytest.mark.shows("J3")
+@pytest.mark.shows("fault J3")
 async def test_older_code_runs_on_a_newer_database_until_that_says_it_cannot(empty, folder, tmp_path_factory):
     old = tmp_path_factory.mktemp("old")
     for path in folder.iterdir():
