@@ -11,6 +11,7 @@ import os
 import secrets
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,11 +19,13 @@ from typing import Any
 
 import httpx
 import pytest
+from confluent_kafka.admin import AdminClient, NewTopic
 from standardwebhooks import Webhook
 
 from tests.scenarios.test_first_minutes import BLOCK, Shell
-from tests.support.processes import Process, free_port, until
-from tests.support.world import World
+from tests.support.database import connected, new_database
+from tests.support.processes import Installation, Process, free_port, until
+from tests.support.world import World, a_world
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "examples" / "company_product" / "README.md").read_text()
@@ -83,8 +86,8 @@ class Farm:
     def kill(self) -> None:
         self.process.kill()
 
-    async def ask(self, job: str, customer: str = "pixel", amount: int = 1250) -> httpx.Response:
-        said = {"id": job, "customer": customer, "amount": amount, "currency": "EUR"}
+    async def ask(self, job: str, customer: str = "pixel", amount: int = 1250, currency: str = "EUR") -> httpx.Response:
+        said = {"id": job, "customer": customer, "amount": amount, "currency": currency}
         return await self.http.post("/jobs", json=said)
 
     async def job(self, job: str) -> Any:
@@ -104,8 +107,8 @@ class Farm:
         return [each["id"] for each in (await self.http.get("/heard")).json()]
 
 
-@pytest.fixture
-async def farm(world: World, tmp_path: Path) -> AsyncIterator[Farm]:
+@asynccontextmanager
+async def a_farm(world: World, folder: Path, **more: str) -> AsyncIterator[Farm]:
     line, port = Line(world.installation.port), free_port()
     environment = {
         "PATH": os.environ["PATH"],
@@ -113,12 +116,13 @@ async def farm(world: World, tmp_path: Path) -> AsyncIterator[Farm]:
         "GUILDER_API_KEY": world.api_key,
         "GUILDER_WEBHOOK_SECRET": "whsec_" + secrets.token_hex(16),
         "PRODUCT_PORT": str(port),
-        "PRODUCT_DATA": str(tmp_path / "farm.db"),
+        "PRODUCT_DATA": str(folder / "farm.db"),
+        **more,
     }
     server = await asyncio.start_server(line.carry, "127.0.0.1", 0)
     line.port = server.sockets[0].getsockname()[1]
     environment["GUILDER_URL"] = f"http://127.0.0.1:{line.port}"
-    process = Process("farm", [sys.executable, "-m", "company_product"], environment, tmp_path / "farm.log")
+    process = Process("farm", [sys.executable, "-m", "company_product"], environment, folder / "farm.log")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60) as http:
         farm = Farm(world, process, http, line)
         try:
@@ -129,6 +133,12 @@ async def farm(world: World, tmp_path: Path) -> AsyncIterator[Farm]:
             process.stop()
             line.cut()
             server.close()
+
+
+@pytest.fixture
+async def farm(world: World, tmp_path: Path) -> AsyncIterator[Farm]:
+    async with a_farm(world, tmp_path) as farm:
+        yield farm
 
 
 async def charges(world: World) -> list[str]:
@@ -233,3 +243,56 @@ async def test_every_command_of_the_readme_does_what_it_says(world, tmp_path):
     hooks = await world.get("/api/webhook-endpoints")
     deliveries = await world.get(f"/api/webhook-endpoints/{hooks[0]['id']}/deliveries", limit=200)
     assert any(each["status"] == "delivered" for each in deliveries)
+
+
+@pytest.mark.slow
+@pytest.mark.needs_kafka
+@pytest.mark.timeout(600)
+async def test_over_kafka_it_charges_each_job_once_and_hears_every_event_once(
+    cluster, worker_id, tmp_path, kafka_broker
+):
+    prefix = f"farm{secrets.token_hex(3)}."
+    brokers = {"KAFKA_BOOTSTRAP_SERVERS": kafka_broker.servers, "KAFKA_TOPIC_PREFIX": prefix}
+    async with new_database(cluster, f"guilder_{worker_id}_farm") as urls:
+        installation = Installation(urls, tmp_path / "guilder", more=brokers)
+        try:
+            installation.start()
+            installation.add("relay", "-m", "guilder", "relay")
+            async with a_world(installation) as world:
+                slug = await slug_of(world)
+                asked, refused = f"{prefix}charges.requests.{slug}", f"{prefix}charges.refused.{slug}"
+                admin = AdminClient({"bootstrap.servers": kafka_broker.servers})
+                for made in admin.create_topics([NewTopic(asked, 4, 1), NewTopic(refused, 1, 1)]).values():
+                    made.result(30)
+                tenant = {"GUILDER_TENANT": slug, "GUILDER_TENANT_ID": str(world.tenant_id)}
+                async with a_farm(world, tmp_path, **brokers, **tenant) as farm:
+                    await jobs_go_by_kafka(world, farm, installation)
+        finally:
+            installation.stop()
+
+
+async def slug_of(world: World) -> str:
+    async with connected(world.installation.urls.admin) as admin:
+        return str(await admin.fetchval("select slug from identity.tenants where tenant_id = $1", world.tenant_id))
+
+
+async def jobs_go_by_kafka(world: World, farm: Farm, installation: Installation) -> None:
+    await world.customer("pixel")
+    await world.card("pixel", "pm_card_ok")
+    asked = [f"job-{number}" for number in range(9)]
+    for number, job in enumerate(asked):
+        assert (await farm.ask(job)).status_code == 202
+        if number == 3:
+            farm.kill()
+            await farm.start()
+        if number == 6:
+            installation.processes["relay"].kill()
+            installation.processes["relay"].start()
+    for job in asked:
+        await farm.until_job(job, "settled")
+    assert sorted(await charges(world)) == sorted(asked)
+    assert len((await world.journal())["charges"]) == len(asked)
+    assert await everything_was_heard_once(world, farm) == 2 * len(asked), "accepted and settled"
+    # What is no charge comes back by the topic of dead letters, with the reason.
+    assert (await farm.ask("job-9", currency="NONE")).status_code == 202
+    assert (await farm.until_job("job-9", "refused"))["reason"]
