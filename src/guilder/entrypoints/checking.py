@@ -140,6 +140,7 @@ def _peers(settings: Settings) -> Iterator[Finding]:
         "stripe_api_url",
         "paypal_api_url",
         "oidc_issuer",
+        "aws_endpoint_url_s3",
     ):
         url = urlsplit(getattr(settings, name) or "https://")
         if url.scheme != "https" and not is_local(url.hostname or ""):

@@ -14,6 +14,7 @@ from guilder.domain.identity import service as identity
 from guilder.entrypoints import mailbox, relaying
 from guilder.entrypoints.roles import READING, Budget, Role, budget_of, warn_of_shortage
 from guilder.entrypoints.sharing import Sharing, open_sharing
+from guilder.entrypoints.storing import WRITES_FILES, refuse_unusable_files
 from guilder.entrypoints.watching import Watcher
 from guilder.platform import metrics
 from guilder.platform.bus import groups
@@ -210,6 +211,8 @@ async def open_house(settings: Settings, *, clock: Clock | None = None, role: Ro
     assert settings.database_url is not None, "found, or started, before the house is opened"
     source = key_source(settings)
     ports = open_ports(settings, await masters.opened(source))
+    if role in WRITES_FILES:
+        await refuse_unusable_files(ports.files, settings.files_url)
     budget = budget_of(settings, role)
     database = await Database.connect(
         settings.database_url.get_secret_value(),

@@ -19,7 +19,7 @@ from guilder.platform.crypto import KeyRing
 from guilder.platform.db import masters
 from guilder.platform.db.database import Database
 from guilder.platform.db.masters.aws import AwsKms
-from guilder.platform.outside.files import Files, open_files
+from guilder.platform.outside.files import Files, S3Access, open_files
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
 from guilder.platform.outside.mail import Mailer, SmtpMailer, server_from
 from guilder.platform.outside.sms import Texter, TwilioAccount, TwilioTexter
@@ -44,13 +44,25 @@ class Ports:
 def open_ports(settings: Settings, keys: KeyRing) -> Ports:
     return Ports(
         keys=keys,
-        files=open_files(settings.files_url or str((settings.guilder_data / "files").resolve())),
+        files=files_of(settings),
         typesetter=Typesetter(),
         mailer=SmtpMailer(server_from(settings.smtp_url.get_secret_value())) if settings.smtp_url else None,
         texter=_texter(settings),
         gateways=_gateways(settings),
         base_url=settings.base_url,
     )
+
+
+def files_of(settings: Settings) -> Files:
+    """Return the store of documents that FILES_URL names."""
+    secret = settings.aws_secret_access_key
+    access = S3Access(
+        endpoint_url=settings.aws_endpoint_url_s3,
+        region=settings.aws_region,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    return open_files(settings.files_url or str((settings.guilder_data / "files").resolve()), access=access)
 
 
 def key_source(settings: Settings) -> masters.Source:

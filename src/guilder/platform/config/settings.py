@@ -271,6 +271,16 @@ class OutsideSettings(BaseModel):
     files_url: str | None = Field(
         None, description="Where documents are kept: `s3://bucket/prefix` or `file:///…`; unset, the data folder."
     )
+    aws_endpoint_url_s3: str | None = Field(
+        None,
+        description="Where a storage that speaks S3 but is not AWS is found (MinIO, Ceph, R2): browsers follow its links, so "
+        "they must reach it there, too; unset, AWS.",
+    )
+    aws_region: str | None = Field(None, description="The bucket's region, such as `eu-central-1`.")
+    aws_access_key_id: str | None = Field(
+        None, description="Who writes to the bucket; unset, the role of this machine, task or pod."
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, description="With it.")
     backup_url: str | None = Field(
         None,
         description="Where `guilder backup` puts backups: `s3://bucket/prefix` or a folder, best on another machine; "
