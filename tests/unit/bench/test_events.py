@@ -1,6 +1,6 @@
 """The engine under bench/capacity.py: waiting times as the formulas of queueing have them, and nothing lost or made."""
 
-import importlib.util
+import importlib
 import random
 import sys
 from math import factorial
@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-_SPEC = importlib.util.spec_from_file_location("_events", Path(__file__).parents[3] / "bench" / "_events.py")
-assert _SPEC is not None
-assert _SPEC.loader is not None
-events = importlib.util.module_from_spec(_SPEC)
-sys.modules["_events"] = events  # bench/ is a folder of scripts: its modules are imported by these names
-_SPEC.loader.exec_module(events)
-
+# bench/ is a folder of scripts, whose modules are imported by their plain names.
+sys.path.insert(0, str(Path(__file__).parents[3] / "bench"))
+events = importlib.import_module("_events")
+sys.path.pop(0)
 
 JOBS = 15_000
 
