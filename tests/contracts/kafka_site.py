@@ -30,9 +30,9 @@ class Site(World):
         self.transport = KafkaTransport(self.database, self.connection, WallClock())
         return super().consumer(*reactions, **settings)
 
-    async def rewind(self) -> None:
+    async def rewind(self) -> int:
         async with self.database.transaction(actor="test") as tx:
-            assert await rows.rewind(tx, groups.RELAY, "%") > 0
+            return await rows.rewind(tx, groups.RELAY, "%")
 
     async def all_heard(self) -> None:
         async with asyncio.timeout(LIMIT_S):

@@ -1,5 +1,6 @@
 """How the brokers are reached, and what a topic of the log is called there."""
 
+import logging
 import re
 import time
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ SAY_EVERY_S = 60.0
 _LEGAL = re.compile(r"[a-zA-Z0-9._-]+")
 
 _log = get(__name__)
+# What it calls fatal it would say on stderr, whatever its level: a producer that is given up, too.
+_silent = logging.getLogger("guilder.librdkafka")
+_silent.disabled = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ class Connection:
             "bootstrap.servers": self.servers,
             "client.id": CLIENT,
             "log_level": 0,
+            "logger": _silent,
             "error_cb": _noted,
             "socket.timeout.ms": SOCKET_TIMEOUT_S * 1_000,
             "reconnect.backoff.max.ms": 2_000,
