@@ -5,6 +5,7 @@ moto knows the services, but its CloudFormation knows a part of them. `MADE` add
 """
 
 import json
+import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping
@@ -56,7 +57,18 @@ def _named(value: Any) -> Any:
         return {key: _named(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_named(each) for each in value]
+    if isinstance(value, str):
+        return _SECRET.sub(_resolved, value)
     return getattr(value, "physical_resource_id", value)
+
+
+# AWS puts a secret's value in place of this when it makes the resource; moto leaves it as it stands.
+_SECRET = re.compile(r"\{\{resolve:secretsmanager:(arn:[^{}]+?):SecretString(?::(\w+))?\}\}")
+
+
+def _resolved(found: re.Match[str]) -> str:
+    text = str(boto3.client("secretsmanager").get_secret_value(SecretId=found[1])["SecretString"])
+    return str(json.loads(text)[found[2]]) if found[2] else text
 
 
 def _fitted(shape: Any, value: Any) -> Any:
@@ -123,7 +135,9 @@ def _lifecycle(rule: Properties) -> Properties:
     if "ExpirationInDays" in rule:
         said["Expiration"] = {"Days": rule["ExpirationInDays"]}
     if "Transitions" in rule:
-        said["Transitions"] = [{"StorageClass": at["StorageClass"], "Days": at["TransitionInDays"]} for at in rule["Transitions"]]
+        said["Transitions"] = [
+            {"StorageClass": at["StorageClass"], "Days": at["TransitionInDays"]} for at in rule["Transitions"]
+        ]
     return said
 
 
@@ -131,6 +145,23 @@ def _bucket_policy(properties: Properties) -> Made:
     policy = json.dumps(properties["PolicyDocument"])
     boto3.client("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=policy)
     return properties["Bucket"], {}
+
+
+def _group(properties: Properties) -> Made:
+    said = {"GroupName": f"group-{secrets.token_hex(6)}", "Description": properties["GroupDescription"], **properties}
+    made: str = _call("ec2", "create_security_group", said)["GroupId"]
+    boto3.client("ec2").create_tags(Resources=[made], Tags=properties["Tags"])
+    # AWS takes "everything out" away where a template says what may go out; moto would leave it.
+    everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
+    _call("ec2", "revoke_security_group_egress", {"GroupId": made, "IpPermissions": everything})
+    for rule in properties["SecurityGroupEgress"]:
+        out = [{"IpProtocol": rule["IpProtocol"], "IpRanges": [{"CidrIp": rule["CidrIp"]}]}]
+        _call("ec2", "authorize_security_group_egress", {"GroupId": made, "IpPermissions": out})
+    return made, {"GroupId": made}
+
+
+def _association(properties: Properties) -> Made:
+    return _call("ec2", "associate_route_table", properties)["AssociationId"], {}
 
 
 def _egress(properties: Properties) -> Made:
@@ -150,8 +181,21 @@ def _redis(properties: Properties) -> Made:
 
 
 def _kafka(properties: Properties) -> Made:
-    arn = _call("kafka", "create_cluster", {**properties, "ConfigurationInfo": {"Arn": "arn:none", "Revision": 1}})["ClusterArn"]
+    arn = _call("kafka", "create_cluster", {**properties, "ConfigurationInfo": {"Arn": "arn:none", "Revision": 1}})[
+        "ClusterArn"
+    ]
     return arn, {"Arn": arn}
+
+
+def _camel(value: Any) -> Any:
+    """Say names as ECS's API does: `containerDefinitions`, where CloudFormation has a capital."""
+    if isinstance(value, Mapping):
+        return {key[0].lower() + key[1:]: _camel(each) for key, each in value.items()}
+    return [_camel(each) for each in value] if isinstance(value, list) else value
+
+
+def _task(properties: Properties) -> Made:
+    return _call("ecs", "register_task_definition", _camel(properties))["taskDefinition"]["taskDefinitionArn"], {}
 
 
 def _scalable(properties: Properties) -> Made:
@@ -258,7 +302,10 @@ def _database_parameters(properties: Properties) -> Made:
     name = f"parameters-{secrets.token_hex(4)}"
     said = {"DBParameterGroupName": name, "DBParameterGroupFamily": properties["Family"]} | properties
     _call("rds", "create_db_parameter_group", said)
-    set_to = [{"ParameterName": key, "ParameterValue": value, "ApplyMethod": "pending-reboot"} for key, value in properties["Parameters"].items()]
+    set_to = [
+        {"ParameterName": key, "ParameterValue": value, "ApplyMethod": "pending-reboot"}
+        for key, value in properties["Parameters"].items()
+    ]
     _call("rds", "modify_db_parameter_group", {"DBParameterGroupName": name, "Parameters": set_to})
     return name, {}
 
@@ -282,7 +329,10 @@ MADE: dict[str, Callable[[Properties], Made]] = {
     "AWS::ApplicationAutoScaling::ScalableTarget": _scalable,
     "AWS::ApplicationAutoScaling::ScalingPolicy": _scaling,
     "AWS::CloudWatch::Alarm": _alarm,
+    "AWS::EC2::SecurityGroup": _group,
     "AWS::EC2::SecurityGroupEgress": _egress,
+    "AWS::ECS::TaskDefinition": _task,
+    "AWS::EC2::SubnetRouteTableAssociation": _association,
     "AWS::ElastiCache::ReplicationGroup": _redis,
     "AWS::ElastiCache::SubnetGroup": _subnets,
     "AWS::ElasticLoadBalancingV2::Listener": _listener,
