@@ -73,3 +73,20 @@ def test_the_picture_is_well_formed_and_the_same_every_time():
     assert "a &lt; b" in drawn
     assert drawn.count("<polyline") == 2
     assert "Waiting &amp; done" in drawn
+
+
+def test_the_page_says_what_was_measured(measured, costs):
+    page = (BENCH.parent / "docs" / "design" / "scale.md").read_text()
+    for kind, name in (("python_ms", "Python"), ("postgresql_ms", "PostgreSQL")):
+        few, many = (
+            sum(step[kind] for step in measured["sizes"][size]["steps"].values()) / int(size) for size in ("50", "400")
+        )
+        each_ms = 1_000 * sum(cost.each[kind] for cost in costs.values())
+        assert f"| processor, {name} | {few:.1f} ms | {many:.1f} ms | {each_ms:.1f} ms |" in page
+    usage = json.loads((BENCH / "costs.json").read_text())["usage"]["a_thousand"]
+    assert (
+        f"{usage['python_ms'] / 1_000:.3f} ms of Python, {usage['postgresql_ms'] / 1_000:.3f} ms of PostgreSQL" in page
+    )
+    assert f"{usage['wal_bytes'] / 1_000:.0f} bytes of WAL" in page
+    for case in capacity.cases():
+        assert f"| {case.name} |" in page
