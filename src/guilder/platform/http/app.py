@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from guilder.kernel.errors import NotFound, Refusal
 from guilder.platform.cache.answers import Answers
@@ -25,6 +25,7 @@ from guilder.platform.http.guarding import Guards, guards_of
 from guilder.platform.http.limits import InProcess, RateLimiter
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import HttpSettings
+from guilder.platform.http.shared import shared
 from guilder.platform.http.shedding import Load
 from guilder.platform.http.shield import Draining, Observe, Shield, exchange_of
 
@@ -111,8 +112,8 @@ def _documents(app: FastAPI, settings: HttpSettings) -> Router:
     router = Router(include_in_schema=False)
 
     @router.get("/openapi.json")
-    async def document() -> JSONResponse:
-        return JSONResponse(app.openapi())
+    async def document(request: Request) -> Response:
+        return shared(request, app.openapi())
 
     @router.get("/docs")
     async def page() -> Response:
