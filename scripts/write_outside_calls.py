@@ -4,6 +4,8 @@ import sys
 from pathlib import Path
 
 from guilder.domain.audit import performers as audit
+from guilder.domain.catalog.routes import plans as catalog
+from guilder.domain.entitlements import routes as entitlements
 from guilder.domain.gateways import performers as gateways
 from guilder.domain.identity.service import clerk, providers
 from guilder.domain.invoicing import performers as invoicing
@@ -11,6 +13,7 @@ from guilder.domain.notifications.performers import sending
 from guilder.domain.privacy import performers as privacy
 from guilder.domain.webhooks import performers as webhooks
 from guilder.platform.auth import introspection, jwks
+from guilder.platform.cache import client as redis
 from guilder.platform.config import Settings
 from guilder.platform.db import database
 from guilder.platform.db.masters import aws
@@ -72,7 +75,8 @@ def page() -> str:
         "| who is called | when | one call | kept | at once | nobody there |",
         "|---|---|---|---|---|---|",
         f"| PostgreSQL | every request | {database.CONNECT_TIMEOUT_S} s to connect, {database.STATEMENT_TIMEOUT_S} s a statement |  | {pool} connections a process (`DATABASE_POOL_MAX`); the next waits | 503 with Retry-After; `/ready` is 503 |",
-        f"| an issuer's key set (JWKS), its discovery | a token's key is not known, or known for {jwks.TTL_S} s | {jwks.TIMEOUT_S} s | {jwks.TTL_S} s, {jwks.STALE_MAX_S} s while it is away | one for an issuer, one in {jwks.REFETCH_GAP_S} s | known keys count on; unknown ones are 401 |",
+        f"| Redis, if `REDIS_URL` is set | limits of each request; answers about access and plans; key sets; after a change of them | {redis.TIMEOUT_S:g} s, all of it | answers {entitlements.KEPT.seconds} s and {catalog.KEPT.seconds} s, key sets {jwks.TTL_S} s | {redis.CONNECTIONS_MAX} connections a process (a cluster: of each node) | nobody waits twice: one failure, and it is left alone; a probe of {redis.PROBE_TIMEOUT_S:g} s each {redis.PROBE_FIRST_S:g} … {redis.PROBE_MAX_S:g} s finds it again. Limits are each process's own; `/ready` says degraded |",
+        f"| an issuer's key set (JWKS), its discovery | a token's key is not known, or known for {jwks.TTL_S} s | {jwks.TIMEOUT_S} s | {jwks.TTL_S} s, {jwks.STALE_MAX_S} s while it is away | one for an issuer, one in {jwks.REFETCH_GAP_S} s (of all processes, with Redis) | known keys count on; unknown ones are 401 |",
         f"| token introspection (RFC 7662) | an opaque token | {introspection.TIMEOUT_S} s | {introspection.GOOD_TTL_S} s, a no {introspection.BAD_TTL_S} s | {introspection.QUESTIONS_MAX} | nobody is let in |",
         f"| Clerk's backend | a sensitive call by a Clerk user | {clerk.TIMEOUT_S} s | {clerk.REMEMBERED_S} s | one for a user | 503 with Retry-After for that call alone |",
         f"| an issuer's sign-in (discovery, token) | somebody signs in at their issuer | {providers.TIMEOUT_S} s | discovery {providers.REMEMBERED_S} s |  | the page says so; a password still works |",

@@ -150,7 +150,6 @@ def _peers(settings: Settings) -> Iterator[Finding]:
 def _redis(settings: Settings, plain: str) -> Iterator[Finding]:
     url = _text(settings.redis_url)
     if url is None:
-        yield Finding(Weight.NOTE, "REDIS_URL", "is unset: every process counts rate limits by itself")
         return
     try:
         address = parse(url)
