@@ -208,6 +208,12 @@ def test_of_the_embedded_server_everything_is_copied_and_nothing_damaged_is_rest
     assert not (street / "new" / "postgres" / "data").exists(), "what failed leaves nothing that could be started"
     settled = restored()
     assert (settled.epoch, settled.accounts) == (2, 0)
+    plain = street / "plain"
+    restoring.lay_out_into(plain, settings, place, made, to_time=None, say=silent)
+    assert (plain / "recovery.signal").exists()
+    assert (plain / "PG_VERSION").exists()
+    with pytest.raises(BackupTrouble, match=r"plain is not empty: there is "):
+        restoring.lay_out_into(plain, settings, place, made, to_time=None, say=silent)
     with Home(street / "new", durable=False).open() as found:
         assert asyncio.run(migrations.pending(found.database_owner_url.get_secret_value())) == []
 

@@ -77,85 +77,78 @@ async def an_invoice_by_hand(company):
     return made["number"]
 
 
+async def worked_at(old, place, told, provider, settings):
+    """Work at the old place: a backup is taken meanwhile, and more is done that it forgets."""
+    async with busy(settings) as (house, worlds):
+        told["company"] = company = await found_company(house, starts_at=START)
+        sandbox = worlds(company.sandbox_id, company.sandbox_key)
+        books = worlds(company.tenant_id, company.key)
+        await until(lambda: sandbox.get("/api/gateways"), what="the provider's connection")
+        await sandbox.plan()
+        await sandbox.subscriber()
+        await books.customer()
+        told["numbers"] = [await an_invoice_by_hand(books)]
+        thread = threading.Thread(target=lambda: told.update(made=taken(old, settings, place)))
+        thread.start()
+        while thread.is_alive():
+            told["numbers"].append(await an_invoice_by_hand(books))
+            await asyncio.sleep(0.3)  # it writes all the time, and not all that it can
+        told["known"] = len(told["numbers"])
+        told["charged_before"] = charged(provider, company.sandbox_id)
+        await asyncio.sleep(0.05)
+        told["instant"] = datetime.now(UTC)
+        # What the backup forgets: a renewal that is charged, and invoices that go out.
+        await sandbox.advance(days=31)
+        told["numbers"] += [await an_invoice_by_hand(books) for _ in range(3)]
+        told["charged_after"] = charged(provider, company.sandbox_id)
+
+
+async def gone_on_with(told, settled, provider, settings):
+    """Go on at the new place: in quarantine, out of it, and asked by the doctor."""
+    company = told["company"]
+    async with busy(settings) as (house, worlds):
+        sandbox = worlds(company.sandbox_id, company.sandbox_key)
+        books = worlds(company.tenant_id, company.key)
+        assert {each["status"] for each in await sandbox.get("/api/gateways")} == {"quarantined"}
+        assert (await sandbox.now()) < START.replace(month=2, day=2), "its clock was restored, too"
+        number = await an_invoice_by_hand(books)
+        assert number > max(told["numbers"]), "a number that went out is never used again"
+        # In quarantine the same month is billed again, and waits.
+        await sandbox.advance(days=31)
+        assert charged(provider, company.sandbox_id) == told["charged_after"]
+        await leave_quarantine(house, company.sandbox_id, since=settled.read_since)
+        await sandbox.advance(days=2)
+        assert [each["status"] for each in await sandbox.invoices()] == ["paid", "paid"]
+        assert charged(provider, company.sandbox_id) == told["charged_after"], "nothing was charged twice"
+        try:
+            await until(lambda: healthy(settings, provider), what="a doctor with nothing to say", timeout_s=60)
+        except AssertionError:
+            raise AssertionError(await ills(settings, provider)) from None
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.shows("ASVS 2.3.3")
 def test_what_was_charged_since_is_adopted_and_no_number_is_used_again(street, provider):
     old, place = Home(street / "old", provider_port=provider.port), open_place(str(street / "backups"))
     told = {}
-
-    async def before(settings):
-        async with busy(settings) as (house, worlds):
-            told["company"] = company = await found_company(house, starts_at=START)
-            sandbox = worlds(company.sandbox_id, company.sandbox_key)
-            books = worlds(company.tenant_id, company.key)
-            await until(lambda: sandbox.get("/api/gateways"), what="the provider's connection")
-            await sandbox.plan()
-            await sandbox.subscriber()
-            await books.customer()
-            told["numbers"] = [await an_invoice_by_hand(books)]
-
-            stop = threading.Event()
-
-            def backing_up():
-                told["made"] = taken(old, settings, place)
-                stop.set()
-
-            thread = threading.Thread(target=backing_up)
-            thread.start()
-            while not stop.is_set() and thread.is_alive():
-                told["numbers"].append(await an_invoice_by_hand(books))
-                await asyncio.sleep(0.3)  # it writes all the time, and not all that it can
-            thread.join()
-            told["until"] = len(told["numbers"])
-            told["charged_before"] = charged(provider, company.sandbox_id)
-            await asyncio.sleep(0.05)
-            told["instant"] = datetime.now(UTC)
-            # What the backup forgets: a renewal that is charged, and invoices that go out.
-            await sandbox.advance(days=31)
-            told["numbers"] += [await an_invoice_by_hand(books) for _ in range(3)]
-            told["charged_after"] = charged(provider, company.sandbox_id)
-
     with old.open() as settings:
         archiving.turn_on(cluster_of(old.folder / "postgres"), place, admin_url=old.admin_url)
-        asyncio.run(before(settings))
-        assert told["made"].kind is Kind.PHYSICAL
-        assert told["until"] > 1, "there were writes while it was taken"
+        asyncio.run(worked_at(old, place, told, provider, settings))
         asyncio.run(archived(old, place))
+    assert told["made"].kind is Kind.PHYSICAL
+    assert told["known"] > 1, "there were writes while it was taken"
+    assert len(set(told["numbers"])) == len(told["numbers"])
     assert len(told["charged_after"]) == len(told["charged_before"]) + 1
-    company = told["company"]
 
-    new = Home(street / "new", provider_port=provider.port)
+    new, instant = Home(street / "new", provider_port=provider.port), told["instant"]
     copy_master_key(old, new)
-    made = restoring.choose(place, named=None, to_time=told["instant"])
-    settled = restoring.restore(new.settings, place, made, to_time=told["instant"], clock=WallClock(), say=silent)
-    assert settled.restored_to <= told["instant"]
+    made = restoring.choose(place, named=None, to_time=instant)
+    settled = restoring.restore(new.settings, place, made, to_time=instant, clock=WallClock(), say=silent)
+    assert settled.restored_to <= instant
     assert settled.epoch == 2
-
-    async def after(settings):
-        async with busy(settings) as (house, worlds):
-            sandbox = worlds(company.sandbox_id, company.sandbox_key)
-            books = worlds(company.tenant_id, company.key)
-            assert {each["status"] for each in await sandbox.get("/api/gateways")} == {"quarantined"}
-            assert (await sandbox.now()) < START.replace(month=2, day=2), "its clock was restored, too"
-            number = await an_invoice_by_hand(books)
-            assert number > max(told["numbers"]), "a number that went out is never used again"
-            assert len(set(told["numbers"])) == len(told["numbers"])
-            # In quarantine the same month is billed again, and waits.
-            await sandbox.advance(days=31)
-            assert charged(provider, company.sandbox_id) == told["charged_after"]
-            await leave_quarantine(house, company.sandbox_id, since=settled.read_since)
-            await sandbox.advance(days=2)
-            invoices = await sandbox.invoices()
-            assert [each["status"] for each in invoices] == ["paid", "paid"]
-            assert charged(provider, company.sandbox_id) == told["charged_after"], "nothing was charged twice"
-            try:
-                await until(lambda: healthy(settings, provider), what="a doctor with nothing to say", timeout_s=60)
-            except AssertionError:
-                raise AssertionError(await ills(settings, provider)) from None
-
     with new.open() as settings:
-        asyncio.run(after(settings))
+        asyncio.run(gone_on_with(told, settled, provider, settings))
 
 
 async def ills(settings, provider):

@@ -142,10 +142,9 @@ def lay_out_into(
     """
     if made.kind is not Kind.PHYSICAL:
         raise BackupTrouble(f"{made.id} is a dump: restore it into a database, with DATABASE_URL")
+    folder = folder.absolute()  # the server reads from there, whatever folder it is started in
     if folder.exists() and any(folder.iterdir()):
-        raise BackupTrouble(
-            f"{folder} is not empty: there is {min(path.name for path in folder.iterdir())} in it"
-        )
+        raise BackupTrouble(f"{folder} is not empty: there is {min(path.name for path in folder.iterdir())} in it")
     asyncio.run(keyrings.refuse_missing(made, settings))
     with _fetched(settings, place, made, say=say) as parts:
         _unpack(made, parts, folder)
