@@ -12,10 +12,11 @@ from guilder.domain.invoicing import performers as invoicing
 from guilder.domain.notifications.performers import sending
 from guilder.domain.privacy import performers as privacy
 from guilder.domain.webhooks import performers as webhooks
+from guilder.entrypoints import roles
+from guilder.entrypoints.roles import Role
 from guilder.platform.auth import introspection, jwks
 from guilder.platform.cache import client as redis
-from guilder.platform.config import Settings
-from guilder.platform.db import database
+from guilder.platform.db import database, replica
 from guilder.platform.db.masters import aws
 from guilder.platform.outside import http, mail, runner, sms
 from guilder.platform.outside.breaker import BreakerLimits
@@ -42,7 +43,7 @@ INTENTS: list[tuple[str, Limits, str, str]] = [
 def page() -> str:
     """Write the page."""
     breaker = BreakerLimits()
-    pool = Settings.model_fields["database_pool_max"].default
+    pool = ", ".join(f"{roles.POOL_MAX[role]} ({role.value})" for role in (Role.SERVE, Role.WORK, Role.SCHEDULE, Role.RELAY))
     rows = [
         "# Every call to the outside",
         "",
@@ -75,6 +76,7 @@ def page() -> str:
         "| who is called | when | one call | kept | at once | nobody there |",
         "|---|---|---|---|---|---|",
         f"| PostgreSQL | every request | {database.CONNECT_TIMEOUT_S} s to connect, {database.STATEMENT_TIMEOUT_S} s a statement |  | {pool} connections a process (`DATABASE_POOL_MAX`); the next waits | 503 with Retry-After; `/ready` is 503 |",
+        f"| a read replica | a read that may lag | {replica.ACQUIRE_S:g} s for a connection, {replica.READ_TIMEOUT_S:g} s a statement |  | as many again | the primary answers |",
         f"| Redis, if `REDIS_URL` is set | limits of each request; answers about access and plans; key sets; after a change of them | {redis.TIMEOUT_S:g} s, all of it | answers {entitlements.KEPT.seconds} s and {catalog.KEPT.seconds} s, key sets {jwks.TTL_S} s | {redis.CONNECTIONS_MAX} connections a process (a cluster: of each node) | nobody waits twice: one failure, and it is left alone; a probe of {redis.PROBE_TIMEOUT_S:g} s each {redis.PROBE_FIRST_S:g} … {redis.PROBE_MAX_S:g} s finds it again. Limits are each process's own; `/ready` says degraded |",
         f"| an issuer's key set (JWKS), its discovery | a token's key is not known, or known for {jwks.TTL_S} s | {jwks.TIMEOUT_S} s | {jwks.TTL_S} s, {jwks.STALE_MAX_S} s while it is away | one for an issuer, one in {jwks.REFETCH_GAP_S} s (of all processes, with Redis) | known keys count on; unknown ones are 401 |",
         f"| token introspection (RFC 7662) | an opaque token | {introspection.TIMEOUT_S} s | {introspection.GOOD_TTL_S} s, a no {introspection.BAD_TTL_S} s | {introspection.QUESTIONS_MAX} | nobody is let in |",

@@ -82,6 +82,9 @@ class Replica:
         """Stop it where it stands: connections stay open, and nobody answers."""
         self._signal(signal.SIGSTOP)
 
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
     def _signal(self, number: int) -> None:
         assert self.process is not None
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()

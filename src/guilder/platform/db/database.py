@@ -222,6 +222,7 @@ async def open_pool(
     is_pooled: bool = False,
     statements_kept: int = STATEMENTS_KEPT,
     size_min: int = 1,
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S,
     name: str,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Open a pool of connections to whichever host of an address will do; behind a pooler nothing of them is relied on."""
@@ -234,7 +235,7 @@ async def open_pool(
         statement_cache_size=statements_kept,
         min_size=size_min,
         max_size=size_max,
-        command_timeout=STATEMENT_TIMEOUT_S,
+        command_timeout=statement_timeout_s,
         init=_count_queries,
         reset=_nothing_to_reset,
         server_settings={"application_name": name, "timezone": "UTC"},

@@ -40,6 +40,8 @@ LAG_MAX_S = 10.0
 LOOK_EVERY_S = 1.0
 # A replica that has no connection at hand within this is too busy, or gone.
 ACQUIRE_S = 1.0
+# One that says nothing for so long is left out, and the primary asked instead, within the time that the request has.
+READ_TIMEOUT_S = 5.0
 # Tenants whose last write is remembered; of what is forgotten the newest counts for everybody.
 TENANTS_MAX = 10_000
 # Of a write whose position could not be asked: the primary answers until time has passed instead.
@@ -106,7 +108,13 @@ class Replica:
         """Make a pool; a replica that is not there yet is no trouble."""
         kept = 0 if primary.is_pooled else STATEMENTS_KEPT
         pool = await open_pool(
-            url, size_min=0, size_max=size_max, is_pooled=primary.is_pooled, statements_kept=kept, name=name
+            url,
+            size_min=0,
+            size_max=size_max,
+            is_pooled=primary.is_pooled,
+            statements_kept=kept,
+            statement_timeout_s=READ_TIMEOUT_S,
+            name=name,
         )
         return cls(pool, primary, monotonic=monotonic, lag_max_s=lag_max_s)
 

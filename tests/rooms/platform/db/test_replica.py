@@ -223,6 +223,26 @@ async def test_a_replica_that_is_gone_costs_nobody_an_answer(one: Inside, other:
     await until(is_back, what="the replica's coming back")
 
 
+@pytest.mark.slow
+@pytest.mark.shows("fault D10")
+async def test_a_replica_that_says_nothing_keeps_nobody_waiting_for_long(one: Inside, replica: Replica) -> None:
+    asked = await one.a_sandbox()
+    await settled(asked, one, replica)
+    assert by_replica(await asked("GET", "/api/subscriptions"))
+    replica.hold()
+    try:
+        answer = await asked("GET", "/api/subscriptions")
+        assert answer.status_code == 200, answer.text
+        assert not by_replica(answer)
+    finally:
+        replica.resume()
+
+    async def is_back() -> bool:
+        return by_replica(await asked("GET", "/api/subscriptions"))
+
+    await until(is_back, timeout_s=60, what="the replica's coming back")
+
+
 async def test_a_read_in_the_replica_cannot_write(one: Inside, other: Inside, replica: Replica) -> None:
     asked = await one.a_sandbox()
     await settled(asked, one, replica)
