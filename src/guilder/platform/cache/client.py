@@ -54,6 +54,8 @@ class Shared:
         self._monotonic = monotonic
         self._timeout_s = timeout_s
         self._client: Client = _client(address, timeout_s)
+        # Of the three forms one waits for a connection that is free, and two fail.
+        self._free = asyncio.Semaphore(CONNECTIONS_MAX)
         self._reason: str | None = None
         self._said_at: float | None = None
         self._probing: asyncio.Task[None] | None = None
@@ -85,7 +87,7 @@ class Shared:
         if self._reason is not None:
             raise Away
         try:
-            async with asyncio.timeout(self._timeout_s):
+            async with asyncio.timeout(self._timeout_s), self._free:
                 return await work(client)
         except _TROUBLE as error:
             self._lose(client, error)

@@ -1,5 +1,6 @@
 """One server behind TLS, a master that sentinels watch, a cluster: the same limits and answers."""
 
+import asyncio
 import datetime as dt
 import ipaddress
 import time
@@ -42,11 +43,21 @@ async def works(shared: Shared, homes: int = 1) -> None:
     assert shared.trouble is None
 
 
+async def many_at_once(shared: Shared) -> None:
+    """Ask more at once than there are connections."""
+    limiter = InRedis(shared, InProcess(time.monotonic))
+    wants = [Want("crowd", Allowance(1, burst=100))]
+    taken = await asyncio.gather(*(limiter.take("home", wants) for _ in range(150)))
+    assert sum(each.is_allowed for each in taken) == 100
+    assert shared.trouble is None
+
+
 async def test_three_masters_of_a_cluster_share_the_keys():
     with a_cluster() as servers:
         hosts = ",".join(f"127.0.0.1:{each.port}" for each in servers[:2])
         async with a_way_to(f"redis+cluster://{hosts}") as shared:
             await works(shared, homes=12)
+            await many_at_once(shared)
         assert all(server.admin.dbsize() for server in servers)
 
 
@@ -65,6 +76,7 @@ async def test_the_master_that_sentinels_name_is_asked():
     with a_sentinel() as watched:
         async with a_way_to(watched.url) as shared:
             await works(shared)
+            await many_at_once(shared)
         assert watched.master.admin.dbsize()
 
 
