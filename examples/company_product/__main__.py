@@ -9,7 +9,7 @@
 | PRODUCT_DATA | the SQLite file: company_product.db |
 | PRODUCT_PORT | 5000 |
 | KAFKA_BOOTSTRAP_SERVERS | set, charges and events go by Kafka's topics instead. Then also: |
-| GUILDER_TENANT, GUILDER_TENANT_ID | the tenant's slug and id: `guilder tenant list` |
+| GUILDER_TENANT, GUILDER_TENANT_ID | the tenant's short name and id, as `guilder tenant list` has them |
 | KAFKA_TOPIC_PREFIX | what Guilder's topics begin with, if it sets one |
 """
 

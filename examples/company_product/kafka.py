@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
@@ -21,6 +22,7 @@ HEARD = ("charges.results", "entitlements.events")
 ASKED = "charges.requests"  # of tenant `acme`: charges.requests.acme
 REFUSED = "charges.refused"  # what the intake could not take, with the reason in a header
 REASON, EPOCH, POSITION = "guilder-reason", "guilder-epoch", "guilder-position"
+LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 DELIVERY_S = 20
 ANSWER_S = 10.0
 RECORDS_MAX = 500
@@ -63,7 +65,7 @@ class KafkaCharges:
 
 
 class KafkaEvents:
-    """Follows the topics. `tenant` is the tenant's slug, and `tenant_id` tells its events from those of others."""
+    """Follows the topics. `tenant` is the tenant's short name; `tenant_id` (`ten_…`) tells its events from those of others."""
 
     def __init__(
         self,
@@ -76,7 +78,7 @@ class KafkaEvents:
         tenant_id: str,
         prefix: str = "",
     ) -> None:
-        self._state, self._guilder, self._source, self._tenant_id = state, guilder, source, tenant_id
+        self._state, self._guilder, self._source, self._tenant_id = state, guilder, source, plain_id(tenant_id)
         self._topics = [f"{prefix}{name}" for name in (*HEARD, f"{REFUSED}.{tenant}")]
         # No group speaks for us, and nothing is committed there: the name is only demanded.
         self._consumer = Consumer(
@@ -157,6 +159,16 @@ class KafkaEvents:
         if reason := _header(message, REASON):
             return _refusal(event, reason, place=f"{place}/{message.offset()}")
         return event if event["tenant"] == self._tenant_id else None
+
+
+def plain_id(text: str) -> str:
+    """Return an id as events have it, a UUID: `ten_01h455vb4p…` is the same number in 26 letters of Crockford's base 32."""
+    if "_" not in text:
+        return str(UUID(text))
+    number = 0
+    for letter in text.partition("_")[2]:
+        number = number * 32 + LETTERS.index(letter)
+    return str(UUID(int=number))
 
 
 def _refusal(asked: dict[str, Any], reason: str, *, place: str) -> dict[str, Any]:

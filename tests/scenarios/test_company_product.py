@@ -22,6 +22,7 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from standardwebhooks import Webhook
 
+from guilder.kernel import ids
 from tests.scenarios.test_first_minutes import BLOCK, Shell
 from tests.support.database import connected, new_database
 from tests.support.processes import Installation, Process, free_port, until
@@ -264,7 +265,7 @@ async def test_over_kafka_it_charges_each_job_once_and_hears_every_event_once(
                 admin = AdminClient({"bootstrap.servers": kafka_broker.servers})
                 for made in admin.create_topics([NewTopic(asked, 4, 1), NewTopic(refused, 1, 1)]).values():
                     made.result(30)
-                tenant = {"GUILDER_TENANT": slug, "GUILDER_TENANT_ID": str(world.tenant_id)}
+                tenant = {"GUILDER_TENANT": slug, "GUILDER_TENANT_ID": ids.to_text("ten", world.tenant_id)}
                 async with a_farm(world, tmp_path, **brokers, **tenant) as farm:
                     await jobs_go_by_kafka(world, farm, installation)
         finally:
