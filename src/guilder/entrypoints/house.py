@@ -78,7 +78,7 @@ class House:
             replica=self.replica,
             limiter=self.sharing.limiter,
             answers=self.sharing.answers,
-            troubles=self.sharing.troubles,
+            troubles={**self.sharing.troubles, **({"replica": self.replica.trouble} if self.replica else {})},
         )
         app.state.files = self.ports.files
         app.state.gateways = self.ports.gateways

@@ -107,6 +107,11 @@ async def test_whoever_has_not_asked_the_primary_for_so_long_knows_nothing() -> 
     assert left.value.why is Why.UNREACHABLE
 
 
+async def test_says_what_is_wrong_with_it() -> None:
+    said = [(await seen(replayed))[0].trouble() for replayed in ("0/9000", "0/6000", "0/4000", None)]
+    assert said == [None, None, "is 10 s behind", "cannot be reached"]
+
+
 async def test_tells_how_long_it_is_behind() -> None:
     assert [(await seen(replayed))[0].lag_s for replayed in ("0/9000", "0/7000", "0/6000", "0/4000")] == [0, 5, 10, 10]
 

@@ -152,6 +152,13 @@ class Replica:
     async def primary_position(self) -> int:
         return await self._primary.position()
 
+    def trouble(self) -> str | None:
+        """Say why it is left out, for whoever asks how this process is; the primary answers everything meanwhile."""
+        floor = self._floor()
+        if self._replayed is None or floor is None:
+            return "cannot be reached"
+        return f"is {self.lag_s:.0f} s behind" if self._replayed < floor else None
+
     def wrote(self, tenant_id: TenantId, position: int | None) -> None:
         """Remember that this tenant's data was written up to here; None where nobody could say how far that is."""
         self._written.pop(tenant_id, None)
