@@ -12,7 +12,7 @@ from guilder.domain.invoicing import performers as invoicing
 from guilder.domain.notifications.performers import sending
 from guilder.domain.privacy import performers as privacy
 from guilder.domain.webhooks import performers as webhooks
-from guilder.entrypoints import roles
+from guilder.entrypoints import roles, storing
 from guilder.entrypoints.roles import Role
 from guilder.platform.auth import introspection, jwks
 from guilder.platform.cache import client as redis
@@ -88,6 +88,7 @@ def page() -> str:
         "| who is called | when | one call | nobody there |",
         "|---|---|---|---|",
         f"| a KMS | the start, and when keys are changed | {aws.CONNECT_TIMEOUT_S} s to connect, {aws.READ_TIMEOUT_S} s to answer, {aws.TRIES_MAX} tries | it does not start; what runs goes on |",
+        f"| the file store, if it is a bucket | a worker starts, `guilder doctor --config` | {storing.TRY_TIMEOUT_S:g} s: a small file is written, read, removed | refused, it does not start; away, it starts and says so |",
         "| OpenTelemetry's collector | in the background, if one is set | the exporter's own 10 s | traces are dropped |",
         "| the simulated provider, on this machine | sandboxes | as a provider | as a provider |",
         "",
