@@ -55,7 +55,7 @@ class Handling:
         with tracing.taken_up(f"hear {group}", heard, messages=len(rows)):
             # Of one trace, or each message's by its key: what handlers announce goes on with what it follows from.
             tx.traceparent = tracing.carried(None)
-            tx.traces = {row["key"]: row["traceparent"] for row in rows if row["traceparent"]} if len(heard) > 1 else {}
+            tx.traces = {row["key"]: row["traceparent"] for row in rows} if len(heard) > 1 else {}
             await self._call(tx, group, rows, domain)
 
     async def _call(self, tx: Tx, group: str, rows: Sequence[Row], domain: ClockDomain) -> None:

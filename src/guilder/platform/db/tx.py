@@ -33,7 +33,7 @@ class Tx:
     # What of whom this changes that may be kept somewhere as an answer: what was kept of it is old from the commit on.
     touched: set[tuple[TenantId, str]] = field(default_factory=set)
     # Of a batch that belongs to several traces: by the log's key, the one that its message came with.
-    traces: dict[UUID, str] = field(default_factory=dict)
+    traces: dict[UUID, str | None] = field(default_factory=dict)
     _counts: list[Callable[[], None]] = field(default_factory=list)
 
     @property
