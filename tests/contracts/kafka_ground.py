@@ -52,7 +52,6 @@ class Direct(Hearing):
     def _subscribe(self, consumer: Consumer, topics: frozenset[str]) -> None:
         places = [TopicPartition(topic, n, OFFSET_BEGINNING) for topic in topics for n in range(PARTITIONS)]
         consumer.assign(places)
-        self._moved = True
 
 
 class Ears:

@@ -1,4 +1,4 @@
-"""Hearing: one consumer group's member, which says which records came and which partitions are its own."""
+"""Hearing: a member of one consumer group."""
 
 import asyncio
 import threading
@@ -29,10 +29,7 @@ class Hearing:
         self._more = more
         self._consumer: Consumer | None = None
         self._subscribed: frozenset[str] = frozenset()
-        self._moved = False
         self._lock = threading.Lock()
-        self.partitions: frozenset[int] = frozenset()
-        """The partitions that this member has of any topic."""
 
     async def receive(self, topics: frozenset[str], *, wait_s: float = WAIT_S) -> list[Received]:
         """Wait for records of these topics (names on the brokers, or one pattern that begins with ^); errors are counted."""
@@ -54,9 +51,6 @@ class Hearing:
                 self._subscribed = topics
             message = consumer.poll(wait_s)
             found = [message, *consumer.consume(RECORDS_MAX - 1, 0)] if message is not None else []
-            if self._moved:
-                self._moved = False
-                self.partitions = frozenset(each.partition for each in consumer.assignment())
         return [self._received(each) for each in found if not self._is_error(each)]
 
     def _received(self, message: Message) -> Received:
@@ -85,7 +79,6 @@ class Hearing:
 
     def _noted(self, what: str) -> Callable[[Consumer, list[TopicPartition]], None]:
         def note(_: Consumer, __: list[TopicPartition]) -> None:
-            self._moved = True
             metrics.consumer_rebalanced(group=self._group, what=what)
 
         return note

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -86,18 +87,22 @@ class Sender:
     def _current(self) -> Producer:
         with self._lock:
             if self._producer is None:
-                self._producer = Producer(
-                    self._connection.client(
-                        enable_idempotence=True,
-                        # A batch of which a part is lost goes no further: rows would come before those before them.
-                        enable_gapless_guarantee=True,
-                        acks="all",
-                        linger_ms=1,
-                        compression_type="lz4",
-                        delivery_timeout_ms=int(self._delivery_s * 1_000),
-                    )
-                )
+                try:
+                    self._producer = Producer(self._settings())
+                except KafkaException as error:
+                    raise BrokerAway(error.args[0].str()) from error
             return self._producer
+
+    def _settings(self) -> dict[str, Any]:
+        return self._connection.client(
+            enable_idempotence=True,
+            # A batch of which a part is lost goes no further: rows would come before those before them.
+            enable_gapless_guarantee=True,
+            acks="all",
+            linger_ms=1,
+            compression_type="lz4",
+            delivery_timeout_ms=int(self._delivery_s * 1_000),
+        )
 
     def _drop(self, producer: Producer | None = None) -> None:
         """Give the producer up, if it is still this one; whoever waits for what it had hears that it was not delivered."""

@@ -64,19 +64,16 @@ class KafkaTransport:
         self._database.waker.wake([store.SEQUENCED])
 
     async def news(self, tx: Tx, groups: Sequence[str], *, now: datetime, whole: bool) -> list[Share]:
-        """Say what the records told of, and every second what nobody did: partitions of this process, and those of
-        others that were already behind the last time.
+        """Say what the records told of; and what was behind at two looks in a row, a second apart: no record told of
+        that, or whoever was told is gone.
         """
         told, self._awake = {share for share in self._awake if share.group in groups}, set()
         instant = self._clock.monotonic()
         if not whole and instant - self._looked_at < LOOK_S:
             return sorted(told)
         found = set(await store.news(tx, groups, now=now))
-        self._doubted |= found & self._behind
-        self._looked_at, self._behind = instant, found
-        return (
-            sorted(found) if whole else sorted(told | {each for each in found if self._is_ours(each)} | self._doubted)
-        )
+        self._looked_at, self._doubted, self._behind = instant, found & self._behind, found
+        return sorted(found if whole else told | self._doubted)
 
     async def find(self, tx: Tx, share: Share, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
         told = [] if share in self._doubted else self._hints.after(share.partition, cursors, rows_max=rows_max)
@@ -148,7 +145,3 @@ class KafkaTransport:
             self._topics = known
             self._fresh.set()
             self._fresh = asyncio.Event()
-
-    def _is_ours(self, share: Share) -> bool:
-        hearing = self._hearings.get(share.group)
-        return hearing is None or share.partition in hearing.partitions
