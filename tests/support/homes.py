@@ -105,12 +105,14 @@ async def found_company(house: House, *, starts_at: Any) -> Company:
 async def busy(settings: Settings) -> AsyncIterator[tuple[House, Callable[[TenantId, str], World]]]:
     """Open a house in which a worker and a scheduler are at work; give it, and worlds of its tenants by their keys."""
     stop = asyncio.Event()
-    nowhere = DatabaseUrls(
-        "guilder",
-        *(_text(url) for url in (settings.database_owner_url, settings.database_url, settings.database_doctor_url)),
-        "",
+    urls = DatabaseUrls(
+        name="guilder",
+        owner=_text(settings.database_owner_url),
+        app=_text(settings.database_url),
+        doctor=_text(settings.database_doctor_url),
+        admin="",
     )
-    installation = Installation(nowhere, settings.guilder_data, provider_port=settings.provider_port)
+    installation = Installation(urls, settings.guilder_data, provider_port=settings.provider_port)
     async with open_house(settings) as house:
         worker = house.worker()
         await worker.consumer.register()

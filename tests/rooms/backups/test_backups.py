@@ -86,6 +86,7 @@ async def test_the_content_of_a_database_of_ones_own_is_dumped_and_comes_back_in
         with pytest.raises(BackupTrouble, match=r"there are documents in .*/files already"):
             await asyncio.to_thread(restoring.refuse, made, at(settings, new), to_time=None)
         shutil.rmtree(settings.guilder_data / "files")
+        await asyncio.to_thread(wrong_rings, made, at(settings, new), street / "rings")
 
         def restored():
             return restoring.restore(
@@ -175,14 +176,14 @@ async def test_upgrades_from_an_older_schema_and_refuses_the_way_back(settings, 
             await asyncio.to_thread(restoring.refuse, newer, settings, to_time=None)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_of_the_embedded_server_everything_is_copied_and_nothing_damaged_is_restored(settings, street):
     """One server for the whole story, since making one takes seconds."""
     home, place = Home(settings.guilder_data, durable=False), open_place(str(street / "backups"))
     with home.open() as found:
         source = Source(home.admin_url, is_embedded=True)
-        killed_half_way(found, source, place, street)
         made = taken(found, source, place)
-        assert [each.name for each in street.joinpath("backups").iterdir()] == [made.id], "what was left is gone"
     assert made.kind is Kind.PHYSICAL
     assert {part.name for part in made.parts} == {"backup_manifest", "base.tar.gz", "pg_wal.tar.gz"}
     taking.check(place, made, say=silent)
@@ -194,7 +195,6 @@ def test_of_the_embedded_server_everything_is_copied_and_nothing_damaged_is_rest
 
     with pytest.raises(BackupTrouble, match=r"there is a database in .* \(PostgreSQL \d+\): .* restored into nothing"):
         restored(settings)
-    wrong_rings(made, new)
     path = place.folder / made.id / "base.tar.gz"
     whole = path.read_bytes()
     path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
@@ -218,38 +218,45 @@ def test_of_the_embedded_server_everything_is_copied_and_nothing_damaged_is_rest
         assert asyncio.run(migrations.pending(found.database_owner_url.get_secret_value())) == []
 
 
-def killed_half_way(settings, source, place, street):
+async def test_killed_half_way_it_leaves_nothing_that_passes_for_a_backup(settings, street, a_database):
+    place = open_place(str(street / "backups"))
+    async with a_database() as urls:
+        await asyncio.to_thread(killed_half_way, at(settings, urls), Source(urls.owner, is_embedded=False), place)
+        assert any(street.glob("backups/unfinished-*/database.dump")), "it had come far"
+        assert place.ids() == []
+        with pytest.raises(BackupTrouble, match="there is no whole backup"):
+            restoring.choose(place, named=None, to_time=None)
+        made = await asyncio.to_thread(dumped, settings, urls, place)
+    assert [each.name for each in street.joinpath("backups").iterdir()] == [made.id], "what was left is gone"
+
+
+def killed_half_way(settings, source, place):
     """Kill a backup at the moment when its parts are there and its manifest is not."""
-    ready = multiprocessing.get_context("fork").Event()
+    fork = multiprocessing.get_context("fork")
+    ready = fork.Event()
 
     def stands_still(said):
-        if said.startswith("pg_verifybackup"):
+        if said.startswith("pg_restore"):
             ready.set()
             signal.pause()
 
-    child = multiprocessing.get_context("fork").Process(
-        target=taken, args=(settings, source, place), kwargs={"say": stands_still}
-    )
+    child = fork.Process(target=taken, args=(settings, source, place), kwargs={"say": stands_still})
     child.start()
     assert ready.wait(120)
     os.kill(child.pid, signal.SIGKILL)
     child.join()
-    assert any(street.joinpath("backups").glob("unfinished-*/base/base.tar.gz")), "it had come far"
-    assert place.ids() == []
-    with pytest.raises(BackupTrouble, match="there is no whole backup"):
-        restoring.choose(place, named=None, to_time=None)
 
 
-def wrong_rings(made, new):
-    none = new.model_copy(update={"guilder_master_key": None})
+def wrong_rings(made, settings, folder):
+    here = settings.model_copy(update={"guilder_master_key": None, "guilder_data": folder})
     with pytest.raises(KeysMissing, match=r"needs master keys that are not here: k1\. Here is none"):
-        restoring.refuse(made, none, to_time=None)
-    folder = new.guilder_data
+        restoring.refuse(made, here, to_time=None)
+    assert not folder.exists(), "asked for, no key was made"
     folder.mkdir()
     (folder / "master.key").write_text("k1:" + "dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHR0dHQ=")
     (folder / "master.key").chmod(0o600)
     with pytest.raises(KeysMissing, match=r"k1 \(another key of that name is here\)"):
-        restoring.refuse(made, none, to_time=None)
+        restoring.refuse(made, here, to_time=None)
 
 
 async def test_is_typed_as_people_type_it(settings, street, a_database, monkeypatch):
