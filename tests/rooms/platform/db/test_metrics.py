@@ -34,10 +34,13 @@ async def test_each_transaction_is_counted_by_how_it_ended(database):
 
 async def test_what_is_rolled_back_or_rehearsed_is_not_counted(database):
     counted_so_far: list[str] = []
+
+    async def fails(tx):
+        tx.once_committed(lambda: counted_so_far.append("rolled back"))
+        raise RuntimeError
+
     with pytest.raises(RuntimeError):
-        async with database.transaction(actor="test") as tx:
-            tx.once_committed(lambda: counted_so_far.append("rolled back"))
-            raise RuntimeError
+        await database.run(fails, actor="test")
     async with database.transaction(actor="test", keep=False) as tx:
         tx.once_committed(lambda: counted_so_far.append("not kept"))
     async with database.transaction(actor="test") as tx:
