@@ -43,7 +43,9 @@ INTENTS: list[tuple[str, Limits, str, str]] = [
 def page() -> str:
     """Write the page."""
     breaker = BreakerLimits()
-    pool = ", ".join(f"{roles.POOL_MAX[role]} ({role.value})" for role in (Role.SERVE, Role.WORK, Role.SCHEDULE, Role.RELAY))
+    pool = ", ".join(
+        f"{roles.POOL_MAX[role]} ({role.value})" for role in (Role.SERVE, Role.WORK, Role.SCHEDULE, Role.RELAY)
+    )
     rows = [
         "# Every call to the outside",
         "",
