@@ -76,7 +76,7 @@ async def test_an_answer_answers_its_own_question_alone(answers, another):
 async def test_it_is_as_old_as_it_may_be_and_no_older_whatever_redis_thinks(answers, redis, clock):
     await answers.keep(ORG, await answers.find(ORG), b"yes")
     with redis.admin as admin:
-        [name] = [key for key in admin if b":entitlements:" in key]
+        [name] = [key for key in admin.scan_iter() if b":entitlements:" in key]
         assert 0 < admin.pttl(name) <= 5_000
         admin.persist(name)
     clock.move_by(timedelta(seconds=5))
@@ -104,10 +104,10 @@ async def test_who_writes_to_redis_can_neither_read_an_answer_nor_make_one(answe
     no = Question(TENANT, ORG.room, "entitlements:org_2", ORG.exactly, 5)
     await answers.keep(no, await answers.find(no), b'{"eligible": true}')
     with redis.admin as admin:
-        names = sorted(key for key in admin if b":entitlements:" in key)
+        names = sorted(key for key in admin.scan_iter() if b":entitlements:" in key)
         kept = [admin.get(name) for name in names]
         assert not [each for each in kept if b"eligible" in each or b"org_1" in each]
-        assert not [name for name in admin if b"org_1" in name]
+        assert not [name for name in admin.scan_iter() if b"org_1" in name]
         for forged in (kept[1], kept[0][:-1], b'{"eligible": true}', b"", kept[0] + b"!"):
             admin.set(names[0], forged)
         # Each in the other's place.

@@ -78,7 +78,7 @@ async def test_keys_that_somebody_else_put_there_let_nobody_in(redis):
     async with processes(redis.url, 2, the_set(ONE)) as (keys, _):
         assert await keys[0].find("one")
         with redis.admin as admin:
-            [name] = [key for key in admin if key.endswith(b":key_sets")]
+            [name] = [key for key in admin.scan_iter() if key.endswith(b":key_sets")]
             kept = admin.get(name)
             assert ONE.jwk()["x"].encode() not in kept
             admin.set(name, b'{"keys": []}')

@@ -39,7 +39,7 @@ async def test_with_one_limits_answers_and_key_sets_are_shared(database, redis):
 async def _is_counted_in(redis, limiter):
     await limiter.take("home", WANTS)
     with redis.admin as admin:
-        return any(b":limit:" in key for key in admin)
+        return any(b":limit:" in key for key in admin.scan_iter())
 
 
 @pytest.mark.shows("fault D5")
