@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from guilder.platform.db.database import Database, NotPrimary
@@ -50,7 +51,9 @@ async def other(one: Inside, database_urls: DatabaseUrls, replica: Replica) -> A
 @asynccontextmanager
 async def looking(urls: DatabaseUrls, replica: Replica, folder: Path) -> AsyncIterator[Inside]:
     """One process of an installation, that knows how far the replica is."""
-    installation = Installation(urls, folder, more={"DATABASE_REPLICA_URL": replica.urls.app})
+    # A bound that a busy machine does not reach while a test has the replica stand still.
+    more = {"DATABASE_REPLICA_URL": replica.urls.app, "DATABASE_REPLICA_LAG_MAX_S": "60"}
+    installation = Installation(urls, folder, more=more)
     async with a_house(installation) as inside:
         await look(inside)
         yield inside
@@ -71,6 +74,18 @@ def by_replica(answer: Any) -> bool:
     return HEADER in answer.headers
 
 
+async def of_replica(asked: Asked, path: str, **headers: str) -> httpx.Response:
+    """Ask until the replica answers: on a machine that is busy it may be passed over, which is what it is for."""
+
+    async def answered() -> httpx.Response | None:
+        answer = await asked("GET", path, headers=headers)
+        assert answer.is_success or answer.is_redirect, answer.text
+        return answer if by_replica(answer) else None
+
+    found: httpx.Response = await until(answered, what=f"the replica's answer to {path}")
+    return found
+
+
 async def test_what_may_lag_is_read_there_by_whom_it_belongs_to(one: Inside, replica: Replica) -> None:
     mine, theirs = await one.a_sandbox(), await one.a_sandbox()
     ids = await lightly_furnished(mine)
@@ -80,15 +95,13 @@ async def test_what_may_lag_is_read_there_by_whom_it_belongs_to(one: Inside, rep
         filled = re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "nothing"), path)
         answer = await mine(method, filled)
         assert answer.status_code < 500, (path, answer.text)
-        if answer.is_success:
-            assert by_replica(answer), path
+        if answer.is_success or answer.is_redirect:
+            assert by_replica(answer) or await of_replica(mine, filled)
             read.append(path)
     assert {"/api/invoices", "/api/events", "/api/subscriptions", "/api/usage"} <= set(read)
     assert len(read) >= 12, read
     assert len(await mine.get("/api/invoices")) >= 1
-    answer = await theirs("GET", "/api/invoices")
-    assert by_replica(answer)
-    assert answer.json()["data"] == []
+    assert (await of_replica(theirs, "/api/invoices")).json()["data"] == []
     # What the replica does not have, the primary says no to.
     answer = await theirs("GET", f"/api/invoices/{ids['invoice_id']}/explain")
     assert answer.status_code == 404
@@ -142,8 +155,7 @@ async def test_what_a_process_wrote_it_reads_though_the_replica_stands_still(
         assert [each["event_id"] for each in mine.json()["data"]] == ["first"]
         assert not by_replica(mine)
         elsewhere = Asked(asked.tenant_id, asked.key, other.http)
-        old = await elsewhere("GET", "/api/usage")
-        assert by_replica(old)
+        old = await of_replica(elsewhere, "/api/usage")
         assert old.json()["data"] == []
         for said in (position, "now"):
             fresh = await elsewhere("GET", "/api/usage", headers={HEADER: said})
@@ -152,8 +164,7 @@ async def test_what_a_process_wrote_it_reads_though_the_replica_stands_still(
     finally:
         await replica.go_on()
     await settled(asked, other, replica)
-    there = await elsewhere("GET", "/api/usage", headers={HEADER: position})
-    assert by_replica(there)
+    there = await of_replica(elsewhere, "/api/usage", **{HEADER: position})
     assert [each["event_id"] for each in there.json()["data"]] == ["first"]
     assert position_of(there.headers[HEADER]) >= position_of(position)
 
@@ -206,7 +217,7 @@ async def test_a_replica_that_is_too_far_behind_is_left_out_until_it_is_not(one:
 async def test_a_replica_that_is_gone_costs_nobody_an_answer(one: Inside, other: Inside, replica: Replica) -> None:
     asked = await one.a_sandbox()
     await settled(asked, one, replica)
-    assert by_replica(await asked("GET", "/api/subscriptions"))
+    await of_replica(asked, "/api/subscriptions")
     replica.stop()
     try:
         for _ in range(3):
@@ -216,11 +227,7 @@ async def test_a_replica_that_is_gone_costs_nobody_an_answer(one: Inside, other:
     finally:
         replica.start()
         await until(replica.is_up, timeout_s=60, what="the replica's start")
-
-    async def is_back() -> bool:
-        return by_replica(await asked("GET", "/api/subscriptions"))
-
-    await until(is_back, what="the replica's coming back")
+    await of_replica(asked, "/api/subscriptions")
 
 
 @pytest.mark.slow
@@ -228,7 +235,7 @@ async def test_a_replica_that_is_gone_costs_nobody_an_answer(one: Inside, other:
 async def test_a_replica_that_says_nothing_keeps_nobody_waiting_for_long(one: Inside, replica: Replica) -> None:
     asked = await one.a_sandbox()
     await settled(asked, one, replica)
-    assert by_replica(await asked("GET", "/api/subscriptions"))
+    await of_replica(asked, "/api/subscriptions")
     replica.hold()
     try:
         answer = await asked("GET", "/api/subscriptions")
@@ -236,11 +243,7 @@ async def test_a_replica_that_says_nothing_keeps_nobody_waiting_for_long(one: In
         assert not by_replica(answer)
     finally:
         replica.resume()
-
-    async def is_back() -> bool:
-        return by_replica(await asked("GET", "/api/subscriptions"))
-
-    await until(is_back, timeout_s=60, what="the replica's coming back")
+    await of_replica(asked, "/api/subscriptions")
 
 
 async def test_a_read_in_the_replica_cannot_write(one: Inside, other: Inside, replica: Replica) -> None:
