@@ -117,7 +117,7 @@ def a_sentinel(*, has_replica: bool = False) -> Iterator[Watched]:
         )
         stack.enter_context(_running(sentinel))
         if has_replica:
-            _await(lambda: sentinel.admin.sentinel_master(MASTER)["num-slaves"] == 1)
+            _await(lambda: dict(sentinel.admin.sentinel_master(MASTER))["num-slaves"] == 1)  # type: ignore[arg-type]
         yield Watched(master, sentinel, replica)
 
 
