@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import AsyncIterator
@@ -100,7 +101,7 @@ class Farm:
             return found if found["status"] == status else None
 
         try:
-            return await until(there, timeout_s=60, what=f"{job} {status}")
+            return await until(there, timeout_s=60, every_s=0.3, what=f"{job} {status}")
         except AssertionError as error:
             raise AssertionError(f"{error}\n{await self.job(job)}\n{self.process.said()}") from error
 
@@ -155,9 +156,10 @@ async def everything_was_heard_once(world: World, farm: Farm) -> int:
         said, heard = await feed(world), await farm.heard()
         return heard if set(said) == set(heard) and len(heard) == len(set(heard)) else None
 
-    return len(await until(all_heard, timeout_s=60, what="the end of the feed"))
+    return len(await until(all_heard, timeout_s=60, every_s=0.5, what="the end of the feed"))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_killed_and_cut_off_it_charges_each_job_once_and_hears_every_event_once(world, farm):
     await world.customer("pixel")
@@ -166,10 +168,10 @@ async def test_killed_and_cut_off_it_charges_each_job_once_and_hears_every_event
     # Of another program that took this product's name: its id is used up.
     event = {"specversion": "1.0", "id": "job-11", "source": "render-farm", "type": "orders.charge.requested"}
     await world.post("/api/charges", {**event, "data": {"customer": "pixel", "amount": 7, "currency": "EUR"}})
-    asked = [f"job-{number}" for number in range(9)]
+    asked = [f"job-{number}" for number in range(5)]
     for number, job in enumerate(asked):
         assert (await farm.ask(job)).status_code == 202
-        if number == 4:
+        if number == 2:
             farm.kill()
             await farm.start()
         assert (await farm.ask(job)).json()["id"] == job
@@ -241,6 +243,10 @@ async def test_every_command_of_the_readme_does_what_it_says(world, tmp_path):
     assert "this customer is blocked" in blocked
     assert '"is_blocked": false' in again
     assert again.count("orders.charge.settled") == 3
+    heard = re.findall(r'"id": "([0-9a-f-]{36})"', again)
+    assert len(heard) == len(set(heard)), "once each"
+    charged = await world.get("/api/events", types="orders.charge.accepted,orders.charge.settled", limit=200)
+    assert {each["id"] for each in charged} <= set(heard), "none is missing"
     hooks = await world.get("/api/webhook-endpoints")
     deliveries = await world.get(f"/api/webhook-endpoints/{hooks[0]['id']}/deliveries", limit=200)
     assert any(each["status"] == "delivered" for each in deliveries)
