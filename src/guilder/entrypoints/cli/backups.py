@@ -201,9 +201,9 @@ def upgrade(
     out.print(f"Applied {len(done.applied)} migrations. Next: restart each process with this release, one by one.")
     back = f"guilder restore {done.backup.id}" if done.backup else "guilder restore your backup"
     out.print(
-        "The way back: processes of the release before that still run go on; started again, they refuse these tables. "
-        f"To go back for good, stop everything and {back} with that release, into an empty place; what was charged since "
-        "is found again in quarantine.",
+        "The way back: the release before runs on these tables, too, unless it says itself that it cannot. To have the "
+        f"tables of before, stop everything and {back} with that release, into an empty place; what was charged since is "
+        "found again in quarantine.",
         soft_wrap=True,
     )
 
