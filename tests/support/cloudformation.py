@@ -9,6 +9,7 @@ import re
 import secrets
 import sys
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,17 @@ NOT_MADE = {
 }
 
 
-def template(path: Path) -> dict[str, Any]:
+FOLDER = Path(__file__).parents[2] / "deploy" / "aws"
+STACKS = ("network", "data", "cluster", "edge", "services", "watching")
+
+
+@cache
+def templates() -> dict[str, dict[str, Any]]:
+    """Return all stacks' templates, in the order in which they go up."""
+    return {name: _template(FOLDER / f"{name}.yaml") for name in STACKS}
+
+
+def _template(path: Path) -> dict[str, Any]:
     """Read a template, with its short forms (`!Ref`) written out."""
     read, problems = cfnlint.decode.decode(str(path))
     assert not problems, problems
@@ -43,12 +54,18 @@ def template(path: Path) -> dict[str, Any]:
 
 def deploy(name: str, body: Mapping[str, Any], parameters: Mapping[str, str]) -> None:
     """Create a stack of moto's, as `aws cloudformation deploy` would."""
+    _client.cache_clear()  # they are of the account and region of their time
     boto3.client("cloudformation").create_stack(
         StackName=name,
         TemplateBody=json.dumps(body),
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
+
+
+@cache
+def _client(service: str) -> Any:
+    return boto3.client(service)
 
 
 def _named(value: Any) -> Any:
@@ -67,7 +84,7 @@ _SECRET = re.compile(r"\{\{resolve:secretsmanager:(arn:[^{}]+?):SecretString(?::
 
 
 def _resolved(found: re.Match[str]) -> str:
-    text = str(boto3.client("secretsmanager").get_secret_value(SecretId=found[1])["SecretString"])
+    text = str(_client("secretsmanager").get_secret_value(SecretId=found[1])["SecretString"])
     return str(json.loads(text)[found[2]]) if found[2] else text
 
 
@@ -92,7 +109,7 @@ def _fitted(shape: Any, value: Any) -> Any:
 
 
 def _call(service: str, operation: str, properties: Properties) -> dict[str, Any]:
-    client = boto3.client(service)
+    client = _client(service)
     name = client.meta.method_to_api_mapping[operation]
     shape = client.meta.service_model.operation_model(name).input_shape
     answer: dict[str, Any] = getattr(client, operation)(**_fitted(shape, properties))
@@ -111,7 +128,7 @@ def _secret(properties: Properties) -> Made:
 
 def _bucket(properties: Properties) -> Made:
     name = properties["BucketName"]
-    client = boto3.client("s3")
+    client = _client("s3")
     client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": client.meta.region_name})
     for operation, argument, key in (
         ("put_public_access_block", "PublicAccessBlockConfiguration", "PublicAccessBlockConfiguration"),
@@ -143,14 +160,14 @@ def _lifecycle(rule: Properties) -> Properties:
 
 def _bucket_policy(properties: Properties) -> Made:
     policy = json.dumps(properties["PolicyDocument"])
-    boto3.client("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=policy)
+    _client("s3").put_bucket_policy(Bucket=properties["Bucket"], Policy=policy)
     return properties["Bucket"], {}
 
 
 def _group(properties: Properties) -> Made:
     said = {"GroupName": f"group-{secrets.token_hex(6)}", "Description": properties["GroupDescription"], **properties}
     made: str = _call("ec2", "create_security_group", said)["GroupId"]
-    boto3.client("ec2").create_tags(Resources=[made], Tags=properties["Tags"])
+    _client("ec2").create_tags(Resources=[made], Tags=properties["Tags"])
     # AWS takes "everything out" away where a template says what may go out; moto would leave it.
     everything = [{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}]
     _call("ec2", "revoke_security_group_egress", {"GroupId": made, "IpPermissions": everything})
