@@ -89,13 +89,6 @@ def test_every_stack_stands(account):
     )
 
 
-def test_what_moto_has_no_place_for_is_what_the_page_says():
-    kinds = {each["Type"] for body in TEMPLATES.values() for each in body["Resources"].values()}
-    assert set(cloudformation.NOT_MADE) <= kinds, "gone: take it off the list"
-    page = (ROOT / "docs/operations/aws.md").read_text()
-    assert [kind for kind in cloudformation.NOT_MADE if f"`{kind}`" not in page] == []
-
-
 def test_data_have_no_road_out_and_processes_one_through_a_nat_of_their_zone(account):
     ec2 = boto3.client("ec2")
     tables = ec2.describe_route_tables()["RouteTables"]
@@ -354,15 +347,6 @@ def test_the_api_grows_by_its_load_and_workers_by_what_waits(account):
         assert "DesiredCount" not in TEMPLATES["services"]["Resources"][name]["Properties"], (
             "an update would set it back"
         )
-
-
-def test_who_deploys_comes_from_one_environment_of_one_repository(account):
-    role = boto3.client("iam").get_role(RoleName="guilder-deploy")["Role"]
-    [said] = role["AssumeRolePolicyDocument"]["Statement"]
-    assert said["Condition"]["StringEquals"] == {
-        "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
-        "token.actions.githubusercontent.com:sub": "repo:example/guilder:environment:production",
-    }
 
 
 # ---- who watches ----

@@ -103,6 +103,22 @@ def test_the_master_key_opens_for_the_processes_and_for_no_administrator():
     assert [each for each in _statements(policy) if granting & set(_listed(each["Action"]))] == []
 
 
+def test_who_deploys_comes_from_one_environment_of_one_repository():
+    role = TEMPLATES["cluster"]["Resources"]["Deploy"]["Properties"]
+    [said] = role["AssumeRolePolicyDocument"]["Statement"]
+    assert said["Condition"]["StringEquals"] == {
+        "token.actions.githubusercontent.com:aud": "sts.amazonaws.com",
+        "token.actions.githubusercontent.com:sub": {"Fn::Sub": "repo:${Repository}:environment:production"},
+    }
+
+
+def test_what_moto_has_no_place_for_is_what_the_page_says():
+    kinds = {each["Type"] for body in TEMPLATES.values() for each in body["Resources"].values()}
+    assert set(cloudformation.NOT_MADE) <= kinds, "gone: take it off the list"
+    page = (ROOT / "docs/operations/aws.md").read_text()
+    assert [kind for kind in cloudformation.NOT_MADE if f"`{kind}`" not in page] == []
+
+
 # ---- the database's roles ----
 
 
