@@ -91,7 +91,7 @@ def test_a_role_may_do_named_things_to_named_things(stack):
                 assert kind == "AWS::KMS::Key" or said.get("Sid") in ANYTHING, (kind, said)
 
 
-@pytest.mark.shows("ASVS 13.3.1", "ASVS 11.1.1")
+@pytest.mark.shows("ASVS 13.3.1")
 def test_the_master_key_opens_for_the_processes_and_for_no_administrator():
     policy = TEMPLATES["data"]["Resources"]["MasterKey"]["Properties"]["KeyPolicy"]
     using = [each for each in _statements(policy) if {"kms:Decrypt", "kms:Encrypt"} & set(_listed(each["Action"]))]

@@ -152,7 +152,7 @@ def _without_labels(value: Any) -> Any:
     return [_without_labels(each) for each in value] if isinstance(value, list) else value
 
 
-@pytest.mark.shows("ASVS 13.4.1", "API8")
+@pytest.mark.shows("API8")
 @pytest.mark.parametrize("name", PODS)
 def test_a_pod_is_restricted_and_writes_nowhere(name):
     pod = PODS[name]
