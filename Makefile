@@ -17,6 +17,9 @@ export PIP_ROOT_USER_ACTION := ignore
 up: $(VENV)/.installed-run ## install what is missing, then serve on http://localhost:4000 with everything it needs
 	@exec $(BIN)/guilder up
 
+up_all: ## the whole system in containers: API, workers, PostgreSQL and replica, Redis, Kafka, nginx (needs Docker)
+	@scripts/up-all.sh
+
 seed: $(VENV)/.installed-run ## fill the database with demo data
 	@$(BIN)/guilder seed
 
@@ -58,6 +61,7 @@ install: $(VENV)/.installed-dev ## the virtual environment with the development 
 
 system: ## the system packages that browser and PDF tests use (apt, as root only)
 	@scripts/system-packages.sh
+	@scripts/kafka.sh
 
 lock: $(VENV)/.made ## write both lock files again from pyproject.toml
 	@$(BIN)/python -m pip install --quiet uv==$(UV_VERSION)
@@ -70,9 +74,9 @@ clean: ## remove the virtual environment and caches; with DATA=1 the data folder
 	@if [ "$(DATA)" = 1 ]; then rm -rf "$(DATA_FOLDER)" && echo "Removed the data in $(DATA_FOLDER)."; fi
 
 help:
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z_-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-.PHONY: up seed test test-full check pytest audit sbom format bench install system lock clean help
+.PHONY: up up_all seed test test-full check pytest audit sbom format bench install system lock clean help
 
 # ---- how it is done ------------------------------------------------------------------------------------------------
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header

@@ -72,7 +72,7 @@ class Meter:
 
     def timed(self, reaction: Reaction) -> Reaction:
         """Return the reaction with its handler's time noted: without the log's own work and the commit."""
-        name = f"{reaction.group}: {reaction.event.name}"
+        name = f"{reaction.group}: {getattr(reaction.event, 'name', 'everything')}"
         inner: Handler = reaction.handler
 
         async def handler(tx: Tx, messages: Any, *, now: Any) -> None:

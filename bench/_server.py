@@ -56,13 +56,17 @@ async def write_down(script: str, admin: Admin, figures: Mapping[str, Any]) -> P
     began = datetime.now(UTC)
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{script}-{began:%Y%m%dT%H%M%S}.json"
-    machine = {
+    said = {"script": script, "at": began.isoformat(), "machine": await machine(admin), **figures}
+    path.write_text(json.dumps(said, indent=1) + "\n")
+    return path
+
+
+async def machine(admin: Admin) -> dict[str, Any]:
+    """Say what was measured on."""
+    return {
         "cores": os.cpu_count(),
         "load": os.getloadavg(),
         "python": platform.python_version(),
         "postgresql": await admin.fetchval("show server_version"),
         "fsync": await admin.fetchval("show fsync"),
     }
-    said = {"script": script, "at": began.isoformat(), "machine": machine, **figures}
-    path.write_text(json.dumps(said, indent=1) + "\n")
-    return path

@@ -47,6 +47,7 @@ WAY = (
     ("orders and dunning hear of it", ("orders", "dunning")),
     ("entitlements: access", ("entitlements",)),
     ("notifications: queued", ("notifications",)),
+    ("audit, outgoing webhooks and the rest hear all", ("audit", "webhooks", "privacy", "subscriptions", "usage")),
 )
 STEPS = (SUBSCRIBE, BILL, *(name for name, _ in WAY), RECOGNIZE, POSITIONS)
 

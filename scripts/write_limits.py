@@ -14,11 +14,12 @@ from guilder.entrypoints import mailbox
 from guilder.kernel.page import LIMIT_DEFAULT, LIMIT_MAX
 from guilder.platform import metrics
 from guilder.platform.config import Settings
-from guilder.platform.http import fields, incoming, limits, parsing
+from guilder.platform.http import fields, incoming, limits, parsing, shedding
 from guilder.platform.http.app import build
 from guilder.platform.http.edge import EdgeRoute
 from guilder.platform.http.rules import BODY_MAX, Rules
 from guilder.platform.http.settings import HttpSettings
+from guilder.platform.http.shedding import Ceilings
 from guilder.wiring import access, published
 from guilder.wiring.routers import ROUTERS
 
@@ -77,13 +78,27 @@ def page() -> str:
     ]
     for who, allowance in (
         ("a key, a user, a session", _default("rate_limit_per_minute")),
+        ("all keys and users of a tenant together", _default("rate_limit_tenant_per_minute")),
         ("an address, where nobody is known", _default("rate_limit_anonymous_per_minute")),
         ("an address whose credentials were wrong", _default("rate_limit_failed_logins_per_minute")),
     ):
         rows.append(f"| {who} | {allowance.per_minute:,} | {allowance.size:,} | 429 with Retry-After |")
     rows += [
         "",
-        f"Buckets are remembered for {limits.BUCKETS_MAX:,} callers of a process; the least lately used is forgotten first.",
+        f"Buckets are remembered for {limits.BUCKETS_MAX:,} callers of a process; the least lately used is forgotten first. With",
+        "`REDIS_URL` all processes share them ([caching](../design/caching.md)); while Redis is away each has its own. A call takes",
+        "from its caller's and its tenant's bucket, or, where one of them is empty, from neither. In the environment:",
+        "`RATE_LIMIT_PER_MINUTE`, `RATE_LIMIT_TENANT_PER_MINUTE`, `RATE_LIMIT_ANONYMOUS_PER_MINUTE`,",
+        "`RATE_LIMIT_FAILED_LOGINS_PER_MINUTE`.",
+        "",
+        "## How many at once, of one process",
+        "",
+        "| what | at most | beyond it | setting |",
+        "|---|---|---|---|",
+        *(f"| {what} | {most:,} | {beyond} | {setting} |" for what, most, beyond, setting in _at_once(Ceilings())),
+        "",
+        f"Retry-After is 1 to {shedding.RETRY_MAX_S} s, by chance, so that those who were turned away do not come back together.",
+        "`guilder_http_sheds_total` counts them by reason: `in_flight`, `waiting`, `caller`.",
         "",
         "## Routes that take more, or less, or count otherwise",
         "",
@@ -126,6 +141,18 @@ def _everywhere(settings: HttpSettings) -> list[tuple[str, str, str]]:
         ),
         ("`Prefer: wait=N`", "30 s", "30 s"),
         ("usage events in one request", f"{EVENTS_MAX:,}", "422"),
+    ]
+
+
+def _at_once(most: Ceilings) -> list[tuple[str, int, str, str]]:
+    overloaded = "503 `overloaded` with Retry-After, before anything is read"
+    return [
+        ("requests", most.api, overloaded, "`REQUESTS_MAX`"),
+        ("of them, of one key or user", most.per_caller, "429 `too_many_at_once`", "`REQUESTS_PER_CALLER_MAX`"),
+        ("providers' webhooks", most.webhooks, overloaded, "`REQUESTS_WEBHOOKS_MAX`"),
+        ("`/health`, `/ready`, `/metrics`", most.operations, overloaded, ""),
+        ("transactions that wait for a connection", most.waiting, overloaded, "`REQUESTS_WAITING_MAX`"),
+        ("the same, before webhooks are turned away", most.waiting * 3 // 2, overloaded, ""),
     ]
 
 

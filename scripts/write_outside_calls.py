@@ -4,15 +4,19 @@ import sys
 from pathlib import Path
 
 from guilder.domain.audit import performers as audit
+from guilder.domain.catalog.routes import plans as catalog
+from guilder.domain.entitlements import routes as entitlements
 from guilder.domain.gateways import performers as gateways
 from guilder.domain.identity.service import clerk, providers
 from guilder.domain.invoicing import performers as invoicing
 from guilder.domain.notifications.performers import sending
 from guilder.domain.privacy import performers as privacy
 from guilder.domain.webhooks import performers as webhooks
+from guilder.entrypoints import roles, storing
+from guilder.entrypoints.roles import Role
 from guilder.platform.auth import introspection, jwks
-from guilder.platform.config import Settings
-from guilder.platform.db import database
+from guilder.platform.cache import client as redis
+from guilder.platform.db import database, replica
 from guilder.platform.db.masters import aws
 from guilder.platform.outside import http, mail, runner, sms
 from guilder.platform.outside.breaker import BreakerLimits
@@ -39,7 +43,9 @@ INTENTS: list[tuple[str, Limits, str, str]] = [
 def page() -> str:
     """Write the page."""
     breaker = BreakerLimits()
-    pool = Settings.model_fields["database_pool_max"].default
+    pool = ", ".join(
+        f"{roles.POOL_MAX[role]} ({role.value})" for role in (Role.SERVE, Role.WORK, Role.SCHEDULE, Role.RELAY)
+    )
     rows = [
         "# Every call to the outside",
         "",
@@ -72,7 +78,9 @@ def page() -> str:
         "| who is called | when | one call | kept | at once | nobody there |",
         "|---|---|---|---|---|---|",
         f"| PostgreSQL | every request | {database.CONNECT_TIMEOUT_S} s to connect, {database.STATEMENT_TIMEOUT_S} s a statement |  | {pool} connections a process (`DATABASE_POOL_MAX`); the next waits | 503 with Retry-After; `/ready` is 503 |",
-        f"| an issuer's key set (JWKS), its discovery | a token's key is not known, or known for {jwks.TTL_S} s | {jwks.TIMEOUT_S} s | {jwks.TTL_S} s, {jwks.STALE_MAX_S} s while it is away | one for an issuer, one in {jwks.REFETCH_GAP_S} s | known keys count on; unknown ones are 401 |",
+        f"| a read replica | a read that may lag | {replica.ACQUIRE_S:g} s for a connection, {replica.READ_TIMEOUT_S:g} s a statement |  | as many again | the primary answers |",
+        f"| Redis, if `REDIS_URL` is set | limits of each request; answers about access and plans; key sets; after a change of them | {redis.TIMEOUT_S:g} s, all of it | answers {entitlements.KEPT.seconds} s and {catalog.KEPT.seconds} s, key sets {jwks.TTL_S} s | {redis.CONNECTIONS_MAX} connections a process (a cluster: of each node) | nobody waits twice: one failure, and it is left alone; a probe of {redis.PROBE_TIMEOUT_S:g} s each {redis.PROBE_FIRST_S:g} … {redis.PROBE_MAX_S:g} s finds it again. Limits are each process's own; `/ready` says degraded |",
+        f"| an issuer's key set (JWKS), its discovery | a token's key is not known, or known for {jwks.TTL_S} s | {jwks.TIMEOUT_S} s | {jwks.TTL_S} s, {jwks.STALE_MAX_S} s while it is away | one for an issuer, one in {jwks.REFETCH_GAP_S} s (of all processes, with Redis) | known keys count on; unknown ones are 401 |",
         f"| token introspection (RFC 7662) | an opaque token | {introspection.TIMEOUT_S} s | {introspection.GOOD_TTL_S} s, a no {introspection.BAD_TTL_S} s | {introspection.QUESTIONS_MAX} | nobody is let in |",
         f"| Clerk's backend | a sensitive call by a Clerk user | {clerk.TIMEOUT_S} s | {clerk.REMEMBERED_S} s | one for a user | 503 with Retry-After for that call alone |",
         f"| an issuer's sign-in (discovery, token) | somebody signs in at their issuer | {providers.TIMEOUT_S} s | discovery {providers.REMEMBERED_S} s |  | the page says so; a password still works |",
@@ -82,6 +90,7 @@ def page() -> str:
         "| who is called | when | one call | nobody there |",
         "|---|---|---|---|",
         f"| a KMS | the start, and when keys are changed | {aws.CONNECT_TIMEOUT_S} s to connect, {aws.READ_TIMEOUT_S} s to answer, {aws.TRIES_MAX} tries | it does not start; what runs goes on |",
+        f"| the file store, if it is a bucket | a worker starts, `guilder doctor --config` | {storing.TRY_TIMEOUT_S:g} s: a small file is written, read, removed | refused, it does not start; away, it starts and says so |",
         "| OpenTelemetry's collector | in the background, if one is set | the exporter's own 10 s | traces are dropped |",
         "| the simulated provider, on this machine | sandboxes | as a provider | as a provider |",
         "",

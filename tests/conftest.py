@@ -4,14 +4,17 @@ import io
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from itertools import count
 
 import pytest
 
 from guilder.platform import logging
+from tests.support import kafka
 from tests.support.database import Cleaner, DatabaseUrls, TestCluster, new_database, running_cluster
+from tests.support.redis import Server as RedisServer
+from tests.support.redis import a_redis
 
 
 class _Stderr(io.TextIOBase):
@@ -25,7 +28,16 @@ class _Stderr(io.TextIOBase):
 
 
 _cluster = pytest.StashKey[TestCluster]()
-_FIRST = ("scenarios", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")
+_FIRST = ("scenarios", "deploy", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")
+# Servers and tools of scripts/system-packages.sh, by the mark of the tests that start them.
+_PROGRAMS = {
+    "needs_nginx": "nginx",
+    "needs_redis": "redis-server",
+    "needs_pgbouncer": "pgbouncer",
+    "needs_promtool": "promtool",
+}
+# Debian keeps servers where only root's PATH looks.
+_SEARCHED = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
 _CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -55,6 +67,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         _need("Chromium", chromium())
     if item.get_closest_marker("needs_poppler"):
         _need("pdftoppm (poppler-utils)", shutil.which("pdftoppm"))
+    if item.get_closest_marker("needs_kafka"):
+        _need(kafka.missing() or "Kafka", "found" if kafka.missing() is None else None)
+    for mark, program in _PROGRAMS.items():
+        if item.get_closest_marker(mark):
+            _need(program, shutil.which(program, path=_SEARCHED))
 
 
 def chromium() -> str | None:
@@ -108,6 +125,28 @@ def a_database(cluster: DatabaseUrls, worker_id: str) -> Callable[..., AbstractA
         return new_database(cluster, f"guilder_{worker_id}_{next(_numbers)}", migrated=migrated)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def kafka_broker() -> Iterator[kafka.Broker]:
+    """A broker that this worker's tests share, for those marked `needs_kafka`: each has topics of its own prefix."""
+    with kafka.broker() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """This worker's Redis, for tests marked `needs_redis`; they ask for `redis`, or start one of their own to hurt it."""
+    with a_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> RedisServer:
+    """Return this worker's Redis, empty."""
+    with redis_server.admin as admin:
+        admin.flushall()
+    return redis_server
 
 
 @pytest.fixture(scope="session")

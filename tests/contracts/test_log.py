@@ -5,8 +5,9 @@ import os
 import random
 import signal
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -49,8 +50,12 @@ class LogContract(Failures):
 
     @pytest.fixture
     async def world(self, database: Database, log_urls: DatabaseUrls) -> AsyncIterator[World]:
-        async with connected(log_urls.admin) as admin:
-            yield World(database, admin, self.transport(database))
+        async with connected(log_urls.admin) as admin, self.opened(database, admin) as world:
+            yield world
+
+    @asynccontextmanager
+    async def opened(self, database: Database, admin: Any) -> AsyncIterator[World]:
+        yield World(database, admin, self.transport(database))
 
     # Complete, and in order.
 
@@ -237,7 +242,7 @@ class LogContract(Failures):
             async with _batches(world)._transaction(share) as tx:
                 await tx.narrow({world.tenant})
                 await tx.execute("update toy.heard set n = -1")
-                await store.move(tx, *share, [(claimed[0], 1)], epoch=1)
+                await store.move(tx, *share, [(claimed[0], 1)], epoch=claimed[0].epoch)
 
         with pytest.raises(LostCursor):
             await zombie()

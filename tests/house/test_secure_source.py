@@ -14,7 +14,12 @@ from guilder.wiring.performers import performers
 from tests.house.source import ROOT, Page, a_page, pages
 
 # PostgreSQL's own programs, and the simulated provider's process.
-MAY_START_PROGRAMS = ("src/guilder/platform/db/embedded/", "src/guilder/entrypoints/provider.py", "scripts/")
+MAY_START_PROGRAMS = (
+    "src/guilder/platform/db/embedded/",
+    "src/guilder/entrypoints/backups/programs.py",
+    "src/guilder/entrypoints/provider.py",
+    "scripts/",
+)
 _UNCHECKED = {
     "CERT_NONE",
     "_create_unverified_context",

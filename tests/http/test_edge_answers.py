@@ -90,7 +90,8 @@ EVERYWHERE = {
 async def test_every_answer_is_guarded(toy: Toy, method: str, path: str, status: int):
     answer = await toy.client.request(method, f"http://127.0.0.1:{toy.port}{path}", headers=a_key())
     assert answer.status_code == status
-    assert {name: answer.headers.get(name) for name in EVERYWHERE} == EVERYWHERE
+    expected = EVERYWHERE | ({"cache-control": "public, max-age=300"} if path == "/openapi.json" else {})
+    assert {name: answer.headers.get(name) for name in EVERYWHERE} == expected
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'none'" in policy
@@ -350,3 +351,17 @@ async def test_figures_are_by_template(urls: DatabaseUrls):
         await toy.client.get("/api/toys/x", headers=a_key())
         await toy.client.request("PROPFIND", "/nowhere")
     assert seen == [("GET", "/api/toys/{toy_id}", 404), ("OTHER", "(none)", 404)]
+
+
+async def test_what_is_the_same_for_everybody_may_be_kept_and_is_not_sent_twice(toy: Toy):
+    first = await toy.client.get("/openapi.json")
+    assert first.headers["cache-control"] == "public, max-age=300"
+    again = await toy.client.get("/openapi.json", headers={"If-None-Match": f'"other", W/{first.headers["etag"]}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    assert (await toy.client.get("/openapi.json", headers={"If-None-Match": '"other"'})).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/api/toys/none", "/api/page/t", "/api/nothing", "/health", "/metrics", "/docs"])
+@pytest.mark.shows("ASVS 14.3.2")
+async def test_nothing_else_may_be_kept(toy: Toy, path: str):
+    assert (await toy.client.get(path, headers=a_key())).headers["cache-control"] == "no-store"

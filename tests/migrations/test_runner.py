@@ -1,11 +1,12 @@
 """The migration runner, on a real database and folders of its own."""
 
 import asyncio
+import re
 from pathlib import Path
 
 import pytest
 
-from guilder.platform.db.migrate import FOLDER, MigrationError, migrate, pending, read
+from guilder.platform.db.migrate import FOLDER, MigrationError, lacking, migrate, pending, read
 from tests.support.database import connected
 
 
@@ -125,3 +126,61 @@ async def test_the_product_goes_from_empty_to_head_as_the_owner_alone(empty):
 async def things(urls) -> list[int]:
     async with connected(urls.owner) as connection:
         return [row["id"] for row in await connection.fetch("select id from things order by id")]
+
+
+@pytest.mark.shows("fault J3")
+async def test_older_code_runs_on_a_newer_database_until_that_says_it_cannot(empty, folder, tmp_path_factory):
+    old = tmp_path_factory.mktemp("old")
+    for path in folder.iterdir():
+        (old / path.name).write_text(path.read_text())
+    (folder / "0003_column.sql").write_text("alter table things add column name text;")
+    async with connected(empty.app) as connection:
+        assert await lacking(connection, folder=old) == ["0001_things", "0002_more"]
+        await migrate(empty.owner, report=print, folder=folder)
+        # The next release's column is nothing to it: it goes on, and stays ready.
+        assert await lacking(connection, folder=old) == []
+        (folder / "0004_drop.sql").write_text(
+            "-- Nobody reads it.\n-- needs code: 0003\nalter table things drop column name;"
+        )
+        assert await lacking(connection, folder=folder) == ["0004_drop"]
+        await migrate(empty.owner, report=print, folder=folder)
+        assert await lacking(connection, folder=folder) == []
+        with pytest.raises(
+            MigrationError, match="0004_drop needs code of migration 0003 or later, and this is of 0002"
+        ):
+            await lacking(connection, folder=old)
+        # Code that knows the column's end by number runs on, though it does not have that file itself.
+        (old / "0003_column.sql").write_text((folder / "0003_column.sql").read_text())
+        assert await lacking(connection, folder=old) == []
+    with pytest.raises(MigrationError, match="newer than this code"):
+        await migrate(empty.owner, report=print, folder=old)
+
+
+async def test_a_history_from_before_is_carried_on(empty, folder):
+    await migrate(empty.owner, report=print, folder=folder)
+    async with connected(empty.owner) as owner:
+        await owner.execute("alter table public.guilder_migrations drop column needs")
+        assert await lacking(owner, folder=folder) == []
+    (folder / "0003_more.sql").write_text("-- needs code: 0002\nselect 1;")
+    assert await migrate(empty.owner, report=print, folder=folder) == ["0003_more"]
+    async with connected(empty.owner) as owner:
+        assert await owner.fetchval("select array_agg(needs order by number) from guilder_migrations") == [0, 0, 2]
+
+
+TAKES_AWAY = re.compile(
+    r"\b(drop\s+(table|column|view|schema|type)|rename\s+(to|column)|alter\s+(column\s+)?\w+\s+(set\s+data\s+)?type\b"
+    r"|alter\s+(column\s+)?\w+\s+set\s+not\s+null)",
+    re.IGNORECASE,
+)
+LAST_BEFORE_THE_RULE = 57
+
+
+def test_a_migration_that_takes_something_away_says_which_code_can_no_longer_run():
+    assert TAKES_AWAY.search("alter table t drop column c")
+    assert not TAKES_AWAY.search("create table t (c int); alter table t add column d int")
+    silent = [
+        str(each)
+        for each in read(FOLDER)
+        if each.number > LAST_BEFORE_THE_RULE and TAKES_AWAY.search(each.sql) and not each.needs
+    ]
+    assert not silent, f"say `-- needs code: NNNN` in {silent}, or add and do not take away"

@@ -42,7 +42,7 @@ class Provider:
     def start(self) -> None:
         command = [sys.executable, "-m", "simulated_provider", "--port", str(self.port), "--data", str(self.folder)]
         self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SOURCE)})
-        wait_until(self._answers, within_s=20)
+        wait_until(self._answers, within_s=90)
 
     def _answers(self) -> bool:
         try:

@@ -350,7 +350,7 @@ def _table(*, has_metrics: bool) -> AccessTable:
     return whole if has_metrics else whole.without("/metrics")
 
 
-BUILD_OPTIONS = ("ready_checks", "metrics", "observe", "clock")
+BUILD_OPTIONS = ("ready_checks", "troubles", "metrics", "observe", "clock", "limiter", "answers")
 
 
 def _admit_all(door: Door) -> TenantId:

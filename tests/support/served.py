@@ -79,8 +79,9 @@ class Asking:
 
 @asynccontextmanager
 async def served(
-    database: Database, routers: Sequence[Router], *, now: datetime = NOW, public_url: str = PUBLIC_URL
+    database: Database, routers: Sequence[Router], *, now: datetime = NOW, public_url: str = PUBLIC_URL, **more: Any
 ) -> AsyncIterator[Served]:
+    """Serve these routers; `more` goes to `build`."""
     clock = HandClock(now)
     async with httpx.AsyncClient() as outside:
         verifiers = identity.Verifiers(client=outside, monotonic=Seconds())
@@ -100,6 +101,7 @@ async def served(
             keys=RING,
             settings=HttpSettings(public_url=public_url),
             clock=_Ticking(clock),
+            **more,
         )
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=public_url) as client:

@@ -13,10 +13,11 @@ from urllib.parse import parse_qs, urlsplit
 
 from pydantic import SecretStr
 
+from guilder.platform.cache.address import BadAddress, parse
 from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, BadSettings, Settings
 from guilder.platform.crypto import FILE_NAME
 from guilder.platform.db.masters.sources import OTHERS
-from guilder.platform.db.tls import hosts, is_checked, is_local
+from guilder.platform.db.tls import is_checked, is_local
 from guilder.platform.outside.mail import SmtpServer, server_from
 
 # A network of more addresses than this is not of proxies that somebody runs.
@@ -129,9 +130,7 @@ def _keys(settings: Settings) -> Iterator[Finding]:
 
 def _peers(settings: Settings) -> Iterator[Finding]:
     plain = "is spoken to in the clear: "
-    redis = _text(settings.redis_url)
-    if redis and not redis.startswith("rediss://") and not all(is_local(host) for host in hosts(redis)):
-        yield Finding(Weight.UNSAFE, "REDIS_URL", plain + "use rediss://")
+    yield from _redis(settings, plain)
     brokers = [each.partition(":")[0] for each in (settings.kafka_bootstrap_servers or "").split(",") if each]
     if not all(is_local(each) for each in brokers) and not settings.kafka_security_protocol.endswith("SSL"):
         yield Finding(Weight.UNSAFE, "KAFKA_SECURITY_PROTOCOL", plain + "use SSL or SASL_SSL")
@@ -141,10 +140,24 @@ def _peers(settings: Settings) -> Iterator[Finding]:
         "stripe_api_url",
         "paypal_api_url",
         "oidc_issuer",
+        "aws_endpoint_url_s3",
     ):
         url = urlsplit(getattr(settings, name) or "https://")
         if url.scheme != "https" and not is_local(url.hostname or ""):
             yield Finding(Weight.UNSAFE, name.upper(), plain + "use https://")
+
+
+def _redis(settings: Settings, plain: str) -> Iterator[Finding]:
+    url = _text(settings.redis_url)
+    if url is None:
+        return
+    try:
+        address = parse(url)
+    except BadAddress as error:
+        yield Finding(Weight.STOPS, "REDIS_URL", str(error))
+        return
+    if not address.is_private:
+        yield Finding(Weight.UNSAFE, "REDIS_URL", plain + "use rediss://")
 
 
 def _key_file(settings: Settings) -> Path | None:

@@ -1,9 +1,9 @@
 """The open house: database, ports and every role that one process may play, put together from the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
 
@@ -11,7 +11,11 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from guilder.domain.identity import service as identity
-from guilder.entrypoints import mailbox
+from guilder.entrypoints import mailbox, relaying
+from guilder.entrypoints.roles import READING, Budget, Role, budget_of, warn_of_shortage
+from guilder.entrypoints.sharing import Sharing, open_sharing
+from guilder.entrypoints.storing import WRITES_FILES, refuse_unusable_files
+from guilder.entrypoints.watching import Watcher
 from guilder.platform import metrics
 from guilder.platform.bus import groups
 from guilder.platform.bus.consumer import Consumer
@@ -21,12 +25,14 @@ from guilder.platform.clock import Clock, WallClock
 from guilder.platform.config import Settings
 from guilder.platform.db import masters
 from guilder.platform.db.database import Database
-from guilder.platform.db.migrate import pending as pending_migrations
+from guilder.platform.db.migrate import lacking as lacking_migrations
+from guilder.platform.db.replica import Replica
 from guilder.platform.db.vault import Vault
 from guilder.platform.http import app as http
 from guilder.platform.http.access import AccessTable
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import Allowance, HttpSettings
+from guilder.platform.http.shedding import Ceilings
 from guilder.platform.jobs.machine import TimeMachine
 from guilder.platform.jobs.sandboxes import RestCheck
 from guilder.platform.jobs.scheduler import Scheduler
@@ -52,13 +58,15 @@ class House:
     ports: Ports
     clock: Clock
     clocks: identity.Clocks
+    replica: Replica | None = None
+    sharing: Sharing = field(default_factory=Sharing)
 
     def app(self) -> FastAPI:
         """Return the API as it is served."""
         app = http.build(
             routers=self._routers(),
             access=self._access(),
-            authenticate=authentication(self.settings, self.database, self.clock),
+            authenticate=authentication(self.settings, self.database, self.clock, self.sharing.key_sets),
             clocks=self.clocks,
             database=self.database,
             keys=self.ports.keys,
@@ -67,6 +75,10 @@ class House:
             metrics=metrics.render,
             observe=metrics.request_answered,
             clock=self.clock,
+            replica=self.replica,
+            limiter=self.sharing.limiter,
+            answers=self.sharing.answers,
+            troubles={**self.sharing.troubles, **({"replica": self.replica.trouble} if self.replica else {})},
         )
         app.state.files = self.ports.files
         app.state.gateways = self.ports.gateways
@@ -75,20 +87,37 @@ class House:
         app.state.allows_loopback = not self.settings.is_production
         return app
 
-    def worker(self) -> "Worker":
-        return Worker(
-            consumer=Consumer(self.database, REACTIONS, self.clocks, self.clock, retry=self._retry(), meter=metrics),
-            sequencer=Sequencer(self.database),
-            runner=Runner(
-                self.database,
-                performers(self.ports, self.settings, self.clock),
-                self.clocks,
-                clock=self.clock,
-                windows=WINDOWS,
-                ceilings=CEILINGS,
-                breaker_limits=self._breakers(),
-            ),
+    def worker(self, *, groups: Collection[str] | None = None, hears: bool = True, calls: bool = True) -> "Worker":
+        """Return who hears the log, only these groups if any are named, and calls the outside; or one of the two."""
+        runner = Runner(
+            self.database,
+            performers(self.ports, self.settings, self.clock),
+            self.clocks,
+            clock=self.clock,
+            windows=WINDOWS,
+            ceilings=CEILINGS,
+            breaker_limits=self._breakers(),
         )
+        return Worker(
+            consumer=Consumer(
+                self.database,
+                REACTIONS,
+                self.clocks,
+                self.clock,
+                retry=self._retry(),
+                meter=metrics,
+                only=groups,
+                transport=relaying.transport(self.settings, self.database, self.clock),
+            ),
+            sequencer=Sequencer(self.database),
+            runner=runner,
+            hears=hears,
+            calls=calls,
+        )
+
+    def carrier(self) -> relaying.Carries | None:
+        """Return the relay to Kafka, and the intake; None without Kafka."""
+        return relaying.carrier(self.settings, self.database, self.clocks, self.clock)
 
     def scheduler(self) -> "Timekeeper":
         table = timetable(self.settings, self.clock, self.ports.files)
@@ -104,6 +133,7 @@ class House:
                 ],
                 clock=self.clock,
             ),
+            watcher=Watcher(self.database, self.settings, table.jobs, self.clock),
         )
 
     def _routers(self) -> tuple[Router, ...]:
@@ -123,17 +153,18 @@ class House:
         return BreakerLimits() if self.settings.is_production else BreakerLimits(open_max_s=5.0)
 
     def _ready_checks(self) -> Mapping[str, Callable[[], Awaitable[str | None]]]:
-        return {"migrations": self._migrations_missing, "queue": self._queue_lags}
+        return {"migrations": self.migrations_missing, "queue": self._queue_lags}
 
-    async def _migrations_missing(self) -> str | None:
-        async with self.database.pool.acquire() as connection:
-            missing = await pending_migrations(connection)
+    async def migrations_missing(self) -> str | None:
+        async with self.database.pool.acquire() as connection, connection.transaction(readonly=True):
+            missing = await lacking_migrations(connection)
         return f"{len(missing)} to be applied: guilder migrate" if missing else None
 
     async def _queue_lags(self) -> str | None:
         async with self.database.transaction(actor="ready") as tx:
             lags = await groups.lag(tx)
-        worst = max(lags, key=lambda lag: lag.behind, default=None)
+        # The relay is not among them: without Kafka, or with it away, everything goes on.
+        worst = max((lag for lag in lags if lag.group != groups.RELAY), key=lambda lag: lag.behind, default=None)
         return f"{worst.group} is {worst.behind} messages behind" if worst and worst.behind > LAG_MAX else None
 
 
@@ -144,12 +175,16 @@ class Worker:
     consumer: Consumer
     sequencer: Sequencer
     runner: Runner
+    hears: bool = True
+    calls: bool = True
 
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.sequencer.run(stop), name="sequencer")
-            group.create_task(self.consumer.run(stop), name="consumer")
-            group.create_task(self.runner.run(stop), name="runner")
+            if self.hears:
+                group.create_task(self.sequencer.run(stop), name="sequencer")
+                group.create_task(self.consumer.run(stop), name="consumer")
+            if self.calls:
+                group.create_task(self.runner.run(stop), name="runner")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +193,17 @@ class Timekeeper:
 
     scheduler: Scheduler
     machine: TimeMachine
+    watcher: Watcher
 
     async def run(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.scheduler.run(stop), name="scheduler")
             group.create_task(self.machine.run(stop), name="time machine")
+            group.create_task(self.watcher.run(stop), name="watcher")
 
 
 @asynccontextmanager
-async def open_house(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[House]:
+async def open_house(settings: Settings, *, clock: Clock | None = None, role: Role = Role.UP) -> AsyncIterator[House]:
     """Connect, and hold the house open; everything is closed behind it.
 
     :raises DatabaseGone: PostgreSQL cannot be reached
@@ -174,21 +211,58 @@ async def open_house(settings: Settings, *, clock: Clock | None = None) -> Async
     assert settings.database_url is not None, "found, or started, before the house is opened"
     source = key_source(settings)
     ports = open_ports(settings, await masters.opened(source))
+    if role in WRITES_FILES:
+        await refuse_unusable_files(ports.files, settings.files_url)
+    budget = budget_of(settings, role)
     database = await Database.connect(
         settings.database_url.get_secret_value(),
         direct_url=_reveal(settings.database_direct_url),
-        size_max=settings.database_pool_max,
+        size_max=budget.pool_max,
         vault=Vault(ports.keys),
+        name=budget.name,
+        statements_kept=settings.database_statements_kept,
     )
     wall = clock or WallClock()
     keeping = asyncio.create_task(masters.keep_fresh(ports.keys, source), name="master keys")
     try:
-        yield House(settings, database, ports, wall, identity.Clocks(wall))
+        await warn_of_shortage(database)
+        async with (
+            open_sharing(settings, keys=ports.keys, clock=wall, database=database) as sharing,
+            _replica_of(settings, database, wall, budget) as replica,
+        ):
+            yield House(settings, database, ports, wall, identity.Clocks(wall), replica, sharing)
     finally:
         keeping.cancel()
         for gateway in ports.gateways.values():
             await gateway.close()
         await database.close()
+
+
+@asynccontextmanager
+async def _replica_of(
+    settings: Settings, database: Database, clock: Clock, budget: Budget
+) -> AsyncIterator[Replica | None]:
+    """Look after a replica for as long as the house is open, where one is named and somebody here reads."""
+    url = _reveal(settings.database_replica_url)
+    if url is None or budget.role not in READING:
+        yield None
+        return
+    replica = await Replica.connect(
+        url,
+        database,
+        monotonic=clock.monotonic,
+        size_max=budget.pool_max,
+        lag_max_s=settings.database_replica_lag_max_s,
+        name=budget.name,
+    )
+    stop = asyncio.Event()
+    looking = asyncio.create_task(replica.run(stop), name="replica")
+    try:
+        yield replica
+    finally:
+        stop.set()
+        await looking
+        await replica.close()
 
 
 def http_settings(settings: Settings) -> HttpSettings:
@@ -201,6 +275,13 @@ def http_settings(settings: Settings) -> HttpSettings:
         per_principal=Allowance(settings.rate_limit_per_minute),
         per_address=Allowance(settings.rate_limit_anonymous_per_minute),
         per_failed_login=Allowance(settings.rate_limit_failed_logins_per_minute),
+        per_tenant=Allowance(settings.rate_limit_tenant_per_minute),
+        ceilings=Ceilings(
+            api=settings.requests_max,
+            per_caller=settings.requests_per_caller_max,
+            webhooks=settings.requests_webhooks_max,
+            waiting=settings.requests_waiting_max,
+        ),
         step_up_s=settings.step_up_s,
     )
 

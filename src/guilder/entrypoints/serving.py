@@ -21,7 +21,7 @@ BACKLOG = 2048
 _log = logging.get(__name__)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its own signal handlers: one place hears the signals, for every role of the process."""
 
     @contextmanager
@@ -56,7 +56,7 @@ async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event) -> None:
         http=Wire,
         ws="none",
     )
-    server = _Server(config)
+    server = Server(config)
     serving = asyncio.create_task(server.serve(), name="http")
     waiting = asyncio.create_task(stop.wait(), name="stop")
     await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)

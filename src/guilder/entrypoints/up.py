@@ -51,7 +51,7 @@ def _quiet(settings: Settings) -> Settings:
 
 
 async def _run(settings: Settings, console: Console, *, server: EmbeddedPostgres | None, with_demo: bool) -> None:
-    owner = settings.database_owner_url or settings.database_url
+    owner = settings.database_owner_url or settings.database_direct_url or settings.database_url
     assert owner is not None
     await migrate(owner.get_secret_value(), report=lambda sentence: console.print(f"  [dim]{sentence}[/dim]"))
     async with AsyncExitStack() as stack:
@@ -96,7 +96,9 @@ async def _all_roles(house: House, console: Console, *, server: EmbeddedPostgres
         demo.greet(house, console)
         await waiting
 
-    await serving.run_roles(http, worker.run, timekeeper.run, watch, greet)
+    carrier = house.carrier()
+    carries = [carrier.run] if carrier else []
+    await serving.run_roles(http, worker.run, timekeeper.run, *carries, watch, greet)
     console.print("Stopped. `make up` continues where this ended.")
 
 

@@ -4,11 +4,17 @@ Labels come from short lists only: the template of a route, never its path; a de
 never a customer's; so the number of series does not grow with use.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, ProcessCollector
+import re
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Metric, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from guilder.platform.cards import looks_like_card
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 NAMES_MAX = 200
+_CODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,59}")
 OTHER = "other"
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 
@@ -36,6 +42,13 @@ _transactions = Histogram(
 )
 _pool_in_use = Gauge("guilder_db_pool_in_use", "Connections handed out.", registry=registry)
 _pool_size = Gauge("guilder_db_pool_size", "Connections open.", registry=registry)
+_replica_lag = Gauge("guilder_replica_lag_seconds", "How long the read replica has been behind.", registry=registry)
+_replica_used = Gauge(
+    "guilder_replica_used", "1 while the read replica may answer, 0 while it is left out.", registry=registry
+)
+_lagging_reads = Counter(
+    "guilder_lagging_reads", "Reads that may lag, by who answered and why.", ["place", "why"], registry=registry
+)
 _log_lag = Gauge("guilder_log_lag", "Rows of the log that a group has yet to handle.", ["group"], registry=registry)
 _log_held = Gauge(
     "guilder_log_held_days",
@@ -65,7 +78,84 @@ _notices = Counter(
 )
 _refused = Counter("guilder_auth_refused", "Credentials refused, by why.", ["reason"], registry=registry)
 
+_redis = Gauge(
+    "guilder_redis_up", "Whether this process has its Redis; no sample without REDIS_URL.", registry=registry
+)
+_kept = Counter(
+    "guilder_cache_reads", "Answers looked for in Redis, by what was found.", ["room", "outcome"], registry=registry
+)
+_limits = Counter(
+    "guilder_limits_drawn",
+    "Rate limits asked, by whose buckets answered and what.",
+    ["by", "outcome"],
+    registry=registry,
+)
+_sheds = Counter("guilder_http_sheds", "Requests turned away early, by why.", ["reason"], registry=registry)
+_in_flight = Gauge("guilder_http_in_flight", "Requests being served, by lane.", ["lane"], registry=registry)
+_pool_waiting = Gauge("guilder_db_pool_waiting", "Transactions that wait for a connection.", registry=registry)
+
+_events = Counter(
+    "guilder_events",
+    "What was announced and committed, by the event's name; sandboxes' too.",
+    ["name"],
+    registry=registry,
+)
+_payments = Counter(
+    "guilder_payments",
+    "Attempts to collect, by gateway, by what became of them, and for declines by the provider's code.",
+    ["gateway", "outcome", "code"],
+    registry=registry,
+)
+
+# What one process gathers from the database for all of them (wiring/watching), and shows until it gathers anew: what
+# has gone is gone from the page, too. Of live and test tenants, never of sandboxes. Name -> (help, labels).
+GATHERED: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "guilder_renewals_due": ("Subscriptions that should have been renewed by now; 100000 is that or more.", ()),
+    "guilder_renewals_due_within_hour": ("Subscriptions that fall due within the hour, or are due; as above.", ()),
+    "guilder_renewals_late_seconds": ("How long ago the oldest renewal that is not made fell due.", ()),
+    "guilder_job_due_seconds": ("How long ago the oldest row that a job has yet to do fell due.", ("job",)),
+    "guilder_job_rows_failing": ("Rows that failed alone and are tried again later.", ("job",)),
+    "guilder_requests_waiting": ("What was asked of providers and is not settled.", ("gateway", "kind")),
+    "guilder_requests_unknown": ("Of these, those whose outcome nobody knows.", ("gateway", "kind")),
+    "guilder_requests_unknown_seconds": ("How long ago the oldest of those was asked.", ("gateway", "kind")),
+    "guilder_gateway_accounts_refused": ("Accounts whose key the provider does not take.", ("gateway",)),
+    "guilder_dunning_cases_open": ("Unpaid invoices that are being collected, or were given up.", ()),
+    "guilder_notices_waiting": ("Providers' webhooks that were answered and not yet acted upon.", ()),
+    "guilder_log_unsequenced_rows": ("Announced, and not yet given a position (the outbox).", ()),
+    "guilder_log_unsequenced_seconds": ("How long ago the oldest of those was announced.", ()),
+    "guilder_log_parked": ("Messages that failed and are tried again later.", ("group",)),
+    "guilder_log_dead": ("Messages that were given up: dead letters.", ("group",)),
+    "guilder_intents_waiting": ("Calls to the outside that are to be made.", ("kind",)),
+    "guilder_intents_due_seconds": ("How long ago the oldest of those could have been made.", ("kind",)),
+    "guilder_intents_dead": ("Calls to the outside that were given up.", ("kind",)),
+    "guilder_gathered_timestamp_seconds": ("When the figures above were last gathered.", ()),
+    "guilder_doctor_violations": ("What is wrong, by invariant, as the doctor last found it.", ("check",)),
+    "guilder_doctor_timestamp_seconds": ("When the doctor last looked at everything.", ()),
+    "guilder_doctor_seconds": ("How long that took.", ()),
+}
+_gathered = {name: Gauge(name, text, labels, registry=registry) for name, (text, labels) in GATHERED.items()}
+# A gauge without labels says 0 before anybody has looked, and 0 is an answer: only what was gathered is shown.
+_shown: set[str] = set()
+
+_relayed = Counter(
+    "guilder_relay_rows", "Rows of the log carried to Kafka, by outcome.", ["outcome"], registry=registry
+)
+_found = Counter(
+    "guilder_transport_rows",
+    "Rows found by what a record told of them (broker), or by looking into the log (log).",
+    ["source"],
+    registry=registry,
+)
+_rebalances = Counter(
+    "guilder_kafka_rebalances", "Partitions given to or taken from a consumer.", ["group", "what"], registry=registry
+)
+_broker_errors = Counter("guilder_kafka_errors", "What the Kafka client complained of.", ["kind"], registry=registry)
+_intake = Counter(
+    "guilder_intake_records", "Records that others published, by outcome.", ["outcome"], registry=registry
+)
+
 _BREAKER_STATES = {"closed": 0, "half_open": 1, "open": 2}
+PAYMENT_OUTCOMES = frozenset({"succeeded", "declined", "canceled", "overpaid", "parked", "unknown"})
 LOG_OUTCOMES = frozenset({"handled", "failed", "parked", "dead"})
 
 
@@ -84,6 +174,8 @@ class _Known:
 
 
 _routes, _destinations, _groups, _job_names, _reasons = _Known(400), _Known(), _Known(), _Known(), _Known(50)
+_broker_kinds = _Known(50)
+_names, _gateways, _codes = _Known(400), _Known(20), _Known(80)
 
 
 def request_answered(*, method: str, route: str | None, status: int, seconds: float) -> None:
@@ -103,6 +195,16 @@ def transaction_ended(*, outcome: str, seconds: float) -> None:
 def pool_stands(*, in_use: int, size: int) -> None:
     _pool_in_use.set(in_use)
     _pool_size.set(size)
+
+
+def replica_lags(*, seconds: float, is_used: bool) -> None:
+    _replica_lag.set(seconds)
+    _replica_used.set(is_used)
+
+
+def lagging_read(*, why: str) -> None:
+    """Count a read that may lag; `why` is "replica", or why the primary answered it instead."""
+    _lagging_reads.labels("replica" if why == "replica" else "primary", _reasons(why)).inc()
 
 
 def log_lags(*, group: str, rows: int) -> None:
@@ -137,14 +239,105 @@ def job_ran(*, job: str, outcome: str, seconds: float, late_s: float = 0) -> Non
     _job_late.labels(name).set(late_s)
 
 
+def redis_is(*, there: bool) -> None:
+    _redis.set(int(there))
+
+
+def cache_read(*, room: str, outcome: str) -> None:
+    """Count a look; `outcome` is hit, miss or away."""
+    assert outcome in {"hit", "miss", "away"}, outcome
+    _kept.labels(room, outcome).inc()
+
+
+def limit_drawn(*, is_shared: bool, is_allowed: bool) -> None:
+    _limits.labels("redis" if is_shared else "process", "allowed" if is_allowed else "refused").inc()
+
+
+def request_shed(*, reason: str) -> None:
+    """Count a request that was turned away early: in_flight, waiting or caller."""
+    _sheds.labels(reason).inc()
+
+
+def requests_stand(*, lane: str, in_flight: int, waiting: int) -> None:
+    _in_flight.labels(lane).set(in_flight)
+    _pool_waiting.set(waiting)
+
+
 def credentials_refused(*, reason: str) -> None:
     _refused.labels(_reasons(reason)).inc()
+
+
+def relay_sent(*, rows: int, outcome: str) -> None:
+    """Count rows handed to the brokers; `outcome` is sent, twice (another relay was quicker) or failed."""
+    assert outcome in {"sent", "twice", "failed"}, outcome
+    _relayed.labels(outcome).inc(rows)
+
+
+def transport_found(*, rows: int, source: str) -> None:
+    assert source in {"broker", "log"}, source
+    _found.labels(source).inc(rows)
+
+
+def consumer_rebalanced(*, group: str, what: str) -> None:
+    """Count a rebalance; `what` is assigned, revoked or lost."""
+    _rebalances.labels(_groups(group), what).inc()
+
+
+def broker_failed(*, kind: str) -> None:
+    _broker_errors.labels(_broker_kinds(kind)).inc()
+
+
+def intake_took(*, count: int, outcome: str) -> None:
+    """Count records; `outcome` is taken or dead."""
+    assert outcome in {"taken", "dead"}, outcome
+    _intake.labels(outcome).inc(count)
 
 
 def notice_received(*, gateway: str, fate: str) -> None:
     _notices.labels(gateway, fate).inc()
 
 
+def announced(*, names: Iterable[str]) -> None:
+    for name in names:
+        _events.labels(_names(name)).inc()
+
+
+def payment_ended(*, gateway: str, outcome: str, code: str = "") -> None:
+    """Count an attempt; `outcome` is succeeded, declined, canceled, overpaid, parked or unknown."""
+    assert outcome in PAYMENT_OUTCOMES, outcome
+    _payments.labels(_gateways(gateway or "none"), outcome, _code(code)).inc()
+
+
+def _code(code: str) -> str:
+    """Let a provider's code through if it is one: a word, and nothing that a person might have typed."""
+    if not code:
+        return "none"
+    return _codes(code) if _CODE.fullmatch(code) and not looks_like_card(code) else OTHER
+
+
+def gathered(*, name: str, rows: Mapping[tuple[str, ...], float]) -> None:
+    """Show what was gathered of one of GATHERED, in place of what was shown; at most NAMES_MAX series of it."""
+    gauge, labels = _gathered[name], GATHERED[name][1]
+    if labels:
+        gauge.clear()
+    for values, figure in list(rows.items())[:NAMES_MAX]:
+        (gauge.labels(*values) if labels else gauge).set(figure)
+    (_shown.add if rows else _shown.discard)(name)
+
+
+def nothing_gathered() -> None:
+    """Show no gathered figures: another process has them, or nobody."""
+    for name in GATHERED:
+        gathered(name=name, rows={})
+
+
 def render() -> bytes:
     """Return the page that Prometheus reads; its content type is CONTENT_TYPE."""
-    return generate_latest(registry)
+    return generate_latest(_Page())
+
+
+class _Page:
+    """Everything of the registry but gauges that nobody has gathered here."""
+
+    def collect(self) -> Iterable[Metric]:
+        return (each for each in registry.collect() if each.name not in GATHERED or each.name in _shown)

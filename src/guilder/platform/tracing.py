@@ -1,17 +1,19 @@
 """Traces, where a collector is set; otherwise nothing, at the price of one comparison.
 
-`traceparent` (W3C) is passed on either way: in by HTTP, along with the log, out to providers.
+`traceparent` (W3C) is passed on either way: in by HTTP, along with the log and the intents, out to providers.
+Spans know routes, groups, kinds and counts: never who is billed, nor what for. docs/operations/tracing.md shows a journey.
 """
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
 try:  # the extra `otel`
     from opentelemetry import trace
+    from opentelemetry.context import Context
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -19,6 +21,9 @@ try:  # the extra `otel`
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 except ImportError:  # pragma: no cover  (installed without the extra)
     trace = None  # type: ignore[assignment]
+
+# A batch may be of hundreds of traces; a span tells of so many.
+LINKS_MAX = 64
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _NOTHING: AbstractContextManager[None] = nullcontext()
@@ -64,15 +69,62 @@ def span(name: str, **attributes: str | float | bool) -> AbstractContextManager[
     return _NOTHING if _tracing.tracer is None else _span(name, attributes)
 
 
+def taken_up(
+    name: str, traceparents: Iterable[str | None], **attributes: str | float | bool
+) -> AbstractContextManager[None]:
+    """Time work that others asked for. Asked for in one trace, it is a part of that; in several, it links to each."""
+    known = list(dict.fromkeys(each for each in traceparents if each))
+    if _tracing.tracer is not None:
+        return _taken_up(name, known, attributes)
+    return continued(known[0]) if len(known) == 1 else _NOTHING
+
+
+@contextmanager
+def _taken_up(name: str, known: list[str], attributes: Mapping[str, str | float | bool]) -> Iterator[None]:
+    parent = _context_of(known[0]) if len(known) == 1 else Context()
+    links = [trace.Link(_span_context_of(each)) for each in known[:LINKS_MAX]] if len(known) > 1 else []
+    with _recorded(name, parent, attributes, links):
+        yield
+
+
+def linked(traceparent: str | None) -> None:
+    """Say that the present span has to do with another trace."""
+    if _tracing.tracer is not None and traceparent:
+        trace.get_current_span().add_link(_span_context_of(traceparent))
+
+
+def noted(**attributes: str | float | bool) -> None:
+    """Put what came out on the present span."""
+    if _tracing.tracer is not None:
+        trace.get_current_span().set_attributes(attributes)
+
+
+def is_on() -> bool:
+    return _tracing.tracer is not None
+
+
 @contextmanager
 def _span(name: str, attributes: Mapping[str, str | float | bool]) -> Iterator[None]:
     heard = _heard.get()
     parent = None
     if heard and not trace.get_current_span().get_span_context().is_valid:
-        parent = TraceContextTextMapPropagator().extract({"traceparent": heard})
+        parent = _context_of(heard)
+    with _recorded(name, parent, attributes, []):
+        yield
+
+
+@contextmanager
+def _recorded(
+    name: str, parent: "Context | None", attributes: Mapping[str, str | float | bool], links: "list[trace.Link]"
+) -> Iterator[None]:
     # The text of an exception may hold what must not leave this process: only its type is sent.
     with _tracing.tracer.start_as_current_span(
-        name, context=parent, attributes=attributes, record_exception=False, set_status_on_exception=False
+        name,
+        context=parent,
+        attributes=attributes,
+        links=links,
+        record_exception=False,
+        set_status_on_exception=False,
     ) as current:
         try:
             yield
@@ -99,6 +151,19 @@ def current() -> str | None:
         if "traceparent" in carrier:
             return carrier["traceparent"]
     return _heard.get()
+
+
+def carried(traceparent: str | None) -> str | None:
+    """Return what a transaction passes on: the present span, else what it was given, else what was heard."""
+    return (current() if is_on() else None) or traceparent or _heard.get()
+
+
+def _context_of(traceparent: str) -> "Context":
+    return TraceContextTextMapPropagator().extract({"traceparent": traceparent}, context=Context())
+
+
+def _span_context_of(traceparent: str) -> "trace.SpanContext":
+    return trace.get_current_span(_context_of(traceparent)).get_span_context()
 
 
 def read(traceparent: str | None) -> str | None:

@@ -12,13 +12,14 @@ from guilder.domain.gateways.adapters.simulated.client import Simulated
 from guilder.domain.gateways.adapters.stripe.client import Stripe
 from guilder.domain.gateways.port import Gateway
 from guilder.domain.identity import service as identity
+from guilder.platform.auth.jwks import SharedKeySets
 from guilder.platform.clock import Clock
 from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, Settings
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db import masters
 from guilder.platform.db.database import Database
 from guilder.platform.db.masters.aws import AwsKms
-from guilder.platform.outside.files import Files, open_files
+from guilder.platform.outside.files import Files, S3Access, open_files
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
 from guilder.platform.outside.mail import Mailer, SmtpMailer, server_from
 from guilder.platform.outside.sms import Texter, TwilioAccount, TwilioTexter
@@ -43,13 +44,25 @@ class Ports:
 def open_ports(settings: Settings, keys: KeyRing) -> Ports:
     return Ports(
         keys=keys,
-        files=open_files(settings.files_url or str((settings.guilder_data / "files").resolve())),
+        files=files_of(settings),
         typesetter=Typesetter(),
         mailer=SmtpMailer(server_from(settings.smtp_url.get_secret_value())) if settings.smtp_url else None,
         texter=_texter(settings),
         gateways=_gateways(settings),
         base_url=settings.base_url,
     )
+
+
+def files_of(settings: Settings) -> Files:
+    """Return the store of documents that FILES_URL names."""
+    secret = settings.aws_secret_access_key
+    access = S3Access(
+        endpoint_url=settings.aws_endpoint_url_s3,
+        region=settings.aws_region,
+        access_key_id=settings.aws_access_key_id,
+        secret_access_key=secret.get_secret_value() if secret else None,
+    )
+    return open_files(settings.files_url or str((settings.guilder_data / "files").resolve()), access=access)
 
 
 def key_source(settings: Settings) -> masters.Source:
@@ -78,12 +91,14 @@ async def open_keys(settings: Settings) -> KeyRing:
     return await masters.opened(key_source(settings))
 
 
-def authentication(settings: Settings, database: Database, clock: Clock) -> identity.Authentication:
+def authentication(
+    settings: Settings, database: Database, clock: Clock, key_sets: SharedKeySets | None = None
+) -> identity.Authentication:
     """Say who asks: API keys, and the tokens that tenants trust or that the environment names."""
     client = guarded_client(OutboundPolicy(allows_loopback=not settings.is_production))
     return identity.Authentication(
         database,
-        identity.Verifiers(client=client, monotonic=clock.monotonic),
+        identity.Verifiers(client=client, monotonic=clock.monotonic, shared=key_sets),
         clock,
         customer_of=customers.customer_of,
         default_slug=DEFAULT_TENANT,
@@ -117,6 +132,6 @@ def _gateways(settings: Settings) -> dict[str, Gateway]:
         Stripe(base_url=settings.stripe_api_url),
         PayPal(base_urls=urls, policy=OutboundPolicy(allows_loopback=not settings.is_production)),
         Manual(),
-        Simulated(base_url=f"http://127.0.0.1:{settings.provider_port}"),
+        Simulated(base_url=settings.simulated_url),
     ]
     return {gateway.name: gateway for gateway in found}

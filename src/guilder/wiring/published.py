@@ -2,16 +2,19 @@
 
 import pkgutil
 from collections.abc import Iterator
+from functools import cache
 from importlib import import_module, metadata
 from typing import Any
 
-from starlette.responses import JSONResponse
+from fastapi import Request
+from starlette.responses import Response
 
 import guilder.domain
 from guilder.kernel.event import Event
 from guilder.platform.bus import codec
 from guilder.platform.bus.reactions import Reaction
 from guilder.platform.http.router import Router
+from guilder.platform.http.shared import shared
 
 ASYNCAPI = "3.0.0"
 VERSION = metadata.version("guilder")
@@ -83,11 +86,12 @@ def asyncapi(*, base_url: str, version: str) -> dict[str, Any]:
 def router(*, base_url: str) -> Router:
     """Serve the description of our events, as /openapi.json is that of our requests."""
     served = Router(tags=["events"])
+    described = cache(lambda: asyncapi(base_url=base_url, version=VERSION))
 
     @served.get("/asyncapi.json")
-    async def describe_events() -> JSONResponse:
+    async def describe_events(request: Request) -> Response:
         """Get the topics and the schemas of the events as AsyncAPI 3."""
-        return JSONResponse(asyncapi(base_url=base_url, version=VERSION))
+        return shared(request, described())
 
     return served
 

@@ -1,5 +1,6 @@
 """The command as people type it, on a real database: what it prints, and one sentence where it cannot."""
 
+import asyncio
 import json
 import re
 
@@ -12,6 +13,7 @@ from guilder.entrypoints.provider import ProviderCannotStart
 from guilder.entrypoints.up import PortTaken
 from guilder.platform.db.database import DatabaseGone
 from guilder.platform.db.embedded import EmbeddedError
+from tests.support.database import connected
 
 KEY = re.compile(r"gk_(test|live|sandbox)_[0-9A-Za-z]+")
 
@@ -101,6 +103,37 @@ def test_dead_letters_are_asked_for_by_name(cli):
     assert "none" in cli("dead-letters", "replay", "--all")
 
 
+async def _given_up(admin_url, tenant):
+    async with connected(admin_url) as admin:
+        await admin.execute(
+            """insert into platform.intents (tenant_id, id, kind, destination, subject_id, state, reason, created_at)
+               select tenant_id, gen_random_uuid(), 'invoice.document', 'files', gen_random_uuid(), 'dead', 'no space',
+                      now() from identity.tenants where slug = $1""",
+            tenant,
+        )
+        await admin.execute(
+            """insert into platform.job_failures (tenant_id, job, row_id, reason, retry_at)
+               select tenant_id, 'invoicing.bill_due', gen_random_uuid(), 'KeyError: x', now()
+                 from identity.tenants where slug = $1""",
+            tenant,
+        )
+
+
+def test_calls_that_were_given_up_are_listed_and_made_after_all(cli, database_urls):
+    assert cli("calls", "list") == "No call was given up.\n"
+    assert cli("jobs", "failing") == "Nothing fails.\n"
+    assert "--all" in cli.refused("calls", "replay")
+    assert "guilder calls list" in cli.refused("calls", "replay", "nonsense")
+    cli("tenant", "create", "acme")
+    asyncio.run(_given_up(database_urls.admin, "acme"))
+    assert "no space" in cli("calls", "list", "--kind", "invoice.document", "--tenant", "acme")
+    assert "KeyError" in cli("jobs", "failing")
+    assert "none" in cli("calls", "replay", "--kind", "gateway.charge")
+    [call] = re.findall(r"call_\w+", cli("calls", "list"))
+    assert "1 to be made again" in cli("calls", "replay", call)
+    assert cli("calls", "list") == "No call was given up.\n"
+
+
 def test_the_doctor_finds_an_empty_house_healthy(cli):
     assert json.loads(cli("doctor", "--json"))["status"] == "healthy"
     assert "Healthy" in cli("doctor")
@@ -174,6 +207,8 @@ def test_production_takes_no_demo_data(cli, monkeypatch):
         ("sandbox", "create"),
         ("clock", "advance"),
         ("dead-letters", "replay"),
+        ("calls", "replay"),
+        ("jobs", "failing"),
     ],
     ids=" ".join,
 )

@@ -13,7 +13,7 @@ from guilder.platform.auth.permission import PUBLIC, Permission, allow
 from guilder.platform.auth.principal import Kind, Principal, Role
 from guilder.platform.clock import HandClock
 from guilder.platform.http import limits
-from guilder.platform.http.limits import InProcess
+from guilder.platform.http.limits import InProcess, Want
 from guilder.platform.http.settings import Allowance
 
 TENANT = TenantId(uuid4())
@@ -86,16 +86,17 @@ def test_an_actor_says_who():
 async def test_a_bucket_fills_again_and_no_fuller():
     clock = HandClock(datetime(2026, 1, 1, tzinfo=UTC))
     buckets, allowance = InProcess(clock.monotonic), Allowance(60, burst=2)
-    assert [(await buckets.take("a", allowance)).is_allowed for _ in range(3)] == [True, True, False]
-    assert (await buckets.take("b", allowance)).is_allowed
+    wants = [Want("calls", allowance)]
+    assert [(await buckets.take("a", wants)).is_allowed for _ in range(3)] == [True, True, False]
+    assert (await buckets.take("b", wants)).is_allowed
     clock.move_by(timedelta(hours=1))
-    assert [(await buckets.take("a", allowance)).is_allowed for _ in range(3)] == [True, True, False]
-    assert (await buckets.take("a", allowance)).reset_s == 1
+    assert [(await buckets.take("a", wants)).is_allowed for _ in range(3)] == [True, True, False]
+    assert (await buckets.take("a", wants)).reset_s == 1
 
 
 @pytest.mark.shows("API4")
 async def test_buckets_do_not_grow_without_end(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(limits, "BUCKETS_MAX", 10)
     buckets = InProcess(lambda: 0.0)
-    await asyncio.gather(*(buckets.take(f"stranger {n}", Allowance(1)) for n in range(100)))
+    await asyncio.gather(*(buckets.take(f"stranger {n}", [Want("calls", Allowance(1))]) for n in range(100)))
     assert len(buckets._buckets) == 10

@@ -30,7 +30,7 @@ PlanPath = Annotated[str, Path(alias="plan_id", max_length=64, description="`pla
 router = Router(prefix="/api/dunning", tags=["dunning"])
 
 
-@router.get("/cases")
+@router.get("/cases", may_lag=True)
 async def list_cases(
     session: Session,
     page: PageParams,
@@ -54,7 +54,7 @@ async def retry(session: Session, case_id: CaseRef) -> Envelope[CaseOut]:
     return ok(case_to_wire(await service.retry_now(session.tx, case_id=case_id, now=session.now)))
 
 
-@router.get("/cases/{case_id}/history")
+@router.get("/cases/{case_id}/history", may_lag=True)
 async def get_history(session: Session, case_id: CaseRef) -> Envelope[list[ChangeOut]]:
     """Return what happened to a case, the oldest first: what, why, who did it, and when the next try was then."""
     return ok([change_to_wire(each) for each in await service.changes(session.tx, case_id=case_id)])

@@ -26,6 +26,7 @@ from guilder.domain.entitlements.schemas import (
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
+from guilder.platform.http.rules import Kept
 from guilder.platform.http.session import Session
 
 CustomerPath = Annotated[
@@ -33,31 +34,35 @@ CustomerPath = Annotated[
 ]
 CodePath = Annotated[str, Path(max_length=64)]
 
+# A product asks before each thing that it serves. Where a cache is shared, whoever was shut out a moment ago is let in
+# for as long as this at most, and in the ordinary case not at all: the change itself says that the answer is old.
+KEPT = Kept(room="entitlements", by="organization_id", seconds=5)
+
 router = Router(prefix="/api", tags=["entitlements"])
 
 
-@router.get("/entitlements/{organization_id}")
+@router.get("/entitlements/{organization_id}", kept=KEPT)
 async def get_entitlements(session: Session, customer: CustomerPath) -> Envelope[EntitlementsOut]:
     """Say what a customer may use now: eligible or blocked, features, limits, content."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
     return ok(to_wire(found))
 
 
-@router.get("/entitlements/{organization_id}/content/{code}")
+@router.get("/entitlements/{organization_id}/content/{code}", kept=KEPT)
 async def get_content_access(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[ContentAccessOut]:
     """Say whether a customer may use a product that is sold once, and until when."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, code=code, now=session.now)
     return ok(content_to_wire(found, code))
 
 
-@router.get("/entitlements/{organization_id}/features/{code}")
+@router.get("/entitlements/{organization_id}/features/{code}", kept=KEPT)
 async def get_feature_access(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[FeatureAccessOut]:
     """Say whether a customer's plans have a feature, and with which value."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)
     return ok(feature_to_wire(found, code))
 
 
-@router.get("/entitlements/{organization_id}/limits/{code}")
+@router.get("/entitlements/{organization_id}/limits/{code}", kept=KEPT)
 async def get_limit(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[LimitAccessOut]:
     """Say how much of a limit is left in this period, and whether more may be used now."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)

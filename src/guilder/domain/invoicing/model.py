@@ -327,3 +327,14 @@ class ProjectedBill:
     @property
     def projected(self) -> Money:
         return self.fee + self.projected_use + self.projected_missing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """Numbers of a series, `first` to `last`, that nothing will bear: they may be out since before a restore."""
+
+    issuer_id: UUID
+    kind: InvoiceKind
+    first: int
+    last: int
+    restored_to: datetime

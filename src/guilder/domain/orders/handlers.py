@@ -3,13 +3,19 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from guilder.domain.invoicing.events import InvoicePaid, InvoiceVoided
 from guilder.domain.orders import service
 from guilder.domain.orders.events import ChargeRequested
+from guilder.domain.orders.model import Charge
+from guilder.domain.orders.schemas.charges import ChargeIn
 from guilder.domain.payments.events import PaymentFailed
+from guilder.kernel.errors import Invalid, Malformed
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
+from guilder.platform.http.parsing import parse
 
 
 async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, now: datetime) -> None:
@@ -27,7 +33,28 @@ async def on_charge_requested(tx: Tx, messages: Sequence[Message[ChargeRequested
     await service.place_charges(tx, refs=refs, now=now)
 
 
+async def take_published(tx: Tx, *, bodies: Sequence[bytes], now: datetime) -> list[str | None]:
+    """Take in charges that a product of the tenant published, as CloudEvents; say of each why not, or None.
+
+    :raises ChargeIdReused: by one of those that can be read
+    """
+    read = [_charge_in(tx, body, now=now) for body in bodies]
+    await service.take_charges(tx, charges=[each for each in read if isinstance(each, Charge)], now=now)
+    return [each if isinstance(each, str) else None for each in read]
+
+
 async def on_payment_failed(tx: Tx, messages: Sequence[Message[PaymentFailed]], *, now: datetime) -> None:
     """Tell the products that asked."""
     failed = {Ref(each.tenant_id, each.invoice_id): each.decline_code for each in events_of(messages)}
     await service.charge_declined(tx, invoices=failed, now=now)
+
+
+def _charge_in(tx: Tx, body: bytes, *, now: datetime) -> Charge | str:
+    """Read a charge as the API reads it; or say why it cannot be read, and never what it said."""
+    try:
+        return ChargeIn.model_validate(parse(body)).to_model(tx.tenant_id, now=now)
+    except (Malformed, Invalid) as refusal:
+        return refusal.code if refusal.field is None else f"{refusal.code}: {refusal.field}"
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{first['type']}: {'.'.join(map(str, first['loc']))}"

@@ -25,7 +25,7 @@ from guilder.platform.http.session import RequestSession, Session
 router = Router(prefix="/api", tags=["subscriptions"])
 
 
-@router.get("/subscriptions")
+@router.get("/subscriptions", may_lag=True)
 async def list_subscriptions(
     session: Session,
     page: PageParams,
@@ -49,7 +49,7 @@ async def get_subscription(session: Session, organization_id: str) -> Envelope[S
     return ok(to_wire(await _find(session, organization_id)))
 
 
-@router.get("/renewal-reminders")
+@router.get("/renewal-reminders", may_lag=True)
 async def get_renewal_reminders(session: Session) -> Envelope[RenewalRemindersOut]:
     """Say how many days before a renewal it is announced; 0 is never."""
     return ok(reminders_to_wire(await service.renewal_reminders(session.tx)))

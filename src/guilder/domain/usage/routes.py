@@ -54,7 +54,7 @@ async def record(session: Session, body: UsageIn) -> Envelope[IntakeOut]:
     return ok(intake_to_wire(readings, outcomes))
 
 
-@router.get("")
+@router.get("", may_lag=True)
 async def list_events(
     session: Session,
     page: PageParams,
@@ -76,7 +76,7 @@ async def list_events(
     return listed(found, event_to_wire)
 
 
-@router.get("/current")
+@router.get("/current", may_lag=True)
 async def read_current(
     session: Session, organization_id: Organization = None, customer_id: CustomerQuery = None
 ) -> Envelope[CurrentOut]:
@@ -122,7 +122,7 @@ async def remove_alert(session: Session, alert_id: AlertRef) -> Envelope[AlertOu
     return ok(alert_to_wire(await service.remove_alert(session.tx, alert_id=alert_id, now=session.now)))
 
 
-@router.get("/{event_id}")
+@router.get("/{event_id}", may_lag=True)
 async def get_event(session: Session, event_id: EventPath) -> Envelope[EventWithPastOut]:
     """Return an event as it counts now, and what it said before."""
     found = await service.one(session.tx, event_id=event_id, customer_id=session.customer_filter)

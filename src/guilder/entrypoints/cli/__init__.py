@@ -4,6 +4,8 @@ import typer
 
 from guilder.entrypoints.cli import (
     audit,
+    backups,
+    calls,
     clock,
     connect,
     dead_letters,
@@ -13,6 +15,7 @@ from guilder.entrypoints.cli import (
     listen,
     master_keys,
     quarantine,
+    relaying,
     running,
     sandboxes,
     staff,
@@ -31,8 +34,10 @@ app = typer.Typer(
     add_completion=False,
 )
 running.add_to(app)
+relaying.add_to(app)
 ground.add_to(app)
 doctor.add_to(app)
+backups.add_to(app)
 listen.add_to(app)
 app.add_typer(connect.app, name="connect")
 app.add_typer(tenants.app, name="tenant")
@@ -42,6 +47,8 @@ app.add_typer(master_keys.app, name="master-keys")
 app.add_typer(sandboxes.app, name="sandbox")
 app.add_typer(clock.app, name="clock")
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(calls.app, name="calls")
+app.add_typer(calls.jobs, name="jobs")
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(audit.app, name="audit")
 

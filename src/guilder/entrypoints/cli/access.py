@@ -18,7 +18,7 @@ from guilder.kernel.ids import TenantId
 from guilder.platform.clock import WallClock
 from guilder.platform.config import Settings, read_settings
 from guilder.platform.db.database import Database, connect_once
-from guilder.platform.db.migrate import pending
+from guilder.platform.db.migrate import lacking
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Vault
 from guilder.wiring.ports import DEFAULT_TENANT, open_keys
@@ -124,8 +124,8 @@ async def office(settings: Settings) -> AsyncIterator[Office]:
 
 
 async def refuse_unmigrated(database: Database) -> None:
-    async with database.pool.acquire() as connection:
-        missing = await pending(connection)
+    async with database.pool.acquire() as connection, connection.transaction(readonly=True):
+        missing = await lacking(connection)
     if missing:
         raise Trouble(f"the database lacks {len(missing)} migrations, {missing[0]} first; apply them: guilder migrate")
 

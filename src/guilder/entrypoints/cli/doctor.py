@@ -5,14 +5,16 @@ from typing import Annotated
 
 import typer
 
-from guilder.entrypoints.checking import Weight, findings
+from guilder.entrypoints.checking import Finding, Weight, findings
 from guilder.entrypoints.cli.access import office
 from guilder.entrypoints.cli.speaking import err, out, progress
 from guilder.entrypoints.databases import database_of
+from guilder.entrypoints.storing import trouble_with_files
 from guilder.kernel.ids import TenantId
 from guilder.platform.clock import WallClock
 from guilder.platform.config import Settings, read_settings
 from guilder.wiring.doctor.command import doctor as examine
+from guilder.wiring.ports import files_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,15 +36,17 @@ def doctor(
     It only reads. Exit code 0: healthy; 1: something is wrong, and listed; 2: it could not be examined.
     """
     if config:
-        raise typer.Exit(_of_settings(read_settings()))
+        raise typer.Exit(asyncio.run(_of_settings(read_settings())))
     with database_of(read_settings(), progress=progress) as settings:
         code = asyncio.run(_examine(settings, tenant, settled=settled, as_json=as_json))
     raise typer.Exit(code)
 
 
-def _of_settings(settings: Settings) -> int:
-    """Say what is unsafe of settings: 0 is nothing, 1 is something. Nothing is connected to."""
+async def _of_settings(settings: Settings) -> int:
+    """Say what is unsafe of settings: 0 is nothing, 1 is something. Nothing is connected to but a bucket for documents."""
     found = findings(settings)
+    if settings.files_url is not None and (said := await trouble_with_files(files_of(settings))) is not None:
+        found.append(Finding(Weight.UNSAFE, "FILES_URL", f"cannot be used: {said}"))
     for each in found:
         out.print(f"{each.weight:>6}  {each.setting} {each.what}.", soft_wrap=True, markup=False)
     unsafe = [each for each in found if each.weight is not Weight.NOTE]

@@ -28,7 +28,7 @@ def migrate() -> None:
 
 
 async def _migrate(settings: Settings) -> list[str]:
-    url = settings.database_owner_url or settings.database_url
+    url = settings.database_owner_url or settings.database_direct_url or settings.database_url
     assert url is not None
     return await migrations.migrate(url.get_secret_value(), report=progress)
 

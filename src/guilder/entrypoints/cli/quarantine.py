@@ -1,7 +1,7 @@
 """`guilder quarantine`: after a restore, nothing is charged before what the providers know has been read again."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
@@ -22,6 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+MARGIN = timedelta(hours=1)
 OnlyTenant = Annotated[str | None, typer.Option("--tenant", "-t", help="Only this tenant's; by default everybody's.")]
 
 
@@ -80,11 +81,17 @@ async def _enter(office: Office, tenant: str | None) -> int:
 
 async def _read(office: Office, tenant: str | None, since: datetime) -> None:
     async def work(tx: Tx, now: datetime) -> None:
-        accounts = [each for each in await gateways.accounts(tx) if each.quarantined_at is not None]
-        await gateways.read_books(tx, accounts=accounts, since=since, now=now)
+        for account in await gateways.accounts(tx):
+            if account.quarantined_at is not None:
+                await gateways.read_books(tx, accounts=[account], since=_from(account.quarantined_at, since), now=now)
 
     for each in await _tenants(office, tenant):
         await office.of(each, work)
+
+
+def _from(quarantined_at: datetime, since: datetime) -> datetime:
+    # A sandbox has its own time, in which the instant that was restored to is the one when it was quarantined.
+    return min(since, quarantined_at - MARGIN)
 
 
 async def _status(office: Office, tenant: str | None) -> list[tuple[object, ...]]:

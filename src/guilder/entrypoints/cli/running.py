@@ -2,21 +2,33 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from guilder.entrypoints import serving
+from guilder.entrypoints import serving, telling
 from guilder.entrypoints.cli.access import refuse_unmigrated
 from guilder.entrypoints.cli.speaking import Trouble, out
 from guilder.entrypoints.databases import reachable
 from guilder.entrypoints.house import House, open_house
 from guilder.entrypoints.paying import connect_named_gateways
+from guilder.entrypoints.roles import Role as Part
 from guilder.entrypoints.serving import Role
 from guilder.entrypoints.trusting import trust_named_issuers
 from guilder.entrypoints.up import refuse_taken_port
 from guilder.entrypoints.up import up as run_everything
 from guilder.platform.config import Settings, read_settings
+from guilder.wiring.reactions import REACTIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Which part of a worker's work one process does."""
+
+    groups: tuple[str, ...] | None
+    hears: bool
+    calls: bool
 
 
 def add_to(app: typer.Typer) -> None:
@@ -58,15 +70,31 @@ def serve() -> None:
 
         return serve_trusting
 
-    asyncio.run(_play(settings, http))
+    asyncio.run(_play(settings, http, Part.SERVE))
 
 
-def work() -> None:
+def work(
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="Hear the log for this group only; may be given more than once.", metavar="NAME"),
+    ] = None,
+    only_calls: Annotated[
+        bool, typer.Option("--only-calls", help="Call the outside, and do not hear the log.")
+    ] = False,
+    no_calls: Annotated[bool, typer.Option("--no-calls", help="Hear the log, and do not call the outside.")] = False,
+) -> None:
     """Hear the log and call the outside: payments, documents, messages. Needs DATABASE_URL, as `serve` does.
 
-    Any number may run side by side; they share the work.
+    Any number may run side by side; they share the work. With --group, others must hear the other groups. With neither
+    --group nor --no-calls nor --only-calls it does everything. Example: guilder work --group payments --group invoicing
     """
-    asyncio.run(_work(_with_database()))
+    if only_calls and (no_calls or group):
+        raise Trouble("--only-calls hears nothing: it goes with neither --group nor --no-calls")
+    unknown = sorted(set(group or ()) - set(REACTIONS.groups))
+    if unknown:
+        raise Trouble(f"there is no group {unknown[0]}; the groups are {', '.join(REACTIONS.groups)}")
+    share = Share(groups=tuple(group) if group else None, hears=not only_calls, calls=not no_calls)
+    asyncio.run(_work(_with_database(), share))
 
 
 def schedule() -> None:
@@ -74,7 +102,7 @@ def schedule() -> None:
 
     Any number may run side by side; each piece of work is done by one of them.
     """
-    asyncio.run(_play(_with_database(), lambda house: house.scheduler().run, needs_tables=True))
+    asyncio.run(_play(_with_database(), lambda house: house.scheduler().run, Part.SCHEDULE, needs_tables=True))
 
 
 def _with_database() -> Settings:
@@ -84,18 +112,19 @@ def _with_database() -> Settings:
     return settings
 
 
-async def _play(settings: Settings, role: Callable[[House], Role], *, needs_tables: bool = False) -> None:
+async def _play(settings: Settings, role: Callable[[House], Role], part: Part, *, needs_tables: bool = False) -> None:
     serving.begin(settings)
-    async with open_house(settings) as house:
+    async with open_house(settings, role=part) as house:
         if needs_tables:
             await refuse_unmigrated(house.database)
-        await serving.run_roles(role(house))
+        # The API tells of itself on its own port.
+        await serving.run_roles(role(house), *([] if part is Part.SERVE else telling.roles(house)))
 
 
-async def _work(settings: Settings) -> None:
+async def _work(settings: Settings, share: Share) -> None:
     serving.begin(settings)
-    async with open_house(settings) as house:
+    async with open_house(settings, role=Part.WORK) as house:
         await refuse_unmigrated(house.database)
-        worker = house.worker()
+        worker = house.worker(groups=share.groups, hears=share.hears, calls=share.calls)
         await worker.consumer.register()
-        await serving.run_roles(worker.run)
+        await serving.run_roles(worker.run, *telling.roles(house))

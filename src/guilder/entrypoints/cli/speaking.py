@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
+from guilder.entrypoints.backups.errors import BackupTrouble
 from guilder.entrypoints.provider import ProviderCannotStart
 from guilder.entrypoints.up import PortTaken
 from guilder.kernel.errors import Refusal
@@ -36,6 +37,7 @@ TOLD = (
     KeysUnreadable,
     Unchangeable,
     ProviderCannotStart,
+    BackupTrouble,
 )
 # What PostgreSQL says before it lets somebody in, or when it is not there.
 _UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError)

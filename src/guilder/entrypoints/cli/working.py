@@ -43,6 +43,6 @@ async def _busy(house: House) -> AsyncIterator[None]:
 async def _answers(settings: Settings) -> bool:
     try:
         async with httpx.AsyncClient(trust_env=False, timeout=LOOK_TIMEOUT_S) as client:
-            return (await client.get(f"http://127.0.0.1:{settings.provider_port}/health")).is_success
+            return (await client.get(f"{settings.simulated_url}/health")).is_success
     except httpx.HTTPError:
         return False

@@ -1,6 +1,7 @@
 """An issuer's key set, fetched rarely and kept while the issuer is away.
 
-At most one fetch in ten seconds, whatever tokens come in; those who need its answer wait for the same one.
+At most one fetch in ten seconds, whatever tokens come in; those who need its answer wait for the same one. Where processes
+share what they know (`SharedKeySets`), that is one of all of them, and its answer is everybody's.
 
     young (under 300 s)    answered from memory; a `kid` not in the set asks for a fetch, once in a while
     old                    fetched again before it is used; where that fails, still used, and fetched behind the scenes
@@ -11,7 +12,7 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import httpx
@@ -29,6 +30,10 @@ UNKNOWN_MAX = 1_000
 TIMEOUT_S = 3
 BODY_BYTES_MAX = 65_536
 KEYS_MAX = 50
+# How often another process's answer is looked for while it asks the issuer.
+LOOK_EVERY_S = 0.1
+# What is no younger than this is what we have, or about to be too old.
+NEWER_BY_S = 1
 
 log = logging.get(__name__)
 
@@ -39,6 +44,20 @@ class KeysUnavailable(Unavailable):
     code = "issuer_unavailable"
 
 
+class SharedKeySets(Protocol):
+    """Key sets that processes have in common. Whatever happens to them, they answer; without them each is on its own."""
+
+    async def find(self, url: str) -> tuple[Mapping[str, Any], float] | None:
+        """Return what was kept and its age in seconds, or None."""
+        ...
+
+    async def may_fetch(self, url: str, gap_s: int) -> bool:
+        """Say whether this process is the one to ask: one of all in so many seconds."""
+        ...
+
+    async def keep(self, url: str, document: Mapping[str, Any], seconds: int) -> None: ...
+
+
 class JwksKeys:
     """The key set behind a URL: of the set itself, or of an OpenID discovery document that names it.
 
@@ -47,11 +66,18 @@ class JwksKeys:
     """
 
     def __init__(
-        self, url: str, *, client: httpx.AsyncClient, monotonic: Callable[[], float], ttl_s: float = TTL_S
+        self,
+        url: str,
+        *,
+        client: httpx.AsyncClient,
+        monotonic: Callable[[], float],
+        ttl_s: float = TTL_S,
+        shared: SharedKeySets | None = None,
     ) -> None:
         self._url = checked_url(url)
         self._client = client
         self._monotonic = monotonic
+        self._shared = shared
         self._ttl_s = min(ttl_s, TTL_S)
         self._keys: dict[str | None, VerifyingKey] = {}
         self._fetched_at: float | None = None
@@ -66,9 +92,9 @@ class JwksKeys:
         :raises KeysUnavailable: none were ever had, or they are over an hour old
         """
         if not self._is_young():
-            await self._renew(wait=not (self._failed and self._is_usable()))
+            await self._renew(None, wait=not (self._failed and self._is_usable()))
         elif self._look_up(kid) is None and self._may_be_new(kid):
-            await self._renew(wait=True)
+            await self._renew(kid, wait=True)
         if not self._is_usable():
             raise KeysUnavailable
         return self._look_up(kid)
@@ -104,10 +130,10 @@ class JwksKeys:
     def _may_fetch(self) -> bool:
         return self._tried_at is None or self._monotonic() - self._tried_at >= REFETCH_GAP_S
 
-    async def _renew(self, *, wait: bool) -> None:
+    async def _renew(self, kid: str | None, *, wait: bool) -> None:
         if self._flight is None and self._may_fetch():
             self._tried_at = self._monotonic()
-            self._flight = asyncio.create_task(self._fetch())
+            self._flight = asyncio.create_task(self._fetch(kid))
             self._flight.add_done_callback(self._landed)
         if wait and self._flight is not None:
             # Shielded: whoever gives up waiting does not take the answer from the others.
@@ -116,7 +142,15 @@ class JwksKeys:
     def _landed(self, _flight: "asyncio.Task[None]") -> None:
         self._flight = None
 
-    async def _fetch(self) -> None:
+    async def _fetch(self, kid: str | None) -> None:
+        if self._shared is not None:
+            has_new = await self._adopt(self._shared)
+            # One that is not in what was fetched a moment ago will not be in what nobody may fetch yet.
+            if has_new and (kid is None or kid in self._keys or self._age_s() < REFETCH_GAP_S):
+                return
+            if not await self._shared.may_fetch(self._url, REFETCH_GAP_S):
+                await self._await_others(self._shared)
+                return
         try:
             document = await self._get(self._url)
             if "keys" not in document and isinstance(document.get("jwks_uri"), str):
@@ -128,6 +162,29 @@ class JwksKeys:
             return
         self._failed = False
         self._fetched_at = self._monotonic()
+        if self._shared is not None:
+            await self._shared.keep(self._url, document, TTL_S)
+
+    async def _adopt(self, shared: SharedKeySets) -> bool:
+        """Take what another process fetched since we did, if it did and that is young."""
+        found = await shared.find(self._url)
+        if found is None or found[1] + NEWER_BY_S >= min(self._ttl_s, self._age_s()):
+            return False
+        document, age_s = found
+        try:
+            self._keys = keys_of(document)
+        except ValueError:
+            return False
+        self._failed, self._fetched_at = False, self._monotonic() - age_s
+        return True
+
+    async def _await_others(self, shared: SharedKeySets) -> None:
+        """Wait while another process asks the issuer; it may have asked in vain."""
+        for _ in range(int(TIMEOUT_S / LOOK_EVERY_S)):
+            if await self._adopt(shared):
+                return
+            await asyncio.sleep(LOOK_EVERY_S)
+        self._failed = True
 
     async def _get(self, url: str) -> Mapping[str, Any]:
         async with (

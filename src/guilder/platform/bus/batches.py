@@ -70,11 +70,11 @@ class Batches:
         async with self._attempt(share, refs) as tx:
             cursors = await self.claim(tx, share, now=due_before)
             taken = Taken(has_due=any(cursor.has_due for cursor in cursors))
-            refs += await self.transport.find(tx, share.partition, cursors, rows_max=rows_max) if cursors else []
+            refs += await self.transport.find(tx, share, cursors, rows_max=rows_max) if cursors else []
             if not refs:
                 return taken
             await tx.narrow({ref.tenant_id for ref in refs})
-            rows = await self.transport.read(tx, refs)
+            rows = await self.transport.read(tx, share, refs)
             assert len(rows) == len(refs), (share, len(rows), len(refs))
             busy = await store.busy_keys(tx, share.group, share.partition, rows)
             waiting = [row for row in rows if (row["topic"], row["key"]) in busy]
@@ -90,7 +90,7 @@ class Batches:
         dead = self.retry.is_over(1)
         async with self._transaction(share) as tx:
             cursors = [each for each in await self.claim(tx, share, now=now) if each.topic == ref.topic]
-            found = await self.transport.find(tx, share.partition, cursors, rows_max=1) if cursors else []
+            found = await self.transport.find(tx, share, cursors, rows_max=1) if cursors else []
             if found != [ref]:
                 raise LostCursor(share)
             await tx.narrow({ref.tenant_id})

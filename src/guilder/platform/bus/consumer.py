@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -55,9 +55,13 @@ class Consumer:
         retry: RetryPolicy | None = None,
         meter: Meter | None = None,
         transport: Transport | None = None,
+        only: Collection[str] | None = None,
     ) -> None:
         self._database = database
         self._reactions = reactions
+        # Every group is made known by every consumer; heard may be fewer: others are other processes' work.
+        self._groups = reactions.groups if only is None else sorted(only)
+        assert set(self._groups) <= set(reactions.groups), self._groups
         self._clock = clock
         self._batch_max = batch_max
         self._at_once_max = at_once_max
@@ -80,6 +84,7 @@ class Consumer:
                 await store.register(tx, group, self._reactions.patterns(group), from_end=from_end)
 
         await self._database.run(work, actor=ACTOR)
+        self._transport.join({group: self._reactions.patterns(group) for group in self._groups})
         self._registered = True
 
     async def step(self, group: str, partition: int, *, hurry: bool = False) -> int:
@@ -139,7 +144,7 @@ class Consumer:
         """Step once wherever there is news, a few at once; return how many messages were dealt with."""
         await self.register()
         await self._measure()
-        shares = await self._news()
+        shares = await self._news(whole=False)
         # Consumers that all began at the first share would stand in each other's way there.
         random.shuffle(shares)
         free = asyncio.Semaphore(self._at_once_max)
@@ -228,10 +233,10 @@ class Consumer:
     def _window(self, share: Share, kind: str) -> Window:
         return self._windows.setdefault((share, kind), Window(self._batch_max))
 
-    async def _news(self, *, hurry: bool = False) -> list[Share]:
+    async def _news(self, *, hurry: bool = False, whole: bool = True) -> list[Share]:
         now = _FOR_EVER if hurry else self._clock.now()
         async with self._database.transaction(actor=ACTOR) as tx:
-            return await store.news(tx, self._reactions.groups, now=now)
+            return await self._transport.news(tx, self._groups, now=now, whole=whole)
 
     async def _measure(self) -> None:
         instant = self._clock.monotonic()

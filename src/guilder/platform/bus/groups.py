@@ -5,6 +5,9 @@ from guilder.platform.bus import store
 from guilder.platform.bus.store import Lag
 from guilder.platform.db.tx import Tx
 
+# Who carries the log out to Kafka. Its place holds back retention, but neither a sandbox's rest nor anybody's work.
+RELAY = "relay"
+
 
 async def lag(tx: Tx) -> list[Lag]:
     """Return, for every group, how many rows it has yet to pass, and how many messages wait or are dead."""

@@ -8,6 +8,7 @@ import asyncpg
 
 from guilder.kernel.event import Event, Message
 from guilder.kernel.ids import TenantId
+from guilder.platform import tracing
 from guilder.platform.bus import codec, store
 from guilder.platform.bus.reactions import Reactions
 from guilder.platform.bus.waves import waves
@@ -50,6 +51,14 @@ class Handling:
     ) -> None:
         if tx.tenants != tenants:
             await tx.narrow(tenants)
+        heard = {row["traceparent"] for row in rows}
+        with tracing.taken_up(f"hear {group}", heard, messages=len(rows)):
+            # Of one trace, or each message's by its key: what handlers announce goes on with what it follows from.
+            tx.traceparent = tracing.carried(None)
+            tx.traces = {row["key"]: row["traceparent"] for row in rows} if len(heard) > 1 else {}
+            await self._call(tx, group, rows, domain)
+
+    async def _call(self, tx: Tx, group: str, rows: Sequence[Row], domain: ClockDomain) -> None:
         hears_all = self.reactions.hears_all(group)
         hears_rows = self.reactions.hears_rows(group)
         types = codec.known_types() if hears_all and not hears_rows else self.reactions.types(group)

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from guilder.kernel import ids
 from guilder.kernel.event import Event
+from guilder.platform import metrics
 from guilder.platform.bus import codec, store
 from guilder.platform.db.tx import Tx
 
@@ -59,3 +61,4 @@ async def _write(tx: Tx) -> None:
         ],
     )
     tx.wake(store.ANNOUNCED)
+    tx.once_committed(partial(metrics.announced, names=[each.event.name for each in announced]))

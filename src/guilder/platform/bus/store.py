@@ -86,11 +86,12 @@ async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
                                      actor, request_id, traceparent, occurred_at, recorded_at)
            select (statement_timestamp() at time zone 'utc')::date, nextval('platform.log_ids'), topic,
                   platform.log_partition(key), tenant_id, key, event_id, name, version, payload,
-                  $9, $10, $11, occurred_at, statement_timestamp()
+                  $10, $11, traceparent, occurred_at, statement_timestamp()
              from (select *
                      from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::jsonb[],
-                                 $8::timestamptz[])
-                          with ordinality as f (topic, tenant_id, key, event_id, name, version, payload, occurred_at, nth)
+                                 $8::timestamptz[], $9::text[])
+                          with ordinality as f (topic, tenant_id, key, event_id, name, version, payload, occurred_at,
+                                                traceparent, nth)
                     order by nth) as fresh""",
         [row.topic for row in rows],
         [row.tenant_id for row in rows],
@@ -100,9 +101,9 @@ async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
         [row.version for row in rows],
         [row.payload for row in rows],
         [row.occurred_at for row in rows],
+        [tx.trace_of(row.key) for row in rows],
         tx.actor,
         tx.request_id,
-        tx.traceparent,
     )
 
 

@@ -3,32 +3,40 @@
 It may bring a row twice, late, or after another consumer took over: the cursor in PostgreSQL decides what is new. What it
 must never do is leave out a row between two that it brings; positions are dense, so that this can be seen.
 
-Two places are another transport's to fill. `carry` is where rows leave: Kafka's relay sends each partition's rows, in
-order, with position and epoch in their headers. `find` and `read` are where rows come in: Kafka's consumer hands over
-the records it was sent, by the cursors it is shown.
+`news` says where there is something to do, `find` and `read` are where rows come in, `carry` and `listen` how one side
+wakes the other. Kafka's (bus/kafka) fills the same places by what its topics brought.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from guilder.platform.bus import store
-from guilder.platform.bus.store import Cursor, Ref
+from guilder.platform.bus.store import Cursor, Ref, Share
 from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.wakes import heed
 
 
 class Transport(Protocol):
+    def join(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Hear for these groups from now on, each with its topics as LIKE patterns."""
+        ...
+
     async def carry(self) -> None:
         """Bring rows that were given positions to where consumers read."""
         ...
 
-    async def find(self, tx: Tx, partition: int, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
+    async def news(self, tx: Tx, groups: Sequence[str], *, now: datetime, whole: bool) -> list[Share]:
+        """Say where these groups have something to do: everywhere, if asked for the `whole`, else as far as is known."""
+        ...
+
+    async def find(self, tx: Tx, share: Share, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
         """Find rows after the cursors: of each topic the very next ones, in order, without a gap."""
         ...
 
-    async def read(self, tx: Tx, refs: Sequence[Ref]) -> list[Row]:
+    async def read(self, tx: Tx, share: Share, refs: Sequence[Ref]) -> list[Row]:
         """Read those rows, in their order. The transaction sees their tenants."""
         ...
 
@@ -43,13 +51,19 @@ class PostgresTransport:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def join(self, groups: Mapping[str, Sequence[str]]) -> None:
+        """Every group finds what it hears by asking."""
+
     async def carry(self) -> None:
         self._database.waker.wake([store.SEQUENCED])
 
-    async def find(self, tx: Tx, partition: int, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
-        return await store.find(tx, partition, cursors, rows_max=rows_max)
+    async def news(self, tx: Tx, groups: Sequence[str], *, now: datetime, whole: bool) -> list[Share]:
+        return await store.news(tx, groups, now=now)
 
-    async def read(self, tx: Tx, refs: Sequence[Ref]) -> list[Row]:
+    async def find(self, tx: Tx, share: Share, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
+        return await store.find(tx, share.partition, cursors, rows_max=rows_max)
+
+    async def read(self, tx: Tx, share: Share, refs: Sequence[Ref]) -> list[Row]:
         return await store.read(tx, refs)
 
     async def listen(self, wake: asyncio.Event, stop: asyncio.Event) -> None:

@@ -4,7 +4,8 @@ Owns: the names, types, defaults and meaning of every setting. Never: what is bu
 """
 
 from guilder.platform.config.documents import env_example, settings_page
-from guilder.platform.config.settings import FOLDER_PREFIX, KMS_PREFIX, AppEnv, BadSettings, Settings, read_settings
+from guilder.platform.config.reading import BadSettings, read_settings
+from guilder.platform.config.settings import FOLDER_PREFIX, KMS_PREFIX, AppEnv, Settings
 
 __all__ = [
     "FOLDER_PREFIX",

@@ -6,33 +6,19 @@ An empty value is the same as none. What may authenticate or decrypt is a Secret
 
 import base64
 import binascii
-import os
-from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from guilder.platform.cards import looks_like_card
-
-OWN_PREFIX = "GUILDER_"
-# The test suite and the Makefile speak to each other under this one; the product never reads it.
-TEST_PREFIX = "GUILDER_TEST_"
-# What a command reads by itself (`guilder listen`): no setting, and no misspelt one either.
-OF_COMMANDS = frozenset({"GUILDER_API_KEY"})
 MASTER_KEY_BYTES = 32
 # Places of master keys other than the setting itself.
 FOLDER_PREFIX = "file://"
 KMS_PREFIX = "kms:aws:"
-
-
-class BadSettings(Exception):
-    """The environment cannot be used. Says which variable, and what it should be; never its value."""
 
 
 class AppEnv(StrEnum):
@@ -50,6 +36,7 @@ def _by_comma(value: object) -> object:
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_by_comma)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
+AtOnce = Annotated[int, Field(ge=1, le=100_000)]
 
 
 class ProcessSettings(BaseModel):
@@ -78,6 +65,11 @@ class ProcessSettings(BaseModel):
         description="Folder for what this machine keeps: embedded PostgreSQL, documents, mailbox, development key.",
     )
     provider_port: Port = Field(4010, description="Port of the simulated payment provider (not in production).")
+    provider_url: str | None = Field(
+        None,
+        description="Where a simulated payment provider runs that `guilder up` has not started, such as another "
+        "container's; unset, this machine's at PROVIDER_PORT.",
+    )
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -103,28 +95,56 @@ class DatabaseSettings(BaseModel):
     """PostgreSQL"""
 
     database_url: SecretStr | None = Field(
-        None, description="PostgreSQL 15 or later; unset, an embedded server is started in the data folder."
+        None,
+        description="PostgreSQL 15 or later, several hosts by comma (the one that takes writes is found); unset, an embedded "
+        "server is started in the data folder.",
     )
     database_direct_url: SecretStr | None = Field(
-        None, description="The same database without a pooler in front, for listening; unset, DATABASE_URL."
+        None,
+        description="The same database without the pooler that stands at DATABASE_URL (PgBouncer by the transaction), for "
+        "listening and migrations; unset, DATABASE_URL.",
+    )
+    database_statements_kept: int | None = Field(
+        None,
+        ge=0,
+        le=1_000,
+        description="Prepared statements that each connection keeps; unset, 100, or none behind a pooler. PgBouncer since 1.21 "
+        "with max_prepared_statements can keep them too.",
     )
     database_replica_url: SecretStr | None = Field(
-        None, description="A read replica for analytics and the event feed; unset, DATABASE_URL."
+        None,
+        description="A read replica for what may lag: lists, histories, the event feed, documents; unset, DATABASE_URL.",
+    )
+    database_replica_lag_max_s: float = Field(
+        10, ge=1, le=3_600, description="A replica further behind than this is left out, in seconds."
     )
     database_owner_url: SecretStr | None = Field(
-        None, description="The role that owns the tables, for migrations; unset, DATABASE_URL."
+        None,
+        description="The role that owns the tables, for migrations; unset, DATABASE_DIRECT_URL, and else DATABASE_URL.",
     )
     database_doctor_url: SecretStr | None = Field(
         None, description="A login of the read-only role, for `guilder doctor`; unset, DATABASE_URL."
     )
-    database_pool_max: int = Field(20, ge=2, le=500, description="Most connections that one process opens.")
+    database_backup_url: SecretStr | None = Field(
+        None,
+        description="A login for `guilder backup`: one that may replicate has the whole server copied with its log, any "
+        "other the content dumped; unset, DATABASE_OWNER_URL.",
+    )
+    database_pool_max: int | None = Field(
+        None,
+        ge=2,
+        le=500,
+        description="Most connections in the pool of one process; unset, by its role: docs/design/databases.md.",
+    )
 
 
 class TransportSettings(BaseModel):
     """Redis and Kafka"""
 
     redis_url: SecretStr | None = Field(
-        None, description="Shares rate limits and caches between processes; unset, each keeps its own."
+        None,
+        description="Shares rate limits and caches between processes; unset, each keeps its own. `redis://host/0`, "
+        "`rediss://` (TLS), `redis+sentinel://host,host/master`, `redis+cluster://host,host`.",
     )
     kafka_bootstrap_servers: str | None = Field(
         None, description="Carries the log over Apache Kafka; unset, PostgreSQL itself does."
@@ -136,6 +156,9 @@ class TransportSettings(BaseModel):
     kafka_sasl_mechanism: str | None = Field(None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.")
     kafka_sasl_username: str | None = Field(None, description="With a SASL protocol.")
     kafka_sasl_password: SecretStr | None = Field(None, description="With a SASL protocol.")
+    kafka_ssl_ca_file: str | None = Field(
+        None, description="Certificates that the brokers' are signed by, in PEM; unset, the system's."
+    )
 
 
 class SecretSettings(BaseModel):
@@ -234,6 +257,21 @@ class OutsideSettings(BaseModel):
     files_url: str | None = Field(
         None, description="Where documents are kept: `s3://bucket/prefix` or `file:///…`; unset, the data folder."
     )
+    aws_endpoint_url_s3: str | None = Field(
+        None,
+        description="Where a storage that speaks S3 but is not AWS is found (MinIO, Ceph, R2): browsers follow its links, so "
+        "they must reach it there, too; unset, AWS.",
+    )
+    aws_region: str | None = Field(None, description="The bucket's region, such as `eu-central-1`.")
+    aws_access_key_id: str | None = Field(
+        None, description="Who writes to the bucket; unset, the role of this machine, task or pod."
+    )
+    aws_secret_access_key: SecretStr | None = Field(None, description="With it.")
+    backup_url: str | None = Field(
+        None,
+        description="Where `guilder backup` puts backups: `s3://bucket/prefix` or a folder, best on another machine; "
+        "unset, `backups` in the data folder.",
+    )
 
 
 class WatchingSettings(BaseModel):
@@ -250,15 +288,38 @@ class WatchingSettings(BaseModel):
         2_555, ge=1, le=36_500, description="How long a month of the audit is kept after its end, in days (7 years)."
     )
     audit_sandbox_days: int = Field(90, ge=1, le=36_500, description="The same of sandboxes.")
+    metrics_port: Port | None = Field(
+        None,
+        description="Where a process without the API (`work`, `schedule`, `relay`) answers /metrics, /health and /ready; "
+        "unset, it does not.",
+    )
+    doctor_every_minutes: int | None = Field(
+        None,
+        ge=0,
+        le=10_080,
+        description="How often a scheduler has the doctor look at everything, for /metrics; 0 is never. Unset, 60 in "
+        "production and never elsewhere.",
+    )
     otel_exporter_otlp_endpoint: str | None = Field(
         None, description="OpenTelemetry collector over HTTP; unset, tracing costs nothing. Needs the extra `otel`."
     )
     rate_limit_per_minute: PerMinute = Field(6_000, description="Requests a minute of one API key or user.")
+    rate_limit_tenant_per_minute: PerMinute = Field(
+        60_000, description="Requests a minute of all of a tenant's keys and users together."
+    )
     rate_limit_anonymous_per_minute: PerMinute = Field(
         300, description="Requests a minute of one address without valid credentials."
     )
     rate_limit_failed_logins_per_minute: PerMinute = Field(
         20, description="Refused credentials a minute of one address."
+    )
+    requests_max: AtOnce = Field(
+        256, description="Requests that one process serves at once; more are 503. Health and webhooks have their own."
+    )
+    requests_per_caller_max: AtOnce = Field(128, description="Of them, of one API key or user; more are 429.")
+    requests_webhooks_max: AtOnce = Field(64, description="Providers' webhooks that one process takes at once.")
+    requests_waiting_max: AtOnce = Field(
+        128, description="Transactions that may wait for a connection before requests are answered 503."
     )
 
     @field_validator("log_level", mode="before")
@@ -316,35 +377,10 @@ class Settings(
         return self.public_url or f"http://localhost:{self.port}"
 
     @property
+    def simulated_url(self) -> str:
+        """Return where the simulated provider is asked, without a slash at the end."""
+        return (self.provider_url or f"http://127.0.0.1:{self.provider_port}").rstrip("/")
+
+    @property
     def log_style(self) -> Literal["json", "console"]:
         return self.log_format or ("console" if self.is_development else "json")
-
-
-def read_settings(*, env_file: Path | None = Path(".env")) -> Settings:
-    """Read the environment, and `.env` for what it leaves unset.
-
-    :raises BadSettings: a value cannot be used, or a GUILDER_ name is not one of ours (most likely misspelt)
-    """
-    from_file = dotenv_values(env_file) if env_file and env_file.is_file() else {}
-    _refuse_unknown({**from_file, **os.environ})
-    try:
-        return Settings(_env_file=env_file)
-    except ValidationError as error:
-        raise BadSettings(_sentence(error)) from None  # the cause would print the values
-
-
-def _refuse_unknown(names: Mapping[str, str | None]) -> None:
-    known = {field.upper() for field in Settings.model_fields}
-    for name in sorted(names.keys() & known):
-        if looks_like_card(names[name] or ""):
-            raise BadSettings(f"{name} looks like it holds a card number, and those are never taken.")
-    for name in sorted(names.keys() - known - OF_COMMANDS):
-        if name.startswith(OWN_PREFIX) and not name.startswith(TEST_PREFIX):
-            ours = ", ".join(sorted(each for each in known if each.startswith(OWN_PREFIX)))
-            raise BadSettings(f"{name} is not a setting of Guilder; the names that begin so are {ours}.")
-
-
-def _sentence(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{str(first['loc'][0]).upper()}: {reason}." if first["loc"] else f"{reason}."

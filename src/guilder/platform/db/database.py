@@ -11,8 +11,8 @@ import asyncpg
 
 from guilder.kernel.errors import Unavailable
 from guilder.kernel.ids import TenantId
-from guilder.platform import metrics
-from guilder.platform.db.tls import context_for
+from guilder.platform import metrics, tracing
+from guilder.platform.db.hosts import CONNECT_TIMEOUT_S, Hosts, PooledConnection
 from guilder.platform.db.tx import Connection, Tx, tenants_setting
 from guilder.platform.db.vault import Vault
 from guilder.platform.db.wakes import Waker
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 APP_ROLE = "guilder_app"
 TRIES_MAX = 6
-CONNECT_TIMEOUT_S = 10
+STATEMENTS_KEPT = 100
 STATEMENT_TIMEOUT_S = 60
 
 # What PostgreSQL itself asks to be tried again: a deadlock, a lost race, a lock that took too long.
@@ -34,6 +34,7 @@ GONE = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InternalClientError,  # what the driver says when a connection dies just as it is handed out
+    asyncpg.ReadOnlySQLTransactionError,  # what a primary says that is none any more
     ConnectionError,
     TimeoutError,
 )
@@ -45,8 +46,10 @@ SCHEMA = 42
 # in answer to which request: triggers that tell of changes know no more.
 _OPEN = f"""select set_config('role', $1, true), set_config('guilder.tenants', $2, true),
                    set_config('guilder.actor', $3, true), set_config('guilder.request_id', $4, true),
-                   set_config('guilder.schema', '{SCHEMA}', true)"""
+                   set_config('guilder.schema', '{SCHEMA}', true), pg_is_in_recovery()"""
 
+
+_POSITION = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
 
 # How many transactions this task has open: a call to the outside asserts that it is none.
 _open_here: ContextVar[int] = ContextVar("open_transactions", default=0)
@@ -67,6 +70,10 @@ class DatabaseGone(Unavailable):
     code = "database_unavailable"
 
 
+class NotPrimary(DatabaseGone):
+    """The server that answered is a standby: nothing is decided on what it knows."""
+
+
 class Database:
     """A pool of connections. Every transaction runs as the role that row-level security binds."""
 
@@ -78,23 +85,30 @@ class Database:
         self.direct_url = direct_url
         self.vault = vault
         self.waker = Waker(pool)
+        # Told of what committed transactions touched; it does not raise, and is quick.
+        self.on_touched: Callable[[set[tuple[TenantId, str]]], Awaitable[None]] | None = None
+        self._acquiring = 0
 
     @classmethod
     async def connect(
-        cls, url: str, *, direct_url: str | None = None, size_max: int = 20, vault: Vault | None = None
+        cls,
+        url: str,
+        *,
+        direct_url: str | None = None,
+        size_max: int = 20,
+        vault: Vault | None = None,
+        name: str = "guilder",
+        statements_kept: int | None = None,
     ) -> "Database":
-        """Open a pool. `direct_url` bypasses a pooler: listening and advisory session state need it."""
+        """Open a pool, to the host of `url` that takes writes if it names several.
+
+        `direct_url` bypasses a pooler: listening needs it. Where it is another address than `url`, a pooler is taken to
+        stand there that shares servers by the transaction: then no prepared statement is kept, unless it is said how many.
+        """
+        is_pooled = direct_url is not None and direct_url != url
+        kept = statements_kept if statements_kept is not None else 0 if is_pooled else STATEMENTS_KEPT
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                ssl=context_for(url),
-                max_size=size_max,
-                timeout=CONNECT_TIMEOUT_S,
-                command_timeout=STATEMENT_TIMEOUT_S,
-                init=_count_queries,
-                server_settings={"application_name": "guilder", "timezone": "UTC"},
-            )
+            pool = await open_pool(url, size_max=size_max, is_pooled=is_pooled, statements_kept=kept, name=name)
         except (*GONE, OSError) as error:
             raise DatabaseGone(f"PostgreSQL cannot be reached: {error}") from error
         return cls(pool, url=url, direct_url=direct_url or url, vault=vault)
@@ -102,6 +116,17 @@ class Database:
     async def close(self) -> None:
         await self.waker.close()
         await self.pool.close()
+
+    @property
+    def is_pooled(self) -> bool:
+        """Say whether a pooler stands in front, which shares servers between transactions."""
+        return self.direct_url != self.url
+
+    async def position(self) -> int:
+        """Return how far the server's own log (WAL) has come: what was committed before this call lies before it."""
+        async with self.pool.acquire() as connection, connection.transaction(readonly=True):
+            found: int = await connection.fetchval(_POSITION)
+        return found
 
     async def listen(self) -> Connection:
         """Open a connection of its own, outside the pool, for LISTEN; the caller closes it."""
@@ -123,14 +148,16 @@ class Database:
         """
         seen = frozenset(tenants)
         began = asyncio.get_running_loop().time()
-        async with self.pool.acquire() as connection:
+        async with self._connection() as connection:
             metrics.pool_stands(in_use=self.pool.get_size() - self.pool.get_idle_size(), size=self.pool.get_size())
             transaction = connection.transaction()
             await transaction.start()
             _open_here.set(_open_here.get() + 1)
             try:
-                await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor, request_id or "")
-                tx = Tx(connection, seen, actor, request_id, traceparent, _vault=self.vault)  # type: ignore[arg-type]
+                opened = await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor, request_id or "")
+                if opened is not None and opened["pg_is_in_recovery"]:
+                    raise NotPrimary
+                tx = Tx(connection, seen, actor, request_id, tracing.carried(traceparent), _vault=self.vault)
                 if (rider := riding.get()) is not None:
                     rider(tx)
                 yield tx
@@ -138,6 +165,9 @@ class Database:
                     await tx.run_hooks()
             except BaseException as error:
                 await _roll_back(transaction)
+                if isinstance(error, (NotPrimary, asyncpg.ReadOnlySQLTransactionError)):
+                    # It was the primary when the pool connected. Every connection is to be made anew, to what is now.
+                    await self.pool.expire_connections()
                 _count("clashed" if isinstance(error, CLASHES) else "rolled_back", began)
                 raise
             finally:
@@ -145,9 +175,31 @@ class Database:
             if keep:
                 await transaction.commit()
                 self.waker.wake(tx.wakes)
+                tx.count()
             else:
                 await transaction.rollback()
             _count("committed" if keep else "rolled_back", began)
+        if keep and tx.touched and self.on_touched is not None:
+            # Before whoever did it hears that it is done: what they ask next is answered anew.
+            await self.on_touched(tx.touched)
+
+    @property
+    def waiting(self) -> int:
+        """Return how many transactions wait for one that others have: a connection that is being made is no queue."""
+        free = self.pool.get_max_size() - (self.pool.get_size() - self.pool.get_idle_size())
+        return max(0, self._acquiring - free)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        self._acquiring += 1
+        try:
+            connection = await self.pool.acquire()
+        finally:
+            self._acquiring -= 1
+        try:
+            yield connection
+        finally:
+            await self.pool.release(connection)
 
     async def run(self, work: Callable[[Tx], Awaitable[T]], tenants: Iterable[TenantId] = (), **about: Any) -> T:
         """Run `work` in a transaction, again from the start if PostgreSQL says that it clashed with another one."""
@@ -163,9 +215,42 @@ class Database:
         raise AssertionError("unreachable")
 
 
+async def open_pool(
+    url: str,
+    *,
+    size_max: int,
+    is_pooled: bool = False,
+    statements_kept: int = STATEMENTS_KEPT,
+    size_min: int = 1,
+    statement_timeout_s: float = STATEMENT_TIMEOUT_S,
+    name: str,
+) -> "asyncpg.Pool[asyncpg.Record]":
+    """Open a pool of connections to whichever host of an address will do; behind a pooler nothing of them is relied on."""
+    # The driver's types know neither our own way to connect nor a pool of another kind of connection.
+    more: dict[str, Any] = {"connect": Hosts(url).connect}
+    if is_pooled:
+        more["connection_class"] = PooledConnection
+    pool: asyncpg.Pool[asyncpg.Record] = await asyncpg.create_pool(
+        url,
+        statement_cache_size=statements_kept,
+        min_size=size_min,
+        max_size=size_max,
+        command_timeout=statement_timeout_s,
+        init=_count_queries,
+        reset=_nothing_to_reset,
+        server_settings={"application_name": name, "timezone": "UTC"},
+        **more,
+    )
+    return pool
+
+
 async def connect_once(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S, **more: Any) -> Connection:
     """Open a connection outside any pool, over TLS unless it stays on this machine; the caller closes it."""
-    return await asyncpg.connect(url, timeout=timeout_s, ssl=context_for(url), **more)
+    return await Hosts(url, timeout_s=timeout_s).connect(**more)
+
+
+async def _nothing_to_reset(_: object) -> None:
+    """Ask the server nothing: whatever a transaction sets is its own (`set local`), and there is nothing outside one."""
 
 
 async def _count_queries(connection: Connection) -> None:

@@ -2,6 +2,10 @@
 
 A file is NNNN_name.sql. It runs in one transaction together with the row that says it ran, so it has happened whole
 or not at all. Each must let the previous release keep running, and no file changes once it has been released.
+
+One that takes away what older code reads or writes says so in a line of its own: `-- needs code: 0057` is code whose
+newest migration is 0057 or later. It is kept beside the database's history, so that older code, which does not have the
+file, refuses to start; a release before that is not named keeps running, and stays ready, while the next one is rolled out.
 """
 
 import asyncio
@@ -25,13 +29,21 @@ TRIES_MAX = 5
 WAIT_S = 1.0
 _LOCK = 0x6775696C646572  # "guilder"
 
+_NEEDS = re.compile(r"^-- needs code: (\d{4})$", re.MULTILINE)
+
 _HISTORY = """
 create table if not exists public.guilder_migrations (
     number integer primary key,
     name text not null,
     sha256 text not null,
-    applied_at timestamptz not null default clock_timestamp()
+    applied_at timestamptz not null default clock_timestamp(),
+    needs integer not null default 0
 )"""
+_HAS_NEEDS = """select exists (select from information_schema.columns where table_schema = 'public'
+                   and table_name = 'guilder_migrations' and column_name = 'needs')"""
+# A history that only older releases have written says nothing of it.
+_NEEDED = """select number, name, (to_jsonb(m) ->> 'needs')::int as needs from public.guilder_migrations m
+              where number > $1 and coalesce((to_jsonb(m) ->> 'needs')::int, 0) > $1 order by number limit 1"""
 
 
 class MigrationError(Exception):
@@ -47,6 +59,12 @@ class Migration:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def needs(self) -> int:
+        """Return the number of the newest migration that code must know at least to run on the database after this."""
+        said = _NEEDS.search(self.sql)
+        return int(said[1]) if said else 0
 
     def __str__(self) -> str:
         return f"{self.number:04d}_{self.name}"
@@ -64,6 +82,8 @@ async def migrate(url: str, *, report: Callable[[str], None], folder: Path = FOL
         await connection.execute(f"set lock_timeout = {LOCK_TIMEOUT_MS}; set statement_timeout = 0")
         await _lock(connection, report)
         await connection.execute(_HISTORY)
+        if not await connection.fetchval(_HAS_NEEDS):
+            await connection.execute("alter table public.guilder_migrations add needs integer not null default 0")
         # Whoever is asked whether it is ready may look; there is nothing in it to hide.
         await connection.execute("grant select on public.guilder_migrations to public")
         todo = _compare(files, await _history(connection))
@@ -87,6 +107,28 @@ async def pending(
     else:
         done = await _history(where)
     return [str(migration) for migration in _compare(files, done)]
+
+
+async def lacking(
+    connection: "asyncpg.Connection[Any] | PoolConnectionProxy[Any]", *, folder: Path = FOLDER
+) -> list[str]:
+    """Return the names of the migrations that this code needs to run and the database does not have.
+
+    A newer database is none of its business, unless what it has been made to says that such old code cannot run on it.
+
+    :raises MigrationError: it says so, or a file was changed after it was applied
+    """
+    files = read(folder)
+    newest = files[-1].number if files else 0
+    done = await _history(connection)
+    if any(number > newest for number in done):
+        refusing = await connection.fetchrow(_NEEDED, newest)
+        if refusing is not None:
+            raise MigrationError(
+                f"The database is newer than this code: its migration {refusing['number']:04d}_{refusing['name']} needs code "
+                f"of migration {refusing['needs']:04d} or later, and this is of {newest:04d}; install a newer release."
+            )
+    return [str(each) for each in _compare(files, {number: what for number, what in done.items() if number <= newest})]
 
 
 def read(folder: Path) -> list[Migration]:
@@ -150,10 +192,11 @@ async def _apply(connection: "asyncpg.Connection[Any]", migration: Migration, re
             async with connection.transaction():
                 await connection.execute(migration.sql)
                 await connection.execute(
-                    "insert into public.guilder_migrations (number, name, sha256) values ($1, $2, $3)",
+                    "insert into public.guilder_migrations (number, name, sha256, needs) values ($1, $2, $3, $4)",
                     migration.number,
                     migration.name,
                     migration.sha256,
+                    migration.needs,
                 )
         except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
             if attempt == TRIES_MAX:

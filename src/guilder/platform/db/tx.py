@@ -30,6 +30,11 @@ class Tx:
     _vault: Vault | None = None
     # Channels to notify after the commit: NOTIFY inside it would make all commits queue for one lock.
     wakes: set[str] = field(default_factory=set)
+    # What of whom this changes that may be kept somewhere as an answer: what was kept of it is old from the commit on.
+    touched: set[tuple[TenantId, str]] = field(default_factory=set)
+    # Of a batch that belongs to several traces: by the log's key, the one that its message came with.
+    traces: dict[UUID, str | None] = field(default_factory=dict)
+    _counts: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def tenant_id(self) -> TenantId:
@@ -69,6 +74,22 @@ class Tx:
         """Notify whoever listens on `channel`, after the commit; a wake-up may be lost, so listeners poll as well."""
         self.wakes.add(channel)
 
+    def touch(self, tenant_id: TenantId, subject: str) -> None:
+        """Say after the commit that kept answers about this are old; that may be lost, so none is kept for long."""
+        self.touched.add((tenant_id, subject))
+
+    def once_committed(self, count: Callable[[], None]) -> None:
+        """Count something when it is known to have happened: quick, in memory, and without raising."""
+        self._counts.append(count)
+
+    def count(self) -> None:
+        for count in self._counts:
+            count()
+
+    def trace_of(self, key: UUID | None) -> str | None:
+        """Return the traceparent to pass on with what concerns this key of the log."""
+        return self.traces.get(key, self.traceparent) if key else self.traceparent
+
     @property
     def has_hooks(self) -> bool:
         """Say whether more is still to run before the commit: a hook that must be the last one steps back."""
@@ -86,14 +107,16 @@ class Tx:
         So a preview is the very thing that it is a preview of. What was read within stays valid as an answer; ids and
         numbers in it are given to others later.
         """
-        hooks, outbox, wakes = dict(self._hooks), list(self.outbox), set(self.wakes)
+        hooks, outbox, wakes, counts = dict(self._hooks), list(self.outbox), set(self.wakes), list(self._counts)
+        touched = set(self.touched)
         savepoint = self.connection.transaction()
         await savepoint.start()
         try:
             yield
         finally:
             await savepoint.rollback()
-            self._hooks, self.outbox, self.wakes = hooks, outbox, wakes
+            self.touched = touched
+            self._hooks, self.outbox, self.wakes, self._counts = hooks, outbox, wakes, counts
 
     async def narrow(self, tenants: Iterable[TenantId]) -> None:
         """See only these tenants from here on: for a batch that handles one clock's tenants after another's."""

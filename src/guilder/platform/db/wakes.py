@@ -37,7 +37,9 @@ class Waker:
             await asyncio.sleep(GATHER_S)
             channels, self._channels = sorted(self._channels), set()
             try:
-                await self._pool.execute("select pg_notify(name, '') from unnest($1::text[]) as name", channels)
+                # In a transaction: a pooler gives each one server for its whole length, and promises no more.
+                async with self._pool.acquire() as connection, connection.transaction():
+                    await connection.execute("select pg_notify(name, '') from unnest($1::text[]) as name", channels)
             except _TROUBLE:
                 continue  # whoever listens polls as well
 

@@ -7,13 +7,15 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from guilder.kernel.errors import NotFound, Refusal
+from guilder.platform.cache.answers import Answers
 from guilder.platform.clock import Clock, WallClock
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
+from guilder.platform.db.replica import Replica
 from guilder.platform.http import docs, errors, health, openapi
 from guilder.platform.http.access import AccessTable
 from guilder.platform.http.calls import Denials, Readings
@@ -23,6 +25,8 @@ from guilder.platform.http.guarding import Guards, guards_of
 from guilder.platform.http.limits import InProcess, RateLimiter
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import HttpSettings
+from guilder.platform.http.shared import shared
+from guilder.platform.http.shedding import Load
 from guilder.platform.http.shield import Draining, Observe, Shield, exchange_of
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -38,9 +42,12 @@ def build(
     keys: KeyRing,
     settings: HttpSettings,
     ready_checks: Mapping[str, health.Check] | None = None,
+    troubles: Mapping[str, health.Trouble] | None = None,
     metrics: health.Metrics | None = None,
     observe: Observe | None = None,
     limiter: RateLimiter | None = None,
+    answers: Answers | None = None,
+    replica: Replica | None = None,
     clock: Clock | None = None,
     lifespan: Lifespan | None = None,
     title: str = "Guilder",
@@ -55,6 +62,7 @@ def build(
     :raises IdleRow: a row without a route, or without a field
     """
     draining, wall = Draining(), clock or WallClock()
+    load = Load(settings.ceilings, lambda: database.waiting)
     denials = Denials(wall.monotonic)
     app = FastAPI(
         title=title,
@@ -70,7 +78,12 @@ def build(
     app.state.draining = draining
     _answer_in_one_shape(app)
     own = health.router(
-        database=database, settings=settings, checks=ready_checks or {}, draining=draining, metrics=metrics
+        database=database,
+        settings=settings,
+        checks=ready_checks or {},
+        troubles=troubles or {},
+        draining=draining,
+        metrics=metrics,
     )
     for each in (own, _documents(app, settings), *routers):
         app.include_router(each)
@@ -86,9 +99,12 @@ def build(
         guards=guards,
         denials=denials,
         readings=Readings(wall.monotonic),
+        load=load,
+        answers=answers,
+        replica=replica,
     )
     app.openapi = _described_once(app, settings, guards)  # type: ignore[method-assign]
-    app.add_middleware(Shield, settings=settings, clock=wall, draining=draining, observe=observe)
+    app.add_middleware(Shield, settings=settings, clock=wall, draining=draining, load=load, observe=observe)
     return app
 
 
@@ -96,8 +112,8 @@ def _documents(app: FastAPI, settings: HttpSettings) -> Router:
     router = Router(include_in_schema=False)
 
     @router.get("/openapi.json")
-    async def document() -> JSONResponse:
-        return JSONResponse(app.openapi())
+    async def document(request: Request) -> Response:
+        return shared(request, app.openapi())
 
     @router.get("/docs")
     async def page() -> Response:

@@ -5,11 +5,12 @@ from starlette.responses import Response
 
 METHODS = "GET, POST, PUT, PATCH, DELETE"
 HEADERS = (
-    "Authorization, Content-Type, Guilder-Reason, Guilder-Tenant, Guilder-Version, Idempotency-Key, Prefer, Traceparent, "
-    "X-Request-Id"
+    "Authorization, Content-Type, Guilder-Position, Guilder-Reason, Guilder-Tenant, Guilder-Version, Idempotency-Key, "
+    "Prefer, Traceparent, X-Request-Id"
 )
 EXPOSED = (
-    "Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, Retry-After, X-Request-Id"
+    "Guilder-Position, Idempotent-Replayed, Location, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset, "
+    "Retry-After, X-Request-Id"
 )
 MAX_AGE_S = 600
 

@@ -21,23 +21,27 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from guilder.kernel.errors import Forbidden, Malformed, Refusal, Unauthenticated
+from guilder.platform import tracing
 from guilder.platform.auth.permission import allow
 from guilder.platform.auth.principal import Principal
 from guilder.platform.bus import outbox
+from guilder.platform.cache.answers import Answers
 from guilder.platform.clock import Clock
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database, riding
+from guilder.platform.db.replica import Replica
 from guilder.platform.db.tx import Tx
-from guilder.platform.http import calls, idempotency, incoming, retries
+from guilder.platform.http import calls, idempotency, incoming, keeping, placing, retries
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
 from guilder.platform.http.guarding import Guard, Guards
-from guilder.platform.http.limits import RateLimiter, enough
+from guilder.platform.http.limits import RateLimiter, Want, enough
 from guilder.platform.http.paging import Sealer, current_sealer
 from guilder.platform.http.rules import Rules
 from guilder.platform.http.session import Later, Look, RequestSession, Visit
 from guilder.platform.http.settings import HttpSettings
+from guilder.platform.http.shedding import Load
 from guilder.platform.http.shield import exchange_of
 from guilder.platform.http.taken import Parameters
 
@@ -54,13 +58,6 @@ class UnknownVersion(Malformed):
     code = "unknown_version"
 
 
-class _RolledBack(Exception):
-    """A handler answered with a refusal of its own making: nothing that it did is kept."""
-
-    def __init__(self, answer: Response) -> None:
-        self.answer = answer
-
-
 @dataclass(frozen=True, slots=True)
 class Edge:
     """What every route is served with."""
@@ -75,6 +72,9 @@ class Edge:
     guards: Guards
     denials: calls.Denials
     readings: calls.Readings
+    load: Load
+    answers: Answers | None = None
+    replica: Replica | None = None
 
 
 @dataclass(slots=True)
@@ -122,7 +122,7 @@ class EdgeRoute(APIRoute):
             )
             try:
                 async with asyncio.timeout(edge.settings.request_timeout_s):
-                    return await _serve(asked, parameters)
+                    return await _traced(asked, parameters)
             except Forbidden as error:
                 if exchange.principal is not None:
                     await _tell_denied(asked, error)
@@ -139,12 +139,30 @@ class EdgeRoute(APIRoute):
         return serve
 
 
+async def _traced(asked: _Asked, parameters: Parameters) -> Response:
+    """Serve it as a part of the caller's trace; what asks how this process is would drown all others."""
+    if not (asked.guard.rules.cost or asked.guard.rules.raw_body):
+        return await _serve(asked, parameters)
+    name = f"{asked.request.method} {asked.exchange.route}"
+    caller = [traceparent_of(asked.request.headers)]
+    with tracing.taken_up(name, caller, request_id=asked.exchange.request_id):
+        answer = await _serve(asked, parameters)
+        tracing.noted(status=answer.status_code)
+        return answer
+
+
 async def _serve(asked: _Asked, parameters: Parameters) -> Response:
     request, rules = asked.request, asked.guard.rules
     incoming.check_length(request, rules.body_max)
     incoming.check_headers(request)
     asked.version = _version(asked)
     await _identify(asked)
+    with asked.edge.load.share(asked.exchange.principal):
+        return await _answer(asked, parameters)
+
+
+async def _answer(asked: _Asked, parameters: Parameters) -> Response:
+    request, rules = asked.request, asked.guard.rules
     incoming.check_query(
         request, known=None if asked.guard.takes_any_query else parameters.query, lists=parameters.query_lists
     )
@@ -158,7 +176,7 @@ async def _serve(asked: _Asked, parameters: Parameters) -> Response:
         return asked.guard.shown(asked.exchange.principal, await _visited(asked))
     asked.key = _key(asked, body)
     current_sealer.set(_sealer(asked))
-    answer, session = await retries.again_on_clash(lambda: _transact(asked))
+    answer, session = await _answered(asked)
     if session is not None and session.look is not None and session.prefer_wait_s:
         answer = await _wait(asked, session.look, session.prefer_wait_s, answer)
     # Stored whole under its key, and shown to whoever asks again as far as they may see it by then.
@@ -170,9 +188,8 @@ async def _identify(asked: _Asked) -> None:
     edge, exchange, settings = asked.edge, asked.exchange, asked.edge.settings
     if asked.guard.permission.is_public:
         if asked.guard.rules.cost:
-            taken = await edge.limiter.take(
-                f"address:{exchange.client_ip}", settings.per_address, asked.guard.rules.cost
-            )
+            wanted = Want("address", settings.per_address, asked.guard.rules.cost)
+            taken = await edge.limiter.take(exchange.client_ip, [wanted])
             exchange.headers.update(taken.headers)
             enough(taken)
         return
@@ -180,10 +197,11 @@ async def _identify(asked: _Asked) -> None:
         exchange.principal = await edge.authenticate.principal(_head(asked))
     except Unauthenticated:
         # Who guesses is slowed down by address; who is known is let in, though somebody guesses beside them.
-        enough(await edge.limiter.take(f"failed-login:{exchange.client_ip}", settings.per_failed_login))
+        enough(await edge.limiter.take(exchange.client_ip, [Want("failed-login", settings.per_failed_login)]))
         raise
-    caller = f"caller:{asked.principal.tenant_id}:{asked.principal.actor}"
-    taken = await edge.limiter.take(caller, settings.per_principal, asked.guard.rules.cost)
+    cost = asked.guard.rules.cost
+    wants = [Want(asked.principal.actor, settings.per_principal, cost), Want("tenant", settings.per_tenant, cost)]
+    taken = await edge.limiter.take(str(asked.principal.tenant_id), wants)
     exchange.headers.update(taken.headers)
     allow(asked.guard.permission, asked.principal, now=edge.clock.now(), step_up_s=settings.step_up_s)
     enough(taken)
@@ -243,6 +261,26 @@ def _sealer(asked: _Asked) -> Sealer:
     return Sealer(lambda text: keys.blinds(text, about="cursor"), about)
 
 
+async def _answered(asked: _Asked) -> tuple[Response, RequestSession | None]:
+    replica = asked.edge.replica
+    if replica is not None and asked.guard.rules.may_lag:
+        found = await placing.read(replica, asked.exchange, asked.request.headers, partial(_within, asked))
+        if found is not None:
+            return found
+    kept, answers = asked.guard.rules.kept, asked.edge.answers
+    ask = partial(retries.again_on_clash, lambda: _transact(asked))
+    if kept is not None and answers is not None and asked.key is None:
+        return await keeping.answered(answers, kept, asked.request, asked.principal, asked.version, ask)
+    answered = await ask()
+    await _mark(asked, answered[0])
+    return answered
+
+
+async def _mark(asked: _Asked, answer: Response) -> None:
+    if asked.edge.replica is not None and asked.request.method in calls.CHANGING and answer.status_code < 400:
+        await placing.wrote(asked.edge.replica, asked.exchange)
+
+
 async def _transact(asked: _Asked) -> tuple[Response, RequestSession | None]:
     """Do it all in one transaction. The session is None where nothing was done: a replay, a handler's own refusal."""
     try:
@@ -252,20 +290,24 @@ async def _transact(asked: _Asked) -> tuple[Response, RequestSession | None]:
             request_id=asked.exchange.request_id,
             traceparent=traceparent_of(asked.request.headers),
         ) as tx:
-            if asked.key is not None:
-                replay = await idempotency.claim(tx, asked.key, asked.edge.keys)
-                if replay is not None:
-                    return replay, None
-            session = await _open_session(asked, tx)
-            answer = await asked.inner(asked.request)
-            if answer.status_code >= 400:
-                raise _RolledBack(answer)
-            await _tell(asked, session, answer)
-            if asked.key is not None:
-                await idempotency.remember(tx, asked.key, asked.edge.keys, answer)
-            return answer, session
-    except _RolledBack as refused:
+            return await _within(asked, tx)
+    except placing.RolledBack as refused:
         return refused.answer, None
+
+
+async def _within(asked: _Asked, tx: Tx) -> tuple[Response, RequestSession | None]:
+    if asked.key is not None:
+        replay = await idempotency.claim(tx, asked.key, asked.edge.keys)
+        if replay is not None:
+            return replay, None
+    session = await _open_session(asked, tx)
+    answer = await asked.inner(asked.request)
+    if answer.status_code >= 400:
+        raise placing.RolledBack(answer)
+    await _tell(asked, session, answer)
+    if asked.key is not None:
+        await idempotency.remember(tx, asked.key, asked.edge.keys, answer)
+    return answer, session
 
 
 async def _visited(asked: _Asked) -> Response:
@@ -273,9 +315,11 @@ async def _visited(asked: _Asked) -> Response:
         return await asked.inner(asked.request)
     token = riding.set(calls.rider(asked.caller, partial(_now_of, asked.edge), reason=asked.reason))
     try:
-        return await asked.inner(asked.request)
+        answer = await asked.inner(asked.request)
     finally:
         riding.reset(token)
+    await _mark(asked, answer)
+    return answer
 
 
 async def _tell(asked: _Asked, session: RequestSession, answer: Response) -> None:

@@ -31,6 +31,10 @@ class IdleRow(Exception):
     """A row of the access table that holds nothing: there is no such endpoint or field."""
 
 
+class LaggingRecord(Exception):
+    """A route that may lag, or is kept, and is recorded each time it is read: neither could write that down."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """Who may call one route, and what of it is withheld from whom; who is not named there, nothing is withheld from."""
@@ -131,6 +135,8 @@ class _Fields:
 
     def guard(self, endpoint: Endpoint, route: APIRoute, permission: Permission) -> Guard:
         rules: Rules = route.rules  # type: ignore[attr-defined]  # of every route that the edge serves
+        if (rules.may_lag or rules.kept) and (permission.is_sensitive or permission.is_public):
+            raise LaggingRecord(" ".join(endpoint))
         sent, taken = route.response_model, route.body_field.field_info.annotation if route.body_field else None
         self._note(sent, Does.SEES)
         self._note(taken, Does.SETS)

@@ -16,6 +16,8 @@ from guilder.platform.http.shield import Draining, exchange_of
 
 # Answers None when all is well, or a sentence that says what is missing.
 Check = Callable[[], Awaitable[str | None]]
+# The same of what is missed, and not needed: said, and nothing more.
+Trouble = Callable[[], str | None]
 Metrics = Callable[[], bytes]
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -25,13 +27,15 @@ def router(
     database: Database,
     settings: HttpSettings,
     checks: Mapping[str, Check],
+    troubles: Mapping[str, Trouble],
     draining: Draining,
     metrics: Metrics | None,
 ) -> Router:
     health = Router(tags=["operations"])
 
     async def is_reachable() -> str | None:
-        await database.pool.fetchval("select 1")
+        async with database.pool.acquire() as connection, connection.transaction():
+            await connection.fetchval("select 1")
         return None
 
     every = {"database": is_reachable, **checks}
@@ -42,11 +46,12 @@ def router(
 
     @health.get("/ready", cost=0, summary="Work may be sent here")
     async def ready(request: Request) -> Response:
-        missing = await _missing(every, settings.check_timeout_s)
+        missing = await missing_of(every, settings.check_timeout_s)
         if draining.is_draining:
             missing["process"] = "is shutting down"
         if not missing:
-            return JSONResponse({"status": "ready"})
+            degraded = {name: what for name, trouble in sorted(troubles.items()) if (what := trouble()) is not None}
+            return JSONResponse({"status": "ready", **({"degraded": degraded} if degraded else {})})
         return problem(
             status=503,
             code="not_ready",
@@ -60,13 +65,13 @@ def router(
 
         @health.get("/metrics", cost=0, summary="Figures for Prometheus", response_class=PlainTextResponse)
         async def figures(request: Request) -> Response:
-            _may_see(settings, request.headers.get("authorization", ""))
+            may_see(settings, request.headers.get("authorization", ""))
             return Response(metrics(), media_type=METRICS_TYPE)
 
     return health
 
 
-def _may_see(settings: HttpSettings, authorization: str) -> None:
+def may_see(settings: HttpSettings, authorization: str) -> None:
     """Let pass in development, or with the token; to anyone else there is no such page."""
     token = settings.metrics_token
     if token is not None and crypto.same(authorization, f"Bearer {token}"):
@@ -75,7 +80,7 @@ def _may_see(settings: HttpSettings, authorization: str) -> None:
         raise NotFound
 
 
-async def _missing(checks: Mapping[str, Check], timeout_s: float) -> dict[str, str]:
+async def missing_of(checks: Mapping[str, Check], timeout_s: float) -> dict[str, str]:
     said = await asyncio.gather(*(_ask(check, timeout_s) for check in checks.values()))
     return {name: what for name, what in zip(checks, said, strict=True) if what is not None}
 

@@ -1,15 +1,19 @@
-"""How often: token buckets by caller and by address. Behind a port, so that several processes can share one in Redis.
+"""How often: token buckets by caller, by tenant and by address. Of this process, or shared by all of them in Redis.
 
 Nothing of right or wrong depends on them: a bucket that is lost is a bucket that is full.
 """
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Protocol
 
 from guilder.kernel.errors import TooMany
+from guilder.platform import metrics
+from guilder.platform.cache import buckets
+from guilder.platform.cache.client import Away, Shared
 from guilder.platform.http.settings import Allowance
 
 BUCKETS_MAX = 50_000
@@ -33,9 +37,21 @@ class Taken:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Tokens of one bucket. Cost 0 only looks."""
+
+    key: str
+    allowance: Allowance
+    cost: int = 1
+
+
 class RateLimiter(Protocol):
-    async def take(self, key: str, allowance: Allowance, cost: int = 1) -> Taken:
-        """Take `cost` tokens from the bucket of this key, or none if it does not hold as many. Cost 0 only looks."""
+    async def take(self, home: str, wants: Sequence[Want]) -> Taken:
+        """Take from all of these buckets, or, if one of them does not hold as much, from none.
+
+        The answer is that of the bucket that is nearest to its end. `home` is whose they are: a tenant, an address.
+        """
         ...
 
 
@@ -46,18 +62,64 @@ class InProcess:
         self._monotonic = monotonic
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
-    async def take(self, key: str, allowance: Allowance, cost: int = 1) -> Taken:
-        now, per_second = self._monotonic(), allowance.per_minute / 60
-        level, since = self._buckets.pop(key, (float(allowance.size), now))
-        level = min(allowance.size, level + (now - since) * per_second)
-        is_allowed = level >= max(cost, 1)
-        if is_allowed:
-            level -= cost
-        self._buckets[key] = (level, now)
-        if len(self._buckets) > BUCKETS_MAX:
+    async def take(self, home: str, wants: Sequence[Want]) -> Taken:
+        now = self._monotonic()
+        levels = [self._level(f"{home}:{each.key}", each.allowance, now) for each in wants]
+        is_allowed = all(level >= max(each.cost, 1) for each, level in zip(wants, levels, strict=True))
+        said = []
+        for each, level in zip(wants, levels, strict=True):
+            kept = level - each.cost if is_allowed else level
+            self._buckets[f"{home}:{each.key}"] = (kept, now)
+            missing = max(0.0, max(each.cost, 1) - kept)
+            said.append((int(kept), math.ceil(missing * 60 / each.allowance.per_minute)))
+        while len(self._buckets) > BUCKETS_MAX:
             self._buckets.popitem(last=False)
-        missing = max(0.0, max(cost, 1) - level)
-        return Taken(is_allowed, allowance.size, int(level), math.ceil(missing / per_second))
+        return _nearest(wants, said, is_allowed=is_allowed)
+
+    def _level(self, key: str, allowance: Allowance, now: float) -> float:
+        level, since = self._buckets.pop(key, (float(allowance.size), now))
+        return min(allowance.size, level + (now - since) * allowance.per_minute / 60)
+
+
+class InRedis:
+    """Buckets that all processes share; while Redis is away, each process has its own, and they begin full."""
+
+    def __init__(self, shared: Shared, own: InProcess) -> None:
+        self._shared = shared
+        self._own = own
+
+    async def take(self, home: str, wants: Sequence[Want]) -> Taken:
+        # Digests: an address or somebody's name is nothing to be read in Redis.
+        slot = _digest(home)
+        draws = [
+            buckets.Draw(
+                self._shared.key(slot, "limit", _digest(each.key)),
+                each.allowance.size,
+                each.allowance.per_minute,
+                each.cost,
+            )
+            for each in wants
+        ]
+        try:
+            is_allowed, levels = await buckets.draw(self._shared, draws)
+        except Away:
+            taken = await self._own.take(home, wants)
+            metrics.limit_drawn(is_shared=False, is_allowed=taken.is_allowed)
+            return taken
+        metrics.limit_drawn(is_shared=True, is_allowed=is_allowed)
+        said = [(level.left, math.ceil(level.wait_us / 1_000_000)) for level in levels]
+        return _nearest(wants, said, is_allowed=is_allowed)
+
+
+def _nearest(wants: Sequence[Want], said: Sequence[tuple[int, int]], *, is_allowed: bool) -> Taken:
+    """Return the answer of the bucket with the least left, or of the one that is to be waited for longest."""
+    least = min if is_allowed else max
+    want, (left, reset_s) = least(zip(wants, said, strict=True), key=lambda each: each[1][0 if is_allowed else 1])
+    return Taken(is_allowed, want.allowance.size, left, reset_s)
+
+
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def enough(taken: Taken) -> Taken:

@@ -13,6 +13,7 @@ from guilder.platform.http.guarding import Guard, Guards, Withheld
 from guilder.platform.http.idempotency import HEADER, METHODS
 from guilder.platform.http.incoming import PATH_PART_MAX
 from guilder.platform.http.linking import link
+from guilder.platform.http.placing import HEADER as POSITION_HEADER
 
 Operation = dict[str, Any]
 
@@ -74,6 +75,14 @@ _PREFER = {
     "required": False,
     "schema": {"type": "string", "pattern": "^wait=\\d{1,4}$", "examples": ["wait=10"]},
     "description": "Wait up to so many seconds, 30 at most, for what is done in the background.",
+}
+_POSITION = {
+    "name": POSITION_HEADER,
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "pattern": "^(now|[0-9A-Fa-f]{1,8}/[0-9A-Fa-f]{1,8})$", "maxLength": 17},
+    "description": "What was written up to here is to be read: the header of an answer to a write, or `now`. Where a read "
+    "replica is in use, this may else be a few seconds old to another process than the one that wrote.",
 }
 
 
@@ -139,6 +148,8 @@ def _complete(operation: Operation, method: str, guard: Guard, versions: tuple[s
         return
     if guard.has_session and method in METHODS:
         parameters += [_IDEMPOTENCY_KEY, _PREFER]
+    if guard.rules.may_lag:
+        parameters.append(_POSITION)
     tokens = ["api_key"] if permission.customer is None else ["api_key", "user_token"]
     operation["security"] = [{name: []} for name in tokens]
     operation["x-guilder-permission"] = {

@@ -16,6 +16,10 @@ class PermissionSaidTwice(TypeError):
     """Who may call a route is a row of wiring/access/endpoints.csv, and is said nowhere else."""
 
 
+class MayNotLag(TypeError):
+    """Only a read may be answered by a replica."""
+
+
 class Router(APIRouter):
     """FastAPI's router, whose routes go through the edge. Handlers are async.
 
@@ -49,7 +53,11 @@ class Router(APIRouter):
             transaction=options.pop("transaction", True),
             cost=options.pop("cost", 1),
             extra_query=options.pop("extra_query", None),
+            kept=options.pop("kept", None),
+            may_lag=options.pop("may_lag", False),
         )
+        if rules.may_lag and (method != "GET" or not rules.transaction):
+            raise MayNotLag(f"{method} {path}: a replica answers only what reads, in the edge's own transaction")
         # A route is made by its class and nothing else reaches it, so each is of a class that carries its rules.
         kind = type("EdgeRoute", (EdgeRoute,), {"rules": rules})
 

@@ -1,8 +1,25 @@
 """What a route declares about itself beyond its path: how it is served. Who may call it is in the access table."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 BODY_MAX = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Answers to be kept for seconds, where processes share a cache: of a tenant's `room`, or of one thing in it.
+
+    `by` is the parameter of the path that names the thing. Whoever changes it says so (`Tx.touch`) by the same words.
+    """
+
+    room: str
+    seconds: int
+    by: str | None = None
+
+    def subject(self, path: Mapping[str, str]) -> str:
+        """Name what an answer is about, as whoever changes it names it."""
+        return self.room if self.by is None else f"{self.room}:{path[self.by]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +30,8 @@ class Rules:
     msgspec). `transaction=False` authenticates, but opens none: the handler takes a `Visit` and opens its own.
     What is public never has one. `cost` is how many tokens a call takes from the caller's rate limit; 0 is never limited
     (health; a webhook, which a signature guards and whose sender comes from few addresses).
+    `may_lag` lets a read replica answer: a list, a history, a document; never what money is decided by.
+    `kept` lets a GET be answered from a cache: never where an amount or a decision comes of it.
     `extra_query` lets unknown query parameters pass; None is: where the route is public.
     """
 
@@ -21,3 +40,8 @@ class Rules:
     transaction: bool = True
     cost: int = 1
     extra_query: bool | None = None
+    kept: Kept | None = None
+    may_lag: bool = False
+
+    def __post_init__(self) -> None:
+        assert not (self.kept and self.may_lag), "what a replica read may be old already: it is not kept as well"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 
 from guilder.platform.auth.permission import STEP_UP_S
+from guilder.platform.http.shedding import Ceilings
 
 NEWEST_VERSION = "2026-11-21"
 
@@ -29,10 +30,12 @@ class HttpSettings:
     cors_origins: frozenset[str] = frozenset()
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     metrics_token: str | None = None
-    # By whom we know, by address for those we do not, and by address for credentials that were wrong.
+    # By whom we know and by their tenant, by address for those we do not, and by address for wrong credentials.
     per_principal: Allowance = Allowance(6_000)
+    per_tenant: Allowance = Allowance(60_000)
     per_address: Allowance = Allowance(1_200)
     per_failed_login: Allowance = Allowance(60)
+    ceilings: Ceilings = field(default_factory=Ceilings)
     request_timeout_s: float = 60
     body_timeout_s: float = 20
     check_timeout_s: float = 2

@@ -15,6 +15,7 @@ from guilder.platform.clock import Clock
 from guilder.platform.http import cors, errors
 from guilder.platform.http.exchange import Exchange, client_ip_of, request_id_of
 from guilder.platform.http.settings import HttpSettings
+from guilder.platform.http.shedding import Load, Overloaded
 
 NONE = "'none'"
 API_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -72,12 +73,20 @@ class Draining:
 
 class Shield:
     def __init__(
-        self, app: ASGIApp, *, settings: HttpSettings, clock: Clock, draining: Draining, observe: Observe | None
+        self,
+        app: ASGIApp,
+        *,
+        settings: HttpSettings,
+        clock: Clock,
+        draining: Draining,
+        load: Load,
+        observe: Observe | None,
     ) -> None:
         self.app = app
         self.settings = settings
         self.clock = clock
         self.draining = draining
+        self.load = load
         self.observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,7 +134,10 @@ class Shield:
         self, scope: Scope, receive: Receive, send: Send, exchange: Exchange, has_begun: Callable[[], bool]
     ) -> None:
         try:
-            await self.app(scope, receive, send)
+            with self.load.lane(scope["path"]):
+                await self.app(scope, receive, send)
+        except Overloaded as shed:
+            await errors.from_refusal(shed, exchange.request_id)(scope, receive, send)
         except Exception:
             # The one place where our own mistakes end: the log knows all, the caller only the request's id.
             log.exception("request_failed", route=exchange.route)

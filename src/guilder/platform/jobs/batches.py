@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from guilder.kernel.ids import Ref
-from guilder.platform import logging
+from guilder.platform import logging, tracing
 from guilder.platform.db.database import GONE, Database, DatabaseGone
 from guilder.platform.db.tx import Tx
 from guilder.platform.jobs import store
@@ -65,7 +65,8 @@ class Batches:
 
         try:
             tenants = {ref.tenant_id for ref in refs}
-            return Outcome(await self._database.run(work, tenants, actor=f"job:{job.name}"))
+            with tracing.span(f"job {job.name}", rows=len(refs)):
+                return Outcome(await self._database.run(work, tenants, actor=f"job:{job.name}"))
         except (*GONE, DatabaseGone):
             raise
         except Exception as error:  # noqa: BLE001  (whatever a job raises is one row's failure)

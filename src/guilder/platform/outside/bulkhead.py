@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from guilder.platform import logging, metrics
+from guilder.platform import logging, metrics, tracing
 from guilder.platform.clock import Clock
 from guilder.platform.db.database import in_transaction
 from guilder.platform.outside.breaker import Breaker, State
@@ -131,6 +131,14 @@ class Lane:
             self._recorder = asyncio.create_task(self._record(), name=f"record {self.destination}")
 
     async def _call(self, ready: Ready) -> tuple[object, CallFailed | None]:
+        intent = ready.intent
+        asked = [intent.traceparent]
+        with tracing.taken_up(f"call {intent.kind}", asked, destination=self._family, attempt=intent.attempts):
+            outcome, failure = await self._called(ready)
+            tracing.noted(outcome="failed" if failure else "ok")
+        return outcome, failure
+
+    async def _called(self, ready: Ready) -> tuple[object, CallFailed | None]:
         began, outcome, failure = self._clock.monotonic(), None, None
         limit_s = ready.performer.limits.timeout_s
         try:

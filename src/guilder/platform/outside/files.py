@@ -10,13 +10,21 @@ import binascii
 import hashlib
 import hmac
 import re
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import IO
+from secrets import token_hex
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import obstore
-from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.exceptions import (
+    AlreadyExistsError,
+    BaseError,
+    NotFoundError,
+    PermissionDeniedError,
+    UnauthenticatedError,
+)
 from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, ObjectStore, S3Store, from_url
 
 from guilder.kernel.errors import Forbidden, NotFound, Unavailable
@@ -53,6 +61,37 @@ class LinkInvalid(Forbidden):
     code = "link_invalid"
 
 
+class FilesRefused(Exception):
+    """The file storage will never take a file as it is set; says what it said no to."""
+
+
+@dataclass(frozen=True, slots=True)
+class S3Access:
+    """Where a bucket is and who asks. What is unset is as AWS has it: its own names in the environment, or a role."""
+
+    endpoint_url: str | None = None
+    region: str | None = None
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+
+    @property
+    def options(self) -> dict[str, str]:
+        named = {
+            "endpoint": self.endpoint_url,
+            "region": self.region,
+            "access_key_id": self.access_key_id,
+            "secret_access_key": self.secret_access_key,
+        }
+        return {name: value for name, value in named.items() if value}
+
+    @property
+    def is_plain(self) -> bool:
+        return (self.endpoint_url or "").startswith("http://")
+
+
+AS_AWS_HAS_IT = S3Access()
+
+
 class Files:
     """One store of files, by relative paths such as `tenants/<tenant>/invoices/<id>/<sha>.pdf`."""
 
@@ -63,6 +102,26 @@ class Files:
     def is_served_by_us(self) -> bool:
         """Say whether links point at our own route, which answers with `get`, instead of at a bucket."""
         return isinstance(self._store, LocalStore | MemoryStore)
+
+    async def try_out(self) -> None:
+        """Write a small file of a bucket, read it and remove it: whoever may not, is told so before it matters.
+
+        :raises FilesRefused: there is no such bucket, or these credentials may not do that
+        :raises FilesUnavailable: the storage does not answer now
+        """
+        if self.is_served_by_us:
+            return
+        path = f"trials/{token_hex(16)}"
+        try:
+            await obstore.put_async(self._store, path, b"Guilder was here.")
+            await (await obstore.get_async(self._store, path)).bytes_async()
+            await obstore.delete_async(self._store, path)
+        except NotFoundError as error:
+            raise FilesRefused("there is no such bucket") from error
+        except (PermissionDeniedError, UnauthenticatedError) as error:
+            raise FilesRefused("these credentials may not write, read and remove files there") from error
+        except (BaseError, OSError) as error:
+            raise FilesUnavailable(_kind_of(error)) from error
 
     async def put(self, path: str, content: bytes, *, content_type: str) -> None:
         """Write a file, whole or not at all; to write it again changes nothing.
@@ -169,8 +228,10 @@ class Files:
         return f"{base_url.rstrip('/')}/{sign(path, expires_at=expires_at, key=key)}"
 
 
-def open_files(where: str) -> Files:
-    """Open a store: a folder's path (made if missing), or file://, s3://, gs:// or az:// with the cloud's usual settings."""
+def open_files(where: str, *, access: S3Access = AS_AWS_HAS_IT) -> Files:
+    """Open a store: a folder's path (made if missing), or file://, s3:// with `access`, gs:// or az:// with the cloud's
+    usual settings. Nothing is asked yet.
+    """
     parts = urlsplit(where)
     if parts.scheme in {"", "file"}:
         folder = Path(parts.path)
@@ -179,7 +240,11 @@ def open_files(where: str) -> Files:
     if parts.scheme == "memory":
         return Files(MemoryStore())
     retry = {"max_retries": _RETRIES_MAX, "retry_timeout": _RETRY_FOR}
-    return Files(from_url(where, retry_config=retry, client_options={"timeout": _REQUEST_TIMEOUT}))  # type: ignore[call-overload]
+    is_s3 = parts.scheme == "s3"
+    # Over plain HTTP only to an address that says so itself.
+    client = {"timeout": _REQUEST_TIMEOUT, "allow_http": is_s3 and access.is_plain}
+    more: dict[str, Any] = access.options if is_s3 else {}
+    return Files(from_url(where, retry_config=retry, client_options=client, **more))  # type: ignore[call-overload]
 
 
 def sign(path: str, *, expires_at: datetime, key: bytes) -> str:

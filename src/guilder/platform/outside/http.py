@@ -17,6 +17,7 @@ import httpcore
 import httpx
 
 from guilder.kernel.errors import Invalid
+from guilder.platform import tracing
 from guilder.platform.db.database import in_transaction
 from guilder.platform.outside.intents import CallFailed
 
@@ -213,7 +214,13 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         assert not in_transaction(), f"a call to {request.url.host} with a transaction open"
-        return await super().handle_async_request(request)
+        # Where it goes is not said: the address of a webhook is its owner's.
+        with tracing.span(f"http {request.method}"):
+            if (carried := tracing.current()) is not None:
+                request.headers["traceparent"] = carried
+            response = await super().handle_async_request(request)
+            tracing.noted(status=response.status_code)
+        return response
 
 
 class _GuardedBackend(httpcore.AsyncNetworkBackend):

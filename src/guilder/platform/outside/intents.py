@@ -41,6 +41,8 @@ class NewIntent:
     destination: str
     subject_id: UUID
     step: str = ""
+    # The key of the message that asked for it, where a batch of them may be of several traces.
+    key: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,7 @@ class Intent:
     attempts: int
     fence: int
     is_held: bool = False
+    traceparent: str | None = None
 
     @property
     def ref(self) -> Ref:
@@ -187,7 +190,9 @@ async def intend(tx: Tx, *, intents: Sequence[NewIntent], now: datetime, revive:
     """Write intents; those that exist stay as they are. `revive`: those that are done or dead begin anew."""
     if not intents:
         return
-    rows = [(ids.new(now), i.tenant_id, i.kind, i.destination, i.subject_id, i.step) for i in intents]
+    rows: list[store.Fresh] = [
+        (ids.new(now), i.tenant_id, i.kind, i.destination, i.subject_id, i.step, tx.trace_of(i.key)) for i in intents
+    ]
     await store.insert(tx, rows, now=now, revive=revive)
     tx.wake(CHANNEL)
 
@@ -201,6 +206,11 @@ async def standing(tx: Tx, *, kind: str, subject_id: UUID) -> tuple[bool, str] |
     """Say whether a call is still to be made, and why the last try of it came to nothing; None: nobody asked for it."""
     row = await store.find_one(tx, kind, subject_id)
     return (row["state"] == "waiting", row["reason"]) if row else None
+
+
+async def trace_of(tx: Tx, *, kind: str, subject_id: UUID) -> str | None:
+    """Return the traceparent with which a call was last asked for, or what it is about."""
+    return await store.trace_of(tx, kind, subject_id)
 
 
 async def dead(tx: Tx, *, page: PageQuery) -> Page[DeadIntent]:

@@ -13,7 +13,7 @@ from guilder.platform.clock import Clock
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.db.wakes import first, heed
-from guilder.platform.outside.breaker import Breaker, BreakerLimits
+from guilder.platform.outside.breaker import Breaker, BreakerLimits, State
 from guilder.platform.outside.bulkhead import Lane, LaneState
 from guilder.platform.outside.intents import CHANNEL
 from guilder.platform.outside.phases import LEASE_MARGIN_S, AnyPerformer, Phases
@@ -26,6 +26,7 @@ POLL_S = 1.0
 PAUSE_S = 1.0
 GRACE_S = 20.0
 
+_OPENNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 _log = logging.get(__name__)
 
 
@@ -103,8 +104,13 @@ class Runner:
             self._lane(name).hint.set()
             if name not in self._serving:
                 self._serving[name] = asyncio.create_task(self._serve(name, stop), name=f"lane {name}")
+        # Of a family that many destinations share, the worst is shown.
+        worst: dict[str, State] = {}
         for lane in self.lanes:
-            metrics.breaker_is(destination=lane.destination.partition(":")[0], state=lane.breaker.value)
+            family = _family(lane.destination)
+            worst[family] = max(worst.get(family, State.CLOSED), lane.breaker, key=_OPENNESS.index)
+        for family, state in worst.items():
+            metrics.breaker_is(destination=family, state=state.value)
         self._prune()
 
     async def _serve(self, name: str, stop: asyncio.Event) -> None:

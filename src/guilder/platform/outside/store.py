@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Row, Tx
 
 _COLUMNS = "i.tenant_id, i.id, i.kind, i.destination, i.subject_id, i.at_step as step, i.attempts"
+
+# An intent to be written: (id, tenant, kind, destination, subject, step, traceparent).
+Fresh = tuple[UUID, TenantId, str, str, UUID, str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,12 @@ class Change:
     reason: str | None
 
 
-async def insert(
-    tx: Tx, rows: Sequence[tuple[UUID, TenantId, str, str, UUID, str]], *, now: datetime, revive: bool
-) -> None:
-    """Write (id, tenant, kind, destination, subject, step); in order, so that twin batches wait and do not clash."""
-    ids, tenants, kinds, destinations, subjects, steps = zip(*rows, strict=True)
+async def insert(tx: Tx, rows: Sequence[Fresh], *, now: datetime, revive: bool) -> None:
+    """Write intents; in order, so that twin batches wait and do not clash."""
+    ids, tenants, kinds, destinations, subjects, steps, traces = zip(*rows, strict=True)
     conflict = (
         """do update set state = 'waiting', at_step = excluded.step, destination = excluded.destination, attempts = 0,
+                         traceparent = coalesce(i.traceparent, excluded.traceparent),
                          reason = null, due_at = clock_timestamp(), changed_at = clock_timestamp()
                    where i.state <> 'waiting'"""
         if revive
@@ -48,11 +50,11 @@ async def insert(
     )
     await tx.execute(
         f"""insert into platform.intents as i
-                   (tenant_id, id, kind, destination, subject_id, step, at_step, created_at)
+                   (tenant_id, id, kind, destination, subject_id, step, at_step, traceparent, created_at)
             select distinct on (tenant_id, kind, subject_id, step)
-                   tenant_id, id, kind, destination, subject_id, step, step, $7
-              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[])
-                as fresh (tenant_id, id, kind, destination, subject_id, step)
+                   tenant_id, id, kind, destination, subject_id, step, step, traceparent, $8
+              from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[])
+                as fresh (tenant_id, id, kind, destination, subject_id, step, traceparent)
              order by tenant_id, kind, subject_id, step
             on conflict (tenant_id, kind, subject_id, step) {conflict}""",
         tenants,
@@ -61,6 +63,7 @@ async def insert(
         destinations,
         subjects,
         steps,
+        traces,
         now,
     )
 
@@ -75,6 +78,11 @@ async def delete_untouched(tx: Tx, kind: str, subjects: Sequence[Ref]) -> list[R
         *_columns(subjects),
     )
     return [Ref(TenantId(tenant), subject) for tenant, subject in rows]
+
+
+async def trace_of(tx: Tx, kind: str, subject_id: UUID) -> str | None:
+    sql = "select max(i.traceparent) from platform.intents i where i.kind = $1 and i.subject_id = $2"
+    return cast("str | None", await tx.fetchval(sql, kind, subject_id))
 
 
 async def find_one(tx: Tx, kind: str, subject_id: UUID) -> Row | None:
@@ -135,7 +143,7 @@ async def claim(tx: Tx, destination: str, leases_s: Mapping[str, float], *, limi
 async def held(tx: Tx, claims: Sequence[Claim]) -> list[Row]:
     """Lock and read the intents whose lease is still ours; whoever is missing was taken over."""
     return await tx.fetch(
-        f"""select {_COLUMNS}, i.fence,
+        f"""select {_COLUMNS}, i.fence, i.traceparent,
                    exists (select from platform.held_tenants h where h.tenant_id = i.tenant_id) as is_held
               from platform.intents i
               join unnest($1::uuid[], $2::uuid[], $3::bigint[]) as mine (tenant_id, id, fence)

@@ -40,7 +40,7 @@ async def doctor(
     """
     url = settings.database_doctor_url or settings.database_url
     assert url is not None, "the caller finds the database first"
-    journal = None if settings.is_production else await simulated_journal(settings.provider_port)
+    journal = None if settings.is_production else await simulated_journal(settings.simulated_url)
     try:
         report = await examine(url.get_secret_value(), now=now, tenant_id=tenant_id, journal=journal, settled=settled)
     except CannotExamine as error:
@@ -56,11 +56,11 @@ async def doctor(
     return HEALTHY if report.is_healthy else VIOLATIONS
 
 
-async def simulated_journal(port: int) -> Mapping[str, Any] | None:
+async def simulated_journal(base_url: str) -> Mapping[str, Any] | None:
     """Fetch what the simulated provider says it did; None where none answers."""
     try:
         async with httpx.AsyncClient(timeout=JOURNAL_TIMEOUT_S, trust_env=False) as client:
-            answer = await client.get(f"http://127.0.0.1:{port}/sim/journal")
+            answer = await client.get(f"{base_url}/sim/journal")
             answer.raise_for_status()
             told = answer.json()
     except (httpx.HTTPError, ValueError):

@@ -30,3 +30,22 @@ async def test_each_transaction_is_counted_by_how_it_ended(database):
             raise RuntimeError
     assert counted("guilder_db_transaction_seconds_count", outcome="committed") == committed + 1
     assert counted("guilder_db_transaction_seconds_count", outcome="rolled_back") == undone + 1
+
+
+async def test_what_is_rolled_back_or_rehearsed_is_not_counted(database):
+    counted_so_far: list[str] = []
+
+    async def fails(tx):
+        tx.once_committed(lambda: counted_so_far.append("rolled back"))
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await database.run(fails, actor="test")
+    async with database.transaction(actor="test", keep=False) as tx:
+        tx.once_committed(lambda: counted_so_far.append("not kept"))
+    async with database.transaction(actor="test") as tx:
+        tx.once_committed(lambda: counted_so_far.append("kept"))
+        async with tx.rehearsal():
+            tx.once_committed(lambda: counted_so_far.append("rehearsed"))
+        assert counted_so_far == [], "not before the commit"
+    assert counted_so_far == ["kept"]

@@ -18,12 +18,16 @@ from guilder.domain.catalog.schemas.plans import (
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
+from guilder.platform.http.rules import Kept
 from guilder.platform.http.session import Session
+
+# What is on sale changes seldom and says so; a page of prices may be this old. An order reads the tables.
+KEPT = Kept(room="catalog", seconds=30)
 
 router = Router(prefix="/api", tags=["catalog"])
 
 
-@router.get("/plans")
+@router.get("/plans", kept=KEPT)
 async def list_plans(
     session: Session,
     page: PageParams,
@@ -40,7 +44,7 @@ async def create_plan(session: Session, body: PlanIn) -> Envelope[PlanOut]:
     return ok(plan_to_wire(made))
 
 
-@router.get("/plans/{plan_id}")
+@router.get("/plans/{plan_id}", kept=KEPT)
 async def get_plan(session: Session, plan_id: str) -> Envelope[PlanOut]:
     """Get a plan by its id or its code."""
     return ok(plan_to_wire(await service.plan(session.tx, plan=plan_id)))
@@ -61,13 +65,13 @@ async def archive_plan(session: Session, plan_id: str) -> Envelope[PlanOut]:
     return ok(plan_to_wire(await service.archive(session.tx, plan_id=current.id, now=session.now)))
 
 
-@router.get("/plans/{plan_id}/features")
+@router.get("/plans/{plan_id}/features", kept=KEPT)
 async def list_features(session: Session, plan_id: str) -> Envelope[list[FeatureOut]]:
     """List what a plan can do."""
     return ok(features_to_wire(await service.plan(session.tx, plan=plan_id)))
 
 
-@router.get("/plans/{plan_id}/limits")
+@router.get("/plans/{plan_id}/limits", kept=KEPT)
 async def list_limits(session: Session, plan_id: str) -> Envelope[list[LimitOut]]:
     """List how much a plan includes."""
     return ok(limits_to_wire(await service.plan(session.tx, plan=plan_id)))

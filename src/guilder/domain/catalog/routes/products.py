@@ -5,12 +5,16 @@ from guilder.domain.catalog.schemas.products import ProductIn, ProductOut, produ
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
+from guilder.platform.http.rules import Kept
 from guilder.platform.http.session import Session
+
+# What is on sale changes seldom and says so; a page of prices may be this old. An order reads the tables.
+KEPT = Kept(room="catalog", seconds=30)
 
 router = Router(prefix="/api", tags=["catalog"])
 
 
-@router.get("/products")
+@router.get("/products", kept=KEPT)
 async def list_products(session: Session, page: PageParams) -> ListEnvelope[ProductOut]:
     """List what is sold once, newest first."""
     return listed(await service.products(session.tx, query=page), product_to_wire)
@@ -23,7 +27,7 @@ async def create_product(session: Session, body: ProductIn) -> Envelope[ProductO
     return ok(product_to_wire(made))
 
 
-@router.get("/products/{product_id}")
+@router.get("/products/{product_id}", kept=KEPT)
 async def get_product(session: Session, product_id: str) -> Envelope[ProductOut]:
     """Get a product by its id or its code."""
     return ok(product_to_wire(await service.product(session.tx, product=product_id)))

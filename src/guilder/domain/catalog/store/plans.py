@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from guilder.domain.catalog.model import Billing, Charge, Feature, Limit, Plan, PlanStatus, Price, PriceModel
-from guilder.domain.catalog.store.rows import json, metadata_from_row
+from guilder.domain.catalog.store.rows import ROOM, json, metadata_from_row
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -47,6 +47,7 @@ async def insert_plan(tx: Tx, plan: Plan) -> bool:
 
 
 async def insert_version(tx: Tx, plan: Plan, *, created_at: datetime) -> None:
+    tx.touch(plan.tenant_id, ROOM)
     await tx.execute(
         """insert into catalog.plan_versions (tenant_id, plan_id, version, name, description, trial_days, features,
                                               limits, metadata, created_at, billing, charges, is_add_on)
@@ -97,6 +98,7 @@ async def lock_plan(tx: Tx, plan_id: UUID) -> int | None:
 
 
 async def save_head(tx: Tx, *, plan_id: UUID, version: int, status: PlanStatus) -> None:
+    tx.touch(tx.tenant_id, ROOM)
     await tx.execute("update catalog.plans set version = $2, status = $3 where id = $1", plan_id, version, status.value)
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 import msgspec
 
 from guilder.domain.catalog.model import Product
-from guilder.domain.catalog.store.rows import json, metadata_from_row
+from guilder.domain.catalog.store.rows import ROOM, json, metadata_from_row
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -14,6 +14,7 @@ from guilder.platform.db.tx import Row, Tx
 
 async def insert_product(tx: Tx, product: Product) -> bool:
     """Write a new product; False if its code is taken."""
+    tx.touch(product.tenant_id, ROOM)
     inserted = await tx.execute(
         """insert into catalog.products (tenant_id, id, code, name, description, access_days, prices, metadata,
                                          created_at, tax_category, is_tax_inclusive)

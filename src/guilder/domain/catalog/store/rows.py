@@ -5,6 +5,10 @@ from collections.abc import Mapping
 import msgspec
 
 
+# As answers that are kept name all that is on sale; see the routes.
+ROOM = "catalog"
+
+
 def json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 

@@ -2,12 +2,17 @@
 
 from collections.abc import AsyncIterator
 
+from guilder.domain.entitlements.store.standings import touch
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.platform.db.portable import Portable, portable
 from guilder.platform.db.tx import Tx
 
 
 async def forget(tx: Tx, customer: Ref, *, alias: str) -> None:
+    name = await tx.fetchval(
+        "select organization_id from entitlements.accounts where tenant_id = $1 and customer_id = $2", *customer
+    )
+    touch(tx, customer, *([name] if name else []))
     for table in ("accounts", "standings"):
         await tx.execute(
             f"""update entitlements.{table} set organization_id = $3

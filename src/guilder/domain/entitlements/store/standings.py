@@ -14,8 +14,12 @@ import msgspec
 
 from guilder.domain.entitlements.model import Account, Block, Grant, LimitLeft, Revocation, Settings
 from guilder.domain.entitlements.store.facts import GRANTS_MAX
+from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.platform.db.tx import Row, Tx
+
+# As answers that are kept name it; see the routes.
+ROOM = "entitlements"
 
 _COLUMNS = """select tenant_id, customer_id, organization_id, grants::text as grants, blocks::text as blocks,
                      revocations::text as revocations from entitlements.standings"""
@@ -42,7 +46,8 @@ _WRITE = """
            revocations = (select coalesce(jsonb_agg(to_jsonb(r)), '[]')
                             from entitlements.revocations r
                            where r.tenant_id = s.tenant_id and r.customer_id = s.customer_id)
-     where (s.tenant_id, s.customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))"""
+     where (s.tenant_id, s.customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+    returning tenant_id, customer_id, organization_id"""
 
 
 class Threshold(NamedTuple):
@@ -63,7 +68,14 @@ async def project(tx: Tx, customers: Sequence[Ref], *, now: datetime) -> None:
         await tx.execute(_OPEN, *_split(wanted))
         await tx.fetch(_HOLD, *_split(wanted))
     # A statement of its own: it sees what was committed while this one waited for the rows.
-    await tx.execute(_WRITE, *_split(wanted), now, GRANTS_MAX)
+    for row in await tx.fetch(_WRITE, *_split(wanted), now, GRANTS_MAX):
+        touch(tx, Ref(TenantId(row["tenant_id"]), row["customer_id"]), row["organization_id"])
+
+
+def touch(tx: Tx, customer: Ref, *names: str) -> None:
+    """Say that answers about this customer are old, under each name by which it is asked about."""
+    for name in (str(customer.id), ids.to_text("cus", customer.id), *names):
+        tx.touch(customer.tenant_id, f"{ROOM}:{name}")
 
 
 async def standing(tx: Tx, *, customer_id: UUID | None, organization_id: str) -> Account | None:

@@ -65,7 +65,10 @@ async def request(tx: Tx, *, requests: Sequence[GatewayRequest], now: datetime) 
 async def intend(tx: Tx, *, requests: Sequence[GatewayRequested], now: datetime) -> None:
     """Have the runner call the providers about these requests."""
     wanted = [
-        _intent(each.tenant_id, each.request_id, RequestKind(each.kind), each.gateway, each.account_id)
+        replace(
+            _intent(each.tenant_id, each.request_id, RequestKind(each.kind), each.gateway, each.account_id),
+            key=each.key_value,
+        )
         for each in requests
     ]
     await intents.intend(tx, intents=wanted, now=now, revive=True)
@@ -144,6 +147,8 @@ async def record_calls(
 ) -> list[Turn]:
     """Record what calls came to, and tell of it; return what follows for each. `refused`: the key was not taken."""
     fresh = await rows.lock_requests(tx, [call.asked.ref for _, call, _ in results])
+    # What is told of an answer goes on with what led to the question.
+    tx.traces |= {call.asked.request.customer_id: i.traceparent for i, call, _ in results if i.traceparent}
     turns = [
         asking.turn(
             replace(

@@ -15,9 +15,10 @@ from guilder.domain.gateways.store import requests as request_rows
 from guilder.domain.gateways.store.notices import count_notices, insert_notice
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
-from guilder.platform import metrics
+from guilder.platform import metrics, tracing
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
+from guilder.platform.outside import intents
 
 E = TypeVar("E", NoticeReceived, DisputeNoticed, BilledElsewhere)
 
@@ -70,7 +71,18 @@ async def receive_notice(tx: Tx, *, account: GatewayAccount, notice: Notice, bod
         await request_rows.save_tokens(tx, [(request, customer_id, notice.outcome.card.token)], now=now)
     if known is not None and notice.subject is not None and notice.outcome is not None and notice.outcome.is_approved:
         await proceed(tx, ref=known[0], kind=notice.subject, account=account, now=now)
-    outbox.announce(tx, [_event(account, kept, notice)], now=now)
+    event = _event(account, kept, notice)
+    if known is not None and notice.subject is not None and tracing.is_on():
+        await _join(tx, event, call=f"gateway.{notice.subject.value}", request=known[0])
+    outbox.announce(tx, [event], now=now)
+
+
+async def _join(tx: Tx, event: NoticeReceived | DisputeNoticed | BilledElsewhere, *, call: str, request: Ref) -> None:
+    """Let what follows from a notice go on in the trace of the call that it answers: providers carry none along."""
+    began = await intents.trace_of(tx, kind=call, subject_id=request.id)
+    if began is not None:
+        tracing.linked(began)
+        tx.traces[event.key_value] = began
 
 
 def _event(

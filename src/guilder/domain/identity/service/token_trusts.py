@@ -17,7 +17,7 @@ from guilder.domain.identity.service.sessions import end_sessions_by
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.platform.auth.introspection import AuthService, Introspector
-from guilder.platform.auth.jwks import JwksKeys, checked_url
+from guilder.platform.auth.jwks import JwksKeys, SharedKeySets, checked_url
 from guilder.platform.auth.jwt import IssuerTrust, KeySource, PemKey, TokenVerifier
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
@@ -132,9 +132,12 @@ class Verifiers:
     `client` decides whom one may connect to: the addresses are tenants' own, so it should refuse private ones.
     """
 
-    def __init__(self, *, client: httpx.AsyncClient, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, *, client: httpx.AsyncClient, monotonic: Callable[[], float], shared: SharedKeySets | None = None
+    ) -> None:
         self.client = client
         self._monotonic = monotonic
+        self._shared = shared
         self._key_sets: OrderedDict[Hashable, KeySource] = OrderedDict()
         self._services: OrderedDict[Hashable, Introspector] = OrderedDict()
 
@@ -185,7 +188,9 @@ class Verifiers:
     def _keys(self, trust: TokenTrust) -> KeySource:
         if trust.public_key_pem:
             return _remembered(self._key_sets, trust.public_key_pem, lambda: PemKey(trust.public_key_pem))
-        make = lambda: JwksKeys(trust.jwks_url, client=self.client, monotonic=self._monotonic)  # noqa: E731
+        make = lambda: JwksKeys(  # noqa: E731
+            trust.jwks_url, client=self.client, monotonic=self._monotonic, shared=self._shared
+        )
         return _remembered(self._key_sets, trust.jwks_url, make)
 
 

@@ -24,7 +24,7 @@ from guilder.platform.http.session import Session
 router = Router(prefix="/api", tags=["credit"])
 
 
-@router.get("/credits")
+@router.get("/credits", may_lag=True)
 async def list_credits(session: Session, customer_id: Annotated[CustomerName, Query()]) -> ListEnvelope[CreditOut]:
     """List a customer's credit, in the order in which it pays invoices."""
     customer = await customers.find(session.tx, text=customer_id, only=session.customer_filter)
@@ -60,7 +60,7 @@ async def pay_out_credit(session: Session, body: PayOutIn) -> ListEnvelope[PaidO
     return listed(Page(refunds), PaidOutOut.to_wire)
 
 
-@router.get("/discounts")
+@router.get("/discounts", may_lag=True)
 async def list_discounts(session: Session, customer_id: Annotated[CustomerName, Query()]) -> ListEnvelope[DiscountOut]:
     """List what a customer has redeemed, in the order in which it is applied."""
     customer = await customers.find(session.tx, text=customer_id, only=session.customer_filter)

@@ -23,7 +23,7 @@ router = Router(prefix="/api", tags=["invoices"])
 files_router = Router(tags=["files"])
 
 
-@router.get("/invoices")
+@router.get("/invoices", may_lag=True)
 async def list_invoices(
     session: Session,
     page: PageParams,
@@ -51,14 +51,14 @@ async def get_invoice(session: Session, invoice_id: str) -> Envelope[InvoiceOut]
     return ok(to_wire(found))
 
 
-@router.get("/invoices/{invoice_id}/explain")
+@router.get("/invoices/{invoice_id}/explain", may_lag=True)
 async def explain_invoice(session: Session, invoice_id: str) -> Envelope[ExplanationOut]:
     """Say of every line why it is what it is, and of the invoice how its lines become what is to be paid."""
     found = await service.one(session.tx, invoice=invoice_id, customer_id=session.customer_filter)
     return ok(explained(service.explained(found)))
 
 
-@router.get("/invoices/{invoice_id}/pdf", status_code=302, response_class=RedirectResponse)
+@router.get("/invoices/{invoice_id}/pdf", may_lag=True, status_code=302, response_class=RedirectResponse)
 async def get_pdf(session: Session, request: Request, invoice_id: str) -> RedirectResponse:
     """Lead to the invoice's PDF by a link that is good for a quarter of an hour."""
     invoice = await service.one(session.tx, invoice=invoice_id, customer_id=session.customer_filter)

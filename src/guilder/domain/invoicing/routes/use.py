@@ -16,7 +16,7 @@ from guilder.platform.http.session import Session
 router = Router(prefix="/api", tags=["subscriptions"])
 
 
-@router.get("/subscriptions/{subscription_id}/usage")
+@router.get("/subscriptions/{subscription_id}/usage", may_lag=True)
 async def get_current_use(session: Session, subscription_id: SubscriptionRef) -> Envelope[CurrentUseOut]:
     """Get what was used since use was last billed, by charge, with what it comes to so far."""
     subscription = await _own(session, subscription_id)

@@ -67,6 +67,7 @@ from guilder.domain.invoicing.service.forgetting import (
     open_matters,
     seal_words,
 )
+from guilder.domain.invoicing.service.giving_up import give_up_numbers
 from guilder.domain.invoicing.service.granting import AskedBack, grant_unused
 from guilder.domain.invoicing.service.healing import differences, heal
 from guilder.domain.invoicing.service.leaving import bill_cut_off
@@ -97,6 +98,7 @@ from guilder.domain.invoicing.store.crediting import REASONS
 WORDS = (REASONS,)
 
 __all__ = [
+    "give_up_numbers",
     "WORDS",
     "CreditNoteWish",
     "GrantWish",

@@ -22,7 +22,7 @@ from guilder.platform.http.session import Session
 router = Router(prefix="/api", tags=["notifications"])
 
 
-@router.get("/notifications")
+@router.get("/notifications", may_lag=True)
 async def list_notifications(
     session: Session,
     page: PageParams,

@@ -24,7 +24,7 @@ from guilder.platform.http.session import Session
 router = Router(prefix="/api", tags=["disputes"])
 
 
-@router.get("/disputes")
+@router.get("/disputes", may_lag=True)
 async def list_disputes(
     session: Session,
     page: PageParams,

@@ -29,7 +29,7 @@ from guilder.platform.http.session import Session
 router = Router(prefix="/api", tags=["settlements"])
 
 
-@router.get("/settlements")
+@router.get("/settlements", may_lag=True)
 async def get_settlement(session: Session, day: Annotated[date, Query()]) -> Envelope[list[SettlementOut]]:
     """Show what each gateway account's own books have of a day, beside ours; the day is local to the tenant."""
     zone = ZoneInfo((await identity.tenant(session.tx)).time_zone)
@@ -38,7 +38,7 @@ async def get_settlement(session: Session, day: Annotated[date, Query()]) -> Env
     return ok([settlement_to_wire(day, each) for each in found])
 
 
-@router.get("/settlements/differences")
+@router.get("/settlements/differences", may_lag=True)
 async def list_differences(
     session: Session,
     page: PageParams,
@@ -59,7 +59,7 @@ async def resolve_difference(session: Session, difference_id: DifferenceRef, bod
     return ok(difference_to_wire(resolved))
 
 
-@router.get("/settlements/found")
+@router.get("/settlements/found", may_lag=True)
 async def list_found(session: Session) -> Envelope[list[FoundOut]]:
     """List what providers charged for us and is unknown here, as after a restore, and pays nothing yet."""
     return ok([found_to_wire(each) for each in await service.homeless(session.tx)])

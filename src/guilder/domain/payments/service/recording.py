@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import CardDetails, OutcomeKind, RequestKind
@@ -14,6 +15,7 @@ from guilder.domain.payments.rules import recording
 from guilder.domain.payments.service import collecting, disputing, returning, telling, validating
 from guilder.domain.payments.store import attempts
 from guilder.kernel.ids import Ref
+from guilder.platform import metrics
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
@@ -44,6 +46,7 @@ async def record(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> list[Pa
     # Nothing leaves a cancellation: its money is booked as it came, and goes back.
     await _book(tx, [replace(after, settled_at=now) for was, after in news if _is_late(after, was)])
     _announce(tx, news, now=now)
+    _count(tx, news)
     await _follow(tx, news, await _cards(tx, answers), now=now)
     return list(changed.values())
 
@@ -111,6 +114,17 @@ def _announce(tx: Tx, news: Sequence[tuple[Payment, Payment]], *, now: datetime)
             outbox.announce(tx, [telling.of_payment(PaymentParked, payment, alert=payment.alert)], now=now)
         if _is_late(payment, was):
             outbox.announce(tx, [telling.of_payment(PaymentOverpaid, payment)], now=now)
+
+
+def _count(tx: Tx, news: Sequence[tuple[Payment, Payment]]) -> None:
+    ends = {Status.SUCCEEDED, Status.DECLINED, Status.CANCELED, Status.UNKNOWN}
+    for was, payment in news:
+        outcomes = [payment.status.value] if payment.status is not was.status and payment.status in ends else []
+        outcomes += ["overpaid"] if payment.is_overpayment and not was.is_overpayment else []
+        outcomes += ["parked"] if payment.alert and payment.alert != was.alert else []
+        for outcome in outcomes:
+            code = payment.decline_code if outcome == Status.DECLINED.value else ""
+            tx.once_committed(partial(metrics.payment_ended, gateway=payment.gateway, outcome=outcome, code=code))
 
 
 async def _follow(

@@ -25,7 +25,7 @@ from guilder.platform.http.session import Session
 router = Router(prefix="/api", tags=["webhooks"])
 
 
-@router.get("/webhook-endpoints/{endpoint_id}/deliveries")
+@router.get("/webhook-endpoints/{endpoint_id}/deliveries", may_lag=True)
 async def list_deliveries(
     session: Session,
     endpoint_id: EndpointRef,

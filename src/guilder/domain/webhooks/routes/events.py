@@ -20,7 +20,7 @@ TYPES_MAX = 2_000
 router = Router(prefix="/api", tags=["events"])
 
 
-@router.get("/events")
+@router.get("/events", may_lag=True)
 async def read_events(
     session: Session,
     cursor: Annotated[
@@ -50,7 +50,7 @@ async def read_events(
     )
 
 
-@router.get("/events/{id}")
+@router.get("/events/{id}", may_lag=True)
 async def get_event(session: Session, event_id: Annotated[EventRef, Path(alias="id")]) -> Envelope[FeedEvent]:
     """Get one event, as long as it is kept."""
     return ok(event_to_wire(await service.event(session.tx, event_id=event_id)))

@@ -6,8 +6,19 @@ Never: the tables (the migration runner), a pool of connections, the production 
 The server is a child of the process that starts it, and dies with it, even by kill -9. What was committed stays.
 """
 
-from guilder.platform.db.embedded.cluster import Endpoints
+from guilder.platform.db.embedded.attached import cluster_of, running_admin_url
+from guilder.platform.db.embedded.binaries import Binaries, tool
+from guilder.platform.db.embedded.cluster import Cluster, Endpoints
 from guilder.platform.db.embedded.errors import EmbeddedError
 from guilder.platform.db.embedded.supervisor import EmbeddedPostgres
 
-__all__ = ["EmbeddedError", "EmbeddedPostgres", "Endpoints"]
+__all__ = [
+    "Binaries",
+    "Cluster",
+    "EmbeddedError",
+    "EmbeddedPostgres",
+    "Endpoints",
+    "cluster_of",
+    "running_admin_url",
+    "tool",
+]

@@ -59,6 +59,15 @@ def find(account: Account, *, data: Path, copies: Path) -> Binaries:
     )
 
 
+def tool(name: str, *, major_min: int) -> Binaries | None:
+    """Find the programs that a client's program of this name is among; one of `major_min` or newer fits such a server."""
+    for place in _places():
+        version = _version(place, None) if os.access(place / name, os.X_OK) else None
+        if version is not None and (found := Binaries(place, version)).major >= major_min:
+            return found
+    return None
+
+
 def _major_of(data: Path) -> int | None:
     try:
         text = (data / "PG_VERSION").read_text().strip()

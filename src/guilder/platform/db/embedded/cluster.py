@@ -44,6 +44,9 @@ log_timezone = 'UTC'
 logging_collector = off
 log_line_prefix = '%m [%p] %q%u@%d '
 log_checkpoints = off
+# On from the start, to nowhere: an archive is begun and ended by a command then, without a restart.
+archive_mode = on
+archive_command = '/bin/true'
 """
 # Only for tests: a crash of the machine loses the folder. Several whole houses are up at a time.
 _NOT_DURABLE = """
@@ -51,12 +54,21 @@ max_connections = 600
 fsync = off
 synchronous_commit = off
 full_page_writes = off
+archive_mode = off
 autovacuum_naptime = '5min'
 """
 _ACCESS = f"""
 local all all                    scram-sha-256
+local replication {SUPERUSER}       scram-sha-256
 host  all {SUPERUSER} all        reject
 host  all all      127.0.0.1/32  scram-sha-256
+"""
+# While a backup is being restored: its superuser's password was another installation's. The socket's folder is private.
+_RESTORING = f"""
+local all {SUPERUSER} trust
+local all all         scram-sha-256
+host  all {SUPERUSER} all          reject
+host  all all         127.0.0.1/32 scram-sha-256
 """
 
 _ROLES = """
@@ -118,6 +130,11 @@ class Cluster:
         return self.folder / "pg_hba.conf"
 
     @property
+    def archiving(self) -> Path:
+        """Return the file of settings that say where the write-ahead log is archived; none where it is not."""
+        return self.folder / "archive.conf"
+
+    @property
     def log(self) -> Path:
         return self.folder / "server.log"
 
@@ -160,17 +177,23 @@ class Cluster:
             raise EmbeddedError(f"A database cannot be made in {self.folder}: {why.removeprefix('initdb: ')}.")
         fresh.rename(self.data)
 
-    def configure(self, *, port: int, sockets: Path, durable: bool) -> None:
+    def configure(self, *, port: int, sockets: Path, durable: bool, is_restoring: bool = False) -> None:
         """Write settings and access rules anew at every start, so that a newer Guilder's are used."""
         own = f"port = {port}\nunix_socket_directories = '{_quoted(sockets)}'\nhba_file = '{_quoted(self.access)}'\n"
         # Its own file comes first: initdb has written there what suits this machine.
         first = f"include '{_quoted(self.data / 'postgresql.conf')}'\n"
+        last = f"include_if_exists '{_quoted(self.archiving)}'\n"
         for path, text in (
-            (self.settings, first + _SETTINGS + ("" if durable else _NOT_DURABLE) + own),
-            (self.access, _ACCESS),
+            (self.settings, first + _SETTINGS + ("" if durable else _NOT_DURABLE) + own + last),
+            (self.access, _RESTORING if is_restoring else _ACCESS),
         ):
             write_private(path, text)
             self.account.give(path)
+
+    def reset_password(self, binaries: Binaries, *, port: int, sockets: Path) -> None:
+        """Give the superuser of a restored database the password of this folder."""
+        word = self.passwords()[SUPERUSER]
+        self._run_as_superuser(binaries, f"alter role {SUPERUSER} password '{word}';", port=port, sockets=sockets)
 
     def create_roles(self, binaries: Binaries, *, port: int, sockets: Path) -> None:
         """Make the roles and the database, or set right what is there. Passwords travel by stdin only."""
@@ -184,9 +207,12 @@ class Cluster:
             login_password=words[LOGIN],
             doctor_password=words[DOCTOR],
         )
+        self._run_as_superuser(binaries, script, port=port, sockets=sockets)
+
+    def _run_as_superuser(self, binaries: Binaries, script: str, *, port: int, sockets: Path) -> None:
         command = [binaries.program("psql"), "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--file=-"]
         place = {"PGHOST": str(sockets), "PGPORT": str(port), "PGUSER": SUPERUSER, "PGDATABASE": "postgres"}
-        environment = {"PATH": os.defpath, "PGPASSWORD": words[SUPERUSER], **place}
+        environment = {"PATH": os.defpath, "PGPASSWORD": self.passwords()[SUPERUSER], **place}
         done = subprocess.run(
             command, check=False, input=script, capture_output=True, text=True, timeout=120, cwd="/", env=environment
         )

@@ -25,6 +25,7 @@ from guilder.platform.db.embedded.errors import EmbeddedError
 from guilder.platform.db.embedded.process import die_with_parent, is_server_of
 
 READY_TIMEOUT_S = 600  # recovery after a crash reads up to max_wal_size
+RESTORED_TIMEOUT_S = 86_400  # days of archived log may have to be replayed
 STOP_TIMEOUT_S = 30
 LAUNCHES_MAX = 40
 LOG_BYTES_MAX = 10_000_000
@@ -40,11 +41,20 @@ class EmbeddedPostgres:
     """One PostgreSQL server on a folder, as a child of this process. Blocking; used from the main thread.
 
     `durable=False` gives up safety for speed, for tests. `progress` hears a sentence now and then while it starts.
+    `is_restoring`: the data are a backup's, which may take long to recover, and whose superuser has another password.
     """
 
-    def __init__(self, folder: Path, *, durable: bool = True, progress: Callable[[str], None] = _silent) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        durable: bool = True,
+        is_restoring: bool = False,
+        progress: Callable[[str], None] = _silent,
+    ) -> None:
         self.folder = folder.absolute()
         self._durable = durable
+        self._is_restoring = is_restoring
         self._progress = progress
         self._cluster: Cluster | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,6 +114,16 @@ class EmbeddedPostgres:
             os.close(self._lock)
             self._lock = None
 
+    def claim(self) -> Cluster:
+        """Hold the folder, without starting anything, and return its files; `stop` lets it go.
+
+        :raises EmbeddedError: another Guilder holds it
+        """
+        self._claim()
+        account = account_for(self.folder / "data")
+        self._cluster = Cluster(self._place(account), account)
+        return self._cluster
+
     def admin_url(self, database: str = "postgres") -> str:
         """The superuser's address, by the unix socket only: for backups and tests, never for the product."""
         assert self._cluster is not None, "not started"
@@ -111,10 +131,8 @@ class EmbeddedPostgres:
         return self._cluster.admin_url(self._port, self._sockets, database=database)
 
     def _start(self) -> None:
-        self._claim()
-        account = account_for(self.folder / "data")
-        cluster = self._cluster = Cluster(self._place(account), account)
-        binaries = find(account, data=cluster.data, copies=cluster.folder / "binaries")
+        cluster = self.claim()
+        binaries = find(cluster.account, data=cluster.data, copies=cluster.folder / "binaries")
         cluster.passwords()
         if not cluster.data.exists():
             self._progress(f"Making a database in {cluster.folder} (PostgreSQL {binaries.version})")
@@ -122,6 +140,8 @@ class EmbeddedPostgres:
         self._end_orphan(cluster)
         self._sockets = self._sockets or cluster.sockets()
         self._launch(cluster, binaries)
+        if self._is_restoring:
+            cluster.reset_password(binaries, port=self._port, sockets=self._sockets)
         cluster.create_roles(binaries, port=self._port, sockets=self._sockets)
 
     def _claim(self) -> None:
@@ -179,7 +199,7 @@ class EmbeddedPostgres:
         port = next(ports)
         said = ""
         for _ in range(LAUNCHES_MAX):
-            cluster.configure(port=port, sockets=self._sockets, durable=self._durable)
+            cluster.configure(port=port, sockets=self._sockets, durable=self._durable, is_restoring=self._is_restoring)
             self._process = _run(cluster, binaries)
             if self._wait_until_ready(cluster):
                 self._port = port
@@ -201,10 +221,9 @@ class EmbeddedPostgres:
         while self._process.poll() is None:
             if _is_ready(cluster.data / "postmaster.pid", self._process.pid):
                 return True
-            if time.monotonic() - began > READY_TIMEOUT_S:
-                raise EmbeddedError(
-                    f"PostgreSQL is not ready after {READY_TIMEOUT_S} seconds; its log is {cluster.log}."
-                )
+            limit_s = RESTORED_TIMEOUT_S if self._is_restoring else READY_TIMEOUT_S
+            if time.monotonic() - began > limit_s:
+                raise EmbeddedError(f"PostgreSQL is not ready after {limit_s} seconds; its log is {cluster.log}.")
             if time.monotonic() - said > 5:
                 said = time.monotonic()
                 self._progress(f"PostgreSQL is recovering ({said - began:.0f} s)")

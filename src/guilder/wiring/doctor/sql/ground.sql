@@ -21,8 +21,9 @@ with tenant as materialized (
         as g (ref text, charge_ref text, business_key text, amount bigint, currency text, status text, at timestamptz)
     where g.status = 'succeeded'
 ), charge as materialized (
-    -- What the provider has captured under our keys: a journal may hold what was never ours.
-    select t.tenant_id, k.invoice_id, c.business_key, c.ref, c.amount, upper(c.currency) as currency, c.at,
+    -- What the provider has captured under our keys: a journal may hold what was never ours. What a restore lost pays for
+    -- the invoice that adopted it, not for the one that nobody here remembers.
+    select t.tenant_id, coalesce(a.invoice_id, k.invoice_id) as invoice_id, c.business_key, c.ref, c.amount, upper(c.currency) as currency, c.at,
            c.amount - coalesce(g.returned, 0) as kept
     from journal, jsonb_to_recordset(coalesce(journal.told -> 'charges', '[]'))
         as c (ref text, business_key text, amount bigint, currency text, status text, at timestamptz)
@@ -34,5 +35,8 @@ with tenant as materialized (
     join tenant t on t.tenant_id = k.tenant_id
     left join (select g.charge_ref, sum(g.amount) as returned from given_back g group by g.charge_ref) g
         on g.charge_ref = c.ref
+    left join payments.found f
+        on f.tenant_id = t.tenant_id and f.provider_ref = c.ref and f.business_key = c.business_key
+    left join payments.payments a on a.tenant_id = f.tenant_id and a.id = f.payment_id
     where c.status = 'succeeded'
 )

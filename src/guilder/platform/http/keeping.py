@@ -1,0 +1,53 @@
+"""Answers that may be a few seconds old: looked for where processes keep them, and kept there."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import TypeVar
+
+from fastapi import Request
+from starlette.responses import Response
+
+from guilder.platform.auth.principal import Principal
+from guilder.platform.cache.answers import Answers, Question
+from guilder.platform.http import placing
+from guilder.platform.http.rules import Kept
+
+S = TypeVar("S")
+Answered = tuple[Response, S | None]
+SANDBOX = "sandbox"
+
+
+async def answered(
+    answers: Answers,
+    kept: Kept,
+    request: Request,
+    principal: Principal,
+    version: str,
+    ask: Callable[[], Awaitable[Answered[S]]],
+) -> Answered[S]:
+    """Return the kept answer, or the one that `ask` finds, and keep that.
+
+    A sandbox is always asked: its time goes by leaps. So is whoever says how new the answer has to be.
+    """
+    if principal.mode == SANDBOX or placing.HEADER in request.headers:
+        return await ask()
+    question = _question(kept, request, principal, version)
+    found = await answers.find(question)
+    if found.answer is not None:
+        return Response(found.answer, media_type="application/json"), None
+    answer, session = await ask()
+    if answer.status_code == HTTPStatus.OK:
+        await answers.keep(question, found, bytes(answer.body))
+    return answer, session
+
+
+def _question(kept: Kept, request: Request, principal: Principal, version: str) -> Question:
+    # Kept before anything is withheld from anybody; but whose eyes it is for is a part of what was asked.
+    who = f"{principal.kind} {principal.role} {principal.customer_id or ''}"
+    return Question(
+        tenant_id=principal.tenant_id,
+        room=kept.room,
+        subject=kept.subject(request.path_params),
+        exactly=f"{version}\n{who}\n{request.url.path}\n{request.url.query}",
+        seconds=kept.seconds,
+    )

@@ -1,0 +1,131 @@
+"""Who is turned away at once when too much is asked: better a quick "not now" for some than a slow answer for all.
+
+    operations   /health, /ready, /metrics        a lane of its own: who watches sees, however busy it is
+    webhooks     what providers send               a lane of its own: they tell of money, and come back in minutes or hours
+    api          everything else                   503 beyond its lane, and while too many wait for the database;
+                                                   429 for one caller beyond its own share of the lane
+
+A request is counted from its first byte to its last. What is turned away has cost nothing but its headers.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+
+from guilder.kernel.errors import TooMany, Unavailable
+from guilder.kernel.ids import TenantId
+from guilder.platform import metrics
+from guilder.platform.auth.principal import Principal
+
+WEBHOOKS = "/api/webhooks/"
+OPERATIONS = frozenset({"/health", "/ready", "/metrics"})
+RETRY_MAX_S = 3
+
+
+class Overloaded(Unavailable):
+    """More is asked of this server than it can answer soon; ask again in a moment."""
+
+    code = "overloaded"
+
+
+class TooManyAtOnce(TooMany):
+    """This caller has as many requests under way as it may have at once."""
+
+    code = "too_many_at_once"
+
+
+class Lane(StrEnum):
+    OPERATIONS = "operations"
+    WEBHOOKS = "webhooks"
+    API = "api"
+
+    @classmethod
+    def of(cls, path: str) -> "Lane":
+        if path in OPERATIONS:
+            return cls.OPERATIONS
+        return cls.WEBHOOKS if path.startswith(WEBHOOKS) else cls.API
+
+
+@dataclass(frozen=True, slots=True)
+class Ceilings:
+    """How many requests of each lane one process serves at once, of them how many of one caller's, and how many
+    transactions may wait for a connection before no more are begun (webhooks are taken until half as many again)."""
+
+    api: int = 256
+    webhooks: int = 64
+    operations: int = 32
+    per_caller: int = 128
+    waiting: int = 128
+
+    def of(self, lane: Lane) -> int:
+        return {Lane.API: self.api, Lane.WEBHOOKS: self.webhooks, Lane.OPERATIONS: self.operations}[lane]
+
+
+class Load:
+    """What is under way in this process. `waiting` counts the transactions that wait for a connection."""
+
+    def __init__(self, ceilings: Ceilings, waiting: Callable[[], int] = lambda: 0) -> None:
+        self._ceilings = ceilings
+        self._waiting = waiting
+        self._lanes: Counter[Lane] = Counter()
+        self._callers: Counter[tuple[TenantId, str]] = Counter()
+
+    @contextmanager
+    def lane(self, path: str) -> Iterator[None]:
+        """Count a request while it is served.
+
+        :raises Overloaded: there are too many already
+        """
+        lane = Lane.of(path)
+        if (reason := self._overload(lane)) is not None:
+            metrics.request_shed(reason=reason)
+            raise Overloaded(retry_after_s=_soon())
+        self._count(lane, 1)
+        try:
+            yield
+        finally:
+            self._count(lane, -1)
+
+    @contextmanager
+    def share(self, principal: Principal | None) -> Iterator[None]:
+        """Count a caller's request while it is served; nobody's is counted by its lane alone.
+
+        :raises TooManyAtOnce: this caller has too many already
+        """
+        if principal is None:
+            yield
+            return
+        caller = principal.tenant_id, principal.actor
+        if self._callers[caller] >= self._ceilings.per_caller:
+            metrics.request_shed(reason="caller")
+            raise TooManyAtOnce(retry_after_s=_soon())
+        self._callers[caller] += 1
+        try:
+            yield
+        finally:
+            self._callers[caller] -= 1
+            if not self._callers[caller]:
+                del self._callers[caller]
+
+    def _overload(self, lane: Lane) -> str | None:
+        if self._lanes[lane] >= self._ceilings.of(lane):
+            return "in_flight"
+        most = self._ceilings.waiting
+        is_behind = {
+            Lane.API: self._waiting() >= most,
+            Lane.WEBHOOKS: self._waiting() >= most + most // 2,
+            Lane.OPERATIONS: False,
+        }
+        return "waiting" if is_behind[lane] else None
+
+    def _count(self, lane: Lane, step: int) -> None:
+        self._lanes[lane] += step
+        metrics.requests_stand(lane=lane.value, in_flight=self._lanes[lane], waiting=self._waiting())
+
+
+def _soon() -> int:
+    # Spread, so that those who were turned away together do not come back together.
+    return random.randint(1, RETRY_MAX_S)  # noqa: S311

@@ -1,0 +1,233 @@
+"""Delivery: what GitHub runs, with which rights; and how an image is rolled out on ECS, against an `aws` that keeps count."""
+
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+WORKFLOWS = {each.stem: yaml.safe_load(each.read_text()) for each in FILES}
+REPOSITORY = "1.dkr.ecr.eu-central-1.example.com:443/guilder"
+IMAGE = f"{REPOSITORY}@sha256:{'a' * 64}"
+render = runpy.run_path(str(ROOT / "deploy/github/render.py"))["rendered"]
+
+
+def steps():
+    for name, workflow in WORKFLOWS.items():
+        for job, said in workflow["jobs"].items():
+            for step in said.get("steps", ()):
+                yield f"{name}/{job}", step
+
+
+# ---- the workflows --------------------------------------------------------------------------------------------------
+
+
+def test_there_is_one_for_each_of_test_build_and_deploy():
+    assert set(WORKFLOWS) == {"test", "build", "deploy"}
+    # YAML takes `on` for a word of its own.
+    assert set(WORKFLOWS["test"][True]) == {"push", "pull_request", "workflow_call"}
+    assert set(WORKFLOWS["deploy"][True]) == {"workflow_call", "workflow_dispatch"}
+
+
+def test_what_github_tests_is_what_a_developer_tests():
+    runs = [step["run"] for where, step in steps() if where == "test/test" and "run" in step]
+    assert runs == ["sudo scripts/system-packages.sh", "make test"]
+    assert WORKFLOWS["build"]["jobs"]["push"]["needs"] == "test"
+
+
+@pytest.mark.shows("ASVS 15.2.4", "ASVS 13.3.1", "PCI 6.3.3")
+def test_what_others_wrote_is_pinned_by_its_content_and_gets_no_more_than_it_needs():
+    used = {step["uses"] for _, step in steps() if "uses" in step}
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each)] == []
+    for name, workflow in WORKFLOWS.items():
+        assert workflow["permissions"] == {"contents": "read"}, name
+        for job, said in workflow["jobs"].items():
+            may = said.get("permissions", {})
+            assert set(may) <= {"contents", "id-token"}, job
+            assert may.get("contents", "read") == "read"
+            assert "timeout-minutes" in said or "uses" in said, job
+    for where, step in steps():
+        if "checkout" in step.get("uses", ""):
+            assert step["with"]["persist-credentials"] is False, where
+
+
+@pytest.mark.shows("ASVS 13.3.4", "ASVS 13.3.1", "PCI 8.6.2")
+def test_no_key_that_lasts_is_kept_and_only_the_production_environment_may_sign_in():
+    text = "".join(each.read_text() for each in FILES)
+    assert "secrets." not in text
+    assert "aws-access-key-id" not in text
+    for name, workflow in WORKFLOWS.items():
+        for job, said in workflow["jobs"].items():
+            signs_in = any("configure-aws-credentials" in step.get("uses", "") for step in said.get("steps", ()))
+            assert (said.get("environment") == "production") == signs_in, (name, job)
+            if signs_in:
+                assert said["permissions"]["id-token"] == "write"
+
+
+@pytest.mark.shows("ASVS 1.2.5")
+def test_nothing_that_others_can_write_is_pasted_into_a_shell():
+    for where, step in steps():
+        assert "${{" not in step.get("run", ""), where
+
+
+def test_what_is_pushed_says_what_it_consists_of_and_how_it_was_made():
+    pushed = next(step["run"] for where, step in steps() if where == "build/push" and step.get("id") == "push")
+    assert "--sbom=true --provenance=mode=max" in pushed
+    assert "deploy/aws" in pushed
+    assert WORKFLOWS["build"]["jobs"]["deploy"]["with"]["digest"] == "${{ needs.push.outputs.digest }}"
+    assert WORKFLOWS["deploy"]["concurrency"]["cancel-in-progress"] is False
+
+
+# ---- a task definition ----------------------------------------------------------------------------------------------
+
+
+def a_definition(**over):
+    return {
+        "family": "guilder-api",
+        "taskDefinitionArn": "arn:td/guilder-api:7",
+        "revision": 7,
+        "status": "ACTIVE",
+        "requiresAttributes": [{"name": "x"}],
+        "registeredAt": "2026-01-01",
+        "cpu": "512",
+        "containerDefinitions": [
+            {"name": "api", "image": f"{REPOSITORY}:1.0", "command": ["serve"]},
+            {"name": "collector", "image": "example.com/aws/collector:0.40"},
+        ],
+        **over,
+    }
+
+
+def test_only_our_image_is_another_and_what_aws_adds_is_left_out():
+    made = render(a_definition(), IMAGE)
+    assert made == {
+        "family": "guilder-api",
+        "cpu": "512",
+        "containerDefinitions": [
+            {"name": "api", "image": IMAGE, "command": ["serve"]},
+            {"name": "collector", "image": "example.com/aws/collector:0.40"},
+        ],
+    }
+    assert render({**made, "revision": 8}, IMAGE) == made
+
+
+def test_a_definition_without_our_image_is_a_mistake_and_not_left_as_it_is():
+    with pytest.raises(ValueError, match="guilder-api has an image of"):
+        render(a_definition(containerDefinitions=[{"name": "a", "image": "other/guilder:1"}]), IMAGE)
+
+
+# ---- rolling out ----------------------------------------------------------------------------------------------------
+
+AWS = '''#!{python}
+"""Answers as `aws ecs` does for what roll.sh asks, from a file, and writes down what was asked."""
+import json, pathlib, sys
+here = pathlib.Path("{here}")
+state = json.loads((here / "state.json").read_text())
+words = sys.argv[2:]
+said = {{words[at]: words[at + 1] for at in range(1, len(words) - 1) if words[at].startswith("--")}}
+verb = " ".join(words[:2]) if words[0] == "wait" else words[0]
+query = said.get("--query", "")
+answer = ""
+if verb == "describe-task-definition":
+    name = said["--task-definition"].split("/")[-1].split(":")[0]
+    answer = json.dumps({{"family": name, "revision": 1, "containerDefinitions": [{{"name": "a", "image": "{repository}:old"}}]}})
+elif verb == "register-task-definition":
+    made = json.loads(pathlib.Path(said["--cli-input-json"].removeprefix("file://")).read_text())
+    assert [each["image"] for each in made["containerDefinitions"]] == ["{image}"], made
+    answer = "arn:td/" + made["family"] + ":2"
+elif verb == "describe-services" and "networkConfiguration" in query:
+    answer = json.dumps({{"awsvpcConfiguration": {{"subnets": ["s"]}}}})
+elif verb == "describe-services":
+    answer = state["services"][said["--services"]]
+elif verb == "run-task":
+    answer = "arn:task/1"
+elif verb == "describe-tasks":
+    answer = str(state["exit_code"])
+elif verb == "update-service":
+    if said["--service"] not in state["stubborn"]:
+        state["services"][said["--service"]] = said["--task-definition"]
+    answer = said["--service"]
+elif verb == "wait services-stable" and state["unstable"]:
+    state["unstable"] -= 1
+    (here / "state.json").write_text(json.dumps(state))
+    sys.exit(255)
+(here / "state.json").write_text(json.dumps(state))
+with (here / "asked").open("a") as asked:
+    told = said.get("--service") or said.get("--task-definition", "").split("/")[-1]
+    asked.write(" ".join([verb, told, said.get("--task-definition", "")[-2:] if verb == "update-service" else ""]).strip() + "\\n")
+print(answer)
+'''
+
+
+def roll(tmp_path: Path, image: str = IMAGE, **state):
+    services = ["api", "worker"]
+    kept = {
+        "services": {each: f"arn:td/guilder-{each}:1" for each in services},
+        "exit_code": 0,
+        "unstable": 0,
+        "stubborn": [],
+    }
+    (tmp_path / "state.json").write_text(json.dumps(kept | state))
+    program = tmp_path / "aws"
+    program.write_text(AWS.format(python=sys.executable, here=tmp_path, image=image, repository=REPOSITORY))
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["bash", ROOT / "deploy/github/roll.sh", image],
+        env={"PATH": f"{tmp_path}:{Path(sys.executable).parent}:/usr/bin:/bin", "SERVICES": " ".join(services)},
+        capture_output=True,
+        text=True,
+    )
+    asked = (tmp_path / "asked").read_text().splitlines() if (tmp_path / "asked").exists() else []
+    now = json.loads((tmp_path / "state.json").read_text())["services"]
+    return done, asked, {name: each.rpartition(":")[2] for name, each in now.items()}
+
+
+def test_tables_first_and_then_every_service_and_it_is_waited_for(tmp_path):
+    done, asked, now = roll(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert now == {"api": "2", "worker": "2"}
+    order = [each for each in asked if each.startswith(("run-task", "wait", "update"))]
+    assert order == [
+        "run-task guilder-migrate:2",
+        "wait tasks-stopped",
+        "update-service api :2",
+        "update-service worker :2",
+        "wait services-stable",
+    ]
+
+
+def test_a_migration_that_fails_leaves_everything_as_it_is(tmp_path):
+    done, asked, now = roll(tmp_path, exit_code=1)
+    assert done.returncode == 1
+    assert "nothing was rolled" in done.stdout
+    assert now == {"api": "1", "worker": "1"}
+    assert not [each for each in asked if each.startswith("update")]
+
+
+@pytest.mark.parametrize(
+    "how", [{"unstable": 2}, {"stubborn": ["worker"]}], ids=["does not become stable", "ECS went back by itself"]
+)
+def test_what_does_not_become_stable_goes_back_everywhere(tmp_path, how):
+    done, _, now = roll(tmp_path, **how)
+    assert done.returncode == 1
+    assert "going back" in done.stdout
+    assert now == {"api": "1", "worker": "1"}
+
+
+def test_ten_minutes_more_are_given_to_what_is_slow(tmp_path):
+    done, _, now = roll(tmp_path, unstable=1)
+    assert done.returncode == 0, done.stdout
+    assert now == {"api": "2", "worker": "2"}
+
+
+def test_a_tag_is_not_rolled_out(tmp_path):
+    done, asked, _ = roll(tmp_path, image=f"{REPOSITORY}:latest")
+    assert done.returncode == 2
+    assert asked == []
