@@ -2,9 +2,9 @@
 
     python bench/kafka.py [events] [workers]        (20,000 and 1,2,4)
 
-Events lie announced; then the sequencer (and the relay, in a process of its own) begin, and workers, each a process, hear
-them in three groups with an effect each, on a durable PostgreSQL and a real broker of this machine's. Measured is the time
-until every group has handled every event; then one event at a time, announced to handled. Ratios are "through Kafka :
+Workers, each a process, and the relay in one of its own have gathered; events lie announced, and the sequencer begins. They
+are heard in three groups with an effect each, on a durable PostgreSQL and a real broker of this machine's. Measured is the
+time until every group has handled every event; then one event at a time, announced to handled. Ratios are "through Kafka :
 through PostgreSQL" in time a message. No figure is shown unless everything arrived once in every group, in order.
 """
 
@@ -50,7 +50,10 @@ WORKERS = tuple(map(int, sys.argv[2].split(","))) if len(sys.argv) > 2 else (1, 
 GROUPS = ("one", "two", "three")
 BATCH = 500
 CUSTOMERS = 2_000
-SINGLES = 100
+SINGLES = 50
+WARM = 200
+# Until the consumer groups have gathered at the topics.
+GATHER_S = 8
 PARTITIONS = 16
 LIMIT_S = 600
 NOW = datetime.now(UTC)
@@ -237,7 +240,7 @@ async def one_by_one(database: Database, admin: Admin) -> list[float]:
     for n in range(SINGLES):
         before = await admin.fetchval("select count(*) from bench.effects where group_name = 'one'")
         began = time.perf_counter()
-        await announce(database, events(EVENTS + n, 1))
+        await announce(database, events(WARM + EVENTS + n, 1))
         while await admin.fetchval("select count(*) from bench.effects where group_name = 'one'") == before:
             await asyncio.sleep(0.001)
         took.append((time.perf_counter() - began) * 1_000)
@@ -250,18 +253,20 @@ async def run_one(server: Server, way: Way, count: int) -> dict[str, Any]:
     database = await Database.connect(server.app_url)
     found = [0.0, 0.0]
     try:
-        await announce(database, events(0, EVENTS))
         with processes(way, count, found):
-            await asyncio.sleep(1)
+            async with sequencing(database):
+                await announce(database, events(0, WARM))
+                await handled(server.admin, WARM * len(GROUPS))
+                await asyncio.sleep(GATHER_S)
+            await announce(database, events(WARM, EVENTS))
             began = time.perf_counter()
             async with sequencing(database):
-                await handled(server.admin, EVENTS * len(GROUPS))
+                await handled(server.admin, (WARM + EVENTS) * len(GROUPS))
                 seconds = time.perf_counter() - began
-                await asyncio.sleep(5)  # until consumer groups have gathered and the relay is done
+                await asyncio.sleep(2)
                 took = await one_by_one(database, server.admin)
-                await handled(server.admin, (EVENTS + SINGLES) * len(GROUPS))
-            await asyncio.sleep(1)
-        await check(server.admin, EVENTS + SINGLES)
+                await handled(server.admin, (WARM + EVENTS + SINGLES) * len(GROUPS))
+        await check(server.admin, WARM + EVENTS + SINGLES)
     finally:
         await database.close()
     return {
