@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-
 # As answers that are kept name all that is on sale; see the routes.
 ROOM = "catalog"
 
