@@ -89,7 +89,9 @@ class Shared:
         try:
             async with asyncio.timeout(self._timeout_s), self._free:
                 return await work(client)
-        except _TROUBLE as error:
+        except Exception as error:
+            # Whatever it is: the package raises AttributeError where a connection is closed under it, and no failure of
+            # Redis, nor of what speaks to it, fails a request.
             self._lose(client, error)
             raise Away from error
 
@@ -110,10 +112,13 @@ class Shared:
         self._probing = asyncio.create_task(self._come_back(), name="redis probe")
 
     async def _come_back(self) -> None:
-        await _close(self._client)
-        wait_s = PROBE_FIRST_S
+        wait_s, lost = PROBE_FIRST_S, self._client
         while True:
             await asyncio.sleep(wait_s * random.uniform(0.5, 1))  # noqa: S311  (jitter)
+            if lost is not None:
+                # Not at once: others may have been in the middle of asking.
+                await _close(lost)
+                lost = None
             wait_s = min(wait_s * 2, PROBE_MAX_S)
             client = _client(self._address, self._timeout_s)
             try:

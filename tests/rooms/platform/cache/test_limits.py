@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from guilder.platform.cache import buckets
 from guilder.platform.cache.address import parse
-from guilder.platform.cache.client import Shared
+from guilder.platform.cache.client import Away, Shared
 from guilder.platform.http.limits import InProcess, InRedis, RateLimiter, Want
 from guilder.platform.http.settings import Allowance
 from tests.rooms.platform.cache.ground import PATIENT_S, a_way_to
@@ -179,6 +179,42 @@ async def test_a_full_redis_is_one_that_is_away():
             outcomes = Counter([one.trouble is None, two.trouble is None])
             assert outcomes[False] >= 1
             assert [await allowed(a_limiter(each), 100) for each in (two,)] == [100]
+
+
+@pytest.mark.shows("fault D5")
+async def test_connections_that_are_cut_under_a_crowd_fail_nothing():
+    with a_redis() as server:
+        async with a_way_to(server.url) as shared:
+            limiter, done = a_limiter(shared), asyncio.Event()
+
+            async def ask() -> int:
+                asked = 0
+                while not done.is_set():
+                    await limiter.take("home", [Want("calls", SLOW)])
+                    asked += 1
+                    await asyncio.sleep(0)
+                return asked
+
+            asking = [asyncio.create_task(ask()) for _ in range(40)]
+            for _ in range(5):
+                with server.admin as admin:
+                    admin.client_kill_filter(_type="normal", skipme=True)
+                await until(lambda: shared.trouble is None)
+                await asyncio.sleep(0.05)
+            done.set()
+            assert min(await asyncio.gather(*asking)) > 0
+
+
+async def test_not_even_a_mistake_of_the_client_fails_a_request(redis):
+    async with a_way_to(redis.url) as shared:
+
+        async def work(_: object) -> None:
+            raise AttributeError("'NoneType' object has no attribute 'writelines'")
+
+        with pytest.raises(Away):
+            await shared.ask(work)
+        assert shared.trouble == "fails (AttributeError)"
+        await until(lambda: shared.trouble is None)
 
 
 async def test_its_absence_is_said_once_a_minute_and_not_with_each_call(monkeypatch):
