@@ -1,5 +1,6 @@
 """What every test may ask for: a real PostgreSQL, a browser, a picture of a PDF."""
 
+import gc
 import io
 import os
 import shutil
@@ -60,6 +61,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(
         key=lambda item: next((place for place, each in enumerate(_FIRST) if each in item.path.parts), len(_FIRST))
     )
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    # Thousands of tests and all that they import are here to stay: the collector need not look at them again and again.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
