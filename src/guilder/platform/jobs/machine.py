@@ -88,6 +88,9 @@ class TimeMachine:
             ripe = [due for due in found if not failed.get(due.job, {}).get(due.ref)]
             if not ripe and found and hands.target:
                 return Progress(Pace.DRAINING, *hands, pending={"job failures": len(found)})
+            # Another machine may have done, between the two looks, what was due: then it is under way by now.
+            if not ripe and (pending := await self._under_way(tx, tenant_id)):
+                return Progress(Pace.DRAINING, *hands, pending=pending)
             if not ripe:
                 return await self._move(tx, tenant_id, hands)
         # The lock is given back first: a job may need the very row. The clock stays: what is due holds it.

@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 from guilder.kernel import ids
+from guilder.platform.jobs import store
 from guilder.platform.jobs.sandboxes import Pace
 from tests.rooms.platform.ground import NOW
 from tests.rooms.platform.jobs.toys import DAY, World
@@ -67,6 +68,24 @@ async def test_moves_nothing_while_something_is_under_way(world: World):
 
     assert (await world.machine().arrive(tenant, between=drain)).pace is Pace.ARRIVED
     assert len(drained) == 1
+
+
+async def test_does_not_arrive_before_what_another_node_did_between_its_two_looks(world: World, monkeypatch):
+    """What is under way is looked at, then what is due: work that commits in between is neither, unless one looks again."""
+    tenant = await world.sandbox(target=NOW + HOUR)
+    [subscription] = await world.subscribe(due_at=NOW, tenant=tenant)
+    machine, look = world.machine(), store.due
+
+    async def due_after_another_node_was_done(*asked, **about):
+        async with world.admin.transaction():
+            await world.admin.execute("update toy.subscriptions set due_at = null where id = $1", subscription)
+            await world.admin.execute("insert into toy.waiting values ($1, $2)", tenant, ids.new(NOW))
+        monkeypatch.setattr(store, "due", look)
+        return await look(*asked, **about)
+
+    monkeypatch.setattr(store, "due", due_after_another_node_was_done)
+    progress = await machine.step(tenant)
+    assert (progress.pace, progress.pending, progress.now) == (Pace.DRAINING, {"waiting": 1}, NOW)
 
 
 async def test_lets_what_a_job_caused_settle_before_the_next_instant(world: World):
