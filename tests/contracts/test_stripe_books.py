@@ -57,6 +57,7 @@ class TestBooks(StripeGround):
         assert len(await self.read(gateway, credentials, since=at - second, until=half)) == 1
         assert await self.read(gateway, credentials, since=half, until=half + second) == []
 
+    @pytest.mark.slow
     async def test_a_slice_that_holds_too_many_is_read_by_halves(self, gateway, credentials, merchant):
         await self.paid(gateway, credentials)
         like = {name: each for name, each in next(merchant.account.of("charge")).items() if name != "id"}

@@ -87,6 +87,7 @@ def test_stripe_in_five_minutes(providers, shell, tmp_path):
     assert "✗" not in shell.run(check)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_paypal_in_five_minutes(providers, shell, tmp_path):
     merchant = providers.paypal.account()

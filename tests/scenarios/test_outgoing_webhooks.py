@@ -125,6 +125,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_enabled_and_replayed(world):
         assert (arrived["status"], arrived["attempts"]) == ("delivered", 2)
 
 
+@pytest.mark.slow
 async def test_a_worker_killed_between_sending_and_recording_sends_the_same_id_again(cluster, worker_id, tmp_path):
     async with new_database(cluster, f"guilder_{worker_id}_webhooks") as urls:
         with installed(urls, tmp_path, workers=1) as installation:

@@ -3,6 +3,7 @@
 import io
 
 import pypdf
+import pytest
 
 from tests.support.processes import until
 from tests.support.world import World
@@ -214,6 +215,7 @@ async def test_opting_out_lets_the_period_run_out_and_opting_in_again_undoes_it(
     assert len(await world.get("/api/invoices")) == 2
 
 
+@pytest.mark.slow
 async def test_sixty_months_of_a_31_january_are_billed_each_on_its_day(world: World):
     await world.plan(amount=0)
     await world.customer()

@@ -128,6 +128,7 @@ async def test_b4_another_amount_than_was_asked_for_is_left_to_a_person(world, c
     assert len(await counter.charges()) == 1
 
 
+@pytest.mark.slow
 async def test_b5_what_takes_nine_days_is_waited_for_in_silence(world, counter):
     await counter.http.post(f"/sim/accounts/{counter.account}/settings", json={"async_delay_seconds": 9 * 86_400})
     await world.plan()
@@ -275,6 +276,7 @@ async def test_c9_three_days_without_any_webhook_lose_nothing(world, counter):
     assert len(await counter.charges()) == 4
 
 
+@pytest.mark.slow
 async def test_c10_a_burst_while_the_database_stands_still_is_kept_to_the_last(world, counter, installation):
     subscription, event = await an_untold_payment(world, counter)
     secret, shown = await counter.endpoint_secret(), json.loads(wire(event))

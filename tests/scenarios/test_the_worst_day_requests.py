@@ -101,7 +101,9 @@ async def test_f1_twenty_at_once_with_one_key_make_one_though_the_api_is_killed_
 
 
 @pytest.mark.shows("fault F1", "ASVS 2.3.3")
-@pytest.mark.parametrize("after_s", [0.0, 0.02, 0.06])
+@pytest.mark.parametrize(
+    "after_s", [0.0, pytest.param(0.02, marks=pytest.mark.slow), pytest.param(0.06, marks=pytest.mark.slow)]
+)
 async def test_f1_twenty_at_once_make_one_whenever_the_api_is_killed(world, mortal, after_s):
     key = f"f1-{uuid4()}"
     asking = [asyncio.create_task(asked_until_answered(world, "/pay", key)) for _ in range(TWINS)]

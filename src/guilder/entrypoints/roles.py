@@ -31,14 +31,16 @@ POOL_MAX = {Role.UP: 20, Role.SERVE: 20, Role.WORK: 12, Role.SCHEDULE: 8, Role.R
 LISTENING = {Role.UP: 4, Role.SERVE: 0, Role.WORK: 3, Role.SCHEDULE: 1, Role.RELAY: 1, Role.COMMAND: 4}
 READING = frozenset({Role.UP, Role.SERVE})
 
-# Every process is told by its name: its role, how many connections it may open, and which one it is.
+# Every process of this database is told by its name: its role, how many connections it may open, and which one it is.
 _ASKED = """
 with here as (
     select distinct on (application_name) application_name, split_part(application_name, ' ', 3)::int as budget
-      from pg_stat_activity where application_name ~ '^guilder [a-z]+ [0-9]+ [0-9a-f]{8}$'
+      from pg_stat_activity
+     where datname = current_database() and application_name ~ '^guilder [a-z]+ [0-9]+ [0-9a-f]{8}$'
 ), others as (
     select count(*) as them from pg_stat_activity
-     where datname is not null and coalesce(application_name, '') !~ '^guilder [a-z]+ [0-9]+ [0-9a-f]{8}$'
+     where datname is not null
+       and (datname <> current_database() or coalesce(application_name, '') !~ '^guilder [a-z]+ [0-9]+ [0-9a-f]{8}$')
 )
 select coalesce((select sum(budget) from here), 0)::int as asked, (select them from others)::int as others,
        (select count(*) from here)::int as processes,
