@@ -335,7 +335,8 @@ async def test_whoever_guesses_keys_is_slowed_down_by_address_and_nobody_else(si
         transport = httpx.ASGITransport(app=house.app(), raise_app_exceptions=False, client=("198.51.100.7", 1))
         async with httpx.AsyncClient(transport=transport, base_url=siege.installation.base_url) as http:
             good = siege.mine.api_key
-            guesses = [good[:-1] + letter for letter in "abcdefghij"] + [good[: len("gk_sandbox_") + 4]] * 10
+            near = [good[:-1] + letter for letter in "abcdefghijk" if letter != good[-1]][:10]
+            guesses = near + [good[: len("gk_sandbox_") + 4]] * 10
             guesses += [f"gk_sandbox_{number:049}" for number in range(40)]
             answers = [await http.get("/api/tenant", headers={"Authorization": f"Bearer {each}"}) for each in guesses]
             statuses = [answer.status_code for answer in answers]
