@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import Mode, Role
+from guilder.domain.identity.model import Role
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
 from guilder.platform.auth.principal import ALL_SCOPES
@@ -18,6 +18,7 @@ from guilder.platform.clock import WallClock
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.database import Database
 from guilder.platform.db.vault import Vault
+from tests.support.builders.identity import a_company
 from tests.support.database import DatabaseUrls, new_database
 from tests.support.nginx import Edge, running_edge
 from tests.support.processes import Installation
@@ -66,15 +67,7 @@ async def found_default_tenant(installation: Installation) -> str:
     try:
         tenant_id = TenantId(ids.new(clock.now()))
         async with database.transaction([tenant_id], actor="test") as tx:
-            await identity.create_tenant(
-                tx,
-                tenant_id=tenant_id,
-                name="Default",
-                slug="default",
-                mode=Mode.TEST,
-                time_zone="UTC",
-                now=clock.now(),
-            )
+            await a_company(tx, tenant_id=tenant_id, name="Default", slug="default", now=clock.now())
             _, text = await identity.mint_key(
                 tx, name="test", role=Role.ADMIN, scopes=[ALL_SCOPES], expires_at=None, now=clock.now()
             )

@@ -7,12 +7,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import httpx
 
 from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import Mode, Role
+from guilder.domain.identity.model import Role
 from guilder.entrypoints.databases import with_endpoints
 from guilder.entrypoints.house import House, open_house
 from guilder.kernel import ids
@@ -21,6 +20,7 @@ from guilder.platform.auth.principal import ALL_SCOPES
 from guilder.platform.config import Settings
 from guilder.platform.db.embedded import EmbeddedPostgres, running_admin_url
 from guilder.platform.db.migrate import migrate
+from tests.support.builders.identity import a_company
 from tests.support.database import DatabaseUrls
 from tests.support.processes import Installation
 from tests.support.siege import settings_of
@@ -87,15 +87,7 @@ class Company:
 async def found_company(house: House, *, starts_at: Any) -> Company:
     now, company = house.clock.now(), TenantId(ids.new(house.clock.now()))
     async with house.database.transaction([company], actor="test") as tx:
-        await identity.create_tenant(
-            tx,
-            tenant_id=company,
-            name="Test Company",
-            slug=f"company-{uuid4().hex[:12]}",
-            mode=Mode.TEST,
-            time_zone="UTC",
-            now=now,
-        )
+        await a_company(tx, tenant_id=company, now=now)
         _, text = await identity.mint_key(tx, name="test", role=Role.ADMIN, scopes=ALL_SCOPES, expires_at=None, now=now)
         made = await identity.create_sandbox(tx, name="Sandbox", starts_at=starts_at, now=now)
     return Company(company, text, made.tenant.tenant_id, made.text)

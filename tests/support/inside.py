@@ -4,16 +4,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 import httpx
 from fastapi import FastAPI
 
 from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import Mode
 from guilder.entrypoints.house import House, open_house
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
+from tests.support.builders.identity import a_company
 from tests.support.processes import Installation
 from tests.support.siege import Operation, operations_of, settings_of
 
@@ -57,15 +56,7 @@ class Inside:
         now, database = self.house.clock.now(), self.house.database
         company = TenantId(ids.new(now))
         async with database.transaction([company], actor="test") as tx:
-            await identity.create_tenant(
-                tx,
-                tenant_id=company,
-                name="Test Company",
-                slug=f"company-{uuid4().hex[:12]}",
-                mode=Mode.TEST,
-                time_zone="UTC",
-                now=now,
-            )
+            await a_company(tx, tenant_id=company, now=now)
             made = await identity.create_sandbox(tx, name="Sandbox", starts_at=None, now=now)
         return Asked(made.tenant.tenant_id, made.text, self.http)
 

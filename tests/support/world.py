@@ -6,18 +6,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
-from uuid import uuid4
 
 import httpx
 
 from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import Mode
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
 from guilder.platform.clock import WallClock
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.database import Database
 from guilder.platform.db.vault import Vault
+from tests.support.builders.identity import a_company
 from tests.support.database import connected
 from tests.support.processes import Installation, until
 
@@ -204,11 +203,8 @@ async def a_world(installation: Installation, *, starts_at: datetime | None = No
     )
     try:
         company = TenantId(ids.new(clock.now()))
-        slug = f"company-{uuid4().hex[:12]}"
         async with database.transaction([company], actor="test") as tx:
-            await identity.create_tenant(
-                tx, tenant_id=company, name="Test Company", slug=slug, mode=Mode.TEST, time_zone="UTC", now=clock.now()
-            )
+            await a_company(tx, tenant_id=company, now=clock.now())
             made = await identity.create_sandbox(tx, name="Sandbox", starts_at=starts_at, now=clock.now())
     finally:
         await database.close()

@@ -9,10 +9,8 @@ import asyncpg
 import pytest
 
 from guilder.domain.identity import service as identity
-from guilder.domain.identity.model import Mode
 from guilder.entrypoints import watching
 from guilder.kernel import ids
-from guilder.kernel.ids import TenantId
 from guilder.platform import metrics
 from guilder.platform.clock import WallClock
 from guilder.platform.outside.intents import NewIntent, intend
@@ -21,6 +19,7 @@ from guilder.wiring.doctor.report import Report
 from guilder.wiring.timetable import JOBS
 from guilder.wiring.watching.gathering import gather, gather_lateness, show_health
 from guilder.wiring.watching.queries import QUERIES
+from tests.support.builders.identity import new_tenant
 from tests.support.database import connected
 from tests.unit.platform.test_metrics import series, value
 
@@ -35,12 +34,7 @@ def _clean_page():
 
 
 async def a_tenant(database):
-    tenant = TenantId(ids.new(NOW))
-    async with database.transaction([tenant], actor="test") as tx:
-        await identity.create_tenant(
-            tx, tenant_id=tenant, name="T", slug=f"t-{tenant.hex[-12:]}", mode=Mode.TEST, time_zone="UTC", now=NOW
-        )
-    return tenant
+    return (await new_tenant(database, time_zone="UTC", now=NOW)).tenant_id
 
 
 async def a_sandbox(database, tenant):

@@ -23,6 +23,12 @@ async def a_tenant(tx: Tx, **over: Any) -> Tenant:
     return await identity.create_tenant(tx, tenant_id=tenant_id, now=now, **{**said, **over})
 
 
+async def a_company(tx: Tx, **over: Any) -> Tenant:
+    """Make the tenant that whoever tries an installation from outside stands for."""
+    said = {"name": "Test Company", "slug": f"company-{secrets.token_hex(6)}", "time_zone": "UTC"}
+    return await a_tenant(tx, **{**said, **over})
+
+
 async def a_sandbox(tx: Tx, **over: Any) -> Tenant:
     return await a_tenant(tx, **{"mode": Mode.SANDBOX, "name": "Sandbox", **over})
 
