@@ -57,11 +57,16 @@ def _text_first(value: object) -> object:
     return value
 
 
+def _reads_text_first(node: dict[str, Any]) -> bool:
+    # pydantic hands out a model's schema again wherever the model is named: what was done to it once is not done twice.
+    return node.get("type") == "function-before" and node["function"]["function"] is _text_first
+
+
 def _read_strictly(node: Any) -> None:
     if isinstance(node, (list, tuple)):
         for each in node:
             _read_strictly(each)
-    if not isinstance(node, dict):
+    if not isinstance(node, dict) or _reads_text_first(node):
         return
     for key, child in node.items():
         if key == "fields" or (isinstance(child, dict) and "type" in child and key not in _NOT_READ):
