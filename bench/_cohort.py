@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from _bank import Bank
@@ -58,6 +58,8 @@ class House:
     everybody: Consumer
     groups: dict[str, Consumer]
     runner: Runner
+    key: str = field(repr=False)
+    """What another process opens this one's secrets with."""
 
     async def settle(self) -> None:
         while await self.everybody.drain() + await self.runner.drain():
@@ -71,7 +73,8 @@ class Cohort:
 
 
 async def a_house(server: Server, *, now: datetime) -> House:
-    ring = KeyRing.parse("bench:" + base64.b64encode(secrets.token_bytes(32)).decode())
+    key = "bench:" + base64.b64encode(secrets.token_bytes(32)).decode()
+    ring = KeyRing.parse(key)
     meter, clock, bank = Meter(), SetClock(now), Bank()
     database = await connect(server.app_url, meter, Vault(ring))
     clocks = identity.Clocks(clock)
@@ -85,7 +88,7 @@ async def a_house(server: Server, *, now: datetime) -> House:
     calls = performers({bank.name: bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
     runner = Runner(database, calls, clocks, clock=WallClock(), windows=WINDOWS)
     groups = {group: consumer(group) for group in Reactions(reactions).groups}
-    return House(database, meter, clock, bank, consumer(), groups, runner)
+    return House(database, meter, clock, bank, consumer(), groups, runner, key)
 
 
 async def a_cohort(house: House, *, size: int) -> Cohort:

@@ -9,12 +9,10 @@ through PostgreSQL" in time a message. No figure is shown unless everything arri
 """
 
 import asyncio
-import contextlib
-import multiprocessing as mp
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +21,7 @@ from typing import Any, ClassVar
 from uuid import uuid4
 
 from _server import Admin, Server, Wrong, a_server, write_down
+from _ways import Way, processes
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from guilder.kernel import ids
@@ -32,11 +31,6 @@ from guilder.kernel.money import Money
 from guilder.platform import metrics
 from guilder.platform.bus import outbox
 from guilder.platform.bus.consumer import Consumer
-from guilder.platform.bus.kafka.connection import Connection
-from guilder.platform.bus.kafka.relay import Relay
-from guilder.platform.bus.kafka.sender import Sender
-from guilder.platform.bus.kafka.topics import Topics
-from guilder.platform.bus.kafka.transport import KafkaTransport
 from guilder.platform.bus.reactions import Reaction, Reactions
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import WallClock
@@ -54,7 +48,6 @@ SINGLES = 50
 WARM = 200
 # Until the consumer groups have gathered at the topics.
 GATHER_S = 8
-PARTITIONS = 16
 LIMIT_S = 600
 NOW = datetime.now(UTC)
 TENANT = TenantId(ids.new(NOW))
@@ -81,23 +74,6 @@ class Benched(Event):
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
-    """Through what a run goes: PostgreSQL alone, or brokers too."""
-
-    url: str
-    servers: str | None = None
-    prefix: str = ""
-
-    def transport(self, database: Database) -> KafkaTransport | None:
-        return KafkaTransport(database, self.connection, WallClock()) if self.servers else None
-
-    @property
-    def connection(self) -> Connection:
-        assert self.servers is not None
-        return Connection(self.servers, prefix=self.prefix)
-
-
 class OneClock:
     async def domains(self, tx: Tx, tenants: Iterable[TenantId]) -> list[ClockDomain]:
         return [ClockDomain(frozenset(tenants), datetime.now(UTC))]
@@ -120,63 +96,23 @@ def reaction(group: str) -> Reaction:
     return Reaction(group, Benched, on_benched)
 
 
-def work(way: Way, ready: Any, over: Any, told: Any) -> None:
-    """Be a worker, or (told nothing) the relay, until it is over; then tell where rows were found."""
-    asyncio.run(_work(way, ready, over, told))
-
-
-async def _work(way: Way, ready: Any, over: Any, told: Any) -> None:
+async def work(way: Way, stop: asyncio.Event, ready: Callable[[], None], given: Any) -> list[float]:
+    """Be a worker; return how many rows records told of, and how many the log."""
     database = await Database.connect(way.url, size_max=6)
-    stop = asyncio.Event()
-    if told is None:
-        sender = Sender(way.connection, Topics(way.connection, partitions=PARTITIONS, days_kept=1))
-        role: Any = Relay(database, sender, WallClock())
-        await role.register()
-    else:
-        role = Consumer(
-            database,
-            Reactions([reaction(group) for group in GROUPS]),
-            OneClock(),
-            WallClock(),
-            batch_max=BATCH,
-            transport=way.transport(database),
-        )
-        await role.register()
-    running = asyncio.create_task(role.run(stop))
-    ready.release()
-    await asyncio.to_thread(over.wait)
-    stop.set()
-    await running
-    if told is not None:
-        value = metrics.registry.get_sample_value
-        told.put([value("guilder_transport_rows_total", {"source": each}) or 0 for each in ("broker", "log")])
+    consumer = Consumer(
+        database,
+        Reactions([reaction(group) for group in GROUPS]),
+        OneClock(),
+        WallClock(),
+        batch_max=BATCH,
+        transport=way.transport(database),
+    )
+    await consumer.register()
+    ready()
+    await consumer.run(stop)
     await database.close()
-
-
-@contextmanager
-def processes(way: Way, count: int, found: list[float]) -> Iterator[None]:
-    """Run workers, and the relay where there are brokers."""
-    spawn = mp.get_context("spawn")
-    ready, over, told = spawn.Semaphore(0), spawn.Event(), spawn.Queue()
-    roles = [told] * count + ([None] if way.servers else [])
-    born = [spawn.Process(target=work, args=(way, ready, over, role)) for role in roles]
-    for each in born:
-        each.start()
-    try:
-        for _ in born:
-            if not ready.acquire(timeout=120):
-                raise Wrong("a process did not start")
-        yield
-    finally:
-        over.set()
-        for _ in range(count):
-            with contextlib.suppress(Exception):
-                broker_, log = told.get(timeout=60)
-                found[0], found[1] = found[0] + broker_, found[1] + log
-        for each in born:
-            each.join(30)
-            if each.is_alive():
-                each.kill()
+    value = metrics.registry.get_sample_value
+    return [value("guilder_transport_rows_total", {"source": each}) or 0 for each in ("broker", "log")]
 
 
 @asynccontextmanager
@@ -251,9 +187,8 @@ async def one_by_one(database: Database, admin: Admin) -> list[float]:
 async def run_one(server: Server, way: Way, count: int) -> dict[str, Any]:
     await server.admin.execute(EMPTY)
     database = await Database.connect(server.app_url)
-    found = [0.0, 0.0]
     try:
-        with processes(way, count, found):
+        with processes(way, work, count) as told:
             async with sequencing(database):
                 await announce(database, events(0, WARM))
                 await handled(server.admin, WARM * len(GROUPS))
@@ -274,7 +209,7 @@ async def run_one(server: Server, way: Way, count: int) -> dict[str, Any]:
         "per_s": EVENTS * len(GROUPS) / seconds,
         "one_ms": median(took),
         "one_p95_ms": quantiles(took, n=20)[-1],
-        "told_by_records": found[0] / max(1, sum(found)) if way.servers else None,
+        "told_by_records": sum(by for by, _ in told) / max(1, sum(map(sum, told))) if way.servers else None,
     }
 
 
