@@ -12,7 +12,7 @@ from _server import Admin, Wrong
 # What one request or message writes by itself is compared with this many subscriptions, a transaction each.
 ROW_BY_ROW_MAX = 100
 
-_TABLES = """
+TABLES = """
 select format('%I.%I', n.nspname, c.relname) as name
   from pg_class c join pg_namespace n on n.oid = c.relnamespace
  where c.relkind in ('r', 'p') and not c.relispartition
@@ -54,7 +54,7 @@ async def _lay_out(admin: Admin, since: int) -> dict[str, int]:
     """Set what was written aside, table by table; make a bare table for each. Return the rows of each."""
     await admin.execute("create schema written; create schema bare")
     tables: dict[str, int] = {}
-    for row in await admin.fetch(_TABLES):
+    for row in await admin.fetch(TABLES):
         name, n = row["name"], len(tables)
         status = await admin.execute(
             f"create unlogged table written.t{n} as select * from {name} where xmin::text::bigint > {since}"

@@ -18,6 +18,7 @@ from guilder.domain.gateways.performers import performers
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Address, Mode
 from guilder.domain.payments import service as payments
+from guilder.entrypoints import serving
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
@@ -73,6 +74,7 @@ class Cohort:
 
 
 async def a_house(server: Server, *, now: datetime) -> House:
+    serving.spare_what_stays()
     key = "bench:" + base64.b64encode(secrets.token_bytes(32)).decode()
     ring = KeyRing.parse(key)
     meter, clock, bank = Meter(), SetClock(now), Bank()

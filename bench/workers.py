@@ -29,6 +29,7 @@ from journey import do_job, subscribe
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from guilder.domain.gateways.performers import performers
 from guilder.domain.identity import service as identity
+from guilder.entrypoints import serving
 from guilder.platform.bus.consumer import Consumer
 from guilder.platform.bus.reactions import Reactions
 from guilder.platform.bus.sequencer import Sequencer
@@ -40,8 +41,8 @@ from guilder.wiring.performers import WINDOWS
 from guilder.wiring.reactions import REACTION_LIST
 from tests.support.kafka import broker, missing
 
-RENEWALS = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
-WORKERS = tuple(map(int, sys.argv[2].split(","))) if len(sys.argv) > 2 else (1, 2, 4)
+RENEWALS = 1_000
+WORKERS = (1, 2, 4)
 WARM = 20
 SUBSCRIBED_BEFORE = timedelta(days=35)
 # The cohort that warms up falls due before the one that is measured.
@@ -57,6 +58,7 @@ select (select coalesce(sum(behind + parked + dead), 0) from platform.log_lag())
 async def work(way: Way, stop: asyncio.Event, ready: Callable[[], None], given: Any) -> list[dict[str, Any]]:
     """Be a worker; return what was charged at its side of the bank."""
     key, now = given
+    serving.spare_what_stays()
     bank, clocks = Bank(), identity.Clocks(SetClock(now))
     database = await connect(way.url, Meter(), Vault(KeyRing.parse(key)))
     consumer = Consumer(database, Reactions(REACTION_LIST), clocks, WallClock(), transport=way.transport(database))

@@ -1,6 +1,7 @@
 """Running roles until somebody says stop, and then stopping well: what is in flight is finished, or left recoverable."""
 
 import asyncio
+import gc
 import signal
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from guilder.platform.config import Settings
 Role = Callable[[asyncio.Event], Awaitable[None]]
 
 GRACE_S = 20
+# New objects before the young are looked through, young rounds before the middle ones, and those before the old.
+COLLECTED_AFTER = (50_000, 20, 50)
 BACKLOG = 2048
 
 _log = logging.get(__name__)
@@ -30,13 +33,24 @@ class Server(uvicorn.Server):
 
 
 def begin(settings: Settings) -> None:
-    """Set up what every process has: logs and traces.
+    """Set up what every process has: logs, traces, and a collector of garbage that knows what stays.
 
     :raises BadSettings: in production, settings that anybody could walk into
     """
     refuse_unsafe(settings)
     logging.configure(level=settings.log_level, style=settings.log_style)
     tracing.configure(settings.otel_exporter_otlp_endpoint)
+    spare_what_stays()
+
+
+def spare_what_stays() -> None:
+    """Have the collector leave alone what is loaded by now, and come less often.
+
+    A batch makes some hundred thousand objects and keeps them until its end: looked through again and again, with the
+    whole house each time, they took a third of Python's time.
+    """
+    gc.freeze()
+    gc.set_threshold(*COLLECTED_AFTER)
 
 
 async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event) -> None:

@@ -1,6 +1,6 @@
 """Money: whole minor units of one currency. No float, and division only where its rounding has a name."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
@@ -23,16 +23,17 @@ class Money:
 
     def __add__(self, other: "Money") -> "Money":
         assert self.currency == other.currency, (self, other)
-        return replace(self, minor=self.minor + other.minor)
+        return Money(self.minor + other.minor, self.currency)
 
     def __sub__(self, other: "Money") -> "Money":
-        return self + -other
+        assert self.currency == other.currency, (self, other)
+        return Money(self.minor - other.minor, self.currency)
 
     def __neg__(self) -> "Money":
-        return replace(self, minor=-self.minor)
+        return Money(-self.minor, self.currency)
 
     def __mul__(self, times: int) -> "Money":
-        return replace(self, minor=self.minor * times)
+        return Money(self.minor * times, self.currency)
 
     def __str__(self) -> str:
         digits = exponent(self.currency)
@@ -44,7 +45,7 @@ class Money:
 
     def times_half_up(self, share: Fraction | Decimal) -> "Money":
         """Take a share, rounded half-up (away from zero) to the minor unit."""
-        return replace(self, minor=round_half_up(self.minor * Fraction(share)))
+        return Money(round_half_up(self.minor * Fraction(share)), self.currency)
 
     def split(self, weights: list[int]) -> list["Money"]:
         """Share out by weight so that the parts always add up to the whole."""
@@ -56,7 +57,7 @@ class Money:
         for weight in weights:
             passed += weight
             upto = self.minor * passed // total
-            parts.append(replace(self, minor=upto - given))
+            parts.append(Money(upto - given, self.currency))
             given = upto
         return parts
 

@@ -33,7 +33,7 @@ TRIES_KEPT = timedelta(days=2)
 DELIVERIES_KEPT_LONGER = timedelta(days=7)
 
 JOBS = (
-    Job(name="invoicing.bill_due", find="subscriptions.due", run=invoicing.bill_due),
+    Job(name="invoicing.bill_due", find="subscriptions.due", run=invoicing.bill_due, at_once=2),
     Job(name="invoicing.bill_segments_due", find="subscriptions.segments_due", run=invoicing.bill_segments_due),
     Job(
         name="invoicing.expire_prepaid_due",

@@ -257,9 +257,9 @@ class Invoice:
         """What is still to be paid, never below zero: recomputed from what happened, never counted down."""
         if self.kind is InvoiceKind.CREDIT_NOTE:
             return Money(0, self.currency)
-        owed = self.total - self.paid - self.credited
-        owed = owed - self.credit_applied if self.credit_applied else owed
-        return max(owed, Money(0, self.currency))
+        owed = self.total.minor - self.paid.minor - self.credited.minor
+        owed -= self.credit_applied.minor if self.credit_applied else 0
+        return Money(max(owed, 0), self.currency)
 
     @property
     def subscription_ids(self) -> tuple[UUID, ...]:

@@ -6,6 +6,7 @@ be left claimed, and a row that two of them found is done once.
 
 import asyncio
 import random
+from collections.abc import Sequence
 from datetime import datetime
 
 from guilder.kernel.ids import Ref
@@ -16,7 +17,7 @@ from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.wakes import first
 from guilder.platform.jobs import store
-from guilder.platform.jobs.batches import Batches
+from guilder.platform.jobs.batches import Batches, Outcome
 from guilder.platform.jobs.store import JobFailure
 from guilder.platform.jobs.timetable import Chore, Due, Job, Timetable
 
@@ -41,13 +42,12 @@ class Scheduler:
         self._batches = Batches(database, retry_max_s=retry_max_s)
 
     async def step(self, job: Job) -> int:
-        """Do up to a batch of what is due now for tenants on the wall clock; return how many rows were done."""
+        """Do up to `at_once` batches of what is due now for tenants on the wall clock; return how many rows were done."""
         began, now = self._clock.monotonic(), self._clock.now()
         found, again = await self._find(job, now)
         if not found and not again:
             return 0
-        refs = [due.ref for due in found]
-        outcome = await self._batches.do(job, refs, failed_before=again, now=now)
+        outcome = await self._do(job, [due.ref for due in found], again, now=now)
         late_s = (now - found[0].due_at).total_seconds() if found else 0.0
         said = "failed" if outcome.failed else "done" if outcome.done else "skipped"
         metrics.job_ran(job=job.name, outcome=said, seconds=self._clock.monotonic() - began, late_s=late_s)
@@ -75,15 +75,31 @@ class Scheduler:
         chores = [self._keep(chore, stop) for chore in self._timetable.chores]
         await asyncio.gather(*jobs, *chores)
 
+    async def _do(self, job: Job, refs: Sequence[Ref], again: Sequence[Ref], *, now: datetime) -> Outcome:
+        shares = [refs[n : n + job.batch_max] for n in range(0, len(refs), job.batch_max)] or [[]]
+        done = await asyncio.gather(
+            *(
+                self._batches.do(job, share, failed_before=() if n else again, now=now)
+                for n, share in enumerate(shares)
+            ),
+            return_exceptions=True,
+        )
+        total = Outcome()
+        for each in done:
+            if isinstance(each, BaseException):
+                raise each
+            total += each
+        return total
+
     async def _find(self, job: Job, now: datetime) -> tuple[list[Due], list[Ref]]:
         """Return what is due, and what is due and failed before; without what is still pushed aside."""
         async with self._database.transaction(actor=ACTOR) as tx:
             failed = (await store.failures(tx, None)).get(job.name, {})
-            limit = job.batch_max + len(failed)
+            limit = job.batch_max * job.at_once + len(failed)
             found = await store.due(tx, [job], tenant_id=None, now=now, limits=[limit])
         fresh = [due for due in found if due.ref not in failed]
         again = [due.ref for due in found if failed.get(due.ref) is False]
-        return fresh[: job.batch_max], again[:RETRIES_MAX]
+        return fresh[: job.batch_max * job.at_once], again[:RETRIES_MAX]
 
     async def _serve(self, job: Job, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -38,6 +38,8 @@ class Job:
     find: str
     run: Run
     batch_max: int = 500
+    at_once: int = 1
+    """So many batches are done side by side: while PostgreSQL writes one, another is worked out."""
     every_s: float = 1.0
 
     def __post_init__(self) -> None:

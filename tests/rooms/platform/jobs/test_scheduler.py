@@ -68,6 +68,26 @@ async def test_does_each_row_once_however_many_of_them_run(world: World):
     assert sum(world.room.runs) == 300
 
 
+async def test_does_batches_side_by_side_where_a_job_wants_it_and_one_that_fails_takes_no_other_with_it(world: World):
+    subscriptions = await world.subscribe(130)
+    world.room.poisoned = {subscriptions[60]}
+    bill, begun, all_begun = world.billing.run, [], asyncio.Event()
+
+    async def together(tx, refs, /, *, now):
+        # None of the first three goes on before each of them has begun: one after another they would wait for ever.
+        begun.append(len(refs))
+        if len(begun) >= 3:
+            all_begun.set()
+        await all_begun.wait()
+        return await bill(tx, refs, now=now)
+
+    job = replace(world.billing, run=together, at_once=3)
+    assert await asyncio.wait_for(world.scheduler().step(job), 60) == 129
+    assert begun[:3] == [50, 50, 30]
+    assert len(await world.bills()) == 129
+    assert await world.admin.fetchval("select count(*) from platform.job_failures") == 1
+
+
 async def test_loses_nothing_when_it_dies_at_work(world: World):
     await world.subscribe(5)
     bill, reached = world.billing.run, asyncio.Event()

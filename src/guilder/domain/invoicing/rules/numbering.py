@@ -3,12 +3,16 @@
 import hashlib
 import json
 import re
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line
+from guilder.domain.identity.model import Address
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party
+
+_PARTY = tuple(each.name for each in fields(Party))
+_ADDRESS = tuple(each.name for each in fields(Address))
 
 
 def written(number_format: str, sequence: int, issued_on: date) -> str:
@@ -33,8 +37,8 @@ def seal(invoice: Invoice, number: str) -> str:
         "issued_at": invoice.issued_at,
         "issued_on": invoice.issued_on,
         "due_at": invoice.due_at,
-        "seller": asdict(invoice.seller) if invoice.seller else None,
-        "buyer": asdict(invoice.buyer) if invoice.buyer else None,
+        "seller": _party(invoice.seller) if invoice.seller else None,
+        "buyer": _party(invoice.buyer) if invoice.buyer else None,
         "lines": [
             [
                 line.number,
@@ -54,6 +58,11 @@ def seal(invoice: Invoice, number: str) -> str:
         **_more(invoice),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
+
+
+def _party(party: Party) -> dict[str, object]:
+    address = {name: getattr(party.address, name) for name in _ADDRESS}
+    return {name: getattr(party, name) for name in _PARTY} | {"address": address}
 
 
 def _more(invoice: Invoice) -> dict[str, object]:

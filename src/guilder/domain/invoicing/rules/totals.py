@@ -35,7 +35,7 @@ class Taxed:
 
 def tax_of(net_minor: int, percent: Decimal) -> int:
     """Return the tax on a net amount, rounded half-up once."""
-    return round_half_up(Fraction(net_minor) * Fraction(percent) / HUNDRED)
+    return round_half_up(Fraction(net_minor) * Fraction(percent) / HUNDRED) if percent else 0
 
 
 def tax_within(gross_minor: int, percent: Decimal) -> int:

@@ -98,11 +98,8 @@ async def _came_late(tx: Tx, bills: Sequence[_Bill]) -> tuple[dict[Ref, int], li
     for bill in sorted(bills, key=lambda bill: bill.due.at):
         first.setdefault(bill.due.subscription.ref, bill)
     seen = await use_rows.late_seen(tx, sorted(first))
-    asked = [
-        ref
-        for ref in sorted(first)
-        if ref in seen or any(each.due.subscription.ref == ref and _has_use(each.due) for each in bills)
-    ]
+    with_use = {each.due.subscription.ref for each in bills if _has_use(each.due)}
+    asked = sorted(seen.keys() | with_use)
     answers = await usage.late_since(
         tx,
         asked=[

@@ -67,6 +67,8 @@ class _Credits:
 
     def pay(self, invoice: Invoice, *, now: datetime) -> Invoice:
         mine = self.by_owner.get(_owner(invoice), [])
+        if not mine:
+            return invoice
         drawn = crediting.draw(mine, invoice.total)
         after = {credit.id: credit for credit, _ in drawn}
         self.by_owner[_owner(invoice)] = [after.get(each.id, each) for each in mine]

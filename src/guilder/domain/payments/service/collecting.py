@@ -47,8 +47,10 @@ async def collect(tx: Tx, *, payables: Sequence[Payable], now: datetime) -> list
         if plan is Plan.REPLACE_THERE and holder is not None:
             there.append(replace(holder, again_via=via, again_method_id=method.id if method else None))
     await give_up(tx, payments=here + there, keeps_hold=True, now=now)
-    await _begin(tx, begin, now=now)
-    found = await attempts.current(tx, invoices)
+    begun = await _begin(tx, begin, now=now)
+    found = {Ref(each.tenant_id, each.invoice_id): each for each in begun}
+    if others := [invoice for invoice in invoices if invoice not in found]:
+        found |= await attempts.current(tx, others)
     return [found[invoice] for invoice in invoices]
 
 
@@ -98,9 +100,12 @@ async def _methods_for(tx: Tx, payables: Sequence[Payable]) -> list[PaymentMetho
     ]
 
 
-async def _begin(tx: Tx, wanted: Sequence[tuple[Payable, Via, PaymentMethod | None]], *, now: datetime) -> None:
+async def _begin(
+    tx: Tx, wanted: Sequence[tuple[Payable, Via, PaymentMethod | None]], *, now: datetime
+) -> list[Payment]:
+    """Begin these payments; return those that are begun by this."""
     if not wanted:
-        return
+        return []
     last = await attempts.last_attempts(tx, [Ref(p.tenant_id, p.invoice_id) for p, _, _ in wanted])
     made = [
         _made(payable, via, method, attempt=last.get(Ref(payable.tenant_id, payable.invoice_id), 0) + 1, now=now)
@@ -112,6 +117,7 @@ async def _begin(tx: Tx, wanted: Sequence[tuple[Payable, Via, PaymentMethod | No
     requested = [p for p in new if p.status is Status.REQUESTED]
     outbox.announce(tx, [telling.of_payment(PaymentRequested, p) for p in requested], now=now)
     outbox.announce(tx, [telling.failed(p) for p in new if p.status is Status.DECLINED], now=now)
+    return new
 
 
 def _made(payable: Payable, via: Via, method: PaymentMethod | None, *, attempt: int, now: datetime) -> Payment:
