@@ -83,7 +83,7 @@ async def test_does_batches_side_by_side_where_a_job_wants_it_and_one_that_fails
 
     job = replace(world.billing, run=together, at_once=3)
     assert await asyncio.wait_for(world.scheduler().step(job), 60) == 129
-    assert begun[:3] == [50, 50, 30]
+    assert sorted(begun[:3]) == [30, 50, 50]
     assert len(await world.bills()) == 129
     assert await world.admin.fetchval("select count(*) from platform.job_failures") == 1
 
