@@ -144,7 +144,7 @@ async def _paid_by_credit(
             due = invoice.due.minor
             pool.grant(invoice, -due, reason="carried_forward", now=now)
             invoice = _with_credit(invoice, due + (invoice.credit_applied.minor if invoice.credit_applied else 0))
-        done.append(replace(each, invoice=invoice))
+        done.append(each if invoice is each.invoice else replace(each, invoice=invoice))
     return done, pool
 
 

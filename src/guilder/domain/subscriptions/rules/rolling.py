@@ -142,7 +142,8 @@ def _is_to_be_paid(subscription: Subscription) -> bool:
 
 
 def _next_period(before: Subscription, after: Subscription, *, at: datetime) -> Subscription:
-    after = replace(after, status=lifecycle.take(MOVES, before.status, Step.ROLL))
+    status = lifecycle.take(MOVES, before.status, Step.ROLL)
+    after = after if after.status is status else replace(after, status=status)
     terms = after.terms
     if terms.interval != before.terms.interval:
         return changes.begin_interval(after, at=at)
