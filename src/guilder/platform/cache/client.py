@@ -18,7 +18,6 @@ from redis.asyncio.connection import BlockingConnectionPool, Connection, SSLConn
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from guilder.platform import metrics
 from guilder.platform.cache.address import Address, Form
@@ -35,7 +34,6 @@ PROBE_MAX_S = 5.0
 CONNECTIONS_MAX = 16
 SAID_EVERY_S = 60.0
 
-_TROUBLE = (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError)
 log = get(__name__)
 
 
@@ -73,7 +71,7 @@ class Shared:
         """Look whether it is there. If not, everything begins without it."""
         try:
             await self._probe(self._client)
-        except _TROUBLE as error:
+        except Exception as error:  # noqa: BLE001  (a cluster's client raises what is no error of Redis)
             self._lose(self._client, error)
         else:
             metrics.redis_is(there=True)
@@ -123,7 +121,7 @@ class Shared:
             client = _client(self._address, self._timeout_s)
             try:
                 await self._probe(client)
-            except _TROUBLE:
+            except Exception:  # noqa: BLE001  (whatever it is: who stops looking would be without Redis for ever)
                 await _close(client)
                 self._say()
                 continue
@@ -145,7 +143,7 @@ class Shared:
 
 
 async def _close(client: Client) -> None:
-    with suppress(*_TROUBLE):
+    with suppress(Exception):
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             if isinstance(client, RedisCluster):
                 # After an error it takes itself for closed, and leaves its connections to the garbage collector.
