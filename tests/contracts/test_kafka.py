@@ -5,6 +5,7 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from secrets import token_bytes
 from typing import Any
 
 import msgspec
@@ -18,7 +19,8 @@ from guilder.platform.bus.kafka import record
 from guilder.platform.bus.kafka.connection import Connection
 from guilder.platform.bus.kafka.record import Hint, Record
 from guilder.platform.bus.kafka.relay import Relay
-from guilder.platform.bus.kafka.topics import BrokerAway
+from guilder.platform.bus.kafka.sender import Sender
+from guilder.platform.bus.kafka.topics import BrokerAway, Topics
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import WallClock
 from tests.contracts.kafka_ground import a_relay, delete, everything, first_times
@@ -100,6 +102,18 @@ async def test_what_is_larger_than_brokers_take_leaves_without_its_words(
     await site.sequence()
     await site.relay.drain()
     assert [value for _, _, value in everything(site.connection, TOPIC)] == [None]
+
+
+async def test_what_is_as_large_as_it_may_be_is_taken_by_client_and_broker(site: Site) -> None:
+    # What they refuse would be refused again and again, and nothing behind it would ever leave.
+    headers = [(record.EPOCH, b"9" * 10), (record.POSITION, b"9" * 19), (record.REF, b"9" * 67)]
+    largest = Record(TOPIC, 0, str(ids.new(NOW)).encode(), token_bytes(record.VALUE_MAX), headers)
+    sender = Sender(site.connection, Topics(site.connection, partitions=1, days_kept=1))
+    try:
+        await sender.send([largest])
+    finally:
+        await sender.close()
+    assert [value for _, _, value in everything(site.connection, TOPIC)] == [largest.value]
 
 
 async def test_relays_share_the_work_and_each_row_comes_in_its_place(site: Site) -> None:
