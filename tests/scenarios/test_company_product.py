@@ -263,7 +263,7 @@ async def test_over_kafka_it_charges_each_job_once_and_hears_every_event_once(
     async with new_database(cluster, f"guilder_{worker_id}_farm") as urls:
         installation = Installation(urls, tmp_path / "guilder", more=brokers)
         try:
-            installation.start()
+            installation.start_all()
             installation.add("relay", "-m", "guilder", "relay")
             async with a_world(installation) as world:
                 slug = await slug_of(world)

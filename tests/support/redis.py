@@ -60,6 +60,15 @@ class Server:
             self._process.wait()
             self._process = None
 
+    kill = stop
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def said(self) -> str:
+        return (self.folder / f"{self.port}.log").read_text(errors="replace")[-6000:]
+
     def freeze(self) -> None:
         """Swallow whatever comes: connections stay open, and nothing is ever said."""
         assert self._process is not None

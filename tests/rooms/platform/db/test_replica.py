@@ -236,13 +236,13 @@ async def test_a_replica_that_says_nothing_keeps_nobody_waiting_for_long(one: In
     asked = await one.a_sandbox()
     await settled(asked, one, replica)
     await of_replica(asked, "/api/subscriptions")
-    replica.hold()
+    replica.freeze()
     try:
         answer = await asked("GET", "/api/subscriptions")
         assert answer.status_code == 200, answer.text
         assert not by_replica(answer)
     finally:
-        replica.resume()
+        replica.thaw()
     await of_replica(asked, "/api/subscriptions")
 
 
