@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer
 import yaml
 from pydantic import SecretStr
 
 from guilder.entrypoints.checking import Weight, findings
-from guilder.entrypoints.cli import app as guilder
+from guilder.entrypoints.cli import whole
 from guilder.entrypoints.serving import GRACE_S
 from guilder.platform.config import Settings
 from tests.support import schemas
@@ -201,7 +200,7 @@ def test_a_process_is_probed_where_it_answers_and_has_time_to_stop(name):
 @pytest.mark.parametrize("name", PODS)
 def test_a_pod_runs_a_command_that_there_is(name):
     command, *options = PODS[name]["containers"][0]["args"]
-    known = typer.main.get_command(guilder).commands[command]
+    known = whole().commands[command]
     assert set(options) <= {name for parameter in known.params for name in parameter.opts}
 
 

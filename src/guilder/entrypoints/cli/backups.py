@@ -34,12 +34,6 @@ To = Annotated[
 ]
 
 
-def add_to(main: typer.Typer) -> None:
-    main.add_typer(app, name="backup")
-    main.command("restore")(restore)
-    main.command("upgrade")(upgrade)
-
-
 @app.callback()
 def backup(
     ctx: typer.Context,

@@ -17,10 +17,6 @@ from guilder.wiring.doctor.command import doctor as examine
 from guilder.wiring.ports import files_of
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command("doctor")(doctor)
-
-
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Write the report as JSON.")] = False,
     tenant: Annotated[str | None, typer.Option("--tenant", "-t", help="Only this tenant: short name or id.")] = None,
