@@ -244,9 +244,11 @@ async def open_pool(
     return pool
 
 
-async def connect_once(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S, **more: Any) -> Connection:
+async def connect_once(
+    url: str, *, timeout_s: float = CONNECT_TIMEOUT_S, only_reads: bool = False, **more: Any
+) -> Connection:
     """Open a connection outside any pool, over TLS unless it stays on this machine; the caller closes it."""
-    return await Hosts(url, timeout_s=timeout_s).connect(**more)
+    return await Hosts(url, timeout_s=timeout_s, only_reads=only_reads).connect(**more)
 
 
 async def _nothing_to_reset(_: object) -> None:

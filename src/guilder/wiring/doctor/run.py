@@ -39,7 +39,9 @@ async def examine(
     :raises CannotExamine: the database cannot be reached, its tables are not there, or the login may not look
     """
     try:
-        connection = await connect_once(database_url, timeout_s=CONNECT_TIMEOUT_S, command_timeout=CHECK_TIMEOUT_S)
+        connection = await connect_once(
+            database_url, timeout_s=CONNECT_TIMEOUT_S, only_reads=True, command_timeout=CHECK_TIMEOUT_S
+        )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CannotExamine(f"PostgreSQL cannot be reached: {error}") from error
     try:
