@@ -18,7 +18,7 @@ from guilder.platform.http.settings import HttpSettings
 from guilder.platform.http.shield import ALWAYS, UNLESS_SAID
 from tests.deploy.conftest import FAILED_LOGINS, WEBHOOK_SECRET, standing_in
 from tests.support.nginx import TEMPLATES, defaults, prepare, running_edge
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.needs_nginx
 

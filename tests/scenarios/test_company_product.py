@@ -26,7 +26,8 @@ from standardwebhooks import Webhook
 from guilder.kernel import ids
 from tests.scenarios.test_first_minutes import BLOCK, Shell
 from tests.support.database import connected, new_database
-from tests.support.processes import Installation, Process, free_port, until
+from tests.support.ports import free_port
+from tests.support.processes import Installation, Process, until
 from tests.support.world import World, a_world
 
 ROOT = Path(__file__).parents[2]

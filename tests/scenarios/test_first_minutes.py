@@ -22,7 +22,7 @@ import pytest
 
 from guilder.entrypoints.demo import story
 from guilder.entrypoints.demo.client import Api
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -5,7 +5,6 @@ import hmac
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,13 +17,10 @@ from typing import Any
 
 import httpx
 
+from tests.support.nursery import Child, born
+from tests.support.ports import free_port
+
 SOURCE = Path(__file__).parents[2] / "src"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -33,7 +29,7 @@ class Provider:
 
     folder: Path
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Child | None = None
 
     @property
     def url(self) -> str:
@@ -41,7 +37,7 @@ class Provider:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "simulated_provider", "--port", str(self.port), "--data", str(self.folder)]
-        self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SOURCE)})
+        self.process = born(command, os.environ | {"PYTHONPATH": str(SOURCE)}, Path(os.devnull))
         wait_until(self._answers, within_s=90)
 
     def _answers(self) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 CACHE = Path(__file__).parents[2] / ".cache" / "kafka"
 ENVIRONMENT = "GUILDER_TEST_KAFKA"

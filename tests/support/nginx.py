@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "nginx"
 START_TIMEOUT_S = 60

@@ -3,9 +3,7 @@
 import asyncio
 import contextlib
 import os
-import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,20 +15,10 @@ from typing import Protocol
 import httpx
 
 from tests.support.database import DatabaseUrls
+from tests.support.nursery import Child, born
+from tests.support.ports import free_port
 
 START_TIMEOUT_S = 120
-# Below those that the system gives to outgoing connections: one of them could else take the port of what is down just
-# now, and is to be started there again.
-PORTS = range(12_000, 32_000)
-_DICE = random.SystemRandom()  # tests seed the other one, and many processes choose at once
-
-
-def free_port() -> int:
-    while True:
-        port = _DICE.choice(PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 @dataclass(slots=True)
@@ -41,14 +29,11 @@ class Process:
     command: list[str]
     environment: dict[str, str]
     log: Path
-    running: subprocess.Popen[bytes] | None = None
+    running: subprocess.Popen[bytes] | Child | None = None
 
     def start(self) -> None:
         assert self.running is None or self.running.poll() is not None, f"{self.name} is running"
-        with self.log.open("ab") as log:
-            self.running = subprocess.Popen(
-                self.command, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
+        self.running = born(self.command, self.environment, self.log)
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send it a signal: to end at once, with whatever it has started, unless another is named."""
@@ -79,7 +64,7 @@ class Process:
             self.thaw()
             self.running.terminate()
         try:
-            return self.running.wait(30)
+            return self.running.wait(60)
         except subprocess.TimeoutExpired:
             self.kill()
             return self.running.wait(30)
@@ -218,7 +203,7 @@ def installed(urls: DatabaseUrls, folder: Path, **counts: int) -> Iterator[Insta
         installation.stop()
 
 
-async def until(check, *, timeout_s: float = 30, every_s: float = 0.1, what: str = "it"):  # type: ignore[no-untyped-def]
+async def until(check, *, timeout_s: float = 120, every_s: float = 0.1, what: str = "it"):  # type: ignore[no-untyped-def]
     """Ask until the answer is true, and return it."""
     ends = asyncio.get_running_loop().time() + timeout_s
     while True:

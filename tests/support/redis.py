@@ -15,7 +15,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 START_TIMEOUT_S = 30
 MASTER = "guilder"

@@ -23,7 +23,8 @@ import asyncpg
 from guilder.platform.db.embedded.account import Account, account_for
 from guilder.platform.db.embedded.process import die_with_parent
 from tests.support.database import DatabaseUrls, connected
-from tests.support.processes import free_port, until
+from tests.support.ports import free_port
+from tests.support.processes import until
 
 START_TIMEOUT_S = 60
 

@@ -8,7 +8,7 @@ import pytest
 from guilder.platform.cache import client
 from guilder.platform.cache.address import parse
 from guilder.platform.cache.client import Away, Shared
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 
 @pytest.mark.parametrize("form", ["redis://{}", "redis+sentinel://{}/main", "redis+cluster://{}"])
