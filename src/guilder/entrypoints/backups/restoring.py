@@ -54,6 +54,8 @@ def choose(place: Place, *, named: str | None, to_time: datetime | None) -> Mani
         chosen = place.manifest(named)
     else:
         whole = [each for each in place.backups() if to_time is None or each.ended_at <= to_time]
+        # A dump is of its own instant only: a copy before it leads to any.
+        whole = [each for each in whole if to_time is not None and each.kind is Kind.PHYSICAL] or whole
         if not whole:
             before = f" that was taken before {to_time:%Y-%m-%d %H:%M:%S} UTC" if to_time else ""
             raise BackupTrouble(f"there is no whole backup in {place.shown}{before}")
