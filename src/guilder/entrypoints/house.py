@@ -279,6 +279,7 @@ def http_settings(settings: Settings) -> HttpSettings:
         ceilings=Ceilings(
             api=settings.requests_max,
             per_caller=settings.requests_per_caller_max,
+            per_tenant=settings.requests_max - settings.requests_max // 8,
             webhooks=settings.requests_webhooks_max,
             waiting=settings.requests_waiting_max,
         ),

@@ -36,7 +36,7 @@ from guilder.platform.http import calls, idempotency, incoming, keeping, placing
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
 from guilder.platform.http.guarding import Guard, Guards
-from guilder.platform.http.limits import RateLimiter, Want, enough
+from guilder.platform.http.limits import RateLimiter, Want, enough, sender_of
 from guilder.platform.http.paging import Sealer, current_sealer
 from guilder.platform.http.rules import Rules
 from guilder.platform.http.session import Later, Look, RequestSession, Visit
@@ -189,7 +189,7 @@ async def _identify(asked: _Asked) -> None:
     if asked.guard.permission.is_public:
         if asked.guard.rules.cost:
             wanted = Want("address", settings.per_address, asked.guard.rules.cost)
-            taken = await edge.limiter.take(exchange.client_ip, [wanted])
+            taken = await edge.limiter.take(sender_of(exchange.client_ip), [wanted])
             exchange.headers.update(taken.headers)
             enough(taken)
         return
@@ -197,7 +197,8 @@ async def _identify(asked: _Asked) -> None:
         exchange.principal = await edge.authenticate.principal(_head(asked))
     except Unauthenticated:
         # Who guesses is slowed down by address; who is known is let in, though somebody guesses beside them.
-        enough(await edge.limiter.take(exchange.client_ip, [Want("failed-login", settings.per_failed_login)]))
+        wanted = Want("failed-login", settings.per_failed_login)
+        enough(await edge.limiter.take(sender_of(exchange.client_ip), [wanted]))
         raise
     cost = asked.guard.rules.cost
     wants = [Want(asked.principal.actor, settings.per_principal, cost), Want("tenant", settings.per_tenant, cost)]
