@@ -20,7 +20,7 @@ from tests.support.builders.identity import a_company
 from tests.support.database import connected
 from tests.support.processes import Installation, until
 
-ADVANCE_TIMEOUT_S = 60
+ADVANCE_TIMEOUT_S = 180
 
 
 @dataclass(slots=True)
@@ -139,7 +139,7 @@ class World:
                 nonlocal hosted
                 if str(hosted.url).startswith(self.installation.provider_url):
                     return hosted
-                hosted = await browser.get(link)
+                hosted = await browser.get(f"{link}?opening=1")  # as the page does by itself
                 return None
 
             await until(at_the_provider, what="the way to the provider's page")
