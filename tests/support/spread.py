@@ -10,15 +10,17 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 from uuid import uuid4
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support import nginx
-from tests.support.database import DatabaseUrls, new_database
+from tests.support.database import DatabaseUrls, connected, new_database
 from tests.support.kafka import Broker, broker
-from tests.support.processes import Installation, Part, Process, free_port
+from tests.support.ports import free_port
+from tests.support.processes import Installation, Part, Process
 from tests.support.redis import Server, a_redis
 from tests.support.replica import Replica, a_primary, a_replica, several
 
@@ -32,6 +34,7 @@ OURS = {
     **dict.fromkeys(SCHEDULERS, "schedule"),
     **dict.fromkeys(RELAYS, "relay"),
 }
+Follows = Literal["later", "safely", "never behind"]
 # All clients of a test have one address.
 UNLIMITED = {"RATE": "100000r/s", "BURST": "100000", "OPEN": "10000"}
 
@@ -108,22 +111,37 @@ class SpreadOut(Installation):
 
 
 @asynccontextmanager
-async def spread_out(cluster: DatabaseUrls, folder: Path, *, is_synchronous: bool = False) -> AsyncIterator[SpreadOut]:
-    """Run it until the block ends. `cluster` is a server to copy; a synchronous replica is waited for by each commit."""
+async def spread_out(cluster: DatabaseUrls, folder: Path, *, replica: Follows = "later") -> AsyncIterator[SpreadOut]:
+    """Run it until the block ends. `cluster` is a server to copy; how the replica follows is as PostgreSQL has it.
+
+    "later": a commit waits for nothing; the replica may be away. "safely": a commit waits until the replica has it, so
+    that nothing acknowledged is lost with the primary. "never behind": a commit waits until the replica shows it, so
+    that whoever reads what a worker has just done finds it, wherever it is read.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         redis, kafka = stack.enter_context(a_redis()), stack.enter_context(broker())
         async with (
             new_database(cluster, f"guilder_spread_{uuid4().hex[:8]}") as urls,
             a_primary(urls) as primary,
-            a_replica(primary.urls, synchronous=is_synchronous) as replica,
+            a_replica(primary.urls, synchronous=replica != "later") as follower,
         ):
-            made = _put_together(folder, primary, replica, redis=redis, kafka=kafka)
+            if replica == "never behind":
+                await _show_before_it_is_said(primary)
+            made = _put_together(folder, primary, follower, redis=redis, kafka=kafka)
             try:
                 made.start_all()
                 yield made
             finally:
-                made.stop()
+                # Nothing of it is kept, so nobody has to finish what is under way.
+                for process in made.processes.values():
+                    process.kill()
+
+
+async def _show_before_it_is_said(primary: Replica) -> None:
+    async with connected(primary.urls.admin) as admin:
+        await admin.execute("alter system set synchronous_commit = 'remote_apply'")
+        await admin.execute("select pg_reload_conf()")
 
 
 def _put_together(folder: Path, primary: Replica, replica: Replica, *, redis: Server, kafka: Broker) -> SpreadOut:
