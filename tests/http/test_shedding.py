@@ -135,6 +135,18 @@ async def test_when_too_many_wait_for_the_database_no_more_are_begun(urls):
         assert toy.database.waiting == 0
 
 
+async def test_a_process_whose_connections_are_all_taken_is_ready(urls):
+    """Taken out of service it would leave its work to the others, and they would be next."""
+    async with serve_toy(urls) as toy:
+        pool = toy.database.pool
+        taken = [await pool.acquire() for _ in range(pool.get_max_size())]
+        try:
+            assert (await toy.client.get("/ready")).status_code == 200
+        finally:
+            for each in taken:
+                await pool.release(each)
+
+
 @pytest.mark.shows("API4")
 async def test_one_caller_is_held_to_its_share_and_leaves_the_rest_to_others(urls):
     ceilings = Ceilings(api=40, per_caller=10, waiting=1_000)

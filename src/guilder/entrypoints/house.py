@@ -156,12 +156,12 @@ class House:
         return {"migrations": self.migrations_missing, "queue": self._queue_lags}
 
     async def migrations_missing(self) -> str | None:
-        async with self.database.pool.acquire() as connection, connection.transaction(readonly=True):
+        async with self.database.aside.acquire() as connection, connection.transaction(readonly=True):
             missing = await lacking_migrations(connection)
         return f"{len(missing)} to be applied: guilder migrate" if missing else None
 
     async def _queue_lags(self) -> str | None:
-        async with self.database.transaction(actor="ready") as tx:
+        async with self.database.transaction(actor="ready", aside=True) as tx:
             lags = await groups.lag(tx)
         # The relay is not among them: without Kafka, or with it away, everything goes on.
         worst = max((lag for lag in lags if lag.group != groups.RELAY), key=lambda lag: lag.behind, default=None)

@@ -34,7 +34,7 @@ def router(
     health = Router(tags=["operations"])
 
     async def is_reachable() -> str | None:
-        async with database.pool.acquire() as connection, connection.transaction():
+        async with database.aside.acquire() as connection, connection.transaction():
             await connection.fetchval("select 1")
         return None
 
