@@ -252,7 +252,7 @@ def test_where_a_definition_cannot_be_read_nothing_was_touched(tmp_path, name):
 
 
 def test_the_doctor_of_the_clock_is_the_new_one_once_all_is_well_and_not_before(tmp_path):
-    done, asked, _ = roll(tmp_path)
+    _, asked, _ = roll(tmp_path)
     assert asked[-2:] == ["describe-task-definition guilder-doctor", "register-task-definition"]
     (tmp_path / "again").mkdir()
     _, asked, _ = roll(tmp_path / "again", stubborn=["worker"])
