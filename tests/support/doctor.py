@@ -10,8 +10,8 @@ from guilder.wiring.doctor.report import Report
 from guilder.wiring.doctor.run import examine
 from tests.support.processes import Installation
 
-QUIESCE_S = 20.0
-PAUSE_S = 0.5
+QUIESCE_S = 90.0
+PAUSE_S = 0.1
 
 
 async def assert_healthy(installation: Installation, *, tenant_id: TenantId | None = None) -> None:

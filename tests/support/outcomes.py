@@ -11,7 +11,7 @@ from tests.support.world import World
 from tests.support.worst_day import Counter
 
 FAILURES = frozenset({"payment_failed", "payment_reminder", "apology", "access_restored"})
-SETTLE_TIMEOUT_S = 30
+SETTLE_TIMEOUT_S = 120
 GOOD_CARD = "4242424242424242"
 
 
