@@ -21,6 +21,7 @@ from guilder.platform.bus.kafka.record import Hint, Record
 from guilder.platform.bus.kafka.relay import Relay
 from guilder.platform.bus.kafka.sender import Sender
 from guilder.platform.bus.kafka.topics import BrokerAway, Topics
+from guilder.platform.bus.kafka.watching import Watch
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import WallClock
 from tests.contracts.kafka_ground import a_relay, delete, everything, first_times
@@ -30,6 +31,7 @@ from tests.contracts.log_toys import EMPTY, SCHEMA, Counted
 from tests.rooms.platform.ground import NOW, platform_database, some_ids
 from tests.support.database import DatabaseUrls
 from tests.support.kafka import Broker
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.needs_kafka
 
@@ -334,3 +336,13 @@ async def test_nobody_waits_for_ever_where_there_is_no_broker(site: Site) -> Non
         for sample in metric.samples
     ]
     assert errors, "somebody must be told"
+
+
+async def test_that_no_broker_answers_is_said_and_that_one_does_again(kafka_broker: Broker) -> None:
+    away, there = Connection(f"127.0.0.1:{free_port()}"), Connection(kafka_broker.servers)
+    watch = Watch(away, answer_s=0.5)
+    assert watch.trouble() is None  # nobody has asked yet
+    assert "does not answer" in (await watch.look() or "")
+    watch = Watch(there, answer_s=20)
+    assert await watch.look() is None
+    assert watch.trouble() is None

@@ -10,6 +10,7 @@ from guilder.platform.bus.kafka.relay import Relay
 from guilder.platform.bus.kafka.sender import Sender
 from guilder.platform.bus.kafka.topics import Topics
 from guilder.platform.bus.kafka.transport import KafkaTransport
+from guilder.platform.bus.kafka.watching import Watch
 from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
 from guilder.platform.db.clocks import TenantClocks
@@ -26,6 +27,10 @@ def transport(settings: Settings, database: Database, clock: Clock) -> KafkaTran
 
 def carrier(settings: Settings, database: Database, clocks: TenantClocks, clock: Clock) -> "Carrier":
     return Carrier(settings, _brokers(settings), database, clocks, clock)
+
+
+def watch(settings: Settings) -> Watch:
+    return Watch(_brokers(settings))
 
 
 def _brokers(settings: Settings) -> Connection:
