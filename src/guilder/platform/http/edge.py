@@ -42,7 +42,7 @@ from guilder.platform.http.rules import Rules
 from guilder.platform.http.session import Later, Look, RequestSession, Visit
 from guilder.platform.http.settings import HttpSettings
 from guilder.platform.http.shedding import Load
-from guilder.platform.http.shield import exchange_of
+from guilder.platform.http.shield import Draining, exchange_of
 from guilder.platform.http.taken import Parameters
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -73,6 +73,7 @@ class Edge:
     denials: calls.Denials
     readings: calls.Readings
     load: Load
+    draining: Draining
     answers: Answers | None = None
     replica: Replica | None = None
 
@@ -370,11 +371,10 @@ async def _now_of(edge: Edge, tx: Tx) -> datetime:
 
 
 async def _wait(asked: _Asked, look: Look, wait_s: int, answer: Response) -> Response:
-    """Look again, in short transactions of its own, until there is an answer or the time is up."""
-    edge = asked.edge
-    until = edge.clock.monotonic() + wait_s
+    """Look again, in short transactions of its own, until there is an answer, the time is up, or this process has to go."""
+    edge, until = asked.edge, asked.edge.clock.monotonic() + wait_s
     asked.exchange.headers["Preference-Applied"] = f"wait={wait_s}"
-    while edge.clock.monotonic() < until:
+    while edge.clock.monotonic() < until and not edge.draining.is_draining:
         async with edge.database.transaction(
             [asked.principal.tenant_id], actor=asked.principal.actor, request_id=asked.exchange.request_id, keep=False
         ) as tx:
