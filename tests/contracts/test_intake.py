@@ -7,11 +7,12 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from asyncpg import DeadlockDetectedError
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from guilder.domain.identity import service as identity
-from guilder.platform.bus.kafka.intake import BODY_MAX, Intake
+from guilder.platform.bus.kafka.intake import BODY_MAX, TRIES_MAX, Intake
 from guilder.platform.bus.kafka.sender import Sender
 from guilder.platform.bus.kafka.topics import Topics
 from guilder.platform.clock import WallClock
@@ -134,6 +135,15 @@ async def test_waits_for_the_database_and_loses_nothing(post: Post) -> None:
     async with post.taking():
         await post.has_taken(2)
     assert [body for _, body in post.taken] == [b"one", b"two"]
+
+
+async def test_a_record_that_always_clashes_with_others_waits_and_is_no_dead_letter(post: Post) -> None:
+    post.open("acme")
+    post.troubles = [DeadlockDetectedError("another was first") for _ in range(TRIES_MAX + 1)]
+    post.publish("acme", b"one")
+    async with post.taking():
+        await post.has_taken(1)
+    assert [body for _, body in post.taken] == [b"one"]
 
 
 async def test_what_was_taken_before_the_end_is_not_taken_again_after_it(post: Post) -> None:
