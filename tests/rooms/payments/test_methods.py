@@ -60,7 +60,7 @@ async def test_a_card_typed_on_the_providers_page_is_kept(till):
 async def test_a_setup_without_an_answer_is_made_once(till):
     till.merchant.sim("faults", {"mode": "drop_after", "op": "confirm", "times": 1})
     await add(till, "pm_card_ok")
-    await till.settle_for(2)
+    await till.settle_in_time()
     assert [m.status for m in await methods(till)] == [MethodStatus.VALID]
     assert len(till.merchant.get("/v1/setup_intents").json()["data"]) == 1
 
