@@ -36,6 +36,16 @@ from tests.support.ports import free_port
 pytestmark = pytest.mark.needs_kafka
 
 
+_KEPT = ("log", "log_heads", "log_extents", "log_groups", "log_cursors", "log_parked")
+_TABLES = [*(f"platform.{each}" for each in _KEPT), "toy.things", "toy.heard"]
+BACKED_UP = "; ".join(["create temporary table drawn as select last_value from platform.log_ids"] + [
+    f"create temporary table {each.replace('.', '_')} as table {each}" for each in _TABLES
+])  # fmt: skip
+RESTORED = "; ".join([f"truncate {', '.join(_TABLES)}", "select setval('platform.log_ids', last_value) from drawn"] + [
+    f"insert into {each} select * from {each.replace('.', '_')}" for each in _TABLES
+])  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 async def urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[DatabaseUrls]:
     async with platform_database(cluster, f"guilder_kafka_{worker_id}", SCHEMA) as urls:
@@ -251,6 +261,45 @@ async def test_records_of_another_life_of_the_log_are_passed_by(site: Site) -> N
         await site.all_heard()
         await site.all_relayed()
     assert await site.heard() == {thing: [1, 2]}
+
+
+async def test_after_a_restore_nothing_of_the_lost_life_is_heard_and_nothing_of_the_new_one_missed(site: Site) -> None:
+    """The topics, and how far their groups came, are of the life that was lost: the same positions tell of other rows."""
+    things = some_ids(6)
+    for thing in things:
+        await site.count(thing, 3)
+    async with running(site.consumer(), site.relay, Sequencer(site.database)):
+        await site.all_heard()
+        await site.all_relayed()
+    await site.count(things[0], 2)
+    await site.sequence()  # stands in the backup, carried and heard by nobody
+    await site.admin.execute(BACKED_UP)
+    for thing in things:
+        await site.count(thing, 5)
+    async with running(site.consumer(), site.relay, Sequencer(site.database)):
+        await site.all_heard()
+        await site.all_relayed()
+    lost = {row[0] for row in await site.admin.fetch("select event_id from toy.heard")}
+
+    await site.admin.execute(RESTORED)
+    lost -= {row[0] for row in await site.admin.fetch("select event_id from platform.log")}
+    async with site.database.transaction(actor="test") as tx:
+        assert await groups.begin_epoch(tx, with_cursors=True) == 2
+    for thing in things:
+        await site.count(thing, 4)
+    relay = a_relay(site.database, site.connection)
+    async with running(site.consumer(), relay, Sequencer(site.database)):
+        await site.all_heard()
+        await site.all_relayed()
+    await relay.close()
+
+    assert await site.heard() == await site.counts()
+    heard = [row[0] for row in await site.admin.fetch("select event_id from toy.heard")]
+    assert len(lost) == 6 * 5
+    assert not lost & set(heard)
+    assert len(heard) == len(set(heard)) == 6 * 3 + 2 + 6 * 4
+    # Both lives are in the topic; whoever reads there from outside tells them apart by their epochs.
+    assert len(everything(site.connection, TOPIC)) == 6 * 3 + 2 + 6 * 5 + 2 + 6 * 4
 
 
 async def test_a_topic_that_is_deleted_is_made_again_and_filled_by_command(site: Site) -> None:
