@@ -18,6 +18,7 @@ from guilder.platform.bus.kafka.topics import Topics
 from guilder.platform.clock import WallClock
 from guilder.platform.db.database import DatabaseGone
 from guilder.wiring import intake as wiring
+from guilder.wiring import topics
 from tests.contracts.kafka_ground import connected_to
 from tests.support.builders.orders import a_shop
 from tests.support.database import DatabaseUrls
@@ -63,7 +64,7 @@ class Post:
     async def taking(self, take: Any = None) -> AsyncIterator[None]:
         stop = asyncio.Event()
         sender = Sender(self.connection, Topics(self.connection, partitions=1, days_kept=1))
-        intake = Intake(self.connection, sender, take or self.take, name=wiring.CHARGES, dead=wiring.REFUSED)
+        intake = Intake(self.connection, sender, take or self.take, name=topics.CHARGES, dead=topics.REFUSED)
         running = asyncio.create_task(intake.run(stop))
         try:
             yield

@@ -15,7 +15,7 @@ from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
-from guilder.wiring import intake
+from guilder.wiring import intake, topics
 
 # A topic of dead letters is for people, and has no order to keep.
 DEAD_PARTITIONS = 1
@@ -57,8 +57,8 @@ class Carrier:
             self.connection,
             self._sender(DEAD_PARTITIONS),
             intake.charges(self.database, self.clocks),
-            name=intake.CHARGES,
-            dead=intake.REFUSED,
+            name=topics.CHARGES,
+            dead=topics.REFUSED,
         )
         try:
             async with asyncio.TaskGroup() as group:
