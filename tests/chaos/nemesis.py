@@ -17,6 +17,10 @@ from tests.support.worst_day import Counter
 
 READY_S = 300.0
 LOOK_S = 0.25
+RESTART_S = 1.0
+# What a process of ours says when it ends because it finds no database: its supervisor starts it again.
+WITHOUT_DATABASE = "PostgreSQL cannot be reached"
+LAST_WORDS = 400
 
 
 @dataclass(slots=True)
@@ -51,6 +55,26 @@ class Nemesis:
     def now(self) -> float:
         return time.monotonic() - self.began
 
+    async def supervise(self) -> None:
+        """Start again what has ended, as whoever runs it would. A process that finds no database says so and ends; any
+        other end is a fall."""
+        while True:
+            for name in self.stage.names:
+                if not self.stage.is_running(name) and not self._is_struck(name):
+                    await self._see_to(name)
+            await asyncio.sleep(LOOK_S)
+
+    async def _see_to(self, name: str) -> None:
+        said = self.stage.said(name)
+        kind = plan.GAVE_UP if WITHOUT_DATABASE in said[-LAST_WORDS:] else plan.FELL
+        blow = Blow(Fault(self.now, kind, name, 0), self.now)
+        self.blows.append(blow)
+        self.say(f"{name} {'found no database' if kind == plan.GAVE_UP else 'has fallen'} and is started again")
+        await asyncio.sleep(RESTART_S)
+        await self._start(name)
+        blow.ended = self.now
+        self._watches.append(asyncio.create_task(self._watch(blow)))
+
     async def follow(self, schedule: Schedule) -> None:
         """Do every fault in its time, and end it; return when the storm is over. One that takes long delays no other."""
         async with asyncio.TaskGroup() as group:
@@ -75,10 +99,6 @@ class Nemesis:
             await counter.webhooks("ok")
             await counter.release()
         for name in self.stage.names:
-            if not self.stage.is_running(name):
-                self.say(f"{name} has fallen by itself and is started again")
-                self.blows.append(Blow(Fault(self.now, "fell", name, 0), self.now))
-                await self._start(name)
             await self._until_ready(name)
 
     async def _begin(self, fault: Fault) -> Blow:
@@ -144,7 +164,7 @@ class Nemesis:
                 self.say(f"{name} does not start, and is started once more")
 
     async def _watch(self, blow: Blow) -> None:
-        if blow.fault.kind in {plan.KILL, plan.STOP, plan.FREEZE}:
+        if blow.fault.kind in plan.STRIKES:
             await self._until_ready(blow.part, fallen_is_ready=True)
         blow.ready = self.now
 

@@ -8,7 +8,14 @@ from tests.chaos.asking import Call
 from tests.chaos.nemesis import Blow
 
 LEFT, WIDTH, LANE, PLOT, ROOM = 120, 1000, 16, 120, 24
-COLOURS = {"kill": "#b3261e", "stop": "#b3261e", "fell": "#000000", "freeze": "#2f6fb2", "provider": "#8a5a00"}
+COLOURS = {
+    "kill": "#b3261e",
+    "stop": "#b3261e",
+    "fell": "#000000",
+    "gave up": "#777777",
+    "freeze": "#2f6fb2",
+    "provider": "#8a5a00",
+}
 OTHER = "#6b4fa0"
 GOOD, REFUSED, BAD = "#4c9f70", "#c9b458", "#b3261e"
 

@@ -23,6 +23,9 @@ KILL, FREEZE, STOP, FLUSH, RELOAD, PROVIDER, WEBHOOKS = [
     "provider",
     "webhooks",
 ]
+# Not in any schedule: a process that ended by itself, with a good reason and without.
+GAVE_UP, FELL = "gave up", "fell"
+STRIKES = frozenset({KILL, FREEZE, STOP, GAVE_UP, FELL})
 DATABASE = "primary"
 DATABASES = frozenset({DATABASE, "replica"})
 

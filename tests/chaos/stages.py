@@ -44,6 +44,7 @@ class Stage(Protocol):
     def thaw(self, name: str) -> None: ...
     def start(self, name: str) -> None: ...
     def is_running(self, name: str) -> bool: ...
+    def said(self, name: str) -> str: ...
     def flush(self, name: str) -> None: ...
     def reload(self, name: str) -> None: ...
     async def is_ready(self, name: str) -> bool: ...
@@ -107,6 +108,9 @@ class Together:
     def is_running(self, name: str) -> bool:
         return self.server.is_running if name == DATABASE else self.installation.is_running(name)
 
+    def said(self, name: str) -> str:
+        return self.server.log.read_text()[-6000:] if name == DATABASE else self.installation.parts[name].said()
+
     def flush(self, name: str) -> None:
         raise AssertionError(f"there is no {name} here")
 
@@ -146,6 +150,9 @@ class Spread:
 
     def is_running(self, name: str) -> bool:
         return bool(self.installation.is_running(name))
+
+    def said(self, name: str) -> str:
+        return str(self.installation.parts[name].said())
 
     def flush(self, name: str) -> None:
         with self.installation.redis.admin as admin:

@@ -113,7 +113,7 @@ async def _storm(stage: Stage, sandboxes: list[Sandbox], schedule: Schedule, fol
     driver = Driver(stage.installation.base_url, sandboxes, log, schedule.clients, schedule.seed)
     breaking = Nemesis(stage, [each.counter for each in sandboxes], told, began=log.began)
     seen = Evidence(schedule, [], log.calls, breaking.blows)
-    looking = asyncio.create_task(_sample(stage, seen))
+    aside = [asyncio.create_task(each) for each in (_sample(stage, seen), breaking.supervise())]
     driver.start()
     try:
         await breaking.follow(schedule)
@@ -123,11 +123,16 @@ async def _storm(stage: Stage, sandboxes: list[Sandbox], schedule: Schedule, fol
         while not driver.is_done():
             await asyncio.sleep(0.1)
     finally:
-        looking.cancel()
+        for task in aside:
+            task.cancel()
+        ended = await asyncio.gather(*aside, return_exceptions=True)
         driver.stop()
         nemesis.write(breaking.blows, folder / "faults.json")
     driver.join()
     log.close()
+    for each in ended:
+        if not isinstance(each, asyncio.CancelledError):
+            raise AssertionError("who looks after the parts has stopped") from each
     seen.advances = driver.advances
     told("the clients are done")
     return seen

@@ -14,7 +14,7 @@ from guilder.kernel import ids
 from tests.chaos.asking import Call
 from tests.chaos.evidence import Books, Evidence
 from tests.chaos.nemesis import Blow
-from tests.chaos.plan import FREEZE, KILL, PROVIDER, STOP, role_of
+from tests.chaos.plan import FELL, KILL, PROVIDER, STOP, STRIKES, role_of
 
 SHARE_MAX = 0.001  # of answers outside windows that may be our fault
 # Only where the API itself, what stands before it or the one database behind it is struck may a client see a 5xx, until
@@ -160,7 +160,7 @@ def all_came_to_rest(seen: Evidence) -> Iterable[str]:
 
 
 def nothing_fell_by_itself(seen: Evidence) -> Iterable[str]:
-    yield from (f"{blow.part} was down, and nobody had killed it" for blow in seen.blows if blow.fault.kind == "fell")
+    yield from (f"{blow.part} was down, and nobody had killed it" for blow in seen.blows if blow.fault.kind == FELL)
 
 
 def a_key_is_one_answer(seen: Evidence) -> Iterable[str]:
@@ -200,9 +200,7 @@ def is_excused(call: Call, blows: Iterable[Blow]) -> bool:
 
 def windows(blows: Iterable[Blow]) -> list[tuple[float, float]]:
     """Return when a client may see errors: from a blow at what it talks to until that has stood again for a while."""
-    struck = [
-        blow for blow in blows if role_of(blow.part) in EXCUSED and blow.fault.kind in {KILL, STOP, FREEZE, "fell"}
-    ]
+    struck = [blow for blow in blows if role_of(blow.part) in EXCUSED and blow.fault.kind in STRIKES]
     return [(blow.began, (blow.ready or blow.ended or blow.began) + AFTERWARDS_S) for blow in struck]
 
 
