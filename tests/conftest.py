@@ -13,7 +13,7 @@ import hypothesis
 import pytest
 
 from guilder.platform import logging
-from tests.support import kafka
+from tests.support import authorities, kafka
 from tests.support.database import Cleaner, DatabaseUrls, TestCluster, new_database, running_cluster
 from tests.support.ground import standing
 from tests.support.redis import Server as RedisServer
@@ -41,6 +41,7 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("guilder")
+authorities.read_in_once()
 
 _cluster = pytest.StashKey[TestCluster]()
 _FIRST = ("scenarios", "deploy", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")

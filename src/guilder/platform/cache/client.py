@@ -8,6 +8,7 @@ probe makes its connections anew, and so finds a new master or the cluster's new
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
@@ -54,6 +55,9 @@ class Shared:
         self._client: Client = _client(address, timeout_s)
         # Of the three forms one waits for a connection that is free, and two fail.
         self._free = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._asking: Counter[Client] = Counter()
+        # Closed while somebody was asking, who may have connected it again since.
+        self._abandoned: set[Client] = set()
         self._reason: str | None = None
         self._said_at: float | None = None
         self._probing: asyncio.Task[None] | None = None
@@ -84,6 +88,7 @@ class Shared:
         client = self._client
         if self._reason is not None:
             raise Away
+        self._asking[client] += 1
         try:
             async with asyncio.timeout(self._timeout_s), self._free:
                 return await work(client)
@@ -92,6 +97,8 @@ class Shared:
             # Redis, nor of what speaks to it, fails a request.
             self._lose(client, error)
             raise Away from error
+        finally:
+            await self._leave(client)
 
     async def close(self) -> None:
         if self._probing is not None:
@@ -99,6 +106,14 @@ class Shared:
             with suppress(asyncio.CancelledError):
                 await self._probing
         await _close(self._client)
+
+    async def _leave(self, client: Client) -> None:
+        self._asking[client] -= 1
+        if self._asking[client] == 0:
+            del self._asking[client]
+            if client in self._abandoned:
+                self._abandoned.discard(client)
+                await _close(client)
 
     def _lose(self, client: Client, error: BaseException) -> None:
         if self._reason is not None or client is not self._client:
@@ -114,13 +129,18 @@ class Shared:
         while True:
             await asyncio.sleep(wait_s * random.uniform(0.5, 1))  # noqa: S311  (jitter)
             if lost is not None:
-                # Not at once: others may have been in the middle of asking.
+                # Not at once: others may have been in the middle of asking. The last who still is closes it again.
+                if self._asking[lost]:
+                    self._abandoned.add(lost)
                 await _close(lost)
                 lost = None
             wait_s = min(wait_s * 2, PROBE_MAX_S)
             client = _client(self._address, self._timeout_s)
             try:
                 await self._probe(client)
+            except asyncio.CancelledError:
+                await _close(client)
+                raise
             except Exception:  # noqa: BLE001  (whatever it is: who stops looking would be without Redis for ever)
                 await _close(client)
                 self._say()
