@@ -48,5 +48,6 @@ class TestStripe(StripeGround, GatewayContract, ProtocolContract):
             headers={"authorization": f"Bearer {merchant.secret_key}"},
             data={"amount": "1", "currency": "eur", "colour": "blue"},
             trust_env=False,
+            timeout=60,
         )
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "parameter_unknown")

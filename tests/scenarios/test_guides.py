@@ -100,7 +100,7 @@ def test_paypal_in_five_minutes(providers, shell, tmp_path):
     assert '"processing"' in shell.run(sell)
     page = open_page(shell.run("echo $LINK").strip())
     assert page.startswith(providers.paypal.url)
-    assert httpx.post(page, trust_env=False).status_code == 303
+    assert httpx.post(page, trust_env=False, timeout=60).status_code == 303
     assert set(asyncio.run(providers.paypal.deliver(merchant))) == {200}
     saw = run_until(shell, see, '"status": "paid"')
     assert '"status": "active"' in saw

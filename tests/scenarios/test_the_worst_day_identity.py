@@ -107,7 +107,7 @@ async def test_g1_a_token_that_breaks_one_rule_is_refused_like_any_other(world):
     await world.post("/api/token-trusts", trusted)
     address = world.absolute("/api/entitlements/acme")
 
-    async with httpx.AsyncClient(trust_env=False) as anybody, serving(lambda path: (200, {})) as listener:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as anybody, serving(lambda path: (200, {})) as listener:
 
         async def asked(token):
             return await anybody.get(address, headers={"Authorization": f"Bearer {token}"})

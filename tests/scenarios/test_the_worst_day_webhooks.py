@@ -209,7 +209,7 @@ async def test_c4_a_forged_webhook_is_refused_and_has_no_effect(world, counter, 
         assert answer.status_code in {400, 401, 431}, (name, answer.status_code, answer.text)
         assert secret not in answer.text
     nobodys = counter.endpoint_url[:-12] + "000000000000"
-    async with httpx.AsyncClient(trust_env=False) as anybody:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as anybody:
         for url in (nobodys, nobodys.rpartition("/")[0], world.absolute("/api/webhooks/nobody")):
             answer = await anybody.post(url, content=body, headers={HEADER: signed(secret, body)})
             assert answer.status_code in {400, 401, 404}, (url, answer.status_code, answer.text)

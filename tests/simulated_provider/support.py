@@ -42,7 +42,7 @@ class Provider:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/health", trust_env=False, timeout=60).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -54,10 +54,10 @@ class Provider:
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=90)
 
 
-def wait_until(holds: Callable[[], object], *, within_s: float = 10) -> None:
+def wait_until(holds: Callable[[], object], *, within_s: float = 90) -> None:
     until = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < until, "it did not come true in time"
@@ -71,7 +71,7 @@ class Merchant:
         self.provider, self.account = provider, account
         self.others: list[Merchant] = []
         headers = {"Authorization": f"Bearer sk_sim_{account}"}
-        self.http = httpx.Client(base_url=provider.url, headers=headers, timeout=15, trust_env=False)
+        self.http = httpx.Client(base_url=provider.url, headers=headers, timeout=60, trust_env=False)
 
     def another(self, name: str) -> "Merchant":
         """A merchant of the same provider, closed with this one."""

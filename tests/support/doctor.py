@@ -25,7 +25,7 @@ async def assert_healthy(installation: Installation, *, tenant_id: TenantId | No
 
 
 async def _look(installation: Installation, tenant_id: TenantId | None) -> Report:
-    journal = httpx.get(f"{installation.provider_url}/sim/journal", trust_env=False).json()
+    journal = httpx.get(f"{installation.provider_url}/sim/journal", trust_env=False, timeout=60).json()
     return await examine(
         installation.urls.doctor, now=WallClock().now(), tenant_id=tenant_id, journal=journal, settled=True
     )

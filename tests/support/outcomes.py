@@ -69,7 +69,7 @@ async def assert_paid_once(
 
 async def open_hosted_page(world: World, link: str) -> str:
     """Open a payment link as a customer does, up to the provider's page; return that page's address."""
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=20) as browser:
+    async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=60) as browser:
         shown = await browser.get(link)
         assert shown.status_code == 200, shown.text
         hosted = await browser.post(f"{link}/pay")

@@ -39,7 +39,7 @@ class Server:
 
     @property
     def admin(self) -> Redis:
-        return Redis(port=self.port, password=self.password, socket_timeout=5)
+        return Redis(port=self.port, password=self.password, socket_timeout=30)
 
     def start(self) -> None:
         program = shutil.which("redis-server")
@@ -169,7 +169,7 @@ async def swallowing() -> AsyncIterator[int]:
         server.close()
 
 
-async def until(has_happened: Callable[[], bool | Awaitable[bool]], timeout_s: float = 30) -> None:
+async def until(has_happened: Callable[[], bool | Awaitable[bool]], timeout_s: float = 90) -> None:
     """Wait for an effect; as long as a busy machine may take."""
     async with asyncio.timeout(timeout_s):
         while True:

@@ -130,7 +130,7 @@ class World:
 
     async def pay(self, link: str, card: str = "4242424242424242") -> httpx.Response:
         """Open a payment link and pay as a customer would, on the provider's page."""
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=20) as browser:
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=60) as browser:
             page = await browser.get(link)
             assert page.status_code == 200, page.text
             hosted = await browser.post(f"{link}/pay")
@@ -177,7 +177,7 @@ class World:
     async def journal(self) -> dict[str, Any]:
         """Return the provider's own journal of this sandbox's account."""
         accounts = await self.get("/api/gateways")
-        answer = httpx.get(f"{self.installation.provider_url}/sim/journal", trust_env=False)
+        answer = httpx.get(f"{self.installation.provider_url}/sim/journal", trust_env=False, timeout=60)
         mine = str(self.tenant_id)
         found = answer.json()
         assert accounts
