@@ -99,6 +99,8 @@ class Nemesis:
             await counter.webhooks("ok")
             await counter.release()
         for name in self.stage.names:
+            if not await self.stage.is_ready(name):
+                self.say(f"{name} is waited for")
             await self._until_ready(name)
 
     async def _begin(self, fault: Fault) -> Blow:

@@ -166,8 +166,8 @@ class Spread:
             return await database_answers(self.installation.urls)
         if name == "provider":
             return await answers(f"{self.installation.provider_url}/health")
-        if name == "nginx":
-            return await answers(f"{self.installation.base_url}/ready")
+        if name == "nginx":  # which tells nobody outside who is ready
+            return await answers(f"{self.installation.base_url}/health")
         if name == "kafka":
             return await asyncio.to_thread(broker_answers, self.installation.kafka.servers)
         if name in self.installation.nodes:
