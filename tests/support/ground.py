@@ -30,7 +30,8 @@ class Standing:
     @asynccontextmanager
     async def lent(self) -> AsyncIterator[Database]:
         if self._kept is None or self._kept.pool.is_closing():
-            self._kept = await Database.connect(self.urls.app, size_max=SIZE_MAX)
+            # Not by the product's name: some tests count its connections.
+            self._kept = await Database.connect(self.urls.app, size_max=SIZE_MAX, name="standing")
         kept = self._kept
         database = Database(kept.pool, url=kept.url, direct_url=kept.direct_url, vault=Vault(RING), aside=kept.aside)
         try:

@@ -138,7 +138,7 @@ def _serve() -> dict[str, Any] | None:
     for line in sys.stdin.buffer:
         asked = json.loads(line)
         if "words" in asked:
-            answer: int | None = os.fork()
+            answer: int | None = _fork()
             if answer == 0:
                 return dict(asked)
             codes[answer or 0] = None
@@ -153,6 +153,21 @@ def _serve() -> dict[str, Any] | None:
     return None
 
 
+def _fork() -> int:
+    """Make a copy, and return when it leads a session: whoever is told of it may signal all that it will start."""
+    its_end, end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.close(its_end)
+        os.close(end)
+        return 0
+    os.close(end)
+    os.read(its_end, 1)
+    os.close(its_end)
+    return pid
+
+
 def _code_of(pid: int, codes: Mapping[int, int | None]) -> int | None:
     if (known := codes[pid]) is not None:
         return known
@@ -161,8 +176,7 @@ def _code_of(pid: int, codes: Mapping[int, int | None]) -> int | None:
 
 
 def _become(told: Mapping[str, Any]) -> None:
-    """Be another process: with its session, files, environment and words, and none of the nurse's."""
-    os.setsid()
+    """Be another process: with its files, environment and words, and none of the nurse's."""
     nothing = os.open(os.devnull, os.O_RDONLY)
     log = os.open(told["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for target, source in ((0, nothing), (1, log), (2, log)):
