@@ -61,6 +61,7 @@ class Shared:
         self._reason: str | None = None
         self._said_at: float | None = None
         self._probing: asyncio.Task[None] | None = None
+        self._is_over = False
 
     @property
     def trouble(self) -> str | None:
@@ -101,6 +102,8 @@ class Shared:
             await self._leave(client)
 
     async def close(self) -> None:
+        # The package may take a cancellation for a failure of its own: who looks for Redis is told in so many words, too.
+        self._is_over = True
         if self._probing is not None:
             self._probing.cancel()
             with suppress(asyncio.CancelledError):
@@ -126,7 +129,7 @@ class Shared:
 
     async def _come_back(self) -> None:
         wait_s, lost = PROBE_FIRST_S, self._client
-        while True:
+        while not self._is_over:
             await asyncio.sleep(wait_s * random.uniform(0.5, 1))  # noqa: S311  (jitter)
             if lost is not None:
                 # Not at once: others may have been in the middle of asking. The last who still is closes it again.
