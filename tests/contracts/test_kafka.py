@@ -10,13 +10,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic
 
 from guilder.kernel import ids
 from guilder.platform import metrics
 from guilder.platform.bus import groups, store
-from guilder.platform.bus.kafka import record, sender
+from guilder.platform.bus.kafka import record
 from guilder.platform.bus.kafka.connection import Connection
 from guilder.platform.bus.kafka.record import Hint, Record
 from guilder.platform.bus.kafka.relay import Relay
@@ -127,22 +126,6 @@ async def test_what_is_as_large_as_it_may_be_is_taken_by_client_and_broker(site:
     finally:
         await sender.close()
     assert [value for _, _, value in everything(site.connection, TOPIC)] == [largest.value]
-
-
-async def test_who_gives_a_producer_up_does_not_end_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is purged in flight is a fatal loss to the client, which says so to whoever looks next."""
-
-    class Inconsolable(Producer):
-        def poll(self, timeout: float = -1) -> int:
-            if timeout:
-                return super().poll(timeout)
-            raise KafkaException(KafkaError(KafkaError._GAPLESS_GUARANTEE, "unable to satisfy it", fatal=True))
-
-    monkeypatch.setattr(sender, "Producer", Inconsolable)
-    sending = Sender(Connection(f"127.0.0.1:{free_port()}"), None, delivery_s=0.5)
-    with pytest.raises(BrokerAway):
-        await sending.send([Record(TOPIC, 0, b"key", b"value", [])])
-    await sending.close()
 
 
 async def test_relays_share_the_work_and_each_row_comes_in_its_place(site: Site) -> None:
