@@ -42,6 +42,9 @@ pytest: install ## only the tests; ARGS="-k proration" narrows them, WORKERS=1 r
 	@echo "== pytest"
 	@$(BIN)/pytest -m "not slow" -n $(WORKERS) --dist loadfile $(ARGS)
 
+chaos: install system ## kill, freeze and cut off parts of an installation under load; ARGS="--minutes 60 --seed 7 --form embedded"
+	@PYTHONPATH=. $(BIN)/python -m tests.chaos $(ARGS)
+
 audit: install ## ask for known vulnerabilities of what the lock files pin, and write down that it was done
 	@$(BIN)/python scripts/audit.py --record
 
@@ -76,7 +79,7 @@ clean: ## remove the virtual environment and caches; with DATA=1 the data folder
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z_-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-.PHONY: up up_all seed test test-full check pytest audit sbom format bench install system lock clean help
+.PHONY: up up_all seed test test-full check pytest chaos audit sbom format bench install system lock clean help
 
 # ---- how it is done ------------------------------------------------------------------------------------------------
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header

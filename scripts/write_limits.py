@@ -149,6 +149,7 @@ def _at_once(most: Ceilings) -> list[tuple[str, int, str, str]]:
     return [
         ("requests", most.api, overloaded, "`REQUESTS_MAX`"),
         ("of them, of one key or user", most.per_caller, "429 `too_many_at_once`", "`REQUESTS_PER_CALLER_MAX`"),
+        ("of them, of all keys and users of a tenant", most.per_tenant, "the same", "seven eighths of `REQUESTS_MAX`"),
         ("providers' webhooks", most.webhooks, overloaded, "`REQUESTS_WEBHOOKS_MAX`"),
         ("`/health`, `/ready`, `/metrics`", most.operations, overloaded, ""),
         ("transactions that wait for a connection", most.waiting, overloaded, "`REQUESTS_WAITING_MAX`"),

@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from itertools import count
 
+import hypothesis
 import pytest
 
 from guilder.platform import logging
-from tests.support import kafka
+from tests.support import authorities, kafka
 from tests.support.database import Cleaner, DatabaseUrls, TestCluster, new_database, running_cluster
+from tests.support.ground import standing
 from tests.support.redis import Server as RedisServer
 from tests.support.redis import a_redis
 
@@ -27,6 +29,19 @@ class _Stderr(io.TextIOBase):
     def flush(self) -> None:
         sys.stderr.flush()
 
+
+# What Hypothesis thinks of is the same in each ordinary run, and found anew in each full one: whoever changes a comma
+# need not find out about a case that nobody has thought of in years. How long an example takes is the machine's affair.
+hypothesis.settings.register_profile(
+    "guilder",
+    derandomize=os.environ.get("GUILDER_FULL") != "1",
+    database=None,
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("guilder")
+authorities.read_in_once()
 
 _cluster = pytest.StashKey[TestCluster]()
 _FIRST = ("scenarios", "deploy", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")
@@ -107,15 +122,16 @@ def cluster(pytestconfig: pytest.Config) -> DatabaseUrls:
 @pytest.fixture(scope="session")
 async def database_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[DatabaseUrls]:
     """This worker's migrated database. Tests share it one after another: also ask for `clean`."""
-    async with new_database(cluster, f"guilder_{worker_id}") as urls:
+    async with new_database(cluster, f"guilder_{worker_id}") as urls, standing(urls):
         yield urls
 
 
 @pytest.fixture(scope="session")
-async def cleaner(database_urls: DatabaseUrls) -> Cleaner:
+async def cleaner(database_urls: DatabaseUrls) -> AsyncIterator[Cleaner]:
     cleaner = Cleaner(database_urls)
     await cleaner.learn()
-    return cleaner
+    yield cleaner
+    await cleaner.close()
 
 
 @pytest.fixture

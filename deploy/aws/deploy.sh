@@ -3,7 +3,9 @@
 # Reads deploy/aws/production.env (see production.env.example); needs the aws command, signed in.
 #   deploy.sh STACK…          network | data | cluster | edge | services | watching, in this order the first time
 #   deploy.sh run TASK        prepare | migrate | doctor, once, and wait for it
+#   IMAGE=… deploy.sh services   gives it another image; otherwise the one that runs stays, and SERVICES_Image is the first
 set -euo pipefail
+shopt -s inherit_errexit
 here="$(cd "$(dirname "$0")" && pwd)"
 # shellcheck source=/dev/null
 source "${SETTINGS:-$here/production.env}"
@@ -19,6 +21,13 @@ settings_of() { # STACK: its parameters, as Name=value, from names such as DATA_
     for name in $(compgen -v "$prefix"); do printf '%s=%s\n' "${name#"$prefix"}" "${!name}"; done
 }
 
+running_image() { # of the doctor, who has what the last release that became stable had; nothing before the first
+    local families
+    families="$(aws ecs list-task-definition-families --family-prefix "$INSTALLATION-doctor" --status ACTIVE --query 'families[0]' --output text)"
+    [ "$families" = "$INSTALLATION-doctor" ] || return 0
+    aws ecs describe-task-definition --task-definition "$INSTALLATION-doctor" --query 'taskDefinition.containerDefinitions[0].image' --output text
+}
+
 brokers() {
     local cluster
     cluster="$(exported kafka)"
@@ -26,9 +35,14 @@ brokers() {
 }
 
 deploy() { # STACK
-    local parameters=("Installation=$INSTALLATION")
+    local parameters=("Installation=$INSTALLATION") image="" servers=""
+    if [ "$1" = services ]; then
+        image="${IMAGE:-$(running_image)}"
+        servers="$(brokers)"
+        SERVICES_Image="${image:-${SERVICES_Image:-}}"
+    fi
     mapfile -t -O 1 parameters < <(settings_of "$1")
-    [ "$1" != services ] || parameters+=("KafkaBootstrapServers=$(brokers)")
+    [ "$1" != services ] || parameters+=("KafkaBootstrapServers=$servers")
     echo "== $INSTALLATION-$1"
     aws cloudformation deploy --stack-name "$INSTALLATION-$1" --template-file "$here/$1.yaml" \
         --parameter-overrides "${parameters[@]}" --tags "installation=$INSTALLATION" \
@@ -46,7 +60,7 @@ run() { # TASK
     [ "$code" = 0 ] || { echo "$1 ended with $code; its log says why"; exit 1; }
 }
 
-[ $# -gt 0 ] || { sed -n '2,5s/^# *//p' "$0"; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,6s/^# *//p' "$0"; exit 2; }
 if [ "$1" = run ]; then
     run "${2:?prepare, migrate or doctor}"
 else

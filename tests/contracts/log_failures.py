@@ -188,7 +188,7 @@ class Failures:
                 )
                 with suppress(asyncpg.PostgresError, asyncpg.InternalClientError, asyncpg.InterfaceError, OSError):
                     await writing
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(90):
                 while await world.heard() != await world.counts():
                     await asyncio.sleep(0.05)
         finally:

@@ -10,12 +10,11 @@ from guilder.domain.gateways.model import GatewayRequest
 from guilder.domain.gateways.port import Credentials
 from guilder.kernel.currency import exponent
 from guilder.kernel.money import Money
-from tests.contracts.gateway_contract import GatewayGround
+from tests.contracts.gateway_contract import HANGS_S, GatewayGround
 from tests.support.fakes.stripe.hooks import sign
 from tests.support.fakes.stripe.server import FakeStripe, Merchant
 
 SECRET = "whsec_of_this_endpoint"
-TIMEOUT_S = 2
 
 
 class StripeGround(GatewayGround):
@@ -49,8 +48,8 @@ class StripeGround(GatewayGround):
         return fake.merchant()
 
     @pytest.fixture
-    async def gateway(self, fake) -> AsyncIterator[Stripe]:
-        gateway = Stripe(base_url=fake.url, timeout_s=TIMEOUT_S)
+    async def gateway(self, fake, patience_s) -> AsyncIterator[Stripe]:
+        gateway = Stripe(base_url=fake.url, timeout_s=patience_s)
         yield gateway
         await gateway.close()
 
@@ -62,7 +61,7 @@ class StripeGround(GatewayGround):
         if mode == "busy":
             merchant.fault("status", op, status=429, retry_after=7)
         else:
-            merchant.fault(mode, op, seconds=TIMEOUT_S + 1)
+            merchant.fault(mode, op, seconds=HANGS_S)
 
     def charged(self, merchant: Merchant) -> list[Money]:
         found = []

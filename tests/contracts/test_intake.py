@@ -7,16 +7,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from asyncpg import DeadlockDetectedError
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from guilder.domain.identity import service as identity
-from guilder.platform.bus.kafka.intake import BODY_MAX, Intake
+from guilder.platform.bus.kafka.intake import BODY_MAX, TRIES_MAX, Intake
 from guilder.platform.bus.kafka.sender import Sender
 from guilder.platform.bus.kafka.topics import Topics
 from guilder.platform.clock import WallClock
 from guilder.platform.db.database import DatabaseGone
 from guilder.wiring import intake as wiring
+from guilder.wiring import topics
 from tests.contracts.kafka_ground import connected_to
 from tests.support.builders.orders import a_shop
 from tests.support.database import DatabaseUrls
@@ -62,7 +64,7 @@ class Post:
     async def taking(self, take: Any = None) -> AsyncIterator[None]:
         stop = asyncio.Event()
         sender = Sender(self.connection, Topics(self.connection, partitions=1, days_kept=1))
-        intake = Intake(self.connection, sender, take or self.take, name=wiring.CHARGES, dead=wiring.REFUSED)
+        intake = Intake(self.connection, sender, take or self.take, name=topics.CHARGES, dead=topics.REFUSED)
         running = asyncio.create_task(intake.run(stop))
         try:
             yield
@@ -134,6 +136,15 @@ async def test_waits_for_the_database_and_loses_nothing(post: Post) -> None:
     async with post.taking():
         await post.has_taken(2)
     assert [body for _, body in post.taken] == [b"one", b"two"]
+
+
+async def test_a_record_that_always_clashes_with_others_waits_and_is_no_dead_letter(post: Post) -> None:
+    post.open("acme")
+    post.troubles = [DeadlockDetectedError("another was first") for _ in range(TRIES_MAX + 1)]
+    post.publish("acme", b"one")
+    async with post.taking():
+        await post.has_taken(1)
+    assert [body for _, body in post.taken] == [b"one"]
 
 
 async def test_what_was_taken_before_the_end_is_not_taken_again_after_it(post: Post) -> None:

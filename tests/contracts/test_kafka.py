@@ -5,6 +5,7 @@ import sys
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from secrets import token_bytes
 from typing import Any
 
 import msgspec
@@ -18,7 +19,9 @@ from guilder.platform.bus.kafka import record
 from guilder.platform.bus.kafka.connection import Connection
 from guilder.platform.bus.kafka.record import Hint, Record
 from guilder.platform.bus.kafka.relay import Relay
-from guilder.platform.bus.kafka.topics import BrokerAway
+from guilder.platform.bus.kafka.sender import Sender
+from guilder.platform.bus.kafka.topics import BrokerAway, Topics
+from guilder.platform.bus.kafka.watching import Watch
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import WallClock
 from tests.contracts.kafka_ground import a_relay, delete, everything, first_times
@@ -28,8 +31,19 @@ from tests.contracts.log_toys import EMPTY, SCHEMA, Counted
 from tests.rooms.platform.ground import NOW, platform_database, some_ids
 from tests.support.database import DatabaseUrls
 from tests.support.kafka import Broker
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.needs_kafka
+
+
+_KEPT = ("log", "log_heads", "log_extents", "log_groups", "log_cursors", "log_parked")
+_TABLES = [*(f"platform.{each}" for each in _KEPT), "toy.things", "toy.heard"]
+BACKED_UP = "; ".join(["create temporary table drawn as select last_value from platform.log_ids"] + [
+    f"create temporary table {each.replace('.', '_')} as table {each}" for each in _TABLES
+])  # fmt: skip
+RESTORED = "; ".join([f"truncate {', '.join(_TABLES)}", "select setval('platform.log_ids', last_value) from drawn"] + [
+    f"insert into {each} select * from {each.replace('.', '_')}" for each in _TABLES
+])  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +114,18 @@ async def test_what_is_larger_than_brokers_take_leaves_without_its_words(
     await site.sequence()
     await site.relay.drain()
     assert [value for _, _, value in everything(site.connection, TOPIC)] == [None]
+
+
+async def test_what_is_as_large_as_it_may_be_is_taken_by_client_and_broker(site: Site) -> None:
+    # What they refuse would be refused again and again, and nothing behind it would ever leave.
+    headers = [(record.EPOCH, b"9" * 10), (record.POSITION, b"9" * 19), (record.REF, b"9" * 67)]
+    largest = Record(TOPIC, 0, str(ids.new(NOW)).encode(), token_bytes(record.VALUE_MAX), headers)
+    sender = Sender(site.connection, Topics(site.connection, partitions=1, days_kept=1))
+    try:
+        await sender.send([largest])
+    finally:
+        await sender.close()
+    assert [value for _, _, value in everything(site.connection, TOPIC)] == [largest.value]
 
 
 async def test_relays_share_the_work_and_each_row_comes_in_its_place(site: Site) -> None:
@@ -237,6 +263,45 @@ async def test_records_of_another_life_of_the_log_are_passed_by(site: Site) -> N
     assert await site.heard() == {thing: [1, 2]}
 
 
+async def test_after_a_restore_nothing_of_the_lost_life_is_heard_and_nothing_of_the_new_one_missed(site: Site) -> None:
+    """The topics, and how far their groups came, are of the life that was lost: the same positions tell of other rows."""
+    things = some_ids(6)
+    for thing in things:
+        await site.count(thing, 3)
+    async with running(site.consumer(), site.relay, Sequencer(site.database)):
+        await site.all_heard()
+        await site.all_relayed()
+    await site.count(things[0], 2)
+    await site.sequence()  # stands in the backup, carried and heard by nobody
+    await site.admin.execute(BACKED_UP)
+    for thing in things:
+        await site.count(thing, 5)
+    async with running(site.consumer(), site.relay, Sequencer(site.database)):
+        await site.all_heard()
+        await site.all_relayed()
+    lost = {row[0] for row in await site.admin.fetch("select event_id from toy.heard")}
+
+    await site.admin.execute(RESTORED)
+    lost -= {row[0] for row in await site.admin.fetch("select event_id from platform.log")}
+    async with site.database.transaction(actor="test") as tx:
+        assert await groups.begin_epoch(tx, with_cursors=True) == 2
+    for thing in things:
+        await site.count(thing, 4)
+    relay = a_relay(site.database, site.connection)
+    async with running(site.consumer(), relay, Sequencer(site.database)):
+        await site.all_heard()
+        await site.all_relayed()
+    await relay.close()
+
+    assert await site.heard() == await site.counts()
+    heard = [row[0] for row in await site.admin.fetch("select event_id from toy.heard")]
+    assert len(lost) == 6 * 5
+    assert not lost & set(heard)
+    assert len(heard) == len(set(heard)) == 6 * 3 + 2 + 6 * 4
+    # Both lives are in the topic; whoever reads there from outside tells them apart by their epochs.
+    assert len(everything(site.connection, TOPIC)) == 6 * 3 + 2 + 6 * 5 + 2 + 6 * 4
+
+
 async def test_a_topic_that_is_deleted_is_made_again_and_filled_by_command(site: Site) -> None:
     things = some_ids(12)
     relay = a_relay(site.database, site.connection, delivery_s=2, lease_s=3)
@@ -320,3 +385,13 @@ async def test_nobody_waits_for_ever_where_there_is_no_broker(site: Site) -> Non
         for sample in metric.samples
     ]
     assert errors, "somebody must be told"
+
+
+async def test_that_no_broker_answers_is_said_and_that_one_does_again(kafka_broker: Broker) -> None:
+    away, there = Connection(f"127.0.0.1:{free_port()}"), Connection(kafka_broker.servers)
+    watch = Watch(away, answer_s=0.5)
+    assert watch.trouble() is None  # nobody has asked yet
+    assert "does not answer" in (await watch.look() or "")
+    watch = Watch(there, answer_s=20)
+    assert await watch.look() is None
+    assert watch.trouble() is None

@@ -1,6 +1,5 @@
 """What every mailer promises, against a real SMTP server in this process."""
 
-import socket
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
@@ -21,6 +20,7 @@ from guilder.platform.outside.mail import (
     server_from,
     to_message,
 )
+from tests.support.ports import free_port
 
 
 class Inbox:
@@ -50,16 +50,10 @@ def inbox():
 
 @pytest.fixture
 def smtp(inbox):
-    controller = Controller(inbox, hostname="127.0.0.1", port=_free_port())
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
     controller.start()
     yield controller
     controller.stop()
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture
@@ -219,9 +213,7 @@ async def test_wrong_credentials_lose_no_mail(inbox):
     def refuse(server, session, envelope, mechanism, data):
         return AuthResult(success=False, handled=False)
 
-    controller = Controller(
-        inbox, hostname="127.0.0.1", port=_free_port(), authenticator=refuse, auth_require_tls=False
-    )
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port(), authenticator=refuse, auth_require_tls=False)
     controller.start()
     try:
         server = server_from(f"smtp://u:secret@127.0.0.1:{controller.port}?starttls=never")

@@ -15,12 +15,11 @@ from guilder.domain.gateways.model import GatewayRequest, OutcomeKind, RequestKi
 from guilder.domain.gateways.port import BadNotice, Credentials
 from guilder.kernel.money import Money
 from guilder.platform.outside.http import OutboundPolicy
-from tests.contracts.gateway_contract import GatewayContract, GatewayGround
+from tests.contracts.gateway_contract import HANGS_S, GatewayContract, GatewayGround
 from tests.contracts.protocol_contract import ProtocolContract
 from tests.support.fakes.paypal.account import Account, Fault
 from tests.support.fakes.paypal.server import FakePayPal
 
-TIMEOUT_S = 4
 WEBHOOK = "8PT597110X687430LKGECATA"
 
 
@@ -53,7 +52,7 @@ class PayPalGround(GatewayGround):
         return fake.account()
 
     @pytest.fixture
-    async def gateway(self, fake) -> AsyncIterator[PayPal]:
+    async def gateway(self, fake, patience_s) -> AsyncIterator[PayPal]:
         self.fake = fake
         policy = OutboundPolicy(allows_loopback=True)
         certificates = Certificates(
@@ -62,7 +61,7 @@ class PayPalGround(GatewayGround):
         gateway = PayPal(
             base_urls={"sandbox": fake.url, "live": "http://127.0.0.1:9"},
             policy=policy,
-            timeout_s=TIMEOUT_S,
+            timeout_s=patience_s,
             certificates=certificates,
         )
         yield gateway
@@ -74,7 +73,7 @@ class PayPalGround(GatewayGround):
         return Credentials(secret_key=merchant.secret, settings=settings)
 
     def break_answer(self, merchant: Account, *, op: str, mode: str) -> None:
-        merchant.faults.append(Fault(op, mode, seconds=TIMEOUT_S + 1))
+        merchant.faults.append(Fault(op, mode, seconds=HANGS_S))
 
     def charged(self, merchant: Account) -> list[Money]:
         digits = {"JPY": 0, "HUF": 2, "TWD": 2}

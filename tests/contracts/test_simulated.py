@@ -14,12 +14,11 @@ from guilder.domain.gateways.model import GatewayRequest, OutcomeKind
 from guilder.domain.gateways.port import Credentials
 from guilder.kernel.money import Money
 from simulated_provider.webhooks import sign
-from tests.contracts.gateway_contract import NOW, GatewayContract
+from tests.contracts.gateway_contract import HANGS_S, NOW, GatewayContract
 from tests.contracts.protocol_contract import ProtocolContract
 from tests.simulated_provider.support import Merchant, Provider
 
 SECRET = "whsec_12345678"
-TIMEOUT_S = 3
 
 
 @pytest.fixture(scope="module")
@@ -46,8 +45,8 @@ class TestSimulated(GatewayContract, ProtocolContract):
         merchant.close()
 
     @pytest.fixture
-    async def gateway(self, provider) -> AsyncIterator[Simulated]:
-        gateway = Simulated(base_url=provider.url, timeout_s=TIMEOUT_S)
+    async def gateway(self, provider, patience_s) -> AsyncIterator[Simulated]:
+        gateway = Simulated(base_url=provider.url, timeout_s=patience_s)
         yield gateway
         await gateway.close()
 
@@ -57,7 +56,7 @@ class TestSimulated(GatewayContract, ProtocolContract):
 
     def break_answer(self, merchant: Merchant, *, op: str, mode: str) -> None:
         fault = {
-            "hang": {"mode": "delay", "phase": "after", "seconds": TIMEOUT_S + 1},
+            "hang": {"mode": "delay", "phase": "after", "seconds": HANGS_S},
             "busy": {"mode": "status", "status": 429, "retry_after": 7},
         }.get(mode, {"mode": mode})
         merchant.sim("faults", {"op": op, "times": 1, **fault})

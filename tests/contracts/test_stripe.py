@@ -8,7 +8,7 @@ from guilder.domain.gateways.model import OutcomeKind
 from guilder.kernel.money import Money
 from tests.contracts.gateway_contract import GatewayContract
 from tests.contracts.protocol_contract import ProtocolContract
-from tests.contracts.stripe_ground import TIMEOUT_S, StripeGround
+from tests.contracts.stripe_ground import StripeGround
 
 
 class TestStripe(StripeGround, GatewayContract, ProtocolContract):
@@ -28,7 +28,7 @@ class TestStripe(StripeGround, GatewayContract, ProtocolContract):
         assert "account" not in [each["path"].rpartition("/")[2] for each in merchant.account.asked]
 
     async def test_a_provider_that_is_not_there_is_unknown(self, credentials):
-        nowhere = Stripe(base_url="http://127.0.0.1:9", timeout_s=TIMEOUT_S)
+        nowhere = Stripe(base_url="http://127.0.0.1:9", timeout_s=5)
         outcome = await nowhere.lookup(credentials, self.a_request())
         assert (outcome.kind, outcome.is_outage) == (OutcomeKind.UNKNOWN, True)
         await nowhere.close()
@@ -48,5 +48,6 @@ class TestStripe(StripeGround, GatewayContract, ProtocolContract):
             headers={"authorization": f"Bearer {merchant.secret_key}"},
             data={"amount": "1", "currency": "eur", "colour": "blue"},
             trust_env=False,
+            timeout=60,
         )
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, "parameter_unknown")

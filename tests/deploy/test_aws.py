@@ -9,13 +9,12 @@ from urllib.parse import quote, urlsplit
 
 import boto3
 import pytest
-import typer
 import yaml
 from moto import mock_aws
 from pydantic import SecretStr
 
 from guilder.entrypoints.checking import Weight, findings
-from guilder.entrypoints.cli import app as guilder
+from guilder.entrypoints.cli import whole
 from guilder.entrypoints.serving import GRACE_S
 from guilder.platform import metrics
 from guilder.platform.config import Settings
@@ -248,8 +247,7 @@ def test_a_task_is_nobody_writes_nowhere_and_has_time_to_stop(account, role):
 def test_a_task_runs_a_command_that_there_is(account, role):
     ours = _ours(_task(role))
     assert ours["entryPoint"] == ["guilder"]
-    group = typer.main.get_command(guilder)
-    command = group.commands[ours["command"][0]]
+    command = whole().commands[ours["command"][0]]
     options = {name for parameter in command.params for name in parameter.opts}
     assert set(ours["command"][1:]) <= options
 

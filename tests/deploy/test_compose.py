@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 import yaml
 
-from guilder.entrypoints.cli import app
+from guilder.entrypoints.cli import whole
 from guilder.entrypoints.serving import GRACE_S
 from guilder.platform.config import Settings
 from guilder.platform.db.embedded import EmbeddedPostgres
@@ -67,7 +67,7 @@ def test_the_whole_system_is_there_two_of_each():
         "scheduler": 2,
         "relay": 2,
     }
-    known = {each.name for each in app.registered_commands}
+    known = set(whole().commands)
     assert {each[0] for each in commands.values()} <= known
     assert {"postgres", "replica", "redis", "kafka", "nginx", "provider", "tunnel", "prometheus", "grafana"} <= set(
         SERVICES
@@ -141,12 +141,40 @@ def test_nobody_starts_before_what_it_stands_on():
 @pytest.mark.shows("PCI 1.4.4", "PCI 1.3.1", "ASVS 13.4.5")
 def test_only_the_edge_can_be_reached_and_databases_reach_nobody():
     published = {name: each["ports"] for name, each in SERVICES.items() if "ports" in each}
-    assert set(published) == {"nginx", "prometheus", "grafana"}
+    assert set(published) == {"nginx", "prometheus", "alertmanager", "grafana"}
     for port in [each for ports in published.values() for each in ports]:
         assert put_in(port, {}).startswith("127.0.0.1:"), port
     assert COMPOSE["networks"]["inside"] == {"internal": True}
     for name in ("postgres", "replica", "redis", "kafka"):
         assert SERVICES[name]["networks"] == ["inside"], name
+
+
+def test_a_server_is_not_called_healthy_while_its_data_folder_is_being_made():
+    """The image sets up with a server that listens at its socket alone, and then starts another."""
+    for name in ("postgres", "replica"):
+        test = SERVICES[name]["healthcheck"]["test"]
+        assert test[test.index("--host") + 1] == "127.0.0.1"
+
+
+def test_a_look_at_the_broker_has_not_the_brokers_heap():
+    assert "-Xmx512m" in SERVICES["kafka"]["environment"]["KAFKA_HEAP_OPTS"]
+    assert "KAFKA_HEAP_OPTS=-Xmx96m" in SERVICES["kafka"]["healthcheck"]["test"]
+
+
+def test_prometheus_finds_every_process_and_whoever_tells_people():
+    read = yaml.safe_load((ROOT / "deploy/observability/prometheus/prometheus.yml").read_text())
+    found = {job["job_name"]: job["dns_sd_configs"][0] for job in read["scrape_configs"]}
+    assert {name: each["names"] for name, each in found.items()} == {
+        "guilder-api": ["api"], "guilder-workers": ["worker"], "guilder-schedulers": ["scheduler"], "guilder-relays": ["relay"],
+    }  # fmt: skip
+    assert {each["port"] for each in found.values()} == {4000, 4001}
+    for name in ("api1", "api2"):
+        assert SERVICES[name]["networks"]["inside"] == {"aliases": ["api"]}
+    told = read["alerting"]["alertmanagers"][0]["static_configs"][0]["targets"]
+    assert [each.partition(":")[0] in SERVICES for each in told] == [True]
+    tells = yaml.safe_load((ROOT / "deploy/observability/alertmanager/alertmanager.yml").read_text())
+    wanted = {tells["route"]["receiver"], *(each["receiver"] for each in tells["route"]["routes"])}
+    assert wanted == {each["name"] for each in tells["receivers"]}
 
 
 @pytest.mark.shows("ASVS 4.1.3")
@@ -162,7 +190,12 @@ def test_the_api_believes_nginx_and_nobody_beside_it():
 
 def test_nginx_asks_the_processes_that_are_there_at_the_port_that_they_listen_at():
     environment = SERVICES["nginx"]["environment"]
-    assert re.findall(r"server (\w+):(\d+) ", environment["EDGE_SERVERS"]) == [("api1", "4000"), ("api2", "4000")]
+    asked = re.findall(r"server ([\w.]+):(\d+) ", environment["EDGE_SERVERS"])
+    assert asked == [("api1.edge", "4000"), ("api2.edge", "4000")]
+    # By a name of that network and no other: from another of the addresses that nginx has nobody would believe it.
+    for name, _ in asked:
+        networks = SERVICES[name.partition(".")[0]]["networks"]
+        assert [each for each, how in networks.items() if name in how.get("aliases", ())] == ["edge"]
     image = (ROOT / "Dockerfile").read_text()
     assert "PORT=4000" in image
     assert "127.0.0.1:4000:4000" in SERVICES["nginx"]["ports"]

@@ -18,7 +18,7 @@ from guilder.platform.http.settings import HttpSettings
 from guilder.platform.http.shield import ALWAYS, UNLESS_SAID
 from tests.deploy.conftest import FAILED_LOGINS, WEBHOOK_SECRET, standing_in
 from tests.support.nginx import TEMPLATES, defaults, prepare, running_edge
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.needs_nginx
 
@@ -262,6 +262,31 @@ async def test_an_address_that_asks_too_often_is_told_so_and_webhooks_are_taken_
     assert answers[-1].json()["code"] == "rate_limited"
     assert other.status_code == 204
     assert {each.status_code for each in hooks} == {204}
+
+
+@pytest.mark.shows("API4", "ASVS 6.3.1")
+@pytest.mark.parametrize(
+    ("one", "same", "other"),
+    [
+        ("203.0.113.7", "::ffff:203.0.113.7", "203.0.113.8"),
+        ("2001:db8:1:2::5", "2001:db8:1:2:ffff:1:2:3", "2001:db8:1:3::5"),
+        ("2001:db8:1::5", "2001:db8:1:0:9::1", "2001:db8:2::5"),
+        ("2001:db8::5", "2001:db8::ffff:1:2:3", "2001:db9::5"),
+        ("2001:db8::5", "2001:db8:0:0:1::", "2001:db8:0:1::"),
+        ("::1", "::2", "1::1"),
+    ],
+)
+async def test_a_caller_of_ipv6_is_its_network_of_64_bits_however_many_addresses_it_uses(tmp_path, one, same, other):
+    front = "set_real_ip_from 127.0.0.0/8; real_ip_header X-Forwarded-For;"
+
+    async def asked_by(address):
+        headers = {"X-Forwarded-For": address}
+        return (await asyncio.to_thread(ask, edge.url, "/api/plans", headers=headers)).status_code
+
+    async with standing_in() as api:
+        with running_edge(tmp_path, servers=[api.port], RATE="1r/m", BURST="1", IN_FRONT=front) as edge:
+            found = [await asked_by(address) for address in (one, same, one, other)]
+    assert found == [204, 204, 429, 204]
 
 
 def test_nginx_is_more_patient_than_the_api_so_that_the_apis_own_answer_is_seen():

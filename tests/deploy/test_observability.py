@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,9 @@ def test_every_alert_says_how_bad_it_is_and_where_to_read_on():
     for alert in alerts():
         assert alert["labels"]["severity"] in {"page", "ticket"}, alert
         assert {"summary", "description", "runbook_url"} == set(alert["annotations"]), alert
-        assert alert["annotations"]["runbook_url"].endswith(f"/docs/operations/runbooks.md#{alert['alert'].lower()}")
+        assert alert["annotations"]["runbook_url"] == "{{ $externalLabels.runbooks }}#" + alert["alert"].lower()
+    known = yaml.safe_load((RULES.parents[1] / "prometheus.yml").read_text())["global"]["external_labels"]
+    assert known["runbooks"].endswith("/docs/operations/runbooks.md")
 
 
 def test_every_alert_has_its_page_in_the_runbook_and_the_other_way_round():
@@ -106,6 +109,20 @@ def test_the_dashboards_are_four_with_names_of_their_own():
     provided = yaml.safe_load((HERE / "grafana/provisioning/dashboards/guilder.yml").read_text())["providers"]
     assert [each["type"] for each in provided] == ["file"]
     assert yaml.safe_load((HERE / "grafana/provisioning/datasources/prometheus.yml").read_text())["datasources"]
+
+
+def test_of_redis_and_the_replica_only_who_has_them_speaks():
+    """A 0 of a process that was given neither would be an alert that never ends."""
+    said = """
+from guilder.platform import metrics
+names = ("guilder_redis_up", "guilder_replica_used", "guilder_replica_lag_seconds")
+print([each for each in names if each in metrics.render().decode()])
+metrics.redis_is(there=False)
+metrics.replica_lags(seconds=3, is_used=False)
+print([each for each in names if f"{each} " in metrics.render().decode()] == list(names))
+"""
+    done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n")[:2] == ["[]", "True"]
 
 
 @pytest.mark.shows("ASVS 14.2.1")

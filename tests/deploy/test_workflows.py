@@ -135,6 +135,8 @@ said = {{words[at]: words[at + 1] for at in range(1, len(words) - 1) if words[at
 verb = " ".join(words[:2]) if words[0] == "wait" else words[0]
 query = said.get("--query", "")
 answer = ""
+if " ".join([verb, said.get("--service", said.get("--task-definition", "").split("/")[-1])]) in state["refuses"]:
+    sys.exit("refused")
 if verb == "describe-task-definition":
     name = said["--task-definition"].split("/")[-1].split(":")[0]
     answer = json.dumps({{"family": name, "revision": 1, "containerDefinitions": [{{"name": "a", "image": "{repository}:old"}}]}})
@@ -154,8 +156,8 @@ elif verb == "update-service":
     if said["--service"] not in state["stubborn"]:
         state["services"][said["--service"]] = said["--task-definition"]
     answer = said["--service"]
-elif verb == "wait services-stable" and state["unstable"]:
-    state["unstable"] -= 1
+elif verb.startswith("wait") and state[verb]:
+    state[verb] -= 1
     (here / "state.json").write_text(json.dumps(state))
     sys.exit(255)
 (here / "state.json").write_text(json.dumps(state))
@@ -171,7 +173,9 @@ def roll(tmp_path: Path, image: str = IMAGE, **state):
     kept = {
         "services": {each: f"arn:td/guilder-{each}:1" for each in services},
         "exit_code": 0,
-        "unstable": 0,
+        "wait services-stable": 0,
+        "wait tasks-stopped": 0,
+        "refuses": [],
         "stubborn": [],
     }
     (tmp_path / "state.json").write_text(json.dumps(kept | state))
@@ -212,7 +216,9 @@ def test_a_migration_that_fails_leaves_everything_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "how", [{"unstable": 2}, {"stubborn": ["worker"]}], ids=["does not become stable", "ECS went back by itself"]
+    "how",
+    [{"wait services-stable": 2}, {"stubborn": ["worker"]}, {"refuses": ["update-service worker"]}],
+    ids=["does not become stable", "ECS went back by itself", "the second was not even taken"],
 )
 def test_what_does_not_become_stable_goes_back_everywhere(tmp_path, how):
     done, _, now = roll(tmp_path, **how)
@@ -222,9 +228,84 @@ def test_what_does_not_become_stable_goes_back_everywhere(tmp_path, how):
 
 
 def test_ten_minutes_more_are_given_to_what_is_slow(tmp_path):
-    done, _, now = roll(tmp_path, unstable=1)
+    done, _, now = roll(tmp_path, **{"wait services-stable": 1, "wait tasks-stopped": 5})
     assert done.returncode == 0, done.stdout
     assert now == {"api": "2", "worker": "2"}
+
+
+def test_a_migration_that_goes_on_for_an_hour_is_left_alone_and_so_is_everything_else(tmp_path):
+    done, asked, _ = roll(tmp_path, **{"wait tasks-stopped": 6})
+    assert done.returncode == 1
+    assert "goes on after an hour; nothing was rolled" in done.stdout
+    assert not [each for each in asked if each.startswith("update")]
+
+
+@pytest.mark.parametrize("name", ["guilder-migrate", "guilder-worker:1"])
+def test_where_a_definition_cannot_be_read_nothing_was_touched(tmp_path, name):
+    done, asked, now = roll(tmp_path, refuses=[f"describe-task-definition {name}"])
+    assert done.returncode != 0
+    assert not [each for each in asked if each.startswith("update")]
+    assert now == {"api": "1", "worker": "1"}
+    assert [each for each in asked if each.startswith("run-task")] == (
+        ["run-task guilder-migrate:2"] if ":1" in name else []
+    )
+
+
+def test_the_doctor_of_the_clock_is_the_new_one_once_all_is_well_and_not_before(tmp_path):
+    _, asked, _ = roll(tmp_path)
+    assert asked[-2:] == ["describe-task-definition guilder-doctor", "register-task-definition"]
+    (tmp_path / "again").mkdir()
+    _, asked, _ = roll(tmp_path / "again", stubborn=["worker"])
+    assert "describe-task-definition guilder-doctor" not in asked
+
+
+# ---- by hand: deploy/aws/deploy.sh ----------------------------------------------------------------------------------
+
+BY_HAND = """#!/bin/sh
+echo "$@" >>{here}/asked
+case "$1 $2" in
+"ecs list-task-definition-families") echo {families} ;;
+"ecs describe-task-definition") echo registry/guilder@sha256:running ;;
+"cloudformation list-exports") {exports} ;;
+"kafka get-bootstrap-brokers") echo broker:9096 ;;
+esac
+"""
+
+
+def by_hand(tmp_path: Path, *, families: str = "guilder-doctor", exports: str = "echo arn:kafka", **environment: str):
+    (tmp_path / "aws").write_text(BY_HAND.format(here=tmp_path, families=families, exports=exports))
+    (tmp_path / "aws").chmod(0o755)
+    (tmp_path / "settings").write_text(
+        "AWS_REGION=eu-central-1\nSERVICES_Image=registry/guilder:first\nDATA_WithKafka=yes\n"
+    )
+    given = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SETTINGS": str(tmp_path / "settings"), **environment}
+    done = subprocess.run(
+        ["bash", ROOT / "deploy/aws/deploy.sh", "services"], env=given, capture_output=True, text=True
+    )
+    asked = (tmp_path / "asked").read_text().splitlines()
+    return done, [each for each in asked if each.startswith("cloudformation deploy")]
+
+
+@pytest.mark.parametrize(
+    ("how", "image"),
+    [
+        ({}, "registry/guilder@sha256:running"),
+        ({"families": "None"}, "registry/guilder:first"),
+        ({"IMAGE": "registry/guilder:other"}, "registry/guilder:other"),
+    ],
+)
+def test_a_stack_that_is_deployed_by_hand_is_told_the_image_that_runs(tmp_path, how, image):
+    done, [deployed] = by_hand(tmp_path, **how)
+    assert done.returncode == 0, done.stderr
+    assert f" Image={image} " in deployed
+    assert " KafkaBootstrapServers=broker:9096 " in deployed
+    assert "WithKafka" not in deployed, "that is another stack's"
+
+
+def test_where_the_brokers_cannot_be_asked_no_stack_is_left_without_them(tmp_path):
+    done, deployed = by_hand(tmp_path, exports="exit 254")
+    assert done.returncode == 254
+    assert deployed == []
 
 
 def test_a_tag_is_not_rolled_out(tmp_path):

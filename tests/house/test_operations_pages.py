@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.main import get_command
 
-from guilder.entrypoints.cli import app
+from guilder.entrypoints.cli import whole
 from guilder.platform.config import Settings
 from guilder.wiring import access
 
@@ -100,7 +99,7 @@ def commands(text: str) -> Iterator[str]:
 
 def exists(words: list[str]) -> bool:
     """Follow words from command to command, until one that takes arguments."""
-    here = get_command(app)
+    here = whole()
     for word in words:
         below = getattr(here, "commands", {})
         if not below:

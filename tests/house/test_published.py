@@ -5,9 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 
-from guilder.wiring import published
+from guilder.wiring import published, topics
 from guilder.wiring.reactions import REACTION_LIST
+from guilder.wiring.routers import ROUTERS
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,4 +54,25 @@ def test_who_listens_stands_above_who_announces():
 def test_the_description_of_events_is_whole():
     described = published.asyncapi(base_url="http://localhost:4000", version="0")
     assert described["asyncapi"] == "3.0.0"
-    assert set(described["components"]["messages"]) == {each.name for each in published.event_types()}
+    theirs = {"published.charge", "refused.charge"}
+    assert set(described["components"]["messages"]) == {each.name for each in published.event_types()} | theirs
+
+
+def test_what_a_product_publishes_over_kafka_is_described_and_no_broker_is_named():
+    described = published.asyncapi(base_url="https://billing.example", version="0")
+    assert {each["protocol"] for each in described["servers"].values()} == {"https", "kafka-secure"}
+    assert described["servers"]["kafka"]["host"] == "{broker}"
+    channels, messages = described["channels"], described["components"]["messages"]
+    done = {each["channel"]["$ref"].rpartition("/")[2]: each["action"] for each in described["operations"].values()}
+    assert done["publishedCharges"] == "receive"
+    assert done["refusedCharges"] == "send"
+    assert set(done) == set(channels)
+    assert channels["publishedCharges"]["address"] == f"{topics.CHARGES}.{{tenant}}"
+    assert channels["refusedCharges"]["address"] == f"{topics.REFUSED}.{{tenant}}"
+    place = messages["published.charge"]["payload"]["schema"]["$ref"]
+    app = FastAPI()
+    for each in ROUTERS:
+        app.include_router(each)
+    address, _, name = place.rpartition("/")
+    assert address == "https://billing.example/openapi.json#/components/schemas"
+    assert {"specversion", "source", "data"} <= app.openapi()["components"]["schemas"][name]["properties"].keys()

@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 import pytest
 from scripts import write_checklist
-from typer.main import get_command
 
-from guilder.entrypoints.cli import app
+from guilder.entrypoints.cli import whole
 from guilder.wiring import access
 from tests.house.source import ROOT
 
@@ -53,7 +52,7 @@ def test_the_runbook_names_commands_and_addresses_that_exist(page):
 
 def is_command(words: list[str]) -> bool:
     """Follow the words down the tree of commands as far as they name one; options and names may follow a command."""
-    here = get_command(app)
+    here = whole()
     for word in words:
         below = getattr(here, "commands", {})
         if not below:

@@ -68,7 +68,7 @@ EVERYWHERE = {
     [
         ("GET", "/api/toys", 200),
         ("GET", "/api/nothing", 404),
-        ("GET", "/", 404),
+        ("GET", "/nothing", 404),
         ("GET", "/api/toys/", 404),
         ("GET", "//evil.example/api/toys", 404),
         ("PATCH", "/api/toys", 405),
@@ -84,6 +84,7 @@ EVERYWHERE = {
         ("GET", "/metrics", 200),
         ("GET", "/openapi.json", 200),
         ("GET", "/docs", 200),
+        ("GET", "/", 307),
         ("GET", "/api/page/t", 200),
     ],
 )
@@ -297,13 +298,26 @@ async def test_a_process_that_shuts_down_finishes_what_it_began(urls: DatabaseUr
         assert not await toy.app.state.draining.wait_idle(0.05)
         toy.doings.hold.set()
         assert (await under_way).status_code == 201
-        assert await toy.app.state.draining.wait_idle(1)
+        assert await toy.app.state.draining.wait_idle(60)
+
+
+async def test_whoever_prefers_to_wait_longer_than_a_process_lives_is_told_what_there_is(urls: DatabaseUrls):
+    async with serve_toy(urls) as toy:
+        toy.doings.looks = 0
+        headers = {**a_key(), "Prefer": "wait=30"}
+        waiting = asyncio.create_task(toy.client.post("/api/toys/slow", json={"name": "in vain"}, headers=headers))
+        while not toy.doings.looks:
+            await asyncio.sleep(0.01)
+        toy.app.state.draining.begin()
+        async with asyncio.timeout(20):
+            assert (await waiting).status_code == 202
 
 
 @pytest.mark.shows("ASVS 13.4.5", "ASVS 13.4.2", "API8")
 async def test_production_keeps_its_docs_and_figures_to_itself(urls: DatabaseUrls):
     async with serve_toy(urls, metrics=lambda: b"x 1\n", is_production=True, metrics_token="m3trics") as toy:
         assert (await toy.client.get("/docs")).status_code == 404
+        assert (await toy.client.get("/")).status_code == 404
         assert (await toy.client.get("/metrics")).status_code == 404
         assert (await toy.client.get("/metrics", headers={"Authorization": "Bearer wrong"})).status_code == 404
         assert (await toy.client.get("/metrics", headers={"Authorization": "Bearer m3trics"})).text == "x 1\n"
@@ -317,7 +331,7 @@ async def test_production_keeps_its_docs_and_figures_to_itself(urls: DatabaseUrl
 @pytest.mark.shows("API9", "ASVS 13.4.3")
 async def test_what_is_served_is_what_is_documented(toy: Toy):
     assert openapi.served(toy.app) - openapi.undocumented(toy.app) == openapi.documented(toy.app)
-    assert openapi.undocumented(toy.app) == {("GET", "/docs"), ("GET", "/openapi.json")}
+    assert openapi.undocumented(toy.app) == {("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json")}
 
 
 async def test_the_document_says_what_the_edge_does(toy: Toy):

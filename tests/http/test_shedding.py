@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from ipaddress import ip_network
 from uuid import uuid4
 
 import httpx
@@ -134,6 +135,18 @@ async def test_when_too_many_wait_for_the_database_no_more_are_begun(urls):
         assert toy.database.waiting == 0
 
 
+async def test_a_process_whose_connections_are_all_taken_is_ready(urls):
+    """Taken out of service it would leave its work to the others, and they would be next."""
+    async with serve_toy(urls) as toy:
+        pool = toy.database.pool
+        taken = [await pool.acquire() for _ in range(pool.get_max_size())]
+        try:
+            assert (await toy.client.get("/ready")).status_code == 200
+        finally:
+            for each in taken:
+                await pool.release(each)
+
+
 @pytest.mark.shows("API4")
 async def test_one_caller_is_held_to_its_share_and_leaves_the_rest_to_others(urls):
     ceilings = Ceilings(api=40, per_caller=10, waiting=1_000)
@@ -149,6 +162,29 @@ async def test_one_caller_is_held_to_its_share_and_leaves_the_rest_to_others(url
         assert await crowd.let_go() == {201: 10, 429: 20}
         # Its share is free again.
         assert (await toy.client.get("/api/toys", headers=a_key())).status_code == 200
+
+
+@pytest.mark.shows("API4")
+async def test_all_of_a_tenants_keys_together_leave_room_for_other_tenants(urls):
+    ceilings = Ceilings(api=40, per_caller=40, per_tenant=10, waiting=1_000)
+    async with a_toy(urls, ceilings) as toy, a_crowd(toy) as crowd:
+        crowd.ask(15)
+        await crowd.await_answers(5)
+        answer = await toy.client.get("/api/toys", headers=a_key("second"))
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_at_once")
+        assert (await toy.client.get("/api/toys", headers=a_key("other"))).status_code == 200
+        assert await crowd.let_go() == {201: 10, 429: 5}
+        assert (await toy.client.get("/api/toys", headers=a_key("second"))).status_code == 200
+
+
+@pytest.mark.shows("API4")
+async def test_a_line_of_ipv6_is_one_sender_whichever_of_its_addresses_it_takes(urls):
+    async with serve_toy(urls, per_address=Allowance(1, burst=2), trusted_proxies=(ip_network("127.0.0.0/8"),)) as toy:
+        asked = [
+            (await toy.client.get("/api/page/t", headers={"X-Forwarded-For": each})).status_code
+            for each in ("2001:db8::1", "2001:db8::ffff:1", "2001:db8:0:0:8::", "2001:db8:0:1::1", "192.0.2.1")
+        ]
+    assert asked == [200, 200, 429, 200, 200]
 
 
 async def test_a_place_is_given_back_however_a_request_ends(urls):

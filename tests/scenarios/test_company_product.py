@@ -26,7 +26,8 @@ from standardwebhooks import Webhook
 from guilder.kernel import ids
 from tests.scenarios.test_first_minutes import BLOCK, Shell
 from tests.support.database import connected, new_database
-from tests.support.processes import Installation, Process, free_port, until
+from tests.support.ports import free_port
+from tests.support.processes import Installation, Process, until
 from tests.support.world import World, a_world
 
 ROOT = Path(__file__).parents[2]
@@ -263,7 +264,7 @@ async def test_over_kafka_it_charges_each_job_once_and_hears_every_event_once(
     async with new_database(cluster, f"guilder_{worker_id}_farm") as urls:
         installation = Installation(urls, tmp_path / "guilder", more=brokers)
         try:
-            installation.start()
+            installation.start_all()
             installation.add("relay", "-m", "guilder", "relay")
             async with a_world(installation) as world:
                 slug = await slug_of(world)

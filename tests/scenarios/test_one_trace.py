@@ -114,7 +114,7 @@ async def _is_carried_by_the_log_and_the_calls(world: World) -> None:
 
 
 async def _until_it_answers(installation: Installation) -> None:
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
 
         async def answers() -> bool:
             try:

@@ -133,7 +133,7 @@ async def test_a_worker_killed_between_sending_and_recording_sends_the_same_id_a
                 receiver.gate = asyncio.Event()
                 endpoint = await an_endpoint(world, receiver, "customers.*")
                 await world.customer("acme")
-                await asyncio.wait_for(receiver.arrived.wait(), 30)
+                await asyncio.wait_for(receiver.arrived.wait(), 120)
                 installation.processes["worker1"].kill()
                 receiver.gate.set()
                 [waiting] = await deliveries(world, endpoint)
@@ -174,13 +174,13 @@ async def test_listen_prints_events_or_posts_them_signed(world, installation, fo
             text=True,
         )
         try:
-            ready = await asyncio.wait_for(asyncio.to_thread(listening.stderr.readline), 60)
+            ready = await asyncio.wait_for(asyncio.to_thread(listening.stderr.readline), 120)
             assert "listening" in ready
             secret = ""
             if forwards:
-                secret = (await asyncio.wait_for(asyncio.to_thread(listening.stdout.readline), 30)).split()[-1]
+                secret = (await asyncio.wait_for(asyncio.to_thread(listening.stdout.readline), 120)).split()[-1]
             customer = await world.customer("acme")
-            line = await asyncio.wait_for(asyncio.to_thread(listening.stdout.readline), 30)
+            line = await asyncio.wait_for(asyncio.to_thread(listening.stdout.readline), 120)
             assert line.split()[1] == "customers.customer.created"
             assert "customer_id=" in line
             if forwards:
@@ -192,12 +192,12 @@ async def test_listen_prints_events_or_posts_them_signed(world, installation, fo
             assert customer
         finally:
             listening.terminate()
-            listening.communicate(timeout=30)
+            listening.communicate(timeout=90)
 
 
 async def test_listen_without_a_key_says_how_to_get_one():
     environment = {name: value for name, value in os.environ.items() if name != "GUILDER_API_KEY"}
     run = subprocess.run(
-        [sys.executable, "-m", "guilder", "listen"], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "guilder", "listen"], env=environment, capture_output=True, text=True, timeout=120
     )
     assert (run.returncode, "GUILDER_API_KEY" in run.stderr, "Traceback" in run.stderr) == (1, True, False)

@@ -18,7 +18,8 @@ import pytest
 
 from tests.support.database import DatabaseUrls
 from tests.support.doctor import assert_healthy
-from tests.support.processes import Installation, Process, free_port, until
+from tests.support.ports import free_port
+from tests.support.processes import Installation, Process, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

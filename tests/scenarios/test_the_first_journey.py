@@ -5,8 +5,11 @@ import io
 import pypdf
 import pytest
 
+from tests.scenarios.conftest import in_both_forms
 from tests.support.processes import until
 from tests.support.world import World
+
+installation = in_both_forms()
 
 
 async def standing(world: World, organization_id: str = "acme"):

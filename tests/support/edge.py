@@ -292,7 +292,7 @@ class Toy:
         sql = "select count(*) from toys.toy where $1::text is null or name = $1"
         return int(await self.admin.fetchval(sql, name))
 
-    async def raw(self, request: bytes, *, timeout_s: float = 10) -> bytes:
+    async def raw(self, request: bytes, *, timeout_s: float = 60) -> bytes:
         """Send bytes as they are, on a connection of their own, and read until it is closed."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         try:

@@ -16,6 +16,7 @@ GET,    /api/toys/{toy_id},       toys:read,  member,  member,   -,      -,     
 DELETE, /api/toys/{toy_id},       toys:write, admin,   -,        -,      yes,     -
 POST,   /api/toys/{toy_id}/wind,  toys:write, billing, billing,  -,      -,       -
 GET,    /api/whoami,              toys:read,  member,  member,   -,      -,       -
+GET,    /,                        -,          -,       -,        yes,    -,       -
 GET,    /docs,                    -,          -,       -,        yes,    -,       -
 GET,    /health,                  -,          -,       -,        yes,    -,       -
 GET,    /metrics,                 -,          -,       -,        yes,    -,       -

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
+
+from tests.support.ports import free_port
 
 CACHE = Path(__file__).parents[2] / ".cache" / "kafka"
 ENVIRONMENT = "GUILDER_TEST_KAFKA"
@@ -113,8 +114,9 @@ class Broker:
         assert self._process is not None
         os.kill(self._process.pid, signal.SIGCONT)
 
-    def has_died(self) -> bool:
-        return self._process is None or self._process.poll() is not None
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
 
     def said(self) -> str:
         return (self.folder / "log").read_text(errors="replace")[-2_000:]
@@ -141,8 +143,7 @@ class Broker:
 def broker() -> Iterator[Broker]:
     """Run a broker of one's own; when the block ends, nothing of it is left."""
     folder = Path(tempfile.mkdtemp(prefix="guilder-kafka-"))
-    port, controller = _free_ports(2)
-    made = Broker(folder, port, controller)
+    made = Broker(folder, free_port(), free_port())
     try:
         shutil.copytree(_formatted(made), folder / "data")
         made.start()
@@ -203,17 +204,6 @@ def _formatted(like: Broker) -> Path:
     return kept
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
 def _await_answer(made: Broker) -> None:
     deadline = time.monotonic() + START_S
     admin = AdminClient({"bootstrap.servers": made.servers, "log_level": 0, "reconnect.backoff.max.ms": 200})
@@ -222,5 +212,5 @@ def _await_answer(made: Broker) -> None:
             if admin.list_topics(timeout=1).brokers:
                 return
         except KafkaException:
-            if made.has_died() or time.monotonic() > deadline:
+            if not made.is_running or time.monotonic() > deadline:
                 raise AssertionError(f"Kafka did not start: {made.said()}") from None

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 TEMPLATES = Path(__file__).parents[2] / "deploy" / "nginx"
 START_TIMEOUT_S = 60
@@ -84,6 +84,13 @@ class Edge:
         return int(self.values[f"EDGE_{name}"].rpartition(":")[2])
 
 
+def command(edge: Edge) -> list[str]:
+    """Return how nginx is run with this configuration, in the foreground."""
+    found = nginx_path()
+    assert found, "mark the test needs_nginx"
+    return [found, "-c", str(edge.folder / "nginx.conf"), "-g", "daemon off;"]
+
+
 def prepare(folder: Path, *, servers: Sequence[int], **more: str) -> Edge:
     """Write the configuration for these ports of ours; `more` are values by their names without EDGE_."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -113,11 +120,8 @@ def prepare(folder: Path, *, servers: Sequence[int], **more: str) -> Edge:
 def running_edge(folder: Path, *, servers: Sequence[int], **more: str) -> Iterator[Edge]:
     """Run nginx before the processes that listen at `servers`, and stop it at the end."""
     edge = prepare(folder, servers=servers, **more)
-    found = nginx_path()
-    assert found, "mark the test needs_nginx"
-    command = [found, "-c", str(folder / "nginx.conf"), "-g", "daemon off;"]
     with (folder / "nginx.out").open("wb") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+        process = subprocess.Popen(command(edge), stdout=said, stderr=said, start_new_session=True)
     try:
         _until_alive(edge, process)
         yield edge

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from guilder.platform.db.embedded.account import account_for
 from guilder.platform.db.embedded.process import die_with_parent
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 SERVERS = 3
 START_TIMEOUT_S = 30

@@ -15,7 +15,7 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 
 START_TIMEOUT_S = 30
 MASTER = "guilder"
@@ -39,7 +39,7 @@ class Server:
 
     @property
     def admin(self) -> Redis:
-        return Redis(port=self.port, password=self.password, socket_timeout=5)
+        return Redis(port=self.port, password=self.password, socket_timeout=30)
 
     def start(self) -> None:
         program = shutil.which("redis-server")
@@ -59,6 +59,15 @@ class Server:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    kill = stop
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def said(self) -> str:
+        return (self.folder / f"{self.port}.log").read_text(errors="replace")[-6000:]
 
     def freeze(self) -> None:
         """Swallow whatever comes: connections stay open, and nothing is ever said."""
@@ -160,7 +169,7 @@ async def swallowing() -> AsyncIterator[int]:
         server.close()
 
 
-async def until(has_happened: Callable[[], bool | Awaitable[bool]], timeout_s: float = 30) -> None:
+async def until(has_happened: Callable[[], bool | Awaitable[bool]], timeout_s: float = 90) -> None:
     """Wait for an effect; as long as a busy machine may take."""
     async with asyncio.timeout(timeout_s):
         while True:

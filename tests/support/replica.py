@@ -23,7 +23,8 @@ import asyncpg
 from guilder.platform.db.embedded.account import Account, account_for
 from guilder.platform.db.embedded.process import die_with_parent
 from tests.support.database import DatabaseUrls, connected
-from tests.support.processes import free_port, until
+from tests.support.ports import free_port
+from tests.support.processes import until
 
 START_TIMEOUT_S = 60
 
@@ -71,26 +72,42 @@ class Replica:
 
     def kill(self) -> None:
         """End it as a machine that loses its power would: at once, with whatever was under way."""
-        self._signal(signal.SIGKILL)
         assert self.process is not None
+        children = self._children()
+        self._signal(signal.SIGKILL)
         self.process.wait(20)
-        # Its children go with it within a moment.
-        while _answers(self.urls):
+        # Its children go with it within a moment; while one is there, nobody may be started on its data.
+        while _answers(self.urls) or any(map(_lives, children)):
             time.sleep(0.02)
 
-    def hold(self) -> None:
+    def freeze(self) -> None:
         """Stop it where it stands: connections stay open, and nobody answers."""
         self._signal(signal.SIGSTOP)
 
-    def resume(self) -> None:
+    def thaw(self) -> None:
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: int) -> None:
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for each in (self.process.pid, *map(int, children)):
+        for each in (self.process.pid, *self._children()):
             with suppress(ProcessLookupError):
                 os.kill(each, number)
+
+    def _children(self) -> list[int]:
+        assert self.process is not None
+        with suppress(FileNotFoundError):
+            return [
+                int(each)
+                for each in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+            ]
+        return []
+
+    @property
+    def is_running(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def said(self) -> str:
+        return (self.folder / "server.log").read_text(errors="replace")[-6000:]
 
     def stop(self) -> None:
         if self.process is None:
@@ -155,6 +172,8 @@ async def a_primary(like: DatabaseUrls) -> AsyncIterator[Replica]:
     """Start a server that only this test has, to be killed: a copy of the one of these addresses, on its own from then on."""
     async with a_replica(like) as copy:
         await copy.promote()
+        # Who was followed would else keep its log for a follower that never comes back.
+        await _let_go(like, copy.slot)
         yield copy
 
 
@@ -273,7 +292,17 @@ async def _let_go(primary: DatabaseUrls, slot: str) -> None:
                 return not await admin.fetchval("select active from pg_replication_slots where slot_name = $1", slot)
 
             await until(is_free, what="the end of replication")
-            await admin.execute("select pg_drop_replication_slot($1)", slot)
+            await admin.execute(
+                "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name = $1", slot
+            )
+
+
+def _lives(pid: int) -> bool:
+    try:
+        name, _, rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return name.endswith("(postgres") and rest.split()[0] not in {"Z", "X"}
 
 
 def _answers(urls: DatabaseUrls) -> bool:

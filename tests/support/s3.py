@@ -93,6 +93,8 @@ def a_bucket() -> Iterator[Bucket]:
         yield Bucket(url, made["AccessKeyId"], made["SecretAccessKey"])
     finally:
         _check_from(url, None)
+        # What it keeps is the process's: the next one would find it there.
+        httpx.post(f"{url}/moto-api/reset", trust_env=False, timeout=30).raise_for_status()
         server.stop()
 
 

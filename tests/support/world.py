@@ -20,7 +20,7 @@ from tests.support.builders.identity import a_company
 from tests.support.database import connected
 from tests.support.processes import Installation, until
 
-ADVANCE_TIMEOUT_S = 60
+ADVANCE_TIMEOUT_S = 180
 
 
 @dataclass(slots=True)
@@ -130,7 +130,7 @@ class World:
 
     async def pay(self, link: str, card: str = "4242424242424242") -> httpx.Response:
         """Open a payment link and pay as a customer would, on the provider's page."""
-        async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=20) as browser:
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=60) as browser:
             page = await browser.get(link)
             assert page.status_code == 200, page.text
             hosted = await browser.post(f"{link}/pay")
@@ -139,7 +139,7 @@ class World:
                 nonlocal hosted
                 if str(hosted.url).startswith(self.installation.provider_url):
                     return hosted
-                hosted = await browser.get(link)
+                hosted = await browser.get(f"{link}?opening=1")  # as the page does by itself
                 return None
 
             await until(at_the_provider, what="the way to the provider's page")
@@ -177,7 +177,7 @@ class World:
     async def journal(self) -> dict[str, Any]:
         """Return the provider's own journal of this sandbox's account."""
         accounts = await self.get("/api/gateways")
-        answer = httpx.get(f"{self.installation.provider_url}/sim/journal", trust_env=False)
+        answer = httpx.get(f"{self.installation.provider_url}/sim/journal", trust_env=False, timeout=60)
         mine = str(self.tenant_id)
         found = answer.json()
         assert accounts

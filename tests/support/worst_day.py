@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from guilder.platform.outside.intents import CHANNEL
 from tests.support.database import DatabaseUrls, connected, new_database
 from tests.support.processes import Installation, Process, installed, until
 from tests.support.world import World
@@ -166,6 +167,31 @@ async def let_leases_run_out(world: World) -> None:
             "where tenant_id = $1 and state = 'waiting' and is_leased",
             world.tenant_id,
         )
+
+
+@asynccontextmanager
+async def in_a_hurry(world: World) -> AsyncIterator[None]:
+    """For as long as the block runs, no call of the sandbox waits before it is tried again: that is real seconds."""
+    hurried = (
+        "with late as (update platform.intents set due_at = clock_timestamp() where (tenant_id, id) in (select tenant_id, id "
+        "from platform.intents where tenant_id = $1 and state = 'waiting' and not is_leased "
+        "and due_at > clock_timestamp() for update skip locked) returning 1) "
+        f"select pg_notify('{CHANNEL}', '') from late limit 1"
+    )
+
+    async def hurry() -> None:
+        async with connected(world.installation.urls.admin) as admin:
+            while True:
+                await admin.execute(hurried, world.tenant_id)
+                await asyncio.sleep(0.1)
+
+    hurrying = asyncio.create_task(hurry())
+    try:
+        yield
+    finally:
+        hurrying.cancel()
+        with suppress(asyncio.CancelledError):
+            await hurrying
 
 
 @contextmanager

@@ -10,11 +10,12 @@ from guilder.platform.bus.kafka.relay import Relay
 from guilder.platform.bus.kafka.sender import Sender
 from guilder.platform.bus.kafka.topics import Topics
 from guilder.platform.bus.kafka.transport import KafkaTransport
+from guilder.platform.bus.kafka.watching import Watch
 from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
-from guilder.wiring import intake
+from guilder.wiring import intake, topics
 
 # A topic of dead letters is for people, and has no order to keep.
 DEAD_PARTITIONS = 1
@@ -26,6 +27,10 @@ def transport(settings: Settings, database: Database, clock: Clock) -> KafkaTran
 
 def carrier(settings: Settings, database: Database, clocks: TenantClocks, clock: Clock) -> "Carrier":
     return Carrier(settings, _brokers(settings), database, clocks, clock)
+
+
+def watch(settings: Settings) -> Watch:
+    return Watch(_brokers(settings))
 
 
 def _brokers(settings: Settings) -> Connection:
@@ -52,8 +57,8 @@ class Carrier:
             self.connection,
             self._sender(DEAD_PARTITIONS),
             intake.charges(self.database, self.clocks),
-            name=intake.CHARGES,
-            dead=intake.REFUSED,
+            name=topics.CHARGES,
+            dead=topics.REFUSED,
         )
         try:
             async with asyncio.TaskGroup() as group:

@@ -60,6 +60,13 @@ class House:
     clocks: identity.Clocks
     replica: Replica | None = None
     sharing: Sharing = field(default_factory=Sharing)
+    brokers: Mapping[str, relaying.Trouble] = field(default_factory=dict)
+
+    @property
+    def troubles(self) -> Mapping[str, relaying.Trouble]:
+        """Say what is missed, and not needed: it is told, and this process is ready all the same."""
+        replica = {"replica": self.replica.trouble} if self.replica else {}
+        return {**self.sharing.troubles, **self.brokers, **replica}
 
     def app(self) -> FastAPI:
         """Return the API as it is served."""
@@ -78,7 +85,7 @@ class House:
             replica=self.replica,
             limiter=self.sharing.limiter,
             answers=self.sharing.answers,
-            troubles={**self.sharing.troubles, **({"replica": self.replica.trouble} if self.replica else {})},
+            troubles=self.troubles,
         )
         app.state.files = self.ports.files
         app.state.gateways = self.ports.gateways
@@ -156,12 +163,12 @@ class House:
         return {"migrations": self.migrations_missing, "queue": self._queue_lags}
 
     async def migrations_missing(self) -> str | None:
-        async with self.database.pool.acquire() as connection, connection.transaction(readonly=True):
+        async with self.database.aside.acquire() as connection, connection.transaction(readonly=True):
             missing = await lacking_migrations(connection)
         return f"{len(missing)} to be applied: guilder migrate" if missing else None
 
     async def _queue_lags(self) -> str | None:
-        async with self.database.transaction(actor="ready") as tx:
+        async with self.database.transaction(actor="ready", aside=True) as tx:
             lags = await groups.lag(tx)
         # The relay is not among them: without Kafka, or with it away, everything goes on.
         worst = max((lag for lag in lags if lag.group != groups.RELAY), key=lambda lag: lag.behind, default=None)
@@ -229,13 +236,23 @@ async def open_house(settings: Settings, *, clock: Clock | None = None, role: Ro
         async with (
             open_sharing(settings, keys=ports.keys, clock=wall, database=database) as sharing,
             _replica_of(settings, database, wall, budget) as replica,
+            _brokers_of(settings, role) as brokers,
         ):
-            yield House(settings, database, ports, wall, identity.Clocks(wall), replica, sharing)
+            yield House(settings, database, ports, wall, identity.Clocks(wall), replica, sharing, brokers)
     finally:
         keeping.cancel()
         for gateway in ports.gateways.values():
             await gateway.close()
         await database.close()
+
+
+@asynccontextmanager
+async def _brokers_of(settings: Settings, role: Role) -> AsyncIterator[Mapping[str, relaying.Trouble]]:
+    if role is Role.COMMAND:
+        yield {}  # it is soon over, and nobody asks it
+        return
+    async with relaying.watched(settings) as troubles:
+        yield troubles
 
 
 @asynccontextmanager
@@ -279,6 +296,7 @@ def http_settings(settings: Settings) -> HttpSettings:
         ceilings=Ceilings(
             api=settings.requests_max,
             per_caller=settings.requests_per_caller_max,
+            per_tenant=settings.requests_max - settings.requests_max // 8,
             webhooks=settings.requests_webhooks_max,
             waiting=settings.requests_waiting_max,
         ),

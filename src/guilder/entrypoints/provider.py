@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from guilder.kernel.errors import Foreseen
 from guilder.platform import logging
 from guilder.platform.config import Settings
 from guilder.platform.db.embedded.process import die_with_parent
@@ -20,7 +21,7 @@ RESTART_PAUSE_S = 1
 _log = logging.get(__name__)
 
 
-class ProviderCannotStart(Exception):
+class ProviderCannotStart(Foreseen):
     """The simulated provider does not answer."""
 
 

@@ -27,8 +27,16 @@ class Role(StrEnum):
 # A pool's size where DATABASE_POOL_MAX does not say: requests in flight; batches of four shares, the sequencer and what
 # is recorded of calls; jobs and sandboxes in motion.
 POOL_MAX = {Role.UP: 20, Role.SERVE: 20, Role.WORK: 12, Role.SCHEDULE: 8, Role.RELAY: 4, Role.COMMAND: 20}
-# Connections that listen, each its own and open as long as the process: sequencer, consumer, runner; sandboxes.
-LISTENING = {Role.UP: 4, Role.SERVE: 0, Role.WORK: 3, Role.SCHEDULE: 1, Role.RELAY: 1, Role.COMMAND: 4}
+# Connections beside the pool, each its own and open as long as the process: those that listen (sequencer, consumer,
+# runner; sandboxes; the relay), the two of who gathers figures, and the one by which /ready is answered.
+BESIDE = {
+    Role.UP: 4 + 2 + 1,
+    Role.SERVE: 1,
+    Role.WORK: 3 + 1,
+    Role.SCHEDULE: 1 + 2 + 1,
+    Role.RELAY: 1 + 1,
+    Role.COMMAND: 4,
+}
 READING = frozenset({Role.UP, Role.SERVE})
 
 # Every process of this database is told by its name: its role, how many connections it may open, and which one it is.
@@ -50,11 +58,11 @@ select coalesce((select sum(budget) from here), 0)::int as asked, (select them f
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Connections of one process: in its pool to the primary, and listening beside it. A replica is another server."""
+    """Connections of one process: in its pool to the primary, and beside it. A replica is another server."""
 
     role: Role
     pool_max: int
-    listening: int
+    beside: int
     is_pooled: bool
 
     @property
@@ -62,7 +70,7 @@ class Budget:
         """Name the process to PostgreSQL; behind a pooler all are one, or it would have to say the name each time."""
         if self.is_pooled:
             return "guilder"
-        return f"guilder {self.role.value} {self.pool_max + self.listening} {uuid4().hex[:8]}"
+        return f"guilder {self.role.value} {self.pool_max + self.beside} {uuid4().hex[:8]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +98,7 @@ def budget_of(settings: Settings, role: Role) -> Budget:
     return Budget(
         role=role,
         pool_max=settings.database_pool_max or POOL_MAX[role],
-        listening=LISTENING[role],
+        beside=BESIDE[role],
         is_pooled=direct is not None and direct != url,
     )
 

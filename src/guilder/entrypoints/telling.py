@@ -16,7 +16,10 @@ def roles(house: House) -> list[Role]:
     if port is None:
         return []
     app = telltale(
-        checks={"migrations": house.migrations_missing}, metrics=metrics.render, settings=http_settings(house.settings)
+        checks={"migrations": house.migrations_missing},
+        troubles=house.troubles,
+        metrics=metrics.render,
+        settings=http_settings(house.settings),
     )
     config = uvicorn.Config(
         app, host=house.settings.host, port=port, log_config=None, access_log=False, server_header=False, ws="none"

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from contextlib import AsyncExitStack
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.console import Console
 from guilder.entrypoints import demo, serving
 from guilder.entrypoints.databases import embedded
 from guilder.entrypoints.house import House, open_house
+from guilder.entrypoints.listening import refuse_taken_port
 from guilder.entrypoints.paying import connect_named_gateways
 from guilder.entrypoints.provider import running_provider
 from guilder.entrypoints.trusting import trust_named_issuers
@@ -19,10 +19,6 @@ from guilder.platform.db.embedded import EmbeddedPostgres
 from guilder.platform.db.migrate import migrate
 
 WATCH_S = 1.0
-
-
-class PortTaken(Exception):
-    """Another program has the port."""
 
 
 def up(settings: Settings, console: Console, *, with_demo: bool) -> None:
@@ -100,18 +96,3 @@ async def _all_roles(house: House, console: Console, *, server: EmbeddedPostgres
     carries = [carrier.run] if carrier else []
     await serving.run_roles(http, worker.run, timekeeper.run, *carries, watch, greet)
     console.print("Stopped. `make up` continues where this ended.")
-
-
-def refuse_taken_port(settings: Settings) -> None:
-    """Say so before anything is started.
-
-    :raises PortTaken: another program listens where the API should
-    """
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            raise PortTaken(
-                f"Port {settings.port} is taken by another program; stop it, or choose another: PORT=4001 make up"
-            ) from error

@@ -60,7 +60,7 @@ class Watcher:
         try:
             if not await lock.fetchval(_LOCK):
                 return
-            reading = await connect_once(self._doctor_url)
+            reading = await connect_once(self._doctor_url, only_reads=True)
             try:
                 await self._gather(lock, reading, stop)
             finally:

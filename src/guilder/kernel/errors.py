@@ -18,7 +18,11 @@ HTTP maps the kinds, and only the kinds, to statuses. What is our own mistake is
 from typing import ClassVar
 
 
-class Refusal(Exception):
+class Foreseen(Exception):
+    """What can go wrong, and is told whole by its text: a command prints that, and no traceback."""
+
+
+class Refusal(Foreseen):
     """An anticipated "no", with a stable code, a sentence for a person and the field at fault where there is one."""
 
     code: ClassVar[str] = "refused"

@@ -134,8 +134,10 @@ GATHERED: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "guilder_doctor_seconds": ("How long that took.", ()),
 }
 _gathered = {name: Gauge(name, text, labels, registry=registry) for name, (text, labels) in GATHERED.items()}
-# A gauge without labels says 0 before anybody has looked, and 0 is an answer: only what was gathered is shown.
+# A gauge without labels says 0 before anybody has looked, and 0 is an answer: only what was gathered is shown, and of
+# Redis and the replica only what a process says that has them. Elsewhere 0 would wake somebody for what nobody set up.
 _shown: set[str] = set()
+_HIDDEN = {*GATHERED, "guilder_redis_up", "guilder_replica_used", "guilder_replica_lag_seconds"}
 
 _relayed = Counter(
     "guilder_relay_rows", "Rows of the log carried to Kafka, by outcome.", ["outcome"], registry=registry
@@ -200,6 +202,7 @@ def pool_stands(*, in_use: int, size: int) -> None:
 def replica_lags(*, seconds: float, is_used: bool) -> None:
     _replica_lag.set(seconds)
     _replica_used.set(is_used)
+    _shown.update(("guilder_replica_lag_seconds", "guilder_replica_used"))
 
 
 def lagging_read(*, why: str) -> None:
@@ -241,6 +244,7 @@ def job_ran(*, job: str, outcome: str, seconds: float, late_s: float = 0) -> Non
 
 def redis_is(*, there: bool) -> None:
     _redis.set(int(there))
+    _shown.add("guilder_redis_up")
 
 
 def cache_read(*, room: str, outcome: str) -> None:
@@ -337,7 +341,7 @@ def render() -> bytes:
 
 
 class _Page:
-    """Everything of the registry but gauges that nobody has gathered here."""
+    """Everything of the registry but gauges that nobody has set here."""
 
     def collect(self) -> Iterable[Metric]:
-        return (each for each in registry.collect() if each.name not in GATHERED or each.name in _shown)
+        return (each for each in registry.collect() if each.name not in _HIDDEN or each.name in _shown)

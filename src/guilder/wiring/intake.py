@@ -11,9 +11,6 @@ from guilder.platform.bus.kafka.intake import Take
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 
-# Of a tenant `acme`: charges.requests.acme, and charges.refused.acme for what could not be taken.
-CHARGES = "charges.requests"
-REFUSED = "charges.refused"
 ACTOR = "intake"
 
 

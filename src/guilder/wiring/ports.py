@@ -55,14 +55,20 @@ def open_ports(settings: Settings, keys: KeyRing) -> Ports:
 
 def files_of(settings: Settings) -> Files:
     """Return the store of documents that FILES_URL names."""
+    return open_files(
+        settings.files_url or str((settings.guilder_data / "files").resolve()), access=s3_access(settings)
+    )
+
+
+def s3_access(settings: Settings) -> S3Access:
+    """Return how S3 is reached, by whatever is kept there: documents, backups."""
     secret = settings.aws_secret_access_key
-    access = S3Access(
+    return S3Access(
         endpoint_url=settings.aws_endpoint_url_s3,
         region=settings.aws_region,
         access_key_id=settings.aws_access_key_id,
         secret_access_key=secret.get_secret_value() if secret else None,
     )
-    return open_files(settings.files_url or str((settings.guilder_data / "files").resolve()), access=access)
 
 
 def key_source(settings: Settings) -> masters.Source:

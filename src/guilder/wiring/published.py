@@ -15,8 +15,13 @@ from guilder.platform.bus import codec
 from guilder.platform.bus.reactions import Reaction
 from guilder.platform.http.router import Router
 from guilder.platform.http.shared import shared
+from guilder.wiring.topics import CHARGES, REFUSED
 
 ASYNCAPI = "3.0.0"
+CLOUD_EVENT = "application/cloudevents+json"
+# As /openapi.json names it: another room has a ChargeIn, too.
+_CHARGE = "guilder__domain__orders__schemas__charges__ChargeIn"
+_TENANT = {"tenant": {"description": "The tenant's short name."}}
 VERSION = metadata.version("guilder")
 
 
@@ -51,9 +56,7 @@ def asyncapi(*, base_url: str, version: str) -> dict[str, Any]:
             "version": version,
             "description": "CloudEvents 1.0 in JSON; events with the same partition key keep their order on a topic.",
         },
-        "servers": {
-            "api": {"host": base_url.rsplit("://", maxsplit=1)[-1], "protocol": base_url.split("://", maxsplit=1)[0]}
-        },
+        "servers": _servers(base_url),
         "channels": {
             topic: {
                 "address": topic,
@@ -63,10 +66,15 @@ def asyncapi(*, base_url: str, version: str) -> dict[str, Any]:
                 **({"parameters": {"gateway": {"description": "The gateway's name."}}} if "{gateway}" in topic else {}),
             }
             for topic in topics
-        },
+        }
+        | _channels_of_tenants(),
         "operations": {
             f"announce {topic}": {"action": "send", "channel": {"$ref": f"#/channels/{_pointer(topic)}"}}
             for topic in topics
+        }
+        | {
+            "take charges": {"action": "receive", "channel": {"$ref": "#/channels/publishedCharges"}},
+            "refuse charges": {"action": "send", "channel": {"$ref": "#/channels/refusedCharges"}},
         },
         "components": {
             "messages": {
@@ -74,11 +82,65 @@ def asyncapi(*, base_url: str, version: str) -> dict[str, Any]:
                     "name": each.name,
                     "title": each.__name__,
                     "summary": _says(each),
-                    "contentType": "application/cloudevents+json",
+                    "contentType": CLOUD_EVENT,
                     "payload": codec.json_schema(each),
                 }
                 for each in types
             }
+            | _messages_of_tenants(base_url)
+        },
+    }
+
+
+def _servers(base_url: str) -> dict[str, Any]:
+    """Say where events are had. Who the brokers are is not for everybody who may read this page."""
+    protocol, _, host = base_url.partition("://")
+    return {
+        "api": {"host": host, "protocol": protocol, "description": "GET /api/events, and webhooks."},
+        "kafka": {
+            "host": "{broker}",
+            "protocol": "kafka-secure",
+            "description": "Where this installation has Kafka; every address is led by KAFKA_TOPIC_PREFIX there.",
+            "variables": {"broker": {"description": "Whoever runs this installation knows it: host:port."}},
+        },
+    }
+
+
+def _channels_of_tenants() -> dict[str, Any]:
+    """Describe the topics that a company product writes to and reads: on Kafka alone, and one tenant's each."""
+    return {
+        name: {
+            "address": f"{topic}.{{tenant}}",
+            "messages": {message: {"$ref": f"#/components/messages/{message}"}},
+            "parameters": _TENANT,
+            "servers": [{"$ref": "#/servers/kafka"}],
+        }
+        for name, topic, message in (
+            ("publishedCharges", CHARGES, "published.charge"),
+            ("refusedCharges", REFUSED, "refused.charge"),
+        )
+    }
+
+
+def _messages_of_tenants(base_url: str) -> dict[str, Any]:
+    reasons = {each: {"type": "string"} for each in ("guilder-reason", "guilder-origin")}
+    return {
+        "published.charge": {
+            "name": "orders.charge.requested",
+            "title": "PublishedCharge",
+            "summary": "What POST /api/charges takes; structured, or in binary mode with ce_ headers.",
+            "contentType": CLOUD_EVENT,
+            "payload": {
+                "schemaFormat": "application/vnd.oai.openapi+json;version=3.1.0",
+                "schema": {"$ref": f"{base_url}/openapi.json#/components/schemas/{_CHARGE}"},
+            },
+        },
+        "refused.charge": {
+            "name": "refused.charge",
+            "title": "RefusedCharge",
+            "summary": "What could not be taken, as it came, and why. Too large, or with a card number in it: without a value.",
+            "headers": {"type": "object", "properties": reasons},
+            "payload": {},
         },
     }
 

@@ -108,6 +108,14 @@ async def test_it_follows_a_block_at_once_by_every_name(house, ask, customer):
     assert not (await ask("GET", "/api/entitlements/org_1/limits/seats")).json()["data"]["allowed"]
 
 
+async def test_what_is_left_of_a_limit_is_never_kept(ask, customer):
+    """Whoever uses a thing asks this before each step, and what was used says nothing of itself to what is kept."""
+    before = hits()
+    for _ in range(3):
+        assert (await ask("GET", "/api/entitlements/org_1/limits/seats")).status_code == 200
+    assert hits() == before
+
+
 @pytest.mark.shows("fault D5")
 async def test_where_the_word_of_it_is_lost_it_is_old_for_five_seconds_and_no_longer(house, ask, customer):
     assert await is_eligible(ask)

@@ -18,7 +18,7 @@ from guilder.platform.outside.intents import Done, Intent
 from guilder.platform.outside.typeset import Typesetter
 from tests.support.builders.identity import NOW
 from tests.support.builders.invoicing import a_line, an_invoice, is_paid_for
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 from tests.support.s3 import a_bucket, judged
 
 PATH = "tenants/018f/invoices/inv_1/a.pdf"

@@ -8,12 +8,13 @@ import shutil
 import signal
 from datetime import UTC, datetime, timedelta
 
+import asyncpg
 import pytest
 from obstore.store import MemoryStore
 from pydantic import SecretStr
 from typer.testing import CliRunner
 
-from guilder.entrypoints.backups import keyrings, restoring, taking, upgrading
+from guilder.entrypoints.backups import keyrings, restoring, settling, taking, upgrading
 from guilder.entrypoints.backups.errors import BackupTrouble, Damaged
 from guilder.entrypoints.backups.keyrings import KeysMissing
 from guilder.entrypoints.backups.manifest import Kind
@@ -105,6 +106,51 @@ async def test_the_content_of_a_database_of_ones_own_is_dumped_and_comes_back_in
             assert await admin.fetchval(forced) > 50
         with pytest.raises(BackupTrouble, match=r"the database is not empty: it has .*identity \(\d+ tables\)"):
             await asyncio.to_thread(restoring.refuse, made, at(settings, new), to_time=None)
+
+
+async def test_nobody_writes_to_a_database_that_is_loaded_and_not_yet_in_quarantine(
+    settings, street, a_database, monkeypatch
+):
+    """A worker that was only waiting for its tables would charge what the backup knew as due."""
+    place = open_place(str(street / "backups"))
+    async with a_database() as old, a_database(migrated=False) as new:
+        tenant, _ = await furnished(old)
+        made = await asyncio.to_thread(dumped, settings, old, place)
+        here = at(settings, new)
+
+        async def write():
+            async with database_with_vault(new) as database, database.transaction(actor="worker") as tx:
+                await tx.execute("update platform.log_epoch set epoch = epoch")
+
+        def restored():
+            restoring.restore(here, place, made, to_time=None, clock=WallClock(), say=silent)
+
+        def fails(*_, **__):
+            raise OSError("the disk is full")
+
+        for name in ("guilder", "guilder work 15 0123abcd"):  # behind a pooler, and not
+            process = await asyncpg.connect(new.app, server_settings={"application_name": name})
+            with pytest.raises(BackupTrouble, match="stop every process first"):
+                await asyncio.to_thread(restored)
+            await process.close()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(restoring.programs, "run", fails)
+            with pytest.raises(OSError, match="the disk is full"):
+                await asyncio.to_thread(restored)
+        async with connected(new.owner) as owner:  # nothing was loaded: nothing is held
+            await owner.execute("create schema tried; drop schema tried")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(restoring, "_put_documents", fails)
+            with pytest.raises(OSError, match="the disk is full"):
+                await asyncio.to_thread(restored)
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await write()
+        settled = await settling.settle(here, restored_to=None, clock=WallClock(), say=silent)
+        assert settled.epoch == 2
+        async with database_with_vault(new) as database, database.transaction([tenant.tenant_id], actor="test") as tx:
+            await tx.execute("create temporary table written ()")
 
 
 async def test_a_login_that_is_not_shown_every_row_takes_no_backup(settings, street, a_database):

@@ -43,7 +43,7 @@ def provider(tmp_path_factory):
 
 
 def journal(provider, tenant_id):
-    found = httpx.get(f"{provider.url}/sim/journal", trust_env=False).json()
+    found = httpx.get(f"{provider.url}/sim/journal", trust_env=False, timeout=60).json()
     return {
         kind: [row for row in rows if str(tenant_id) in str(row.get("business_key"))] for kind, rows in found.items()
     }
@@ -152,7 +152,7 @@ def test_what_was_charged_since_is_adopted_and_no_number_is_used_again(street, p
 
 
 async def ills(settings, provider):
-    told = httpx.get(f"{provider.url}/sim/journal", trust_env=False).json()
+    told = httpx.get(f"{provider.url}/sim/journal", trust_env=False, timeout=60).json()
     url = settings.database_doctor_url.get_secret_value()
     report = await examine(url, now=WallClock().now(), journal=told, settled=True)
     assert report.examined

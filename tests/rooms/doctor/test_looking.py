@@ -1,5 +1,6 @@
 """How the doctor looks: on whose clock, with how much patience, at whom, and what it says when it cannot."""
 
+import asyncio
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from guilder.wiring.doctor.checks import CHECKS
 from guilder.wiring.doctor.report import CannotExamine
 from guilder.wiring.doctor.run import examine, inspect
 from tests.support.database import connected
+from tests.support.processes import until
 
 HOUR_LATE = "update subscriptions.subscriptions set next_due_at = {at} - interval '1 hour' where status = 'active'"
 JUST_DUE = "update subscriptions.subscriptions set next_due_at = {at} - interval '1 minute' where status = 'active'"
@@ -99,3 +101,20 @@ async def test_a_database_without_tables_cannot_be_examined(world, a_database):
 async def test_a_tenant_that_is_not_there_is_not_healthy(world):
     with pytest.raises(CannotExamine, match="no tenant"):
         await examine(world.urls.doctor, now=world.now, tenant_id=TenantId(uuid4()))
+
+
+async def test_a_server_that_goes_away_in_the_midst_of_it_is_told_of_in_a_sentence(world):
+    async with connected(world.urls.admin) as holder, connected(world.urls.admin) as admin, holder.transaction():
+        await holder.execute("lock table invoicing.invoices in access exclusive mode")
+        holds = await holder.fetchval("select pg_backend_pid()")
+        looking = asyncio.create_task(examine(world.urls.doctor, now=world.now))
+
+        async def ended():
+            return await admin.fetchval(
+                "select count(pg_terminate_backend(pid)) from pg_stat_activity where $1 = any (pg_blocking_pids(pid))",
+                holds,
+            )
+
+        await until(ended, timeout_s=60, what="the doctor's waiting for the table")
+        with pytest.raises(CannotExamine, match="went away"):
+            await looking

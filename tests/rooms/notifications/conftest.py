@@ -1,4 +1,3 @@
-import socket
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
@@ -22,6 +21,7 @@ from guilder.platform.outside.runner import Runner
 from tests.support.builders.customers import a_customer
 from tests.support.builders.entitlements import heard
 from tests.support.builders.identity import NOW, new_tenant
+from tests.support.ports import free_port
 
 PUBLIC_URL = "https://billing.example.com"
 
@@ -113,10 +113,7 @@ def inbox():
 
 @pytest.fixture
 def smtp(inbox):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    controller = Controller(inbox, hostname="127.0.0.1", port=port)
+    controller = Controller(inbox, hostname="127.0.0.1", port=free_port())
     controller.start()
     yield controller
     controller.stop()

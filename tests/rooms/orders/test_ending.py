@@ -9,15 +9,13 @@ from guilder.domain.catalog.model import Alignment, Basis, Billing, Collection, 
 from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import service as invoicing
-from guilder.domain.invoicing import store
 from guilder.domain.invoicing.events import CreditNoteIssued
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import NowOrThen, When
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import GivenBack
+from guilder.domain.payments.model import NewRefund, RefundStatus
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.lifecycle import IllegalStep
-from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from tests.support.builders.metered import a_metered_plan, uses
 from tests.support.builders.orders import BASE_URL, a_shop, asked, days
@@ -112,19 +110,15 @@ async def test_what_is_not_paid_yet_is_refunded_to_nobody_and_owed_less(shop):
 
 
 @pytest.mark.parametrize(("refunded", "back"), [(0, -1500), (1000, -1500), (2400, -600), (3000, None)])
-async def test_what_was_refunded_already_is_not_given_back_again(shop, refunded, back):
+async def test_what_was_refunded_or_is_on_its_way_is_not_given_back_again(shop, refunded, back):
     subscription = await a_subscriber(shop, unused_on_cancel=Unused.CREDIT)
-    [bill] = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery()))).items
-    nothing = Money(0, bill.currency)
-    given = GivenBack(
-        captured=bill.total,
-        refunded=Money(refunded, bill.currency),
-        paid_out=nothing,
-        disputed=nothing,
-        lost=nothing,
-    )
-    await shop.act(lambda tx: store.save_given_back(tx, {bill.ref: given}))
+    [payment] = (await shop.act(lambda tx: payments.history(tx, query=PageQuery()))).items
+    wanted = NewRefund(payment_id=payment.id, reason="It was not for me", amount_minor=refunded)
     await shop.advance(NOW + HALF)
+    if refunded:
+        # Nobody has answered it, and the invoice has heard of nothing.
+        refund = await shop.act(lambda tx: payments.make_refund(tx, refund=wanted, now=shop.now))
+        assert refund.status is RefundStatus.PENDING
     answer = await cancel(shop, subscription)
     assert (answer.invoice.total.minor if answer.invoice else None) == back
 

@@ -42,7 +42,7 @@ async def open_by_transfer(till):
 
 async def requests(till):
     async with till.tx() as tx:
-        rows = await tx.fetch("select kind, is_settled, check_due_at from gateways.requests order by requested_at")
+        rows = await tx.fetch("select kind, is_settled, check_due_at from gateways.requests order by id")
     return [(row["kind"], row["is_settled"], row["check_due_at"]) for row in rows]
 
 

@@ -106,7 +106,7 @@ async def test_charged_without_an_answer_is_unknown_then_succeeded_by_one_charge
     payment = await till.collect()
     await till.settle()
     assert (await till.payment(payment)).status is Status.UNKNOWN
-    await till.settle_for(2.5)
+    await till.settle_in_time()
     assert (await till.payment(payment)).status is Status.SUCCEEDED
     assert till.merchant.charged() == [4900]
     assert (await till.heard()).count("payments.payment.succeeded") == 1
@@ -124,7 +124,7 @@ async def test_whatever_the_answer_was_like_it_ends_in_one_charge(till, op, mode
     seen = await till.payment(payment)
     assert seen.status is Status.UNKNOWN
     assert seen.alert == ("amount_mismatch" if mode == "wrong_amount" else "")
-    await till.settle_for(1.8)
+    await till.settle_in_time()
     if mode == "wrong_amount":
         assert (await till.payment(payment)).status is Status.UNKNOWN, "it is parked until it is looked at again"
         await due_again(till)
@@ -214,7 +214,7 @@ async def test_a_provider_that_is_down_is_asked_again_by_the_clock_and_nothing_i
     await till.settle()
     assert (await till.payment(payment)).status is Status.UNKNOWN
     till.merchant.sim("faults", {"mode": "ok"})
-    await till.settle_for(2.2)
+    await till.settle_in_time()
     assert (await till.payment(payment)).status is Status.SUCCEEDED
     assert till.merchant.charged() == [4900]
     assert (await till.heard()).count("gateways.request.answered") == 3, "the card, unknown once, succeeded"

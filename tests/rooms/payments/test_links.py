@@ -16,7 +16,7 @@ from guilder.kernel.page import PageQuery
 
 def type_card(url: str, number: str = "4242424242424242") -> httpx.Response:
     form = {"number": number, "expiry": "12 / 34", "cvc": "123", "name": "A. Customer"}
-    return httpx.post(url, data=form, trust_env=False, timeout=10)
+    return httpx.post(url, data=form, trust_env=False, timeout=60)
 
 
 async def void(till, payment):

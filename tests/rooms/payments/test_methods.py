@@ -46,7 +46,7 @@ async def test_a_card_typed_on_the_providers_page_is_kept(till):
     [waiting] = await methods(till)
     assert (waiting.id, waiting.status) == (asked.id, MethodStatus.PENDING)
     form = {"number": "5555555555554444", "expiry": "12 / 34", "cvc": "123", "name": "A"}
-    httpx.post(waiting.action_url, data=form, trust_env=False)
+    httpx.post(waiting.action_url, data=form, trust_env=False, timeout=60)
     for event in till.events():
         await till.notify(event)
     await till.settle()
@@ -60,7 +60,7 @@ async def test_a_card_typed_on_the_providers_page_is_kept(till):
 async def test_a_setup_without_an_answer_is_made_once(till):
     till.merchant.sim("faults", {"mode": "drop_after", "op": "confirm", "times": 1})
     await add(till, "pm_card_ok")
-    await till.settle_for(2)
+    await till.settle_in_time()
     assert [m.status for m in await methods(till)] == [MethodStatus.VALID]
     assert len(till.merchant.get("/v1/setup_intents").json()["data"]) == 1
 

@@ -66,7 +66,7 @@ async def test_the_database_itself_refuses_more(till, paid):
 async def test_a_refund_without_an_answer_is_made_once(till, paid):
     till.merchant.sim("faults", {"mode": "drop_after", "op": "refund", "times": 1})
     refund = await give_back(till, paid)
-    await till.settle_for(2)
+    await till.settle_in_time()
     assert [each["amount"] for each in till.merchant.journal()["refunds"]] == [4900]
     async with till.tx() as tx:
         assert (await payments.refund(tx, refund_id=refund.id)).status is RefundStatus.SUCCEEDED

@@ -1,14 +1,13 @@
 """A till: a tenant with a customer and an account at the real simulated provider, the log and the runner, by hand."""
 
-import asyncio
 import json
 import secrets
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 from guilder.domain.customers.model import Customer
@@ -19,6 +18,7 @@ from guilder.domain.gateways.adapters.simulated.client import Simulated
 from guilder.domain.gateways.events import BooksRead, DisputeNoticed, GatewayAnswered, GatewayRequested, NoticeReceived
 from guilder.domain.gateways.model import GatewayAccount
 from guilder.domain.gateways.performers import performers
+from guilder.domain.gateways.rules import asking
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Tenant
 from guilder.domain.payments import handlers as payment_handlers
@@ -168,12 +168,16 @@ class Till:
         while await self.consumer.drain() + await self.runner.drain():
             pass
 
-    async def settle_for(self, seconds: float) -> None:
-        """The same, over some seconds: for what waits before it tries again."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+    async def settle_in_time(self) -> None:
+        """The same, as if time passed: what waits before it tries again does so now, until nothing waits."""
+        await self.settle()
+        late = "update platform.intents set due_at = clock_timestamp() where state = 'waiting' and due_at > clock_timestamp()"
+        while True:
+            async with self.tx() as tx:
+                count = await tx.execute(late)
             await self.settle()
-            await asyncio.sleep(0.1)
+            if not count:
+                return
 
     async def heard(self) -> list[str]:
         """Return the names of all events announced for the tenant, in order."""
@@ -226,27 +230,29 @@ async def a_till(database: Database, provider: Provider, *, now: datetime = NOW)
         database, performers({gateway.name: gateway, Manual.name: Manual()}, public_url=PUBLIC_URL), clocks, clock=wall
     )
     try:
-        async with database.transaction(actor="test") as tx:
-            tenant = await a_tenant(tx, now=now)
-            customer = await a_customer(tx, tenant_id=tenant.tenant_id, now=now)
-            account = await a_gateway(tx, account=merchant.account, now=now)
-            [opened] = await gateways.open_accounts(tx)
-        merchant.sim("webhooks", {"mode": "drop"})
-        till = Till(
-            database,
-            provider,
-            merchant,
-            gateway,
-            clock,
-            Consumer(database, Reactions(REACTIONS), clocks, wall),
-            runner,
-            tenant,
-            customer,
-            account,
-            opened.endpoint_secret,
-        )
-        await till.settle()
-        yield till
+        # Nobody tries again by himself, however long a busy machine takes to look: `settle_in_time` is for that.
+        with patch.object(asking, "BACKOFF_FIRST_S", 1_800), patch.object(asking, "BACKOFF_MAX_S", 3_600):
+            async with database.transaction(actor="test") as tx:
+                tenant = await a_tenant(tx, now=now)
+                customer = await a_customer(tx, tenant_id=tenant.tenant_id, now=now)
+                account = await a_gateway(tx, account=merchant.account, now=now)
+                [opened] = await gateways.open_accounts(tx)
+            merchant.sim("webhooks", {"mode": "drop"})
+            till = Till(
+                database,
+                provider,
+                merchant,
+                gateway,
+                clock,
+                Consumer(database, Reactions(REACTIONS), clocks, wall),
+                runner,
+                tenant,
+                customer,
+                account,
+                opened.endpoint_secret,
+            )
+            await till.settle()
+            yield till
     finally:
         merchant.close()
         await gateway.close()

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 from guilder.entrypoints.cli import app
 from guilder.entrypoints.cli.speaking import sentence
+from guilder.entrypoints.listening import PortTaken
 from guilder.entrypoints.provider import ProviderCannotStart
-from guilder.entrypoints.up import PortTaken
 from guilder.platform.db.database import DatabaseGone
 from guilder.platform.db.embedded import EmbeddedError
 from tests.support.database import connected

@@ -26,5 +26,5 @@ def test_without_brokers_there_is_neither_transport_nor_relay() -> None:
 
 
 def test_without_brokers_nothing_of_kafka_is_loaded() -> None:
-    loaded = "import sys, guilder.entrypoints.cli; sys.exit('confluent_kafka' in sys.modules)"
+    loaded = "import sys, guilder.entrypoints.cli.relaying, guilder.entrypoints.cli.running; sys.exit('confluent_kafka' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0

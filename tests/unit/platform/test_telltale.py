@@ -10,12 +10,14 @@ from guilder.platform.http.telltale import telltale
 TOKEN = "a-token-of-more-than-twenty-letters"
 
 
-def asked(*, missing: str | None = None, **settings: object) -> httpx.AsyncClient:
+def asked(*, missing: str | None = None, away: str | None = None, **settings: object) -> httpx.AsyncClient:
     async def tables() -> str | None:
         return missing
 
     about = HttpSettings(public_url="https://billing.example.com", **settings)
-    app = telltale(checks={"migrations": tables}, metrics=metrics.render, settings=about)
+    app = telltale(
+        checks={"migrations": tables}, troubles={"kafka": lambda: away}, metrics=metrics.render, settings=about
+    )
     return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://worker")
 
 
@@ -29,6 +31,13 @@ async def test_what_is_missing_is_said():
     async with asked(missing="3 to be applied") as client:
         answer = await client.get("/ready")
     assert (answer.status_code, answer.json()["missing"]) == (503, {"migrations": "3 to be applied"})
+
+
+async def test_what_is_missed_and_not_needed_is_said_and_it_is_ready():
+    async with asked(away="does not answer") as client:
+        answer = await client.get("/ready")
+    said = {"status": "ready", "degraded": {"kafka": "does not answer"}}
+    assert (answer.status_code, answer.json()) == (200, said)
 
 
 @pytest.mark.parametrize(("said", "status"), [(None, 404), (f"Bearer {TOKEN}x", 404), (f"Bearer {TOKEN}", 200)])

@@ -62,7 +62,8 @@ async def get_feature_access(session: Session, customer: CustomerPath, code: Cod
     return ok(feature_to_wire(found, code))
 
 
-@router.get("/entitlements/{organization_id}/limits/{code}", kept=KEPT)
+# Never kept: whoever counts asks this before each step, and use says nothing of itself to what is kept.
+@router.get("/entitlements/{organization_id}/limits/{code}")
 async def get_limit(session: Session, customer: CustomerPath, code: CodePath) -> Envelope[LimitAccessOut]:
     """Say how much of a limit is left in this period, and whether more may be used now."""
     found = await service.standing(session.tx, text=customer, only=session.customer_filter, now=session.now)

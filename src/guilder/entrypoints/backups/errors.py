@@ -1,4 +1,7 @@
-class BackupTrouble(Exception):
+from guilder.kernel.errors import Foreseen
+
+
+class BackupTrouble(Foreseen):
     """This cannot be backed up, verified, restored or upgraded; one sentence says why, and the way out."""
 
 

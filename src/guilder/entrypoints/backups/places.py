@@ -1,6 +1,7 @@
 """Where backups lie: a folder, or a bucket of S3, Google or Azure. Parts are as large as a database: they are streamed."""
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import timedelta
@@ -9,18 +10,20 @@ from urllib.parse import urlsplit
 
 import obstore
 from obstore.exceptions import BaseError, NotFoundError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import LocalStore, ObjectStore
 
 from guilder.entrypoints.backups import manifest as manifests
 from guilder.entrypoints.backups.errors import BackupTrouble, Damaged
 from guilder.entrypoints.backups.manifest import Manifest, Part
+from guilder.platform.outside.files import AS_AWS_HAS_IT, S3Access, store_of
 
 UNFINISHED = "unfinished-"
 WAL = "wal"
 _PIECE = 8 * 1024 * 1024
 # Of one request, of which a large part has many.
-_CLIENT = {"timeout": "120s"}
-_RETRY = {"max_retries": 5, "retry_timeout": timedelta(minutes=3)}
+_REQUEST_TIMEOUT = "120s"
+_RETRIES_MAX = 5
+_RETRY_FOR = timedelta(minutes=3)
 
 
 class Place:
@@ -88,6 +91,8 @@ class Place:
         try:
             with source.open("rb") as file:
                 obstore.put(self._store, path, file)
+            if self.folder is not None:
+                flushed(self.folder / path)
         except (BaseError, OSError) as error:
             raise self._unavailable(error) from error
 
@@ -124,8 +129,8 @@ class Missing(BackupTrouble):
     """There is no such file."""
 
 
-def open_place(where: str, *, must_exist: bool = False) -> Place:
-    """Open a folder's path or file:// (made if missing), or s3://, gs://, az:// with the cloud's usual settings.
+def open_place(where: str, *, access: S3Access = AS_AWS_HAS_IT, must_exist: bool = False) -> Place:
+    """Open a folder's path or file:// (made if missing), s3:// with `access`, gs:// or az:// with the cloud's usual settings.
 
     :raises BackupTrouble: it is none of these, or a folder that must be there is not
     """
@@ -136,13 +141,25 @@ def open_place(where: str, *, must_exist: bool = False) -> Place:
             raise BackupTrouble(f"there is no folder {folder}")
         folder.mkdir(parents=True, exist_ok=True)
         return Place(LocalStore(folder), shown=str(folder), folder=folder)
+    # What is told of it, and an error above all, is without the login that an address may hold.
+    shown = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     try:
-        store: ObjectStore = from_url(where, retry_config=_RETRY, client_options=_CLIENT)  # type: ignore[call-overload]
-    except (BaseError, ValueError) as error:
+        store = store_of(where, access=access, timeout=_REQUEST_TIMEOUT, retries=_RETRIES_MAX, retry_for=_RETRY_FOR)
+    except (BaseError, ValueError):
         raise BackupTrouble(
-            f"{where!r} is no place for backups: name a folder, or s3://bucket/prefix, gs:// or az://"
-        ) from error
-    return Place(store, shown=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", folder=None)
+            f"{shown} is no place for backups: name a folder, or s3://bucket/prefix, gs:// or az://"
+        ) from None
+    return Place(store, shown=shown, folder=None)
+
+
+def flushed(*paths: Path) -> None:
+    """Have files and folders on the disk itself before anything is removed that they stand for."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def part_of(path: Path, *, holds: str) -> Part:

@@ -38,8 +38,15 @@ def found(name: str, *, major: int) -> Binaries:
     return programs
 
 
-def run(programs: Binaries, name: str, *arguments: str, url: str | None = None, say: Say | None = None) -> str:
-    """Run a program to its end, and return what it printed.
+def run(
+    programs: Binaries,
+    name: str,
+    *arguments: str,
+    url: str | None = None,
+    options: str = "",
+    say: Say | None = None,
+) -> str:
+    """Run a program to its end, and return what it printed. `options` are for the server, as its command line has them.
 
     :raises ProgramFailed: with its last words
     """
@@ -52,7 +59,7 @@ def run(programs: Binaries, name: str, *arguments: str, url: str | None = None, 
         text=True,
         errors="replace",
         cwd="/",
-        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", **(environment(url) if url else {})},
+        env={"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "PGOPTIONS": options, **(environment(url) if url else {})},
     ) as process:
         assert process.stdout is not None
         try:

@@ -1,10 +1,12 @@
 """Restoring, into what is empty. Everything that would be a reason not to is looked for before anything is changed.
 
 The embedded server's data folder is put together in a folder `restoring` beside its place, and is moved there last:
-interrupted at any point there is either no database, or one in quarantine.
+interrupted at any point there is either no database, or one in quarantine. A database of one's own takes writes from
+nobody else meanwhile (`holding`).
 """
 
 import asyncio
+import shlex
 import shutil
 import tarfile
 import tempfile
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import asyncpg
 
-from guilder.entrypoints.backups import archiving, keyrings, programs, settling, taking
+from guilder.entrypoints.backups import archiving, holding, keyrings, programs, settling, taking
 from guilder.entrypoints.backups.errors import BackupTrouble
 from guilder.entrypoints.backups.manifest import Kind, Manifest
 from guilder.entrypoints.backups.places import WAL, Place
@@ -52,6 +54,8 @@ def choose(place: Place, *, named: str | None, to_time: datetime | None) -> Mani
         chosen = place.manifest(named)
     else:
         whole = [each for each in place.backups() if to_time is None or each.ended_at <= to_time]
+        # A dump is of its own instant only: a copy before it leads to any.
+        whole = [each for each in whole if to_time is not None and each.kind is Kind.PHYSICAL] or whole
         if not whole:
             before = f" that was taken before {to_time:%Y-%m-%d %H:%M:%S} UTC" if to_time else ""
             raise BackupTrouble(f"there is no whole backup in {place.shown}{before}")
@@ -114,7 +118,8 @@ def restore(
     refuse(made, settings, to_time=to_time)
     with _fetched(settings, place, made, say=say) as parts:
         if settings.database_url is not None:
-            _load(settings, made, parts, say=say)
+            with _held(settings, say=say):
+                _load(settings, made, parts, say=say)
             _put_documents(settings, made, parts, say=say)
             settled = asyncio.run(
                 settling.settle(settings, restored_to=made.began_at, clock=clock, say=say, spare_numbers=spare_numbers)
@@ -154,6 +159,18 @@ def lay_out_into(
         _write_recovery(folder, wal, to_time=to_time)
 
 
+@contextmanager
+def _held(settings: Settings, *, say: Say) -> Iterator[None]:
+    """Hold the database while it is loaded, and beyond: who settles it lets it go. Empty as before, it is let go here."""
+    login = holding.login(settings)
+    asyncio.run(holding.hold(login, say=say))
+    try:
+        yield
+    except BaseException:
+        asyncio.run(holding.let_go(login))
+        raise
+
+
 def _refuse_full(settings: Settings) -> None:
     if settings.database_url is None:
         data = cluster_of(settings.guilder_data / "postgres").data
@@ -183,7 +200,7 @@ async def _look(url: str) -> tuple[str, int]:
     try:
         others = await connection.fetchval(
             """select count(*) from pg_stat_activity
-               where datname = current_database() and pid <> pg_backend_pid() and application_name = 'guilder'"""
+               where datname = current_database() and pid <> pg_backend_pid() and application_name ~ '^guilder\\M'"""
         )
         return str(await connection.fetchval(_LEFT)), int(others)
     finally:
@@ -267,7 +284,7 @@ def _fetch_log(place: Place, made: Manifest, into: Path, *, say: Say) -> None:
 def _write_recovery(data: Path, wal: Path, *, to_time: datetime | None) -> None:
     lines = [
         # A new timeline begins in any case: what is archived from here on never meets what was.
-        f'restore_command = \'cp "{wal}/%f" "%p"\'',
+        f"restore_command = '{_fetching(wal)}'",
         "recovery_target_timeline = 'latest'",
         "recovery_target_action = 'promote'",
         # The server it comes from may have allowed more connections: only who reads during recovery would care.
@@ -276,6 +293,12 @@ def _write_recovery(data: Path, wal: Path, *, to_time: datetime | None) -> None:
     ]
     (data / "postgresql.auto.conf").write_text("\n".join(lines) + "\n")
     (data / "recovery.signal").touch()
+
+
+def _fetching(wal: Path) -> str:
+    """Write the line of shell that fetches a piece, as the server's settings have it."""
+    folder = shlex.quote(str(wal)).replace("%", "%%")
+    return f'cp {folder}/%f "%p"'.replace("'", "''")
 
 
 def _started(
@@ -304,14 +327,21 @@ async def _replayed_to(admin_url: str) -> datetime | None:
 
 def _load(settings: Settings, made: Manifest, parts: Path, *, say: Say) -> None:
     """Load a dump as one transaction: it is there whole, or not at all."""
-    url = settings.database_owner_url or settings.database_url
-    assert url is not None
-    major = asyncio.run(_ready_for(url.get_secret_value(), made))
+    url = holding.login(settings)
+    major = asyncio.run(_ready_for(url, made))
     say(f"pg_restore: {made.bytes / 1e6:,.1f} MB")
     tools = programs.found("pg_restore", major=major)
     how = ["--single-transaction", "--exit-on-error", "--no-owner"]
-    name = programs.environment(url.get_secret_value())["PGDATABASE"]
-    programs.run(tools, "pg_restore", *how, f"--dbname={name}", str(parts / taking.DUMP), url=url.get_secret_value())
+    name = programs.environment(url)["PGDATABASE"]
+    programs.run(
+        tools,
+        "pg_restore",
+        *how,
+        f"--dbname={name}",
+        str(parts / taking.DUMP),
+        url=url,
+        options=holding.OPTIONS,
+    )
 
 
 async def _ready_for(url: str, made: Manifest) -> int:

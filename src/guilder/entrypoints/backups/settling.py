@@ -10,6 +10,7 @@ from guilder.domain.gateways import service as gateways
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Tenant
 from guilder.domain.invoicing import service as invoicing
+from guilder.entrypoints.backups import holding
 from guilder.entrypoints.backups.programs import Say
 from guilder.platform.bus import groups
 from guilder.platform.clock import Clock
@@ -47,12 +48,13 @@ async def settle(
 
     `restored_to` is found by the newest of the log's rows where it is not known.
     """
+    settings = await holding.writing(settings)
     assert settings.database_url is not None
-    owner = settings.database_owner_url or settings.database_url
-    applied = await migrate(owner.get_secret_value(), report=say)
+    owner = holding.login(settings)
+    applied = await migrate(owner, report=say)
     if applied:
         say(f"{len(applied)} migrations that this release has, and the backup had not")
-    restored_to = restored_to or await _newest(owner.get_secret_value(), clock)
+    restored_to = restored_to or await _newest(owner, clock)
     tenants = await _tenants(settings)
     database = await Database.connect(
         settings.database_url.get_secret_value(), size_max=2, vault=Vault(await open_keys(settings))
@@ -70,6 +72,7 @@ async def settle(
             epoch = await groups.begin_epoch(tx, with_cursors=True)
     finally:
         await database.close()
+    await holding.let_go(owner)
     return Settled(restored_to, epoch, len(tenants), sum(accounts), sum(numbers))
 
 

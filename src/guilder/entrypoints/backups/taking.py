@@ -236,14 +236,12 @@ def _documents(settings: Settings, folder: Path, *, say: Say) -> str:
 
 
 def _deliver(made: Manifest, folder: Path, place: Place, *, say: Say) -> None:
-    raw = manifest.written(made)
-    with (folder / manifest.NAME).open("wb") as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
+    (folder / manifest.NAME).write_bytes(manifest.written(made))
     if place.folder is not None:
         (folder / _LOCK).unlink()
+        places.flushed(*folder.iterdir(), folder)
         folder.rename(place.folder / made.id)
+        places.flushed(place.folder)
         return
     for part in made.parts:
         say(f"{part.name}: {part.bytes / 1e6:,.1f} MB to {place.shown}")

@@ -78,7 +78,7 @@ class Office:
         """
         urls = (self.settings.database_doctor_url, self.settings.database_owner_url, self.settings.database_url)
         url = next(each for each in urls if each)
-        connection = await connect_once(url.get_secret_value())
+        connection = await connect_once(url.get_secret_value(), only_reads=True)
         try:
             async with connection.transaction(readonly=True):
                 await _become_doctor(connection)

@@ -24,7 +24,7 @@ from guilder.platform.crypto import Key, KeyRing
 from guilder.platform.db.database import Database
 from guilder.platform.db.embedded import cluster_of, running_admin_url
 from guilder.platform.db.vault import Vault
-from guilder.wiring.ports import open_keys
+from guilder.wiring.ports import open_keys, s3_access
 
 app = typer.Typer(cls=Polite, help="Take backups; list and verify them; archive the log.", invoke_without_command=True)
 
@@ -32,12 +32,6 @@ To = Annotated[
     str | None,
     typer.Option("--to", help="A folder, or s3://, gs://, az://; by default BACKUP_URL.", show_default=False),
 ]
-
-
-def add_to(main: typer.Typer) -> None:
-    main.add_typer(app, name="backup")
-    main.command("restore")(restore)
-    main.command("upgrade")(upgrade)
 
 
 @app.callback()
@@ -210,7 +204,7 @@ def upgrade(
 
 def _place(settings: Settings, to: str | None, *, must_exist: bool = False) -> Place:
     where = to or settings.backup_url or str((settings.guilder_data / "backups").absolute())
-    return open_place(where, must_exist=must_exist)
+    return open_place(where, access=s3_access(settings), must_exist=must_exist)
 
 
 def _from(settings: Settings, source: str | None) -> tuple[Place, str | None]:
@@ -218,7 +212,11 @@ def _from(settings: Settings, source: str | None) -> tuple[Place, str | None]:
     if source is None or is_id(source):
         return _place(settings, None, must_exist=True), source
     above, _, last = source.rstrip("/").rpartition("/")
-    return (open_place(above, must_exist=True), last) if is_id(last) else (open_place(source, must_exist=True), None)
+    return (
+        (_place(settings, above, must_exist=True), last)
+        if is_id(last)
+        else (_place(settings, source, must_exist=True), None)
+    )
 
 
 @contextmanager

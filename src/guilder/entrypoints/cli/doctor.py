@@ -9,16 +9,13 @@ from guilder.entrypoints.checking import Finding, Weight, findings
 from guilder.entrypoints.cli.access import office
 from guilder.entrypoints.cli.speaking import err, out, progress
 from guilder.entrypoints.databases import database_of
+from guilder.entrypoints.relaying import trouble_with_brokers
 from guilder.entrypoints.storing import trouble_with_files
 from guilder.kernel.ids import TenantId
 from guilder.platform.clock import WallClock
 from guilder.platform.config import Settings, read_settings
 from guilder.wiring.doctor.command import doctor as examine
 from guilder.wiring.ports import files_of
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command("doctor")(doctor)
 
 
 def doctor(
@@ -43,10 +40,14 @@ def doctor(
 
 
 async def _of_settings(settings: Settings) -> int:
-    """Say what is unsafe of settings: 0 is nothing, 1 is something. Nothing is connected to but a bucket for documents."""
+    """Say what is unsafe of settings: 0 is nothing, 1 is something. Nothing is asked but a bucket for documents, and brokers."""
     found = findings(settings)
     if settings.files_url is not None and (said := await trouble_with_files(files_of(settings))) is not None:
         found.append(Finding(Weight.UNSAFE, "FILES_URL", f"cannot be used: {said}"))
+    if (away := await trouble_with_brokers(settings)) is not None:
+        found.append(
+            Finding(Weight.UNSAFE, "KAFKA_BOOTSTRAP_SERVERS", f"names brokers of which none answers here: {away}")
+        )
     for each in found:
         out.print(f"{each.weight:>6}  {each.setting} {each.what}.", soft_wrap=True, markup=False)
     unsafe = [each for each in found if each.weight is not Weight.NOTE]

@@ -26,10 +26,6 @@ _LONG = 60
 _QUIET = frozenset({"tenant_id"})
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command("listen")(listen)
-
-
 def listen(
     key: Annotated[str, typer.Option("--key", envvar="GUILDER_API_KEY", help="An API key that may read events.")] = "",
     forward_to: Annotated[

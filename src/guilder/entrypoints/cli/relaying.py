@@ -19,10 +19,6 @@ from guilder.platform.db.tx import Tx
 ACTOR = "relay"
 
 
-def add_to(app: typer.Typer) -> None:
-    app.command("relay")(relay)
-
-
 def relay(
     again: Annotated[
         str | None,

@@ -1,4 +1,4 @@
-"""`guilder up`, and the roles one by one: serve, work, schedule."""
+"""The roles one by one: serve, work, schedule."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,15 +9,14 @@ import typer
 
 from guilder.entrypoints import serving, telling
 from guilder.entrypoints.cli.access import refuse_unmigrated
-from guilder.entrypoints.cli.speaking import Trouble, out
+from guilder.entrypoints.cli.speaking import Trouble
 from guilder.entrypoints.databases import reachable
 from guilder.entrypoints.house import House, open_house
+from guilder.entrypoints.listening import refuse_taken_port
 from guilder.entrypoints.paying import connect_named_gateways
 from guilder.entrypoints.roles import Role as Part
 from guilder.entrypoints.serving import Role
 from guilder.entrypoints.trusting import trust_named_issuers
-from guilder.entrypoints.up import refuse_taken_port
-from guilder.entrypoints.up import up as run_everything
 from guilder.platform.config import Settings, read_settings
 from guilder.wiring.reactions import REACTIONS
 
@@ -29,27 +28,6 @@ class Share:
     groups: tuple[str, ...] | None
     hears: bool
     calls: bool
-
-
-def add_to(app: typer.Typer) -> None:
-    app.command("up")(up)
-    app.command("serve")(serve)
-    app.command("work")(work)
-    app.command("schedule")(schedule)
-
-
-def up(
-    demo: Annotated[
-        bool, typer.Option("--demo/--no-demo", help="Fill an empty database with something to see.")
-    ] = True,
-) -> None:
-    """Run everything on this machine: PostgreSQL, API, worker, scheduler and a simulated payment provider.
-
-    It continues where it was stopped; Ctrl-C stops it. Examples: guilder up · PORT=4001 guilder up --no-demo
-    """
-    settings = read_settings()
-    # Production refuses what belongs to demo tenants, so none is made there.
-    run_everything(settings, out, with_demo=demo and not settings.is_production)
 
 
 def serve() -> None:

@@ -9,36 +9,17 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from guilder.entrypoints.backups.errors import BackupTrouble
-from guilder.entrypoints.provider import ProviderCannotStart
-from guilder.entrypoints.up import PortTaken
-from guilder.kernel.errors import Refusal
+from guilder.kernel.errors import Foreseen
 from guilder.platform.cards import looks_like_card
-from guilder.platform.config import BadSettings
-from guilder.platform.db.embedded import EmbeddedError
-from guilder.platform.db.masters import KeysUnreadable, Unchangeable
-from guilder.platform.db.migrate import MigrationError
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-class Trouble(Exception):
+class Trouble(Foreseen):
     """The command cannot do this; one sentence says why, and the way out."""
 
 
-TOLD = (
-    Trouble,
-    Refusal,
-    BadSettings,
-    EmbeddedError,
-    MigrationError,
-    PortTaken,
-    KeysUnreadable,
-    Unchangeable,
-    ProviderCannotStart,
-    BackupTrouble,
-)
 # What PostgreSQL says before it lets somebody in, or when it is not there.
 _UNREACHABLE = (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError)
 
@@ -65,7 +46,7 @@ class Polite(TyperGroup):
 
 def sentence(error: BaseException) -> str | None:
     """Return what a person should read about an error; None if nobody foresaw it."""
-    if isinstance(error, TOLD):
+    if isinstance(error, Foreseen):
         return str(error) or (error.__doc__ or "").strip().split("\n")[0]
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return f"PostgreSQL has no such database: {error}"

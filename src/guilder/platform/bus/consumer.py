@@ -1,7 +1,6 @@
 """The consumer: one process's share of the work of all groups."""
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from guilder.platform.bus.handling import Handling
 from guilder.platform.bus.meter import Meter, NoMeter
 from guilder.platform.bus.reactions import Reactions, Start
 from guilder.platform.bus.retry import RetryPolicy
+from guilder.platform.bus.rounds import Rounds
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.bus.store import Share
 from guilder.platform.bus.transport import PostgresTransport, Transport
@@ -28,9 +28,7 @@ T = TypeVar("T")
 
 BATCH_MAX = 500
 CLASHES_MAX = 6
-POLL_S = 1.0
-BACKOFF_S = 1.0
-BACKOFF_MAX_S = 30.0
+ROUNDS = Rounds("consumer", poll_s=1, backoff_s=1, backoff_max_s=30)
 TROUBLE_PAUSE_S = 0.2
 MEASURE_S = 15.0
 ACTOR = "consumer"
@@ -119,26 +117,7 @@ class Consumer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, and then finish the batches at hand."""
-        wake = asyncio.Event()
-        listening = asyncio.create_task(self._transport.listen(wake, stop), name="consumer-listen")
-        backoff_s = BACKOFF_S
-        try:
-            while not stop.is_set():
-                wake.clear()
-                try:
-                    busy = await self._round(stop)
-                except (*GONE, *CLASHES, DatabaseGone) as error:
-                    _log.warning("consumer_waits", reason=f"{type(error).__name__}: {error}", seconds=backoff_s)
-                    await first(stop, timeout_s=backoff_s * random.uniform(0.5, 1))  # noqa: S311  (jitter)
-                    backoff_s = min(BACKOFF_MAX_S, backoff_s * 2)
-                    continue
-                backoff_s = BACKOFF_S
-                if not busy:
-                    await first(wake, stop, timeout_s=POLL_S)
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+        await ROUNDS.run(lambda: self._round(stop), self._transport.listen, stop)
 
     async def _round(self, stop: asyncio.Event) -> int:
         """Step once wherever there is news, a few at once; return how many messages were dealt with."""

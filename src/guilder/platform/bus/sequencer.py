@@ -5,21 +5,17 @@ A position is given to what is visible, under a lock of its partition, and is de
 """
 
 import asyncio
-import contextlib
 
 from guilder.platform.bus import store
+from guilder.platform.bus.rounds import Rounds
 from guilder.platform.bus.transport import PostgresTransport, Transport
-from guilder.platform.db.database import CLASHES, GONE, Database, DatabaseGone
+from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
-from guilder.platform.db.wakes import first, heed
-from guilder.platform.logging import get
+from guilder.platform.db.wakes import heed
 
 ROWS_MAX = 2_000
-POLL_S = 0.5
-BACKOFF_S = 1.0
+ROUNDS = Rounds("sequencer", poll_s=0.5, backoff_s=1, backoff_max_s=1)
 ACTOR = "sequencer"
-
-_log = get(__name__)
 
 
 class Sequencer:
@@ -48,24 +44,15 @@ class Sequencer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Give positions as rows are announced, until `stop` is set."""
-        wake = asyncio.Event()
-        listening = asyncio.create_task(
-            heed(self._database.listen, store.ANNOUNCED, wake=wake, stop=stop), name="sequencer-listen"
-        )
-        try:
-            while not stop.is_set():
-                wake.clear()
-                try:
-                    await self.drain()
-                except (*GONE, *CLASHES, DatabaseGone) as error:
-                    _log.warning("sequencer_waits", reason=str(error))
-                    await first(stop, timeout_s=BACKOFF_S)
-                else:
-                    await first(wake, stop, timeout_s=POLL_S)
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+
+        async def listen(wake: asyncio.Event, stop: asyncio.Event) -> None:
+            await heed(self._database.listen, store.ANNOUNCED, wake=wake, stop=stop)
+
+        async def work() -> int:
+            await self.drain()
+            return 0
+
+        await ROUNDS.run(work, listen, stop)
 
     async def _waiting(self) -> list[int]:
         async with self._database.transaction(actor=ACTOR) as tx:

@@ -8,6 +8,7 @@ probe makes its connections anew, and so finds a new master or the cluster's new
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeAlias, TypeVar
@@ -18,7 +19,6 @@ from redis.asyncio.connection import BlockingConnectionPool, Connection, SSLConn
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
 from guilder.platform import metrics
 from guilder.platform.cache.address import Address, Form
@@ -35,7 +35,6 @@ PROBE_MAX_S = 5.0
 CONNECTIONS_MAX = 16
 SAID_EVERY_S = 60.0
 
-_TROUBLE = (RedisError, OSError, TimeoutError, asyncio.IncompleteReadError)
 log = get(__name__)
 
 
@@ -56,9 +55,13 @@ class Shared:
         self._client: Client = _client(address, timeout_s)
         # Of the three forms one waits for a connection that is free, and two fail.
         self._free = asyncio.Semaphore(CONNECTIONS_MAX)
+        self._asking: Counter[Client] = Counter()
+        # Closed while somebody was asking, who may have connected it again since.
+        self._abandoned: set[Client] = set()
         self._reason: str | None = None
         self._said_at: float | None = None
         self._probing: asyncio.Task[None] | None = None
+        self._is_over = False
 
     @property
     def trouble(self) -> str | None:
@@ -73,7 +76,7 @@ class Shared:
         """Look whether it is there. If not, everything begins without it."""
         try:
             await self._probe(self._client)
-        except _TROUBLE as error:
+        except Exception as error:  # noqa: BLE001  (a cluster's client raises what is no error of Redis)
             self._lose(self._client, error)
         else:
             metrics.redis_is(there=True)
@@ -86,6 +89,7 @@ class Shared:
         client = self._client
         if self._reason is not None:
             raise Away
+        self._asking[client] += 1
         try:
             async with asyncio.timeout(self._timeout_s), self._free:
                 return await work(client)
@@ -94,13 +98,25 @@ class Shared:
             # Redis, nor of what speaks to it, fails a request.
             self._lose(client, error)
             raise Away from error
+        finally:
+            await self._leave(client)
 
     async def close(self) -> None:
+        # The package may take a cancellation for a failure of its own: who looks for Redis is told in so many words, too.
+        self._is_over = True
         if self._probing is not None:
             self._probing.cancel()
             with suppress(asyncio.CancelledError):
                 await self._probing
         await _close(self._client)
+
+    async def _leave(self, client: Client) -> None:
+        self._asking[client] -= 1
+        if self._asking[client] == 0:
+            del self._asking[client]
+            if client in self._abandoned:
+                self._abandoned.discard(client)
+                await _close(client)
 
     def _lose(self, client: Client, error: BaseException) -> None:
         if self._reason is not None or client is not self._client:
@@ -113,17 +129,22 @@ class Shared:
 
     async def _come_back(self) -> None:
         wait_s, lost = PROBE_FIRST_S, self._client
-        while True:
+        while not self._is_over:
             await asyncio.sleep(wait_s * random.uniform(0.5, 1))  # noqa: S311  (jitter)
             if lost is not None:
-                # Not at once: others may have been in the middle of asking.
+                # Not at once: others may have been in the middle of asking. The last who still is closes it again.
+                if self._asking[lost]:
+                    self._abandoned.add(lost)
                 await _close(lost)
                 lost = None
             wait_s = min(wait_s * 2, PROBE_MAX_S)
             client = _client(self._address, self._timeout_s)
             try:
                 await self._probe(client)
-            except _TROUBLE:
+            except asyncio.CancelledError:
+                await _close(client)
+                raise
+            except Exception:  # noqa: BLE001  (whatever it is: who stops looking would be without Redis for ever)
                 await _close(client)
                 self._say()
                 continue
@@ -145,7 +166,7 @@ class Shared:
 
 
 async def _close(client: Client) -> None:
-    with suppress(*_TROUBLE):
+    with suppress(Exception):
         async with asyncio.timeout(PROBE_TIMEOUT_S):
             if isinstance(client, RedisCluster):
                 # After an error it takes itself for closed, and leaves its connections to the garbage collector.

@@ -7,6 +7,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 from pydantic import ValidationError
 
+from guilder.kernel.errors import Foreseen
 from guilder.platform.cards import looks_like_card
 from guilder.platform.config.settings import Settings
 
@@ -17,7 +18,7 @@ TEST_PREFIX = "GUILDER_TEST_"
 OF_COMMANDS = frozenset({"GUILDER_API_KEY"})
 
 
-class BadSettings(Exception):
+class BadSettings(Foreseen):
     """The environment cannot be used. Says which variable, and what it should be; never its value."""
 
 

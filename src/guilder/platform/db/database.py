@@ -78,9 +78,17 @@ class Database:
     """A pool of connections. Every transaction runs as the role that row-level security binds."""
 
     def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", *, url: str, direct_url: str, vault: Vault | None = None
+        self,
+        pool: "asyncpg.Pool[asyncpg.Record]",
+        *,
+        url: str,
+        direct_url: str,
+        vault: Vault | None = None,
+        aside: "asyncpg.Pool[asyncpg.Record] | None" = None,
     ) -> None:
         self.pool = pool
+        # One connection for who asks how this process is: that all others are taken is no reason to send it no work.
+        self.aside = aside or pool
         self.url = url
         self.direct_url = direct_url
         self.vault = vault
@@ -111,10 +119,12 @@ class Database:
             pool = await open_pool(url, size_max=size_max, is_pooled=is_pooled, statements_kept=kept, name=name)
         except (*GONE, OSError) as error:
             raise DatabaseGone(f"PostgreSQL cannot be reached: {error}") from error
-        return cls(pool, url=url, direct_url=direct_url or url, vault=vault)
+        aside = await open_pool(url, size_min=0, size_max=1, is_pooled=is_pooled, statements_kept=kept, name=name)
+        return cls(pool, url=url, direct_url=direct_url or url, vault=vault, aside=aside)
 
     async def close(self) -> None:
         await self.waker.close()
+        await self.aside.close()
         await self.pool.close()
 
     @property
@@ -141,14 +151,16 @@ class Database:
         request_id: str | None = None,
         traceparent: str | None = None,
         keep: bool = True,
+        aside: bool = False,
     ) -> AsyncIterator[Tx]:
         """Open a transaction that sees only `tenants`; it commits when the block ends, unless `keep` is false.
 
-        Nothing is sent anywhere inside it. What was announced is written, last, before the commit.
+        Nothing is sent anywhere inside it. What was announced is written, last, before the commit. `aside` is for who asks
+        how this process is: it waits for nobody's work.
         """
         seen = frozenset(tenants)
         began = asyncio.get_running_loop().time()
-        async with self._connection() as connection:
+        async with self._connection(aside=aside) as connection:
             metrics.pool_stands(in_use=self.pool.get_size() - self.pool.get_idle_size(), size=self.pool.get_size())
             transaction = connection.transaction()
             await transaction.start()
@@ -190,7 +202,11 @@ class Database:
         return max(0, self._acquiring - free)
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
+    async def _connection(self, *, aside: bool) -> AsyncIterator[Any]:
+        if aside:
+            async with self.aside.acquire() as connection:
+                yield connection
+            return
         self._acquiring += 1
         try:
             connection = await self.pool.acquire()
@@ -244,9 +260,11 @@ async def open_pool(
     return pool
 
 
-async def connect_once(url: str, *, timeout_s: float = CONNECT_TIMEOUT_S, **more: Any) -> Connection:
+async def connect_once(
+    url: str, *, timeout_s: float = CONNECT_TIMEOUT_S, only_reads: bool = False, **more: Any
+) -> Connection:
     """Open a connection outside any pool, over TLS unless it stays on this machine; the caller closes it."""
-    return await Hosts(url, timeout_s=timeout_s).connect(**more)
+    return await Hosts(url, timeout_s=timeout_s, only_reads=only_reads).connect(**more)
 
 
 async def _nothing_to_reset(_: object) -> None:

@@ -41,10 +41,14 @@ class PooledConnection(asyncpg.Connection):
 
 
 class Hosts:
-    """The hosts of one address. Where there are several, one is wanted that takes writes, unless the address says else."""
+    """The hosts of one address. Where there are several, one is wanted that takes writes, unless the address says else.
 
-    def __init__(self, url: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> None:
-        self._urls = each_host(url)
+    `only_reads`: the login's own transactions are read-only wherever it comes to, so it takes none for a server that
+    accepts its writes; the primary is wanted all the same.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = CONNECT_TIMEOUT_S, only_reads: bool = False) -> None:
+        self._urls = each_host(url, wanted="primary" if only_reads else "read-write")
         self._timeout_s = min(timeout_s, HOST_TIMEOUT_S) if len(self._urls) > 1 else timeout_s
 
     async def connect(self, *_: object, **options: Any) -> Connection:
@@ -68,15 +72,15 @@ class Hosts:
         raise failure
 
 
-def each_host(url: str) -> list[str]:
-    """Return an address for each host of an address, in order."""
+def each_host(url: str, *, wanted: str = "read-write") -> list[str]:
+    """Return an address for each host of an address, in order, with the kind of server that is wanted."""
     parts = urlsplit(url)
     who, at, named = parts.netloc.rpartition("@")
     if "," not in named:
         return [url]
     query = parts.query
     if _ATTRIBUTE not in parse_qs(query):
-        query = "&".join(each for each in (query, urlencode({_ATTRIBUTE: "read-write"})) if each)
+        query = "&".join(each for each in (query, urlencode({_ATTRIBUTE: wanted})) if each)
     return [parts._replace(netloc=f"{who}{at}{host}", query=query).geturl() for host in named.split(",")]
 
 

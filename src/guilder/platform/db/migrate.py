@@ -20,6 +20,7 @@ from typing import Any
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from guilder.kernel.errors import Foreseen
 from guilder.platform.db.database import connect_once
 
 FOLDER = Path(__file__).parents[2] / "migrations"
@@ -46,7 +47,7 @@ _NEEDED = """select number, name, (to_jsonb(m) ->> 'needs')::int as needs from p
               where number > $1 and coalesce((to_jsonb(m) ->> 'needs')::int, 0) > $1 order by number limit 1"""
 
 
-class MigrationError(Exception):
+class MigrationError(Foreseen):
     """The database cannot be brought to this version of the code; one sentence says why."""
 
 

@@ -83,9 +83,9 @@ class AccessTable:
     fields: tuple[FieldRule, ...] = ()
     is_partial: bool = False
 
-    def without(self, beginning: str) -> "AccessTable":
-        """Return it without the endpoints whose path begins like this."""
-        kept = {each: what for each, what in self.endpoints.items() if not each[1].startswith(beginning)}
+    def without(self, path: str) -> "AccessTable":
+        """Return it without the endpoints of this path, and of what lies below it."""
+        kept = {at: what for at, what in self.endpoints.items() if at[1] != path and not at[1].startswith(f"{path}/")}
         return replace(self, endpoints=kept)
 
     def beside(self, other: "AccessTable") -> "AccessTable":

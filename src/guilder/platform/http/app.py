@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from guilder.kernel.errors import NotFound, Refusal
 from guilder.platform.cache.answers import Answers
@@ -100,6 +100,7 @@ def build(
         denials=denials,
         readings=Readings(wall.monotonic),
         load=load,
+        draining=draining,
         answers=answers,
         replica=replica,
     )
@@ -114,6 +115,13 @@ def _documents(app: FastAPI, settings: HttpSettings) -> Router:
     @router.get("/openapi.json")
     async def document(request: Request) -> Response:
         return shared(request, app.openapi())
+
+    @router.get("/")
+    async def door() -> Response:
+        # Whoever opens the address that a development server prints is shown what it can do.
+        if settings.is_production:
+            raise NotFound
+        return RedirectResponse("/docs")
 
     @router.get("/docs")
     async def page() -> Response:

@@ -36,13 +36,13 @@ from guilder.platform.http import calls, idempotency, incoming, keeping, placing
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
 from guilder.platform.http.guarding import Guard, Guards
-from guilder.platform.http.limits import RateLimiter, Want, enough
+from guilder.platform.http.limits import RateLimiter, Want, enough, sender_of
 from guilder.platform.http.paging import Sealer, current_sealer
 from guilder.platform.http.rules import Rules
 from guilder.platform.http.session import Later, Look, RequestSession, Visit
 from guilder.platform.http.settings import HttpSettings
 from guilder.platform.http.shedding import Load
-from guilder.platform.http.shield import exchange_of
+from guilder.platform.http.shield import Draining, exchange_of
 from guilder.platform.http.taken import Parameters
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -73,6 +73,7 @@ class Edge:
     denials: calls.Denials
     readings: calls.Readings
     load: Load
+    draining: Draining
     answers: Answers | None = None
     replica: Replica | None = None
 
@@ -189,7 +190,7 @@ async def _identify(asked: _Asked) -> None:
     if asked.guard.permission.is_public:
         if asked.guard.rules.cost:
             wanted = Want("address", settings.per_address, asked.guard.rules.cost)
-            taken = await edge.limiter.take(exchange.client_ip, [wanted])
+            taken = await edge.limiter.take(sender_of(exchange.client_ip), [wanted])
             exchange.headers.update(taken.headers)
             enough(taken)
         return
@@ -197,7 +198,8 @@ async def _identify(asked: _Asked) -> None:
         exchange.principal = await edge.authenticate.principal(_head(asked))
     except Unauthenticated:
         # Who guesses is slowed down by address; who is known is let in, though somebody guesses beside them.
-        enough(await edge.limiter.take(exchange.client_ip, [Want("failed-login", settings.per_failed_login)]))
+        wanted = Want("failed-login", settings.per_failed_login)
+        enough(await edge.limiter.take(sender_of(exchange.client_ip), [wanted]))
         raise
     cost = asked.guard.rules.cost
     wants = [Want(asked.principal.actor, settings.per_principal, cost), Want("tenant", settings.per_tenant, cost)]
@@ -369,11 +371,10 @@ async def _now_of(edge: Edge, tx: Tx) -> datetime:
 
 
 async def _wait(asked: _Asked, look: Look, wait_s: int, answer: Response) -> Response:
-    """Look again, in short transactions of its own, until there is an answer or the time is up."""
-    edge = asked.edge
-    until = edge.clock.monotonic() + wait_s
+    """Look again, in short transactions of its own, until there is an answer, the time is up, or this process has to go."""
+    edge, until = asked.edge, asked.edge.clock.monotonic() + wait_s
     asked.exchange.headers["Preference-Applied"] = f"wait={wait_s}"
-    while edge.clock.monotonic() < until:
+    while edge.clock.monotonic() < until and not edge.draining.is_draining:
         async with edge.database.transaction(
             [asked.principal.tenant_id], actor=asked.principal.actor, request_id=asked.exchange.request_id, keep=False
         ) as tx:

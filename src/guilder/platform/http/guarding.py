@@ -130,6 +130,7 @@ class _Fields:
 
     def __init__(self, rules: tuple[FieldRule, ...]) -> None:
         self._by_name: dict[tuple[str, str, Does], FieldRule] = {(r.object, r.field, r.does): r for r in rules}
+        self._objects = {r.object for r in rules}
         self.unused = {f"{r.object}.{r.field}" for r in rules}
         self.withheld: dict[str, dict[str, FieldRule]] = defaultdict(dict)
 
@@ -143,10 +144,16 @@ class _Fields:
         return Guard(
             permission=permission,
             rules=rules,
-            unseen=_present({each: self._tree(sent, each, Does.SEES) for each in VIEWERS}),
-            unset=_present({each: self._tree(taken, each, Does.SETS) for each in VIEWERS}),
+            unseen=self._trees(sent, Does.SEES),
+            unset=self._trees(taken, Does.SETS),
             unset_query=_present({each: self._query(endpoint, route, each) for each in VIEWERS}),
         )
+
+    def _trees(self, kind: Any, does: Does) -> dict[Viewer, Tree]:
+        # Most of what is sent and taken is made of no model with a rule: that is soon seen, once for all viewers.
+        if not any(base.__name__ in self._objects for model in models_in(kind) for base in model.__mro__):
+            return {}
+        return _present({each: self._tree(kind, each, does) for each in VIEWERS})
 
     def _tree(self, kind: Any, viewer: Viewer, does: Does) -> Tree | None:
         def is_withheld(model: type[BaseModel], name: str) -> bool:

@@ -34,7 +34,7 @@ def router(
     health = Router(tags=["operations"])
 
     async def is_reachable() -> str | None:
-        async with database.pool.acquire() as connection, connection.transaction():
+        async with database.aside.acquire() as connection, connection.transaction():
             await connection.fetchval("select 1")
         return None
 
@@ -50,8 +50,7 @@ def router(
         if draining.is_draining:
             missing["process"] = "is shutting down"
         if not missing:
-            degraded = {name: what for name, trouble in sorted(troubles.items()) if (what := trouble()) is not None}
-            return JSONResponse({"status": "ready", **({"degraded": degraded} if degraded else {})})
+            return JSONResponse({"status": "ready", **degraded_of(troubles)})
         return problem(
             status=503,
             code="not_ready",
@@ -78,6 +77,12 @@ def may_see(settings: HttpSettings, authorization: str) -> None:
         return
     if settings.is_production or token is not None:
         raise NotFound
+
+
+def degraded_of(troubles: Mapping[str, Trouble]) -> dict[str, dict[str, str]]:
+    """Return what is missed, and not needed; nothing at all where nothing is."""
+    found = {name: what for name, trouble in sorted(troubles.items()) if (what := trouble()) is not None}
+    return {"degraded": found} if found else {}
 
 
 async def missing_of(checks: Mapping[str, Check], timeout_s: float) -> dict[str, str]:

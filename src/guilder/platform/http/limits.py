@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from ipaddress import IPv6Network, ip_address
 from typing import Protocol
 
 from guilder.kernel.errors import TooMany
@@ -17,6 +18,7 @@ from guilder.platform.cache.client import Away, Shared
 from guilder.platform.http.settings import Allowance
 
 BUCKETS_MAX = 50_000
+LINE_BITS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,17 @@ def _nearest(wants: Sequence[Want], said: Sequence[tuple[int, int]], *, is_allow
 
 def _digest(text: str) -> str:
     return blake2b(text.encode(), digest_size=12).hexdigest()
+
+
+def sender_of(address: str) -> str:
+    """Return whom an address stands for. Of IPv6 a whole /64 is one line's: each of its addresses would be a full bucket."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if found.version == 4 or found.ipv4_mapped is not None:
+        return str(found if found.version == 4 else found.ipv4_mapped)
+    return str(IPv6Network((int(found), LINE_BITS), strict=False))
 
 
 def enough(taken: Taken) -> Taken:

@@ -3,7 +3,8 @@
     operations   /health, /ready, /metrics        a lane of its own: who watches sees, however busy it is
     webhooks     what providers send               a lane of its own: they tell of money, and come back in minutes or hours
     api          everything else                   503 beyond its lane, and while too many wait for the database;
-                                                   429 for one caller beyond its own share of the lane
+                                                   429 for one caller beyond its own share of the lane, and
+                                                   for a tenant's callers beyond what leaves room for others
 
 A request is counted from its first byte to its last. What is turned away has cost nothing but its headers.
 """
@@ -32,7 +33,7 @@ class Overloaded(Unavailable):
 
 
 class TooManyAtOnce(TooMany):
-    """This caller has as many requests under way as it may have at once."""
+    """This caller, or its tenant, has as many requests under way as it may have at once."""
 
     code = "too_many_at_once"
 
@@ -51,13 +52,14 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ceilings:
-    """How many requests of each lane one process serves at once, of them how many of one caller's, and how many
-    transactions may wait for a connection before no more are begun (webhooks are taken until half as many again)."""
+    """How many requests of each lane one process serves at once, of them how many of one caller's and of all of a tenant's
+    (who may make keys may make many), and how many transactions may wait for a connection before no more are begun (webhooks are taken until half as many again)."""
 
     api: int = 256
     webhooks: int = 64
     operations: int = 32
     per_caller: int = 128
+    per_tenant: int = 224
     waiting: int = 128
 
     def of(self, lane: Lane) -> int:
@@ -71,7 +73,7 @@ class Load:
         self._ceilings = ceilings
         self._waiting = waiting
         self._lanes: Counter[Lane] = Counter()
-        self._callers: Counter[tuple[TenantId, str]] = Counter()
+        self._callers: Counter[tuple[TenantId, str | None]] = Counter()
 
     @contextmanager
     def lane(self, path: str) -> Iterator[None]:
@@ -93,22 +95,24 @@ class Load:
     def share(self, principal: Principal | None) -> Iterator[None]:
         """Count a caller's request while it is served; nobody's is counted by its lane alone.
 
-        :raises TooManyAtOnce: this caller has too many already
+        :raises TooManyAtOnce: this caller has too many already, or its tenant has
         """
         if principal is None:
             yield
             return
-        caller = principal.tenant_id, principal.actor
-        if self._callers[caller] >= self._ceilings.per_caller:
-            metrics.request_shed(reason="caller")
-            raise TooManyAtOnce(retry_after_s=_soon())
-        self._callers[caller] += 1
+        caller, tenant = (principal.tenant_id, principal.actor), (principal.tenant_id, None)
+        for who, most in ((caller, self._ceilings.per_caller), (tenant, self._ceilings.per_tenant)):
+            if self._callers[who] >= most:
+                metrics.request_shed(reason="caller" if who is caller else "tenant")
+                raise TooManyAtOnce(retry_after_s=_soon())
+        self._callers.update((caller, tenant))
         try:
             yield
         finally:
-            self._callers[caller] -= 1
-            if not self._callers[caller]:
-                del self._callers[caller]
+            self._callers.subtract((caller, tenant))
+            for who in (caller, tenant):
+                if not self._callers[who]:
+                    del self._callers[who]
 
     def _overload(self, lane: Lane) -> str | None:
         if self._lanes[lane] >= self._ceilings.of(lane):

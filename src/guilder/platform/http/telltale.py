@@ -8,13 +8,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from guilder.kernel.errors import NotFound
-from guilder.platform.http.health import METRICS_TYPE, Check, Metrics, may_see, missing_of
+from guilder.platform.http.health import METRICS_TYPE, Check, Metrics, Trouble, degraded_of, may_see, missing_of
 from guilder.platform.http.settings import HttpSettings
 
 NO_STORE = {"Cache-Control": "no-store"}
 
 
-def telltale(*, checks: Mapping[str, Check], metrics: Metrics, settings: HttpSettings) -> Starlette:
+def telltale(
+    *, checks: Mapping[str, Check], troubles: Mapping[str, Trouble], metrics: Metrics, settings: HttpSettings
+) -> Starlette:
     """Return the application: /health, /ready (200 or 503, with what is missing) and /metrics (as the API guards it)."""
 
     async def live(request: Request) -> Response:
@@ -22,7 +24,9 @@ def telltale(*, checks: Mapping[str, Check], metrics: Metrics, settings: HttpSet
 
     async def ready(request: Request) -> Response:
         missing = await missing_of(checks, settings.check_timeout_s)
-        said = {"status": "not ready", "missing": missing} if missing else {"status": "ready"}
+        said: dict[str, object] = (
+            {"status": "not ready", "missing": missing} if missing else {"status": "ready", **degraded_of(troubles)}
+        )
         return JSONResponse(said, 503 if missing else 200, headers=NO_STORE)
 
     async def figures(request: Request) -> Response:

@@ -239,12 +239,20 @@ def open_files(where: str, *, access: S3Access = AS_AWS_HAS_IT) -> Files:
         return Files(LocalStore(folder.resolve()))
     if parts.scheme == "memory":
         return Files(MemoryStore())
-    retry = {"max_retries": _RETRIES_MAX, "retry_timeout": _RETRY_FOR}
-    is_s3 = parts.scheme == "s3"
+    return Files(store_of(where, access=access, timeout=_REQUEST_TIMEOUT, retries=_RETRIES_MAX, retry_for=_RETRY_FOR))
+
+
+def store_of(where: str, *, access: S3Access, timeout: str, retries: int, retry_for: timedelta) -> ObjectStore:
+    """Open a bucket: s3:// with `access`, gs:// or az://. `timeout` is of one request, `retry_for` of all its tries.
+
+    :raises BaseError: it is none of these; what it says may hold a secret
+    """
+    is_s3 = urlsplit(where).scheme == "s3"
     # Over plain HTTP only to an address that says so itself.
-    client = {"timeout": _REQUEST_TIMEOUT, "allow_http": is_s3 and access.is_plain}
+    client = {"timeout": timeout, "allow_http": is_s3 and access.is_plain}
+    retry = {"max_retries": retries, "retry_timeout": retry_for}
     more: dict[str, Any] = access.options if is_s3 else {}
-    return Files(from_url(where, retry_config=retry, client_options=client, **more))  # type: ignore[call-overload]
+    return from_url(where, retry_config=retry, client_options=client, **more)  # type: ignore[call-overload,no-any-return]
 
 
 def sign(path: str, *, expires_at: datetime, key: bytes) -> str:

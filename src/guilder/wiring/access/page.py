@@ -31,6 +31,7 @@ field's path. A rule of a schema holds for those that are made from it. Fields t
 _OPERATIONS = "Operations"
 # What every server has, whatever routers it is given.
 _OWN = {
+    "/": "Be led to /docs, outside of production",
     "/docs": "Read the description of the API, outside of production",
     "/health": "Whether the process lives",
     "/metrics": "Figures for Prometheus: with the token, in production",

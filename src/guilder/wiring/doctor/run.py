@@ -19,6 +19,14 @@ CONNECT_TIMEOUT_S = 10
 CHECK_TIMEOUT_S = 600
 SHOWN_MAX = 20
 NO_JOURNAL = "no provider's journal was given"
+# A server that ends says so, or its end is noticed by whoever rolls back on a connection that is closed.
+_GONE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+)
 
 
 async def examine(
@@ -39,7 +47,9 @@ async def examine(
     :raises CannotExamine: the database cannot be reached, its tables are not there, or the login may not look
     """
     try:
-        connection = await connect_once(database_url, timeout_s=CONNECT_TIMEOUT_S, command_timeout=CHECK_TIMEOUT_S)
+        connection = await connect_once(
+            database_url, timeout_s=CONNECT_TIMEOUT_S, only_reads=True, command_timeout=CHECK_TIMEOUT_S
+        )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CannotExamine(f"PostgreSQL cannot be reached: {error}") from error
     try:
@@ -52,7 +62,7 @@ async def examine(
         raise CannotExamine("There are no tables here yet; run `guilder migrate` first.") from error
     except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InvalidSchemaNameError) as error:
         raise CannotExamine(f"The tables are not of this version ({error}); run `guilder migrate` first.") from error
-    except (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.QueryCanceledError) as error:
+    except _GONE as error:
         raise CannotExamine(f"PostgreSQL went away, or took too long: {error}") from error
     finally:
         await connection.close()

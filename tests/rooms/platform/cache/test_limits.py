@@ -137,7 +137,7 @@ async def test_when_redis_stops_each_process_counts_for_itself_until_it_is_back(
 @pytest.mark.shows("fault D10", "fault D5", "ASVS 16.5.2")
 async def test_a_redis_that_swallows_bytes_costs_one_wait_and_no_more():
     async with swallowing() as port:
-        shared = Shared(parse(f"redis://127.0.0.1:{port}"), monotonic=time.monotonic, timeout_s=0.2)
+        shared = Shared(parse(f"redis://127.0.0.1:{port}"), monotonic=time.monotonic, timeout_s=1)
         try:
             began = time.monotonic()
             assert await allowed(a_limiter(shared), 200, Allowance(1, burst=200)) == 200
@@ -147,22 +147,22 @@ async def test_a_redis_that_swallows_bytes_costs_one_wait_and_no_more():
             later_s = time.monotonic() - began
         finally:
             await shared.close()
-    # The wait is 0.2 s, together; twenty times that is what a busy machine is given. One after another it were 40 s.
-    assert 0.2 <= first_s < 4
-    assert later_s < 0.2
+    # The wait is a second, together; a busy machine is given thirty. One after another it were 200.
+    assert 1 <= first_s < 30
+    assert later_s < 1
 
 
 @pytest.mark.shows("fault D10")
 async def test_a_redis_that_freezes_in_the_middle_is_left_alone_and_found_again():
     with a_redis() as server:
-        async with a_way_to(server.url, timeout_s=0.3) as shared:
+        async with a_way_to(server.url, timeout_s=1) as shared:
             limiter = a_limiter(shared)
             await until(lambda: _is_there(shared, limiter))
             server.freeze()
             began = time.monotonic()
             for _ in range(20):
                 assert await allowed(limiter, 10, Allowance(60_000)) == 10
-            assert time.monotonic() - began < 6  # 20 waits were all of it, were each paid for
+            assert time.monotonic() - began < 20  # 20 waits were all of it, were each paid for
             assert shared.trouble == "does not answer"
             server.thaw()
             await until(lambda: shared.trouble is None)

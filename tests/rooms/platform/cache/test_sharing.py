@@ -11,7 +11,7 @@ from guilder.platform.config import BadSettings, Settings
 from guilder.platform.http.limits import Want
 from guilder.platform.http.settings import Allowance
 from tests.support.ground import RING
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 from tests.support.redis import until
 
 WANTS = [Want("caller", Allowance(1, burst=2))]

@@ -21,7 +21,7 @@ from guilder.platform.http.limits import InProcess, InRedis, Want
 from guilder.platform.http.settings import Allowance
 from tests.rooms.platform.cache.ground import a_way_to
 from tests.support.ground import RING
-from tests.support.processes import free_port
+from tests.support.ports import free_port
 from tests.support.redis import a_cluster, a_redis, a_sentinel, until
 
 pytestmark = pytest.mark.needs_redis

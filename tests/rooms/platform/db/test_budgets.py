@@ -15,8 +15,8 @@ from tests.support.database import DatabaseUrls
 async def processes(database_urls: DatabaseUrls) -> AsyncIterator[list[Database]]:
     """Two that serve and one that works, as PostgreSQL sees them."""
     found = [
-        await Database.connect(database_urls.app, size_max=2, name=Budget(role, pool, listening, is_pooled=False).name)
-        for role, pool, listening in ((Role.SERVE, 20, 0), (Role.SERVE, 20, 0), (Role.WORK, 12, 3))
+        await Database.connect(database_urls.app, size_max=2, name=Budget(role, pool, beside, is_pooled=False).name)
+        for role, pool, beside in ((Role.SERVE, 20, 0), (Role.SERVE, 20, 0), (Role.WORK, 12, 3))
     ]
     yield found
     for each in found:
@@ -70,7 +70,7 @@ def test_behind_a_pooler_processes_have_one_name() -> None:
     assert budget_of(pooled, Role.WORK).name == "guilder"
     names = {budget_of(settings(), Role.WORK).name for _ in range(2)}
     assert len(names) == 2
-    assert all(name.startswith("guilder work 15 ") for name in names)
+    assert all(name.startswith("guilder work 16 ") for name in names)
 
 
 def settings(**more: object) -> Settings:

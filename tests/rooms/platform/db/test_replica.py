@@ -12,11 +12,13 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from guilder.platform.db.database import Database, NotPrimary
+from guilder.platform.clock import WallClock
+from guilder.platform.db.database import Database, NotPrimary, connect_once
 from guilder.platform.db.hosts import Hosts
 from guilder.platform.db.replica import LeftOut, Why, position_of, text_of
 from guilder.platform.db.replica import Replica as Place
 from guilder.platform.http.placing import HEADER
+from guilder.wiring.doctor.run import examine
 from tests.support.database import DatabaseUrls
 from tests.support.inside import Asked, Inside, a_house, lightly_furnished
 from tests.support.processes import Installation, until
@@ -236,13 +238,13 @@ async def test_a_replica_that_says_nothing_keeps_nobody_waiting_for_long(one: In
     asked = await one.a_sandbox()
     await settled(asked, one, replica)
     await of_replica(asked, "/api/subscriptions")
-    replica.hold()
+    replica.freeze()
     try:
         answer = await asked("GET", "/api/subscriptions")
         assert answer.status_code == 200, answer.text
         assert not by_replica(answer)
     finally:
-        replica.resume()
+        replica.thaw()
     await of_replica(asked, "/api/subscriptions")
 
 
@@ -298,6 +300,17 @@ async def test_of_several_hosts_the_one_that_takes_writes_is_found(
                 assert await tx.fetchval("select not pg_is_in_recovery()")
         finally:
             await database.close()
+
+
+async def test_the_doctor_who_may_only_read_finds_the_primary_among_several(replica: Replica) -> None:
+    several_doctors = several(replica.urls.doctor, replica.primary.doctor)
+    connection = await connect_once(several_doctors, only_reads=True)
+    try:
+        assert await connection.fetchval("show default_transaction_read_only") == "on", "as its role has it"
+        assert not await connection.fetchval("select pg_is_in_recovery()")
+    finally:
+        await connection.close()
+    assert (await examine(several_doctors, now=WallClock().now())).examined
 
 
 @pytest.mark.shows("fault D10")

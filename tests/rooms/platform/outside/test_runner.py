@@ -9,15 +9,16 @@ from pathlib import Path
 import pytest
 
 from guilder.platform.clock import WallClock
+from guilder.platform.outside import bulkhead
 from guilder.platform.outside.breaker import BreakerLimits, State
 from guilder.platform.outside.intents import CallFailed, Limits
 from tests.rooms.platform.ground import NOW, a_tenant
-from tests.rooms.platform.outside.toys import World, WrittenJournal, no_answer
+from tests.rooms.platform.outside.toys import Stopwatch, World, WrittenJournal, no_answer
 
 ROOT = Path(__file__).parents[4]
 
 
-async def until(what, within_s=5.0):
+async def until(what, within_s=60.0):
     ends = time.monotonic() + within_s
     while time.monotonic() < ends:
         if await what():
@@ -150,14 +151,15 @@ async def test_records_together_what_comes_back_together(world: World):
     assert len(performer.batches) <= 4
 
 
-async def test_does_not_let_a_lone_outcome_wait(world: World):
+async def test_does_not_let_a_lone_outcome_wait(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(bulkhead, "GATHER_S", 60)
     performer = world.charging(steps=("prepare",))
     runner = world.runner(performer)
     await runner.drain()
     await world.charge()
     began = time.monotonic()
     assert await runner.step("gateway:toy") == 1
-    assert time.monotonic() - began < 0.1
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.shows("ASVS 13.1.3", "fault D10")
@@ -175,7 +177,7 @@ async def test_waits_as_long_as_it_was_asked_to(world: World):
     world.provider.answers[subject] = [no_answer(retry_after_s=1800)]
     await world.runner(world.charging()).drain()
     wait = (await world.row())["due_at"] - WallClock().now()
-    assert timedelta(seconds=1790) < wait <= timedelta(seconds=1800)
+    assert timedelta(seconds=1700) < wait <= timedelta(seconds=1800)
 
 
 async def test_backs_off_longer_each_time(world: World):
@@ -184,9 +186,14 @@ async def test_backs_off_longer_each_time(world: World):
     runner, waits = world.runner(world.charging(limits=Limits(backoff_first_s=100))), []
     for _ in range(2):
         await world.make_due()
+        began = WallClock().now()
         await runner.drain()
-        waits.append(((await world.row())["due_at"] - WallClock().now()).total_seconds())
-    assert 45 < waits[0] <= 100 < waits[1] + 1 <= 201
+        due_at, ended = (await world.row())["due_at"], WallClock().now()
+        # When between the two it was put off is not known: never too soon after the one, nor too late after the other.
+        waits.append(((due_at - began).total_seconds(), (due_at - ended).total_seconds()))
+    (first, first_at_least), (second, second_at_least) = waits
+    assert (first >= 50, first_at_least <= 100) == (True, True), waits
+    assert (second >= 100, second_at_least <= 200) == (True, True), waits
 
 
 async def test_does_not_count_waiting_for_an_answer_as_an_attempt(world: World):
@@ -263,7 +270,7 @@ async def test_is_woken_by_a_commit_and_need_not_look(world: World):
     async def is_paid():
         return await world.statuses() == ["paid"]
 
-    await until(is_paid, within_s=3)
+    await until(is_paid, within_s=30)
     stop.set()
     await running
 
@@ -289,21 +296,21 @@ async def test_leaves_a_destination_that_is_down_alone_and_then_sends_one_probe(
     subjects = await world.charge(12)
     for subject in subjects:
         world.provider.answers[subject] = [no_answer()] * 2
-    limits = BreakerLimits(calls_min=4, open_first_s=0.2, open_max_s=0.2)
+    limits, watch = BreakerLimits(calls_min=4, open_first_s=20, open_max_s=20), Stopwatch()
     performer = world.charging(limits=Limits(timeout_s=2, attempts_max=9, backoff_first_s=0.01))
-    runner = world.runner(performer, windows={"gateway": 4}, breaker_limits=limits)
+    runner = world.runner(performer, windows={"gateway": 4}, breaker_limits=limits, clock=watch)
     await runner.step("gateway:toy")
     (lane,) = runner.lanes
     assert (lane.breaker, lane.in_flight) == (State.OPEN, 0)
     # Open: nobody calls, and nobody's attempts are counted.
     assert await runner.drain() == 0
     assert sum(row["attempts"] for row in await world.rows()) == len(world.provider.journal) == 4
-    await asyncio.sleep(0.35)
+    watch.seconds += 35
     assert runner.lanes[0].breaker is State.HALF_OPEN
     assert await runner.step("gateway:toy") == 1
     assert runner.lanes[0].breaker is State.OPEN
     world.provider.answers.clear()
-    await asyncio.sleep(0.35)
+    watch.seconds += 35
     assert await runner.step("gateway:toy") == 1
     assert runner.lanes[0].breaker is State.CLOSED
     await world.make_due()

@@ -58,6 +58,15 @@ class Provider:
             self.in_flight -= 1
 
 
+class Stopwatch(WallClock):
+    """The wall's dates; but seconds pass when a test says so, however long it takes."""
+
+    seconds = 0.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
 @dataclass
 class Charging:
     """The toy room's performer: prepare, store the reference, confirm; or in one step where `steps` has one."""
@@ -135,7 +144,8 @@ class World:
 
     def runner(self, *performers: Any, **settings: Any) -> Runner:
         settings.setdefault("breaker_limits", BreakerLimits(calls_min=1_000))
-        return Runner(self.database, performers, self.clocks, clock=WallClock(), **settings)
+        settings.setdefault("clock", WallClock())
+        return Runner(self.database, performers, self.clocks, **settings)
 
     async def charge(
         self, count: int = 1, *, destination: str = "gateway:toy", step: str = "prepare", tenant: TenantId | None = None

@@ -116,7 +116,7 @@ class FakePayPal:
     async def deliver(self, account: Account) -> list[int]:
         """Send what was not sent yet to the account's webhooks; return how each was answered."""
         answers = []
-        async with httpx.AsyncClient(trust_env=False) as client:
+        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
             while account.undelivered:
                 event = account.undelivered.pop(0)
                 body = json.dumps(event).encode()

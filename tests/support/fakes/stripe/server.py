@@ -125,7 +125,7 @@ class Merchant:
 
     def pay_page(self, url: str, card: str = "pm_card_visa") -> httpx.Response:
         """Do what the customer does on the page."""
-        return httpx.post(url, data={"card": card}, trust_env=False, follow_redirects=False)
+        return httpx.post(url, data={"card": card}, trust_env=False, timeout=60, follow_redirects=False)
 
     def settle(self, ref: str, *, is_paid: bool) -> None:
         """Say how a debit ended that took days."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from guilder.domain.identity import service as identity
 from guilder.kernel.errors import Forbidden
 from guilder.platform.http.edge import Edge
-from guilder.platform.http.limits import Want, enough
+from guilder.platform.http.limits import Want, enough, sender_of
 from guilder.platform.http.origins import CrossSiteRequest, is_same_origin, origin_of
 from guilder.platform.http.shield import exchange_of
 
@@ -83,7 +83,7 @@ class Threshold:
         :raises TooMany: it did too much wrong lately
         """
         allowance = self._edge.settings.per_failed_login
-        enough(await self._edge.limiter.take(self.address, [Want("failed-login", allowance, cost)]))
+        enough(await self._edge.limiter.take(sender_of(self.address), [Want("failed-login", allowance, cost)]))
 
     def keep(self, answer: Response, token: str) -> None:
         """Give the browser its session.

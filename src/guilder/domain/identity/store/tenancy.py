@@ -47,7 +47,7 @@ async def tenants(tx: Tx, ids: Sequence[TenantId]) -> list[Tenant]:
 
 
 async def visible(tx: Tx) -> list[Tenant]:
-    rows = await tx.fetch("select * from identity.tenants order by root_id, mode = 'sandbox', created_at")
+    rows = await tx.fetch("select * from identity.tenants order by root_id, mode = 'sandbox', created_at, tenant_id")
     return [_tenant(row) for row in rows]
 
 

@@ -28,40 +28,62 @@ class Asked:
     is_kept: bool = False  # the period is what is left of one before a pause: it was billed with other dates
 
 
-async def standing(tx: Tx, asked: Sequence[Asked]) -> dict[Ref, Standing]:
+# Lines that bill time of subscriptions after an instant. What was voided was never billed; what was written off is not
+# given back.
+_LINES = """
+from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) as a (tenant_id, subscription_id, since, at)
+join invoicing.lines l on l.tenant_id = a.tenant_id and l.subscription_id = a.subscription_id
+join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+where l.kind in ('recurring', 'proration_charge', 'proration_credit')
+  and l.period_end > a.at and l.period_start >= a.since and i.status in ('open', 'paid')"""
+
+
+async def invoices(tx: Tx, asked: Sequence[Asked]) -> list[Ref]:
+    """Return the invoices on which time of subscriptions after an instant is billed."""
+    rows = await tx.fetch(f"select distinct l.tenant_id, l.invoice_id {_LINES} order by 1, 2", *_split(asked))
+    return [Ref(TenantId(row["tenant_id"]), row["invoice_id"]) for row in rows]
+
+
+async def standing(tx: Tx, asked: Sequence[Asked], *, gone: Mapping[Ref, int]) -> dict[Ref, Standing]:
     """Return what stands billed for the time of subscriptions after an instant, in two statements for all of them.
 
-    What was voided was never billed; what was written off is not given back.
+    `gone` is what of each invoice's money is not ours any more, in minor units: refunded, on its way, or with a bank.
     """
     rows = await tx.fetch(
-        """select l.tenant_id, l.id, l.subscription_id, l.kind, l.description, l.quantity, l.unit_amount_minor,
-                  l.amount_minor, l.discount_minor, l.tax_minor, l.currency, l.tax_percent, l.tax_code, l.period_start, l.period_end, l.billed_item,
-                  l.credits_line_id, l.explanation::text as explanation, i.taxes::text as taxes, i.total_minor,
-                  (i.refunded_minor - i.paid_out_minor + i.disputed_minor) as refunded_minor
-           from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
-                as a (tenant_id, subscription_id, since, at)
-           join invoicing.lines l on l.tenant_id = a.tenant_id and l.subscription_id = a.subscription_id
-           join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
-           where l.kind in ('recurring', 'proration_charge', 'proration_credit')
-             and l.period_end > a.at and l.period_start >= a.since and i.status in ('open', 'paid')
-           order by l.tenant_id, l.subscription_id, l.id""",
-        [each.ref.tenant_id for each in asked],
-        [each.ref.id for each in asked],
-        [_EVER if each.is_kept else each.period.starts_at for each in asked],
-        [_EVER if each.is_kept else each.at for each in asked],
+        f"""select l.tenant_id, l.id, l.subscription_id, l.kind, l.description, l.quantity, l.unit_amount_minor,
+                   l.amount_minor, l.discount_minor, l.tax_minor, l.currency, l.tax_percent, l.tax_code, l.period_start,
+                   l.period_end, l.billed_item, l.credits_line_id, l.invoice_id, l.explanation::text as explanation,
+                   i.taxes::text as taxes, i.total_minor
+            {_LINES} order by l.tenant_id, l.subscription_id, l.id""",
+        *_split(asked),
     )
     credited = await _credited(tx, [row for row in rows if _is_billed(row)])
     found: dict[Ref, list[Row]] = {each.ref: [] for each in asked}
     for row in rows:
         found[_subscription_ref(row)].append(row)
-    return {each.ref: _of(each, found[each.ref], credited) for each in asked}
+    return {each.ref: _of(each, found[each.ref], credited, gone) for each in asked}
 
 
-def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row]) -> Standing:
+def _split(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
+    return (
+        [each.ref.tenant_id for each in asked],
+        [each.ref.id for each in asked],
+        [_EVER if each.is_kept else each.period.starts_at for each in asked],
+        [_EVER if each.is_kept else each.at for each in asked],
+    )
+
+
+def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Mapping[Ref, int]) -> Standing:
     billed = [row for row in rows if _is_billed(row)]
     sold = {_line_ref(row): _sold(row) for row in billed}
     lines = [
-        _billed(row, credited.get(_line_ref(row)), given_back_from=_given_back_unnamed(row, rows)) for row in billed
+        _billed(
+            row,
+            credited.get(_line_ref(row)),
+            refunded=gone.get(_invoice_ref(row), 0),
+            given_back_from=_given_back_unnamed(row, rows),
+        )
+        for row in billed
     ]
     return Standing(
         billed=tuple(_kept(lines, asked.period.ends_at) if asked.is_kept else lines),
@@ -103,7 +125,7 @@ def _given_back_unnamed(row: Row, rows: Sequence[Row]) -> datetime | None:
     return min((each["period_start"] for each in unnamed if each["id"] > row["id"]), default=None)
 
 
-def _billed(row: Row, credited: Row | None, *, given_back_from: datetime | None) -> BilledLine:
+def _billed(row: Row, credited: Row | None, *, refunded: int, given_back_from: datetime | None) -> BilledLine:
     period = Period(row["period_start"], row["period_end"])
     explanation = msgspec.json.decode(row["explanation"])
     amount, tax = Money(row["amount_minor"], row["currency"]), Money(row["tax_minor"], row["currency"])
@@ -115,8 +137,8 @@ def _billed(row: Row, credited: Row | None, *, given_back_from: datetime | None)
         sold=_sold(row),
         amount=amount,
         tax=tax,
-        left=_left(row, amount, credited_minor),
-        left_tax=_left(row, tax, credited_tax_minor),
+        left=_left(row, amount, credited_minor, refunded),
+        left_tax=_left(row, tax, credited_tax_minor, refunded),
         period=period,
         full_period=_full_period(row, explanation) or period,
         unused_until=given_back_from or period.ends_at,
@@ -124,12 +146,12 @@ def _billed(row: Row, credited: Row | None, *, given_back_from: datetime | None)
     )
 
 
-def _left(row: Row, amount: Money, credited_minor: int) -> Money:
+def _left(row: Row, amount: Money, credited_minor: int, refunded: int) -> Money:
     """Return what is left of a line: not credited, nor refunded with the invoice that it is on, to each line its share.
 
     A refund mostly goes with a credit of the same: so it is the smaller of the two, and not what both leave together.
     """
-    left, total, refunded = amount.minor - credited_minor, row["total_minor"], row["refunded_minor"]
+    left, total = amount.minor - credited_minor, row["total_minor"]
     if refunded and total > 0:
         left = min(left, amount.minor * max(total - refunded, 0) // total)
     return Money(max(left, 0), amount.currency)
@@ -180,6 +202,10 @@ def _taxed_as(row: Row) -> AppliedRate:
 
 def _line_ref(row: Row) -> Ref:
     return Ref(TenantId(row["tenant_id"]), row["id"])
+
+
+def _invoice_ref(row: Row) -> Ref:
+    return Ref(TenantId(row["tenant_id"]), row["invoice_id"])
 
 
 def _credits_ref(row: Row) -> Ref:

@@ -59,7 +59,7 @@ async def in_use(tx: Tx, tenants: Sequence[TenantId]) -> list[Endpoint]:
     """Return the endpoints of these tenants that are sent events."""
     rows = await tx.fetch(
         f"""select {_COLUMNS} from webhooks.endpoints
-             where tenant_id = any ($1) and deleted_at is null and disabled_at is null""",
+             where tenant_id = any ($1) and deleted_at is null and disabled_at is null order by tenant_id, id""",
         tenants,
     )
     return [_endpoint(row) for row in rows]

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, cast
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -50,7 +51,11 @@ class Hearing:
                 self._subscribe(consumer, topics)
                 self._subscribed = topics
             message = consumer.poll(wait_s)
-            found = [message, *consumer.consume(RECORDS_MAX - 1, 0)] if message is not None else []
+            found = [message] if message is not None else []
+            if found:
+                # What was polled is ours by now: to fail of what is behind it would be to pass it by.
+                with suppress(KafkaException):
+                    found += consumer.consume(RECORDS_MAX - 1, 0)
         return [self._received(each) for each in found if not self._is_error(each)]
 
     def _received(self, message: Message) -> Received:
@@ -88,6 +93,7 @@ class Hearing:
         if error is None:
             return False
         metrics.broker_failed(kind=error.name())
+        complain("hearing_failed", error.str())
         return True
 
     def _commit(self, messages: Sequence[Received]) -> None:

@@ -1,6 +1,7 @@
 """What the topics brought, until it is used: where rows lie that can be read. Forgotten at any time without harm."""
 
 from collections.abc import Sequence
+from itertools import islice
 
 from guilder.platform.bus.kafka.record import Hint
 from guilder.platform.bus.store import Cursor, Ref
@@ -22,7 +23,7 @@ class Hints:
         """Keep these; the oldest go where there are too many. The same twice is the same."""
         for epoch, partition, ref in hints:
             self._refs[epoch, partition, ref.topic, ref.position] = ref
-        for oldest in list(self._refs)[: max(0, len(self._refs) - self._hints_max)]:
+        for oldest in list(islice(self._refs, max(0, len(self._refs) - self._hints_max))):
             del self._refs[oldest]
 
     def after(self, partition: int, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
@@ -31,10 +32,6 @@ class Hints:
         for cursor in cursors:
             found += self._next(partition, cursor, rows_max - len(found))
         return found
-
-    def forget(self, partition: int, refs: Sequence[Ref], *, epoch: int) -> None:
-        for ref in refs:
-            self._refs.pop((epoch, partition, ref.topic, ref.position), None)
 
     def _next(self, partition: int, cursor: Cursor, count: int) -> list[Ref]:
         found: list[Ref] = []

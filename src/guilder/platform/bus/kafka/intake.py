@@ -20,7 +20,7 @@ from guilder.platform.bus.kafka.hearing import AGAIN_S, Hearing
 from guilder.platform.bus.kafka.record import Received, Record
 from guilder.platform.bus.kafka.sender import Sender
 from guilder.platform.bus.kafka.topics import BrokerAway
-from guilder.platform.db.database import GONE, DatabaseGone
+from guilder.platform.db.database import CLASHES, GONE, DatabaseGone
 from guilder.platform.db.wakes import first
 from guilder.platform.logging import get
 
@@ -80,7 +80,7 @@ class Intake:
                 for topic, group in groupby(messages, key=lambda each: each.topic):
                     await self._take_in(topic.rpartition(".")[2], list(group))
                 return True
-            except (*GONE, DatabaseGone, BrokerAway) as error:
+            except (*GONE, *CLASHES, DatabaseGone, BrokerAway) as error:
                 complain("intake_waits", f"{type(error).__name__}: {error}")
                 await first(stop, timeout_s=AGAIN_S)
         return False
@@ -103,10 +103,13 @@ class Intake:
                 return await self._take(tenant, bodies) if bodies else []
             except (*GONE, DatabaseGone):
                 raise
-            except Exception as error:  # noqa: BLE001  (whatever it is, it must not stop the partition)
+            except Exception as error:
                 complain("intake_failed", f"{type(error).__name__}: {error}")
                 if len(bodies) > 1:
                     break
+                if isinstance(error, CLASHES):
+                    raise  # the record's fault it is not: it waits, as for a database that is away
+                # Whatever else it is, it must not stop the partition.
                 if attempt == TRIES_MAX:
                     return [f"failed: {type(error).__name__}"]
                 await asyncio.sleep(TRY_AGAIN_S * attempt)

@@ -20,8 +20,9 @@ EPOCH = "guilder-epoch"
 POSITION = "guilder-position"
 REF = "guilder-ref"
 OMITTED = "guilder-omitted"
-# Below what a broker takes as it is delivered (1 MiB with headers); what is larger goes without its value.
-VALUE_MAX = 1_000_000
+# Below what client and broker take as they are delivered, a million bytes with key and headers: what they refuse would be
+# refused for ever, and nothing behind it ever leave. What is larger goes without its value.
+VALUE_MAX = 900_000
 
 Headers = list[tuple[str, bytes]]
 

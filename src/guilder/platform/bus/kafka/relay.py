@@ -6,7 +6,6 @@ batch again: every row is in its topic at least once, and each row's first time 
 """
 
 import asyncio
-import contextlib
 from uuid import uuid4
 
 import asyncpg
@@ -16,24 +15,22 @@ from guilder.platform.bus import store
 from guilder.platform.bus.batches import WrongEpoch
 from guilder.platform.bus.groups import RELAY
 from guilder.platform.bus.kafka import store as rows
-from guilder.platform.bus.kafka.connection import complain
 from guilder.platform.bus.kafka.record import Record, to_record
 from guilder.platform.bus.kafka.sender import AT_ONCE_MAX, DELIVERY_S, Sender
 from guilder.platform.bus.kafka.topics import BrokerAway
+from guilder.platform.bus.rounds import DATABASE_AWAY, Rounds
 from guilder.platform.bus.store import Cursor, Ref, Share
 from guilder.platform.clock import Clock
-from guilder.platform.db.database import CLASHES, GONE, Database, DatabaseGone
+from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
-from guilder.platform.db.wakes import first, heed
+from guilder.platform.db.wakes import heed
 from guilder.platform.logging import get
 
 ROWS_MAX = 1_000
 # Longer than a batch may be on its way: another relay waits that long for one that was killed.
 LEASE_S = DELIVERY_S + 10
-POLL_S = 0.5
-BACKOFF_S = 0.5
-BACKOFF_MAX_S = 5.0
 MEASURE_S = 15.0
+ROUNDS = Rounds("relay", poll_s=0.5, backoff_s=0.5, backoff_max_s=5, waits_for=(*DATABASE_AWAY, BrokerAway, WrongEpoch))
 ACTOR = "relay"
 
 _log = get(__name__)
@@ -89,49 +86,35 @@ class Relay:
         """Carry everything that has a position, but for what another relay is at; return how many rows."""
         await self.register()
         total = 0
-        while carried := await self._round():
+        while carried := await self._round(asyncio.Event()):
             total += carried
         return total
 
     async def run(self, stop: asyncio.Event) -> None:
         """Carry rows as they get their positions, until `stop` is set; then finish the batches at hand."""
-        wake = asyncio.Event()
-        listening = asyncio.create_task(
-            heed(self._database.listen, store.SEQUENCED, wake=wake, stop=stop), name="relay-listen"
-        )
-        backoff_s = BACKOFF_S
-        try:
-            while not stop.is_set():
-                wake.clear()
-                try:
-                    await self.register()
-                    await self._measure()
-                    busy = await self._round()
-                except (*GONE, *CLASHES, DatabaseGone, BrokerAway, WrongEpoch) as error:
-                    complain("relay_waits", f"{type(error).__name__}: {error}")
-                    await first(stop, timeout_s=backoff_s)
-                    backoff_s = min(BACKOFF_MAX_S, backoff_s * 2)
-                    continue
-                backoff_s = BACKOFF_S
-                if not busy:
-                    await first(wake, stop, timeout_s=POLL_S)
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await listening
+
+        async def listen(wake: asyncio.Event, stop: asyncio.Event) -> None:
+            await heed(self._database.listen, store.SEQUENCED, wake=wake, stop=stop)
+
+        async def work() -> int:
+            await self.register()
+            await self._measure()
+            return await self._round(stop)
+
+        await ROUNDS.run(work, listen, stop)
 
     async def close(self) -> None:
         await self._sender.close()
 
-    async def _round(self) -> int:
-        """Step once wherever there is news, a few partitions at once."""
+    async def _round(self, stop: asyncio.Event) -> int:
+        """Step once wherever there is news, a few partitions at once; after `stop` none is begun any more."""
         async with self._database.transaction(actor=ACTOR) as tx:
             shares = await store.news(tx, [RELAY], now=self._clock.now())
         free = asyncio.Semaphore(AT_ONCE_MAX)
 
         async def work(share: Share) -> int:
             async with free:
-                return await self.step(share.partition)
+                return 0 if stop.is_set() else await self.step(share.partition)
 
         results = await asyncio.gather(*(work(share) for share in shares), return_exceptions=True)
         for result in results:

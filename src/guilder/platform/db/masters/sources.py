@@ -10,6 +10,7 @@ from typing import Protocol
 
 import structlog
 
+from guilder.kernel.errors import Foreseen
 from guilder.platform.crypto import FILE_NAME, Key, KeyRing, parse_keys, written
 
 REREAD_EVERY_S = 60.0
@@ -18,11 +19,11 @@ OTHERS = stat.S_IRWXG | stat.S_IRWXO
 log = structlog.get_logger("guilder.keys")
 
 
-class KeysUnreadable(Exception):
+class KeysUnreadable(Foreseen):
     """The master keys cannot be had; one sentence says why, and which setting names them. Never a key."""
 
 
-class Unchangeable(Exception):
+class Unchangeable(Foreseen):
     """This place of keys is changed by whoever runs the process, not by a command."""
 
 
