@@ -49,7 +49,8 @@ async def come_to_rest(sandboxes: list[Sandbox], *, patience_s: float, say: Call
         if now - since > patience_s or now - began > 10 * patience_s:
             return pending
         await asyncio.sleep(PAUSE_S)
-        if pending:
+        # A clock that is on its way is only waited for: sent on each time it arrives, it would never be at rest.
+        if any("the clock is advancing" not in each for each in pending):
             await _move(sandboxes, hours=1)
 
 

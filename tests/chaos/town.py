@@ -12,8 +12,9 @@ PLANS = {"basic": 1000, "pro": 3000, "metered": 500}
 PRODUCT, PRODUCT_AMOUNT = "film", 499
 AT_ONCE = 4
 # What is typed or saved: most are good, some never are, some charge and say nothing, as at a provider on a bad day.
+GOOD = "pm_card_ok"
 TOKENS = (
-    *("pm_card_ok",) * 5,
+    *(GOOD,) * 5,
     "pm_card_mastercard",
     "pm_card_insufficient_funds",
     "pm_card_third_time",
@@ -74,7 +75,7 @@ async def furnish(world: World, counter: Counter, *, number: int, customers: int
 
 async def _customer(world: World, name: str, *, plan: str | None) -> Customer:
     await world.customer(name)
-    card = (await world.card(name, "pm_card_ok"))["id"]
+    card = (await world.card(name, GOOD))["id"]
     if plan is None:
         return Customer(name, card)
     return Customer(name, card, (await world.subscribe(name, plan, payment_method_id=card))["id"])
