@@ -44,7 +44,7 @@ hypothesis.settings.load_profile("guilder")
 authorities.read_in_once()
 
 _cluster = pytest.StashKey[TestCluster]()
-_FIRST = ("scenarios", "deploy", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")
+_FIRST = ("chaos", "scenarios", "deploy", "security", "simulation", "contracts", "simulated_provider", "rooms", "http")
 # Servers and tools of scripts/system-packages.sh, by the mark of the tests that start them.
 _PROGRAMS = {
     "needs_nginx": "nginx",
