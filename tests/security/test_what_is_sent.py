@@ -242,6 +242,7 @@ async def test_answers_are_as_the_document_says_whatever_schemathesis_thinks_of(
 
 # Ways through the document: how many, and how long. Each step asks for what the last answer led on to.
 WAYS, STEPS = (1_000, 10) if IS_FULL else (40, 6)
+LED_TO_MIN = 20 if IS_FULL else 12  # different operations that said yes to what an earlier answer named
 # What has to be another one for each thing of a kind.
 OWN_NAMES = {"/api/customers": "organization_id", "/api/plans": "code", "/api/products": "code", "/api/meters": "code"}
 
@@ -278,7 +279,7 @@ async def test_what_is_made_goes_on_to_be_used_as_the_document_says(inside, aske
             led[operation.label] += next_answer.is_success
             if onward := links_of(operation, next_answer, document):
                 links, answer = onward, next_answer
-    assert (led.total() > WAYS, sum(map(bool, led.values())) > 20) == (True, True), led
+    assert (led.total() > WAYS, sum(map(bool, led.values())) > LED_TO_MIN) == (True, True), led
 
 
 def raw_of(operation):

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import hashlib
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -190,7 +189,7 @@ class Seconds:
     """A monotonic clock moved by hand."""
 
     def __init__(self) -> None:
-        self.now = time.monotonic()
+        self.now = 10_000.0  # whole, so that moves add up to what they say
 
     def __call__(self) -> float:
         return self.now

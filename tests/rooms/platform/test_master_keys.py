@@ -25,7 +25,7 @@ from guilder.platform.db.vault import Vault
 from guilder.platform.http import idempotency
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import NOW, new_tenant
-from tests.support.database import DatabaseUrls, connected, named
+from tests.support.database import DatabaseUrls, connected, named, new_database
 
 OLD = Key("old", b"o" * 32)
 CUSTOMERS = 12
@@ -194,17 +194,24 @@ async def test_wrapping_anew_that_was_cut_off_goes_on_where_it_stopped(urls, mon
         await everything_opens(database, tenant_id)
 
 
+@pytest.fixture
+async def unshared(cluster, worker_id):
+    """A database that nobody else is connected to: only such a one can be copied."""
+    async with new_database(cluster, f"guilder_{worker_id}_copied") as urls:
+        yield urls
+
+
 @pytest.mark.shows("fault J4")
-async def test_a_backup_opens_with_the_ring_of_its_day_and_not_with_the_new_one(urls, cluster):
+async def test_a_backup_opens_with_the_ring_of_its_day_and_not_with_the_new_one(unshared, cluster):
     source = Kept(OLD)
-    async with a_process(urls, source) as database:
+    async with a_process(unshared, source) as database:
         tenant_id = await furnished(database)
-    copy = f"{urls.name}_backup"
+    copy = f"{unshared.name}_backup"
     async with connected(cluster.admin) as admin:
         await admin.execute(f'drop database if exists "{copy}" with (force)')
-        await admin.execute(f'create database "{copy}" template "{urls.name}" owner guilder_owner')
+        await admin.execute(f'create database "{copy}" template "{unshared.name}" owner guilder_owner')
     try:
-        async with a_process(urls, source) as database:
+        async with a_process(unshared, source) as database:
             ring = rewrapping.database_ring(database)
             new = await rewrapping.add(source, ring)
             await rewrapping.promote(source, ring, new.id)
