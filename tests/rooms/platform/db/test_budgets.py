@@ -36,10 +36,10 @@ async def test_counts_what_all_processes_may_open_and_not_what_they_have_open(pr
 
 
 async def test_says_at_the_start_when_that_is_more_than_there_are(
-    processes: list[Database], database_urls: DatabaseUrls, capsys: pytest.CaptureFixture[str]
+    processes: list[Database], database_urls: DatabaseUrls, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert await warn_of_shortage(processes[0]) is not None
-    assert "connections_are_short" not in capsys.readouterr().err
+    assert "connections_are_short" not in caplog.text
     greedy = Budget(Role.WORK, 9_000, 3, is_pooled=False)
     database = await Database.connect(database_urls.app, size_max=2, name=greedy.name)
     try:
@@ -48,7 +48,7 @@ async def test_says_at_the_start_when_that_is_more_than_there_are(
         await database.close()
     assert found is not None
     assert found.are_short
-    assert "connections_are_short" in capsys.readouterr().err
+    assert "connections_are_short" in caplog.text
 
 
 @pytest.mark.parametrize(
