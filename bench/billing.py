@@ -18,7 +18,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -26,10 +25,8 @@ from _check import check_cohort, check_house
 from _cohort import House, a_house
 from _same import Same, again, before
 from _server import Server, Wrong, a_server, write_down
-from workers import SUBSCRIBED_BEFORE, a_subscribed_cohort
-
-sys.path.insert(0, str(Path(__file__).parent))
 from journey import do_job
+from workers import SUBSCRIBED_BEFORE, a_subscribed_cohort
 
 SIZES = (1000, 5000)
 ROUNDS = 3
