@@ -61,7 +61,10 @@ async def check_house(house: House, server: Server) -> int:
 
     :raises Wrong: something is not as it must be
     """
-    lag = await server.admin.fetch("select * from platform.log_lag() where behind + parked + dead > 0")
+    # A relay of a run before has no brokers to send to any more, and is behind for good.
+    lag = await server.admin.fetch(
+        "select * from platform.log_lag() where behind + parked + dead > 0 and group_name <> 'relay'"
+    )
     _must("groups of the log that are behind", [dict(row) for row in lag], [])
     calls = await server.admin.fetchval(
         "select count(*) from platform.intents where kind like 'gateway.%' and state <> 'done'"
