@@ -109,7 +109,8 @@ async def set_webhooks(request: Request) -> JSONResponse:
 
     _in_account(request, verb)
     told = []
-    if left in {"hold", "reverse"} and asked.mode in {"ok", "duplicate"}:
+    # Whatever the mode before: what is held may be from one before that, or from before a restart.
+    if asked.mode in {"ok", "duplicate"}:
         told = await _send_held(request, order="reverse" if left == "reverse" else "forward")
     return JSONResponse({"mode": asked.mode, "delivered": told})
 

@@ -88,6 +88,16 @@ def test_reverse_sends_the_newest_first_once_it_ends(listened, ear):
     assert ear.types() == ["payment_intent.succeeded", "payment_intent.payment_failed"]
 
 
+def test_what_was_held_is_sent_in_the_end_whatever_was_done_to_events_meanwhile(listened, ear):
+    listened.sim("webhooks", {"mode": "hold"})
+    listened.confirm(listened.prepare())
+    listened.sim("webhooks", {"mode": "drop"})
+    assert listened.seen("idle")["held"] == 1
+    listened.sim("webhooks", {"mode": "ok"})
+    assert ear.types() == ["payment_intent.succeeded"]
+    assert listened.seen("idle")["held"] == 0
+
+
 def test_duplicates_are_copies_of_one_event(listened, ear):
     listened.sim("webhooks", {"mode": "duplicate", "copies": 50})
     listened.confirm(listened.prepare())
