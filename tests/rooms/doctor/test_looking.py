@@ -13,6 +13,7 @@ from guilder.wiring.doctor.report import CannotExamine
 from guilder.wiring.doctor.run import examine, inspect
 from tests.support.database import connected
 from tests.support.processes import until
+from tests.support.replica import several
 
 HOUR_LATE = "update subscriptions.subscriptions set next_due_at = {at} - interval '1 hour' where status = 'active'"
 JUST_DUE = "update subscriptions.subscriptions set next_due_at = {at} - interval '1 minute' where status = 'active'"
@@ -90,6 +91,13 @@ async def test_a_login_that_may_not_look_is_told_which_may(world):
 async def test_a_database_that_is_not_there_cannot_be_examined(world):
     with pytest.raises(CannotExamine, match="cannot be reached"):
         await examine("postgresql://nobody@127.0.0.1:1/nothing", now=world.now)
+
+
+async def test_where_no_host_is_the_primary_while_one_is_promoted_nothing_can_be_examined(world):
+    # This server is the primary, so a standby is what cannot be had of it.
+    wanting = f"{several(world.urls.doctor, world.urls.doctor)}?target_session_attrs=standby"
+    with pytest.raises(CannotExamine, match="cannot be reached: no host"):
+        await examine(wanting, now=world.now)
 
 
 async def test_a_database_without_tables_cannot_be_examined(world, a_database):

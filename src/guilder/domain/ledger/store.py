@@ -5,39 +5,52 @@ from uuid import UUID
 
 from guilder.domain.ledger.model import Account, Balance, JournalEntry, Posting
 from guilder.kernel.ids import TenantId
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
-# An entry that is there already is the same fact told again: it keeps its postings, and these are left out with it.
-_INSERT = """
-with wanted as (
-    select * from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[],
-                         $8::timestamptz[])
-        as w (tenant_id, id, kind, source_type, source_id, customer_id, currency, posted_at)
+_ENTRY = Columns(
+    {
+        "tenant_id": "uuid",
+        "id": "uuid",
+        "kind": "text",
+        "source_type": "text",
+        "source_id": "uuid",
+        "customer_id": "uuid",
+        "currency": "text",
+        "posted_at": "timestamptz",
+    }
 )
-insert into ledger.entries (tenant_id, id, kind, source_type, source_id, customer_id, currency, posted_at)
-select * from wanted
-on conflict (tenant_id, kind, source_type, source_id) do nothing
-returning tenant_id, id
-"""
-
-_INSERT_POSTINGS = """
-insert into ledger.postings (tenant_id, entry_id, line, account, ref_id, currency, amount_minor)
-select * from unnest($1::uuid[], $2::uuid[], $3::smallint[], $4::text[], $5::uuid[], $6::text[], $7::bigint[])
-"""
+_POSTING = Columns(
+    {
+        "tenant_id": "uuid",
+        "entry_id": "uuid",
+        "line": "smallint",
+        "account": "text",
+        "ref_id": "uuid",
+        "currency": "text",
+        "amount_minor": "bigint",
+    }
+)
+# An entry that is there already is the same fact told again: it keeps its postings, and these are left out with it.
+_INSERT = f"""insert into ledger.entries ({_ENTRY.names}) select {_ENTRY.names} from {_ENTRY.table}
+    on conflict (tenant_id, kind, source_type, source_id) do nothing returning tenant_id, id"""
+_INSERT_POSTINGS = f"insert into ledger.postings ({_POSTING.names}) select {_POSTING.names} from {_POSTING.table}"
 
 
 async def insert(tx: Tx, entries: Sequence[tuple[UUID, JournalEntry]]) -> None:
     """Write entries and their postings, one statement each."""
     rows = await tx.fetch(
         _INSERT,
-        [entry.tenant_id for _, entry in entries],
-        [entry_id for entry_id, _ in entries],
-        [entry.kind for _, entry in entries],
-        [entry.source_type for _, entry in entries],
-        [entry.source_id for _, entry in entries],
-        [entry.customer_id for _, entry in entries],
-        [entry.currency for _, entry in entries],
-        [entry.posted_at for _, entry in entries],
+        *_ENTRY.sent(
+            [entry.tenant_id for _, entry in entries],
+            [entry_id for entry_id, _ in entries],
+            [entry.kind for _, entry in entries],
+            [entry.source_type for _, entry in entries],
+            [entry.source_id for _, entry in entries],
+            [entry.customer_id for _, entry in entries],
+            [entry.currency for _, entry in entries],
+            [entry.posted_at for _, entry in entries],
+        ),
     )
     new = {row["id"] for row in rows}
     await _insert_postings(tx, [(entry_id, entry) for entry_id, entry in entries if entry_id in new])
@@ -49,13 +62,15 @@ async def _insert_postings(tx: Tx, entries: Sequence[tuple[UUID, JournalEntry]])
         return
     await tx.execute(
         _INSERT_POSTINGS,
-        [entry.tenant_id for _, entry, _, _ in flat],
-        [entry_id for entry_id, _, _, _ in flat],
-        [line for _, _, line, _ in flat],
-        [posting.account.value for _, _, _, posting in flat],
-        [posting.ref_id for _, _, _, posting in flat],
-        [entry.currency for _, entry, _, _ in flat],
-        [posting.amount_minor for _, _, _, posting in flat],
+        *_POSTING.sent(
+            [entry.tenant_id for _, entry, _, _ in flat],
+            [entry_id for entry_id, _, _, _ in flat],
+            [line for _, _, line, _ in flat],
+            [posting.account.value for _, _, _, posting in flat],
+            [posting.ref_id for _, _, _, posting in flat],
+            [entry.currency for _, entry, _, _ in flat],
+            [posting.amount_minor for _, _, _, posting in flat],
+        ),
     )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from guilder.kernel.ids import TenantId
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
 # Channels of NOTIFY: rows were written (for the sequencer); positions were given (for consumers).
@@ -79,29 +80,43 @@ class Lag(NamedTuple):
     dead: int
 
 
+_FRESH = Columns(
+    {
+        "topic": "text",
+        "tenant_id": "uuid",
+        "key": "uuid",
+        "event_id": "uuid",
+        "name": "text",
+        "version": "int",
+        "payload": "jsonb",
+        "occurred_at": "timestamptz",
+        "traceparent": "text",
+    }
+)
+_WHO = f"${len(_FRESH.kinds) + 1}, ${len(_FRESH.kinds) + 2}"
+_APPEND = f"""insert into platform.log (day, id, topic, partition, tenant_id, key, event_id, name, version, payload,
+                              actor, request_id, traceparent, occurred_at, recorded_at)
+    select (statement_timestamp() at time zone 'utc')::date, nextval('platform.log_ids'), topic,
+           platform.log_partition(key), tenant_id, key, event_id, name, version, payload,
+           {_WHO}, traceparent, occurred_at, statement_timestamp()
+      from (select * from {_FRESH.table} order by nth) as fresh"""
+
+
 async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
     """Write rows in their order, by one statement; their numbers are drawn in it."""
     await tx.execute(
-        """insert into platform.log (day, id, topic, partition, tenant_id, key, event_id, name, version, payload,
-                                     actor, request_id, traceparent, occurred_at, recorded_at)
-           select (statement_timestamp() at time zone 'utc')::date, nextval('platform.log_ids'), topic,
-                  platform.log_partition(key), tenant_id, key, event_id, name, version, payload,
-                  $10, $11, traceparent, occurred_at, statement_timestamp()
-             from (select *
-                     from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::jsonb[],
-                                 $8::timestamptz[], $9::text[])
-                          with ordinality as f (topic, tenant_id, key, event_id, name, version, payload, occurred_at,
-                                                traceparent, nth)
-                    order by nth) as fresh""",
-        [row.topic for row in rows],
-        [row.tenant_id for row in rows],
-        [row.key for row in rows],
-        [row.event_id for row in rows],
-        [row.name for row in rows],
-        [row.version for row in rows],
-        [row.payload for row in rows],
-        [row.occurred_at for row in rows],
-        [tx.trace_of(row.key) for row in rows],
+        _APPEND,
+        *_FRESH.sent(
+            [row.topic for row in rows],
+            [row.tenant_id for row in rows],
+            [row.key for row in rows],
+            [row.event_id for row in rows],
+            [row.name for row in rows],
+            [row.version for row in rows],
+            [row.payload for row in rows],
+            [row.occurred_at for row in rows],
+            [tx.trace_of(row.key) for row in rows],
+        ),
         tx.actor,
         tx.request_id,
     )

@@ -69,6 +69,9 @@ class Hosts:
             _notice_silence(connection)
             return connection
         assert failure is not None
+        if isinstance(failure, asyncpg.InternalClientError):
+            # While another server is being promoted: out of reach for everybody, like a host that is down.
+            raise ConnectionError(f"no host of this address is the server that is wanted now: {failure}") from failure
         raise failure
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from guilder.domain.dunning.model import Case, Failure, Status
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.page import PageQuery
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
 _CHANGING: dict[str, str] = {
@@ -37,23 +38,18 @@ _FIXED: dict[str, str] = {
     "opened_at": "timestamptz",
     "plan_id": "uuid",
 }
-_ALL = {**_FIXED, **_CHANGING}
-_KEYED = {"tenant_id": "uuid", "id": "uuid", **_CHANGING}
-
-
-def _values(columns: dict[str, str]) -> str:
-    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), start=1))
-    return f"unnest({arrays}) as v ({', '.join(columns)})"
+_ALL = Columns({**_FIXED, **_CHANGING})
+_KEYED = Columns({"tenant_id": "uuid", "id": "uuid", **_CHANGING})
 
 
 _INSERT = (
-    f"insert into dunning.cases ({', '.join(_ALL)}) "
-    f"select {', '.join('v.subscription_ids::uuid[]' if each == 'subscription_ids' else f'v.{each}' for each in _ALL)} "
-    f"from {_values(_ALL)}"
+    f"insert into dunning.cases ({_ALL.names}) "
+    f"select {', '.join('v.subscription_ids::uuid[]' if each == 'subscription_ids' else f'v.{each}' for each in _ALL.kinds)} "
+    f"from {_ALL.table}"
 )
 _UPDATE = (
     f"update dunning.cases c set {', '.join(f'{column} = v.{column}' for column in _CHANGING)} "
-    f"from {_values(_KEYED)} where c.tenant_id = v.tenant_id and c.id = v.id"
+    f"from {_KEYED.table} where c.tenant_id = v.tenant_id and c.id = v.id"
 )
 _SELECT = "select * from dunning.cases"
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
@@ -88,12 +84,12 @@ async def insert_failures(tx: Tx, failures: Sequence[tuple[Failure, UUID]]) -> N
 
 async def insert(tx: Tx, cases: Sequence[Case]) -> None:
     if cases:
-        await tx.execute(_INSERT, *_columns(cases, _ALL))
+        await tx.execute(_INSERT, *_sent(cases, _ALL))
 
 
 async def save(tx: Tx, cases: Sequence[Case]) -> None:
     if cases:
-        await tx.execute(_UPDATE, *_columns(cases, _KEYED))
+        await tx.execute(_UPDATE, *_sent(cases, _KEYED))
 
 
 async def get(tx: Tx, refs: Sequence[Ref]) -> list[Case]:
@@ -164,8 +160,8 @@ def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
     return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
 
 
-def _columns(cases: Sequence[Case], columns: dict[str, str]) -> list[list[Any]]:
-    return [[_plain(getattr(case, column)) for case in cases] for column in columns]
+def _sent(cases: Sequence[Case], columns: Columns) -> list[list[Any]]:
+    return columns.sent(*([_plain(getattr(case, column)) for case in cases] for column in columns.kinds))
 
 
 def _plain(value: object) -> object:

@@ -6,18 +6,17 @@ from datetime import date, datetime
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
-from guilder.domain.invoicing.store.rows import INVOICE, LINE, Head, columns, head_row, line_row, sealing, split
+from guilder.domain.invoicing.store.rows import INVOICE, LINE, Head, head_row, line_row, sealing, split
 from guilder.kernel.ids import Ref, TenantId
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Tx
 
 _JSON = {"taxes", "metadata", "explanation"}
 
 
-def _insert(table: str, columns: dict[str, str]) -> str:
-    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), start=1))
-    names = ", ".join(columns)
-    values = ", ".join(f"v.{column}::jsonb" if column in _JSON else f"v.{column}" for column in columns)
-    return f"insert into invoicing.{table} ({names}) select {values} from unnest({arrays}) as v ({names})"
+def _insert(table: str, columns: Columns) -> str:
+    values = ", ".join(f"v.{column}::jsonb" if column in _JSON else f"v.{column}" for column in columns.kinds)
+    return f"insert into invoicing.{table} ({columns.names}) select {values} from {columns.table}"
 
 
 _SERIES = {InvoiceKind.INVOICE: "series", InvoiceKind.CREDIT_NOTE: "credit_note_series"}
@@ -79,13 +78,13 @@ async def insert(tx: Tx, drafts: Sequence[tuple[Invoice, Head]], *, now: datetim
     assert tx.vault is not None
     sealed = await tx.vault.seal_many(tx, [sealing(invoice) for invoice, _ in drafts], now=now)
     heads = [head_row(invoice, head, parties) for (invoice, head), parties in zip(drafts, sealed, strict=True)]
-    await tx.execute(_INSERT_INVOICES, *columns(heads, INVOICE))
+    await tx.execute(_INSERT_INVOICES, *INVOICE.of(heads))
     lines = [
         line_row(invoice, line, recognize_at)
         for invoice, head in drafts
         for line, recognize_at in zip(invoice.lines, head.recognize_at, strict=True)
     ]
-    await tx.execute(_INSERT_LINES, *columns(lines, LINE))
+    await tx.execute(_INSERT_LINES, *LINE.of(lines))
 
 
 async def take_numbers(

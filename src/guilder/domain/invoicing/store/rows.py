@@ -1,6 +1,6 @@
 """Invoices and their lines as rows, and back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -13,66 +13,71 @@ from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, LineKind,
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.period import Period
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
 PARTIES = "invoicing.invoices.parties"
 WORDS = "invoicing.invoices.sealed_words"
 
-INVOICE: dict[str, str] = {
-    "tenant_id": "uuid",
-    "id": "uuid",
-    "customer_id": "uuid",
-    "subscription_id": "uuid",
-    "order_id": "uuid",
-    "issuer_id": "uuid",
-    "status": "text",
-    "currency": "text",
-    "subtotal_minor": "bigint",
-    "tax_minor": "bigint",
-    "total_minor": "bigint",
-    "taxes": "text",
-    "parties": "bytea",
-    "language": "text",
-    "time_zone": "text",
-    "issued_at": "timestamptz",
-    "issued_on": "date",
-    "due_at": "timestamptz",
-    "payment_method_id": "uuid",
-    "metadata": "text",
-    "created_at": "timestamptz",
-    "kind": "text",
-    "discount_minor": "bigint",
-    "credit_applied_minor": "bigint",
-    "is_sent": "boolean",
-    "corrects_invoice_id": "uuid",
-    "memo": "text",
-}
-LINE: dict[str, str] = {
-    "tenant_id": "uuid",
-    "id": "uuid",
-    "invoice_id": "uuid",
-    "number": "int",
-    "kind": "text",
-    "description": "text",
-    "quantity": "numeric",
-    "unit_amount_minor": "bigint",
-    "amount_minor": "bigint",
-    "tax_percent": "numeric",
-    "tax_minor": "bigint",
-    "currency": "text",
-    "period_start": "timestamptz",
-    "period_end": "timestamptz",
-    "subscription_id": "uuid",
-    "product_id": "uuid",
-    "billed_item": "text",
-    "explanation": "text",
-    "recognize_at": "timestamptz",
-    "discount_minor": "bigint",
-    "charge": "text",
-    "credits_line_id": "uuid",
-    "tax_code": "text",
-}
+INVOICE = Columns(
+    {
+        "tenant_id": "uuid",
+        "id": "uuid",
+        "customer_id": "uuid",
+        "subscription_id": "uuid",
+        "order_id": "uuid",
+        "issuer_id": "uuid",
+        "status": "text",
+        "currency": "text",
+        "subtotal_minor": "bigint",
+        "tax_minor": "bigint",
+        "total_minor": "bigint",
+        "taxes": "text",
+        "parties": "bytea",
+        "language": "text",
+        "time_zone": "text",
+        "issued_at": "timestamptz",
+        "issued_on": "date",
+        "due_at": "timestamptz",
+        "payment_method_id": "uuid",
+        "metadata": "text",
+        "created_at": "timestamptz",
+        "kind": "text",
+        "discount_minor": "bigint",
+        "credit_applied_minor": "bigint",
+        "is_sent": "boolean",
+        "corrects_invoice_id": "uuid",
+        "memo": "text",
+    }
+)
+LINE = Columns(
+    {
+        "tenant_id": "uuid",
+        "id": "uuid",
+        "invoice_id": "uuid",
+        "number": "int",
+        "kind": "text",
+        "description": "text",
+        "quantity": "numeric",
+        "unit_amount_minor": "bigint",
+        "amount_minor": "bigint",
+        "tax_percent": "numeric",
+        "tax_minor": "bigint",
+        "currency": "text",
+        "period_start": "timestamptz",
+        "period_end": "timestamptz",
+        "subscription_id": "uuid",
+        "product_id": "uuid",
+        "billed_item": "text",
+        "explanation": "text",
+        "recognize_at": "timestamptz",
+        "discount_minor": "bigint",
+        "charge": "text",
+        "credits_line_id": "uuid",
+        "tax_code": "text",
+    }
+)
 
 NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 SELECT = "select i.*, i.taxes::text as taxes_json, i.metadata::text as metadata_json from invoicing.invoices i"
@@ -301,10 +306,6 @@ def _unless_zero(minor: int, currency: str) -> Money | None:
 
 def split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
     return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
-
-
-def columns(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> list[list[Any]]:
-    return [[row[column] for row in rows] for column in columns]
 
 
 def _json(value: object) -> str:

@@ -9,6 +9,7 @@ from guilder.domain.payments.model import Payment, Status, Via
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
 # The columns that change after the insert, with the type that unnest needs, in one place for both statements.
@@ -49,22 +50,17 @@ _FIXED: dict[str, str] = {
     "claim": "text",
     "requested_at": "timestamptz",
 }
-_ALL = {**_FIXED, **_CHANGING}
-_KEYED = {"tenant_id": "uuid", "id": "uuid", **_CHANGING}
+_ALL = Columns({**_FIXED, **_CHANGING})
+_KEYED = Columns({"tenant_id": "uuid", "id": "uuid", **_CHANGING})
 
 
-def _values(columns: dict[str, str]) -> str:
-    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), start=1))
-    return f"unnest({arrays}) as v ({', '.join(columns)})"
-
-
-_INSERT = f"""insert into payments.payments ({", ".join(_ALL)}) select {", ".join(f"v.{each}" for each in _ALL)}
-    from {_values(_ALL)} order by v.tenant_id, v.invoice_id on conflict do nothing returning tenant_id, id"""
+_INSERT = f"""insert into payments.payments ({_ALL.names}) select {", ".join(f"v.{each}" for each in _ALL.kinds)}
+    from {_ALL.table} order by v.tenant_id, v.invoice_id on conflict do nothing returning tenant_id, id"""
 _UPDATE = (
     "update payments.payments p set "
     + ", ".join(f"{column} = v.{column}" for column in _CHANGING)
-    + f", moved_at = case when p.status <> v.status then ${len(_KEYED) + 1}::timestamptz else p.moved_at end"
-    + f" from {_values(_KEYED)} where p.tenant_id = v.tenant_id and p.id = v.id"
+    + f", moved_at = case when p.status <> v.status then ${len(_KEYED.kinds) + 1}::timestamptz else p.moved_at end"
+    + f" from {_KEYED.table} where p.tenant_id = v.tenant_id and p.id = v.id"
 )
 # Recomputed, not counted up: what was given back of it, or is on its way.
 _REFUNDED = """(select coalesce(sum(r.amount_minor), 0)::bigint from payments.refunds r where r.tenant_id = p.tenant_id
@@ -79,7 +75,7 @@ _OF_INVOICES = "(p.tenant_id, p.invoice_id) in (select * from unnest($1::uuid[],
 
 async def insert(tx: Tx, payments: Sequence[Payment]) -> set[Ref]:
     """Write new payments; return which were: an invoice that is held, or whose attempt is there, takes no other."""
-    rows = await tx.fetch(_INSERT, *_columns(payments, _ALL))
+    rows = await tx.fetch(_INSERT, *_ALL.of([_to_row(each) for each in payments]))
     return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
 
 
@@ -87,7 +83,7 @@ async def save(tx: Tx, payments: Sequence[Payment], *, now: datetime) -> None:
     """Write payments; those that let their invoice go come first, since only one may hold it at a time."""
     for batch in ([p for p in payments if not p.holds_invoice], [p for p in payments if p.holds_invoice]):
         if batch:
-            await tx.execute(_UPDATE, *_columns(batch, _KEYED), now)
+            await tx.execute(_UPDATE, *_KEYED.of([_to_row(each) for each in batch]), now)
 
 
 async def get(tx: Tx, refs: Sequence[Ref]) -> list[Payment]:
@@ -245,13 +241,8 @@ def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
     return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
 
 
-def _columns(payments: Sequence[Payment], columns: dict[str, str]) -> list[list[Any]]:
-    rows = [_to_row(payment) for payment in payments]
-    return [[row[column] for row in rows] for column in columns]
-
-
 def _to_row(payment: Payment) -> dict[str, Any]:
-    same = {name: getattr(payment, name) for name in _ALL if name not in {"amount_minor", "currency"}}
+    same = {name: getattr(payment, name) for name in _ALL.kinds if name not in {"amount_minor", "currency"}}
     return {
         **same,
         "amount_minor": payment.amount.minor,
@@ -263,7 +254,7 @@ def _to_row(payment: Payment) -> dict[str, Any]:
 
 
 def _from_row(row: Row) -> Payment:
-    said = {name: row[name] for name in _ALL if name not in {"amount_minor", "currency", "business_key"}}
+    said = {name: row[name] for name in _ALL.kinds if name not in {"amount_minor", "currency", "business_key"}}
     return Payment(
         **{
             **said,

@@ -10,41 +10,41 @@ import msgspec
 from guilder.domain.subscriptions.model import Past, Status, Subscription, Terms
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.period import Period
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
-_COLUMNS: dict[str, str] = {
-    "tenant_id": "uuid",
-    "subscription_id": "uuid",
-    "status": "text",
-    "terms": "text",
-    "anchor_at": "timestamptz",
-    "period_number": "int",
-    "current_period_start": "timestamptz",
-    "current_period_end": "timestamptz",
-    "full_period_start": "timestamptz",
-    "full_period_end": "timestamptz",
-    "trial_ends_at": "timestamptz",
-    "fee_from": "timestamptz",
-    "usage_from": "timestamptz",
-    "paused_at": "timestamptz",
-    "ended_at": "timestamptz",
-    "starts_at": "timestamptz",
-}
-_STORED = [column for column in _COLUMNS if column != "starts_at"]
+_COLUMNS = Columns(
+    {
+        "tenant_id": "uuid",
+        "subscription_id": "uuid",
+        "status": "text",
+        "terms": "text",
+        "anchor_at": "timestamptz",
+        "period_number": "int",
+        "current_period_start": "timestamptz",
+        "current_period_end": "timestamptz",
+        "full_period_start": "timestamptz",
+        "full_period_end": "timestamptz",
+        "trial_ends_at": "timestamptz",
+        "fee_from": "timestamptz",
+        "usage_from": "timestamptz",
+        "paused_at": "timestamptz",
+        "ended_at": "timestamptz",
+        "starts_at": "timestamptz",
+    }
+)
+_STORED = [column for column in _COLUMNS.kinds if column != "starts_at"]
 _INSERT = f"""insert into subscriptions.history ({", ".join(_STORED)}, at)
     select {", ".join("v.terms::jsonb" if column == "terms" else f"v.{column}" for column in _STORED)},
            subscriptions.holds_since(v.status, v.ended_at, v.paused_at, v.starts_at, v.current_period_start, v.fee_from,
                                      v.usage_from)
-    from unnest({", ".join(f"${n}::{kind}[]" for n, kind in enumerate(_COLUMNS.values(), start=1))})
-        with ordinality as v ({", ".join(_COLUMNS)}, number)
-    order by v.number"""
+    from {_COLUMNS.table} order by v.nth"""
 
 
 async def passed(tx: Tx, states: Sequence[Subscription]) -> None:
     """Write down what subscriptions were in between, in order: the state that they are saved in follows by itself."""
     if states:
-        rows = [_to_row(each) for each in states]
-        await tx.execute(_INSERT, *([row[column] for row in rows] for column in _COLUMNS))
+        await tx.execute(_INSERT, *_COLUMNS.of([_to_row(each) for each in states]))
 
 
 async def history(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, list[Past]]:

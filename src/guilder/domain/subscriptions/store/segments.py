@@ -9,6 +9,7 @@ import msgspec
 from guilder.domain.subscriptions.model import Segment, SegmentKind, Terms
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.period import Period
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
 _SELECT = "select *, terms::text as terms_json from subscriptions.segments"
@@ -16,30 +17,45 @@ _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 _OF_SUBSCRIPTIONS = "(tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
 
+_SEGMENT = Columns(
+    {
+        "tenant_id": "uuid",
+        "id": "uuid",
+        "subscription_id": "uuid",
+        "customer_id": "uuid",
+        "kind": "text",
+        "period_start": "timestamptz",
+        "period_end": "timestamptz",
+        "full_period_start": "timestamptz",
+        "full_period_end": "timestamptz",
+        "terms": "text",
+        "due_at": "timestamptz",
+        "closes_period": "boolean",
+    }
+)
+_INSERT = f"""insert into subscriptions.segments ({_SEGMENT.names})
+    select {", ".join("v.terms::jsonb" if name == "terms" else f"v.{name}" for name in _SEGMENT.kinds)}
+      from {_SEGMENT.table}"""
+
+
 async def insert_segments(tx: Tx, segments: Sequence[Segment]) -> None:
     if not segments:
         return
     await tx.execute(
-        """insert into subscriptions.segments (tenant_id, id, subscription_id, customer_id, kind, period_start,
-               period_end, full_period_start, full_period_end, terms, due_at, closes_period)
-           select v.tenant_id, v.id, v.subscription_id, v.customer_id, v.kind, v.period_start, v.period_end,
-                  v.full_period_start, v.full_period_end, v.terms::jsonb, v.due_at, v.closes_period
-           from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::timestamptz[],
-                       $7::timestamptz[], $8::timestamptz[], $9::timestamptz[], $10::text[], $11::timestamptz[],
-                       $12::boolean[])
-               as v (tenant_id, id, subscription_id, customer_id, kind, period_start, period_end, full_period_start,
-                     full_period_end, terms, due_at, closes_period)""",
-        *_split([each.ref for each in segments]),
-        [each.subscription_id for each in segments],
-        [each.customer_id for each in segments],
-        [each.kind.value for each in segments],
-        [each.period.starts_at for each in segments],
-        [each.period.ends_at for each in segments],
-        [each.full_period.starts_at for each in segments],
-        [each.full_period.ends_at for each in segments],
-        [msgspec.json.encode(each.terms).decode() for each in segments],
-        [each.due_at for each in segments],
-        [each.closes_period for each in segments],
+        _INSERT,
+        *_SEGMENT.sent(
+            *_split([each.ref for each in segments]),
+            [each.subscription_id for each in segments],
+            [each.customer_id for each in segments],
+            [each.kind.value for each in segments],
+            [each.period.starts_at for each in segments],
+            [each.period.ends_at for each in segments],
+            [each.full_period.starts_at for each in segments],
+            [each.full_period.ends_at for each in segments],
+            [msgspec.json.encode(each.terms).decode() for each in segments],
+            [each.due_at for each in segments],
+            [each.closes_period for each in segments],
+        ),
     )
 
 

@@ -12,6 +12,7 @@ from guilder.domain.subscriptions.rules import renewals
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.page import PageQuery
 from guilder.kernel.period import Period
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
 # The columns that change after the insert, with the type that unnest needs, in one place for both statements.
@@ -58,17 +59,12 @@ _FIXED: dict[str, str] = {
     "billed_by": "uuid",
     "provider_ref": "text",
 }
-_ALL = {**_FIXED, **_CHANGING}
+_ALL = Columns({**_FIXED, **_CHANGING})
 _JSON = {"terms", "pending_terms", "metadata"}
 
 
 def _cast(column: str) -> str:
     return f"v.{column}::jsonb" if column in _JSON else f"v.{column}"
-
-
-def _values(columns: dict[str, str]) -> str:
-    arrays = ", ".join(f"${n}::{kind}[]" for n, kind in enumerate(columns.values(), start=1))
-    return f"unnest({arrays}) as v ({', '.join(columns)})"
 
 
 # A renewal is announced so many days before it, as its tenant has it; never before the period that it ends began.
@@ -77,15 +73,15 @@ _REMIND_AT = """case when v.current_period_start < v.renews_at - r.lead and r.le
 _LEAD = """cross join lateral (select make_interval(hours => 24 * case when v.renews_yearly then coalesce(o.yearly_days, 7)
                                                                     else coalesce(o.days, 0) end) as lead) r"""
 _INSERT = (
-    f"insert into subscriptions.subscriptions ({', '.join(_ALL)}, renewal_reminder_due_at) "
-    f"select {', '.join(_cast(column) for column in _ALL)}, {_REMIND_AT} from {_values(_ALL)} {_REMINDERS} {_LEAD}"
+    f"insert into subscriptions.subscriptions ({_ALL.names}, renewal_reminder_due_at) "
+    f"select {', '.join(_cast(column) for column in _ALL.kinds)}, {_REMIND_AT} from {_ALL.table} {_REMINDERS} {_LEAD}"
 )
-_KEYED = {"tenant_id": "uuid", "id": "uuid", **_CHANGING}
+_KEYED = Columns({"tenant_id": "uuid", "id": "uuid", **_CHANGING})
 _UPDATE = (
     "update subscriptions.subscriptions s set "
     + ", ".join(f"{column} = {_cast(column)}" for column in _CHANGING)
     + f", renewal_reminder_due_at = case when s.renewal_reminded_for is distinct from v.renews_at then {_REMIND_AT} end"
-    + f" from {_values(_KEYED)} {_REMINDERS} {_LEAD} where s.tenant_id = v.tenant_id and s.id = v.id"
+    + f" from {_KEYED.table} {_REMINDERS} {_LEAD} where s.tenant_id = v.tenant_id and s.id = v.id"
 )
 _SELECT = """select *, terms::text as terms_json, pending_terms::text as pending_terms_json,
                     metadata::text as metadata_json from subscriptions.subscriptions"""
@@ -94,12 +90,12 @@ _BELONGING = "(tenant_id, parent_id) in (select * from unnest($1::uuid[], $2::uu
 
 
 async def insert(tx: Tx, subscriptions: Sequence[Subscription]) -> None:
-    await tx.execute(_INSERT, *_columns(subscriptions, _ALL))
+    await tx.execute(_INSERT, *_ALL.of([_to_row(each) for each in subscriptions]))
 
 
 async def save(tx: Tx, subscriptions: Sequence[Subscription]) -> None:
     if subscriptions:
-        await tx.execute(_UPDATE, *_columns(subscriptions, _KEYED))
+        await tx.execute(_UPDATE, *_KEYED.of([_to_row(each) for each in subscriptions]))
 
 
 async def get(tx: Tx, refs: Sequence[Ref]) -> list[Subscription]:
@@ -210,11 +206,6 @@ async def claim_trial_reminders(tx: Tx, refs: Sequence[Ref], *, now: datetime) -
 
 def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
     return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
-
-
-def _columns(subscriptions: Sequence[Subscription], columns: dict[str, str]) -> list[list[Any]]:
-    rows = [_to_row(subscription) for subscription in subscriptions]
-    return [[row[column] for row in rows] for column in columns]
 
 
 def _to_row(each: Subscription) -> dict[str, Any]:
