@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
-from guilder.kernel.currency import exponent, is_currency
+from guilder.kernel.currency import EXPONENTS, exponent
 
 MINOR_MAX = 2**63 - 1
 
@@ -19,7 +19,7 @@ class Money:
     def __post_init__(self) -> None:
         assert type(self.minor) is int, self
         assert -MINOR_MAX <= self.minor <= MINOR_MAX, self
-        assert is_currency(self.currency), self
+        assert self.currency in EXPONENTS, self
 
     def __add__(self, other: "Money") -> "Money":
         assert self.currency == other.currency, (self, other)

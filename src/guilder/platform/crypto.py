@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import os
 import secrets
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -149,7 +148,7 @@ def open_(keys: KeyRing | Key, sealed: bytes, *, about: bytes) -> bytes:
 def about(*parts: object) -> bytes:
     """Join what a ciphertext is about; each part is preceded by its length, so that no two lists look the same."""
     encoded = [str(part).encode() for part in parts]
-    return b"".join(struct.pack(">I", len(part)) + part for part in encoded)
+    return b"".join([piece for part in encoded for piece in (len(part).to_bytes(4, "big"), part)])
 
 
 def header(key: Key) -> bytes:

@@ -1,7 +1,8 @@
 """The scheduler: does what is due for tenants on the wall clock, and keeps the house.
 
 Any number of them run at once: the rows are claimed (SKIP LOCKED) in the transaction that does the work, so nothing can
-be left claimed, and a row that two of them found is done once.
+be left claimed, and a row that two of them found is done once. Who finds others at the first of what is due looks
+further, and takes a part from anywhere among it: so they come to work side by side.
 """
 
 import asyncio
@@ -26,6 +27,9 @@ RETRY_MAX_S = 3600.0
 # How many rows that failed before are tried again, each alone, in one step.
 RETRIES_MAX = 20
 PAUSE_S = 2.0
+# Where others are at what was found: look again soon, and among so many times as much at most.
+CROWDED_PAUSE_S = 0.05
+WIDTH_MAX = 16
 
 _log = logging.get(__name__)
 
@@ -40,6 +44,7 @@ class Scheduler:
         self._timetable = timetable
         self._clock = clock
         self._batches = Batches(database, retry_max_s=retry_max_s)
+        self._widths: dict[str, int] = {}
 
     async def step(self, job: Job) -> int:
         """Do up to `at_once` batches of what is due now for tenants on the wall clock; return how many rows were done."""
@@ -48,6 +53,7 @@ class Scheduler:
         if not found and not again:
             return 0
         outcome = await self._do(job, [due.ref for due in found], again, now=now)
+        self._see_others(job, found=len(found), dealt_with=outcome.done + len(outcome.failed))
         late_s = (now - found[0].due_at).total_seconds() if found else 0.0
         said = "failed" if outcome.failed else "done" if outcome.done else "skipped"
         metrics.job_ran(job=job.name, outcome=said, seconds=self._clock.monotonic() - began, late_s=late_s)
@@ -95,18 +101,29 @@ class Scheduler:
         """Return what is due, and what is due and failed before; without what is still pushed aside."""
         async with self._database.transaction(actor=ACTOR) as tx:
             failed = (await store.failures(tx, None)).get(job.name, {})
-            limit = job.batch_max * job.at_once + len(failed)
-            found = await store.due(tx, [job], tenant_id=None, now=now, limits=[limit])
+            size, width = job.batch_max * job.at_once, self._widths.get(job.name, 1)
+            found = await store.due(tx, [job], tenant_id=None, now=now, limits=[size * width + len(failed)])
         fresh = [due for due in found if due.ref not in failed]
         again = [due.ref for due in found if failed.get(due.ref) is False]
-        return fresh[: job.batch_max * job.at_once], again[:RETRIES_MAX]
+        begin = size * random.randrange(max(1, min(width, -(-len(fresh) // size))))  # noqa: S311  (no secret)
+        return fresh[begin : begin + size], again[:RETRIES_MAX]
+
+    def _see_others(self, job: Job, *, found: int, dealt_with: int) -> None:
+        """Note whether somebody else was at most of what was found; it is forgotten little by little."""
+        width = self._widths.get(job.name, 1)
+        self._widths[job.name] = min(WIDTH_MAX, 2 * width) if 2 * dealt_with < found else max(1, width - 1)
 
     async def _serve(self, job: Job, stop: asyncio.Event) -> None:
+        crowded_s = CROWDED_PAUSE_S
         while not stop.is_set():
             pause_s = job.every_s * random.uniform(0.8, 1.2)  # noqa: S311  (so that nodes do not walk in step)
             try:
                 if await self.step(job):
+                    crowded_s = CROWDED_PAUSE_S
                     continue
+                if self._widths.get(job.name, 1) > 1:
+                    # What was found is in others' hands. They are about to be done, or it is one that takes long.
+                    pause_s, crowded_s = min(pause_s, crowded_s), 2 * crowded_s
             except Exception:  # noqa: BLE001  (a scheduler outlives whatever happens to the database)
                 _log.exception("scheduler_stumbled", job=job.name)
                 pause_s = PAUSE_S

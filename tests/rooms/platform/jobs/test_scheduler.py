@@ -68,6 +68,21 @@ async def test_does_each_row_once_however_many_of_them_run(world: World):
     assert sum(world.room.runs) == 300
 
 
+async def test_where_others_are_at_the_first_of_what_is_due_it_does_what_comes_after(world: World):
+    await world.subscribe(50, due_at=NOW - timedelta(hours=1))
+    free = await world.subscribe(150)
+    scheduler = world.scheduler()
+    async with world.admin.transaction():
+        await world.admin.execute("select from toy.subscriptions where due_at < $1 for update", NOW)
+        for _ in range(200):
+            # Which part it takes is left to chance: of four, one is in other hands.
+            await scheduler.step(world.billing)
+            if len(await world.bills()) == 150:
+                break
+        assert sorted(each for each, _ in await world.bills()) == sorted(free)
+    assert await scheduler.drain() == 50
+
+
 async def test_does_batches_side_by_side_where_a_job_wants_it_and_one_that_fails_takes_no_other_with_it(world: World):
     subscriptions = await world.subscribe(130)
     world.room.poisoned = {subscriptions[60]}

@@ -112,6 +112,8 @@ def caused(draft: Draft, cause: str) -> Draft:
 
 def without(draft: Draft, taken: frozenset[str]) -> Draft:
     """Leave out what is billed already."""
+    if not taken:
+        return draft
     return replace(draft, lines=tuple(line for line in draft.lines if line.billed_item not in taken))
 
 

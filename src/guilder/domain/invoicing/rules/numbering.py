@@ -6,6 +6,7 @@ import re
 from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from operator import attrgetter
 from uuid import UUID
 
 from guilder.domain.identity.model import Address
@@ -13,6 +14,7 @@ from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party
 
 _PARTY = tuple(each.name for each in fields(Party))
 _ADDRESS = tuple(each.name for each in fields(Address))
+_party_of, _address_of = attrgetter(*_PARTY), attrgetter(*_ADDRESS)
 
 
 def written(number_format: str, sequence: int, issued_on: date) -> str:
@@ -28,15 +30,15 @@ def file_name(number: str) -> str:
 def seal(invoice: Invoice, number: str) -> str:
     """Return the SHA-256 of everything that is final about an invoice; the same content gives the same seal."""
     content = {
-        "id": invoice.id,
-        "tenant": invoice.tenant_id,
-        "customer": invoice.customer_id,
+        "id": str(invoice.id),
+        "tenant": str(invoice.tenant_id),
+        "customer": str(invoice.customer_id),
         "number": number,
         "currency": invoice.currency,
         "totals": [invoice.subtotal.minor, invoice.tax.minor, invoice.total.minor],
-        "issued_at": invoice.issued_at,
-        "issued_on": invoice.issued_on,
-        "due_at": invoice.due_at,
+        "issued_at": _plain(invoice.issued_at),
+        "issued_on": invoice.issued_on.isoformat(),
+        "due_at": _plain(invoice.due_at),
         "seller": _party(invoice.seller) if invoice.seller else None,
         "buyer": _party(invoice.buyer) if invoice.buyer else None,
         "lines": [
@@ -57,12 +59,12 @@ def seal(invoice: Invoice, number: str) -> str:
         "taxes": [[tax.name, tax.percent.normalize(), tax.net.minor, tax.tax.minor] for tax in invoice.taxes],
         **_more(invoice),
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=_plain).encode()).hexdigest()
+    return hashlib.sha256(_encode(content).encode()).hexdigest()
 
 
 def _party(party: Party) -> dict[str, object]:
-    address = {name: getattr(party.address, name) for name in _ADDRESS}
-    return {name: getattr(party, name) for name in _PARTY} | {"address": address}
+    address = dict(zip(_ADDRESS, _address_of(party.address), strict=True))
+    return dict(zip(_PARTY, _party_of(party), strict=True)) | {"address": address}
 
 
 def _more(invoice: Invoice) -> dict[str, object]:
@@ -94,3 +96,7 @@ def _plain(value: object) -> str:
         return value.astimezone(UTC).isoformat()
     assert isinstance(value, UUID | date | Decimal), value
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+
+# Made once: an encoder for each seal would cost as much as the seal.
+_encode = json.JSONEncoder(sort_keys=True, default=_plain).encode

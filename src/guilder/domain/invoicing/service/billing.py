@@ -15,7 +15,7 @@ from guilder.domain.invoicing.service.finalizing import finalize
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.model import Changed, Rolled, Segment, Status, Subscription, Terms, Turn
+from guilder.domain.subscriptions.model import Changed, Rolled, Segment, Subscription, Terms, Turn
 from guilder.domain.subscriptions.rules import pauses
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -26,16 +26,14 @@ async def bill_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
 
     A run that comes late makes the invoices that runs on time would have made.
     """
-    found = await subscriptions.get(tx, refs=sorted(set(refs)))
     rolled = await subscriptions.roll_due(
-        tx, refs=refs, without_method=await _without_method(tx, list(found.values()), now=now), now=now
+        tx, refs=refs, without_method=await _without_method(tx, refs=refs, now=now), now=now
     )
-    # Where somebody else is at a subscription, what it brings is theirs to bill.
-    rolled_refs = {turn.subscription.ref for turn in rolled}
-    theirs = {ref for ref, each in found.items() if _is_due(each, now=now)} - rolled_refs
-    current = {ref: each for ref, each in found.items() if ref not in theirs} | {
-        turn.subscription.ref: turn.subscription for turn in rolled
-    }
+    current = {turn.subscription.ref: turn.subscription for turn in rolled}
+    if others := sorted(set(refs) - current.keys()):
+        found = await subscriptions.get(tx, refs=others)
+        # Where somebody else is at a subscription, what it brings is theirs to bill.
+        current |= {ref: each for ref, each in found.items() if not _is_due(each, now=now)}
     closed = [each for each in await _closed(tx, sorted(current), now=now) if each.due_at <= now]
     for wave in happenings.waves(happenings.put_together(rolled, closed, current)):
         await _bill(tx, wave, now=now)
@@ -164,14 +162,12 @@ async def _closed(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Segment
     return await subscriptions.segments_to_bill(tx, refs=[each.ref for each in waiting], now=now)
 
 
-async def _without_method(tx: Tx, found: Sequence[Subscription], *, now: datetime) -> list[Ref]:
+async def _without_method(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Ref]:
     """Return those whose trial ends, and would end otherwise for want of a payment method."""
     ending = [
         each
-        for each in found
-        if each.status is Status.TRIALING
-        and _is_due(each, now=now)
-        and each.payment_method_id is None
+        for each in await subscriptions.trials_due(tx, refs=refs, now=now)
+        if each.payment_method_id is None
         and (each.pending_terms or each.terms).billing.trial_end is not TrialEnd.INVOICE
     ]
     if not ending:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -51,6 +52,9 @@ _FIXED: dict[str, str] = {
     "requested_at": "timestamptz",
 }
 _ALL = Columns({**_FIXED, **_CHANGING})
+# What a payment calls as its row does.
+_SAME = [name for name in _ALL.kinds if name not in {"amount_minor", "currency"}]
+_same = attrgetter(*_SAME)
 _KEYED = Columns({"tenant_id": "uuid", "id": "uuid", **_CHANGING})
 
 
@@ -242,9 +246,8 @@ def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
 
 
 def _to_row(payment: Payment) -> dict[str, Any]:
-    same = {name: getattr(payment, name) for name in _ALL.kinds if name not in {"amount_minor", "currency"}}
     return {
-        **same,
+        **dict(zip(_SAME, _same(payment), strict=True)),
         "amount_minor": payment.amount.minor,
         "currency": payment.amount.currency,
         "status": payment.status.value,
@@ -254,7 +257,7 @@ def _to_row(payment: Payment) -> dict[str, Any]:
 
 
 def _from_row(row: Row) -> Payment:
-    said = {name: row[name] for name in _ALL.kinds if name not in {"amount_minor", "currency", "business_key"}}
+    said = {name: row[name] for name in _SAME if name != "business_key"}
     return Payment(
         **{
             **said,

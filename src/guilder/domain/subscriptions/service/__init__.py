@@ -39,6 +39,7 @@ from guilder.domain.subscriptions.service.reading import (
     of_customers,
     of_organization,
     one,
+    trials_due,
 )
 from guilder.domain.subscriptions.service.remembering import history, some
 from guilder.domain.subscriptions.service.reminding import (
@@ -108,5 +109,6 @@ __all__ = [
     "set_renewal_reminders",
     "some",
     "suspend",
+    "trials_due",
     "use_methods",
 ]

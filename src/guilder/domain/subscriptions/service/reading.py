@@ -33,6 +33,11 @@ async def get(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Subscription]:
     return {s.ref: s for s in await store.get(tx, refs)}
 
 
+async def trials_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscription]:
+    """Return those of `refs` that are in a trial, and whose next step is due."""
+    return await store.trials_due(tx, refs, now=now)
+
+
 async def one(tx: Tx, *, ref: Ref) -> Subscription:
     """Return a subscription.
 

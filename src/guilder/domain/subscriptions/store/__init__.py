@@ -29,6 +29,7 @@ from guilder.domain.subscriptions.store.subscriptions import (
     of_organization,
     plan_trial_reminders,
     save,
+    trials_due,
 )
 
 __all__ = [
@@ -58,4 +59,5 @@ __all__ = [
     "save_renewal_reminders",
     "segments_of",
     "some",
+    "trials_due",
 ]

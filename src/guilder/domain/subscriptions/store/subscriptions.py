@@ -128,6 +128,15 @@ async def claim_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Subsc
     return [_from_row(row) for row in rows]
 
 
+async def trials_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Subscription]:
+    rows = await tx.fetch(
+        f"{_SELECT} where {_NAMED} and status = 'trialing' and next_due_at <= $3 order by tenant_id, id",
+        *_split(refs),
+        now,
+    )
+    return [_from_row(row) for row in rows]
+
+
 async def due_among(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> set[Ref]:
     rows = await tx.fetch(
         f"select tenant_id, id from subscriptions.subscriptions where {_NAMED} and next_due_at <= $3",
