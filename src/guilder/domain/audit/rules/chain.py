@@ -6,6 +6,7 @@ digits, bytes in hexadecimal. docs/design/audit.md works an example; the doctor 
 """
 
 import hashlib
+import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,25 +20,43 @@ FIELDS = (
     "object_kind", "object_id", "customer_id", "request_id", "sealed_reason", "payload", "traceparent",
 )  # fmt: skip
 CHECK_BYTES = 4
-_NOTHING = b"\xff\xff\xff\xff"
+_ALL_CHECKS = struct.Struct(f">{len(FIELDS)}I")
+# Fields that are the same for many records in a row, one beside the other: they are encoded once for a batch.
+_SAME = (slice(0, 4), slice(8, 12))
+_ALONE = (slice(4, 8), slice(12, len(FIELDS)))
+
+_Texts = Sequence[str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Encoded:
+    """Texts as the hash is made over them, one after the other, and the sum of each."""
+
+    framed: bytes
+    sums: tuple[int, ...]
+
+
+_NOTHING = _Encoded(b"\xff\xff\xff\xff", (0,))  # empty and nothing are told apart
 
 
 def appended(head: Head, entries: Sequence[Entry]) -> tuple[Head, list[Record]]:
     """Put entries behind the head of their chain, in order; return the new head, too."""
     kept_as, month, place = head.kept_as, head.month, head.place
     records: list[Record] = []
+    known: dict[tuple[str | None, ...], _Encoded] = {}
     for entry in entries:
         assert entry.chain == head.chain, (entry.chain, head.chain)
         month = max(month, month_of(entry.recorded_at))
         texts = _texts(entry, kept_as=kept_as, month=month, seq=place.seq + 1)
+        encoded = _together(texts, known)
         record = Record(
             entry=entry,
             kept_as=kept_as,
             month=month,
             seq=place.seq + 1,
-            checks=_checks(texts),
+            checks=_checks(encoded),
             previous_hash=place.hash,
-            hash=_hash(place.hash, texts),
+            hash=_hash(place.hash, encoded),
         )
         records.append(record)
         place = record.place
@@ -57,7 +76,7 @@ def texts_of(record: Record) -> dict[str, str | None]:
 def hash_of(record: Record, *, after: bytes | None = None) -> bytes:
     """Return what the record's hash has to be, after its own previous hash or after another one."""
     texts = _texts(record.entry, kept_as=record.kept_as, month=record.month, seq=record.seq)
-    return _hash(record.previous_hash if after is None else after, texts)
+    return _hash(record.previous_hash if after is None else after, _encoded(texts))
 
 
 @dataclass(slots=True)
@@ -125,20 +144,20 @@ class Verifier:
 
 def _changed(record: Record, before: bytes) -> list[str]:
     """Name the columns that were changed, if any."""
-    texts = _texts(record.entry, kept_as=record.kept_as, month=record.month, seq=record.seq)
-    checks = _checks(texts)
-    if _hash(record.previous_hash, texts) == record.hash:
+    encoded = _encoded(_texts(record.entry, kept_as=record.kept_as, month=record.month, seq=record.seq))
+    checks = _checks(encoded)
+    if _hash(record.previous_hash, encoded) == record.hash:
         return [] if checks == record.checks else ["checks"]
     if len(record.checks) == len(checks):
         named = [name for n, name in enumerate(FIELDS) if _check(checks, n) != _check(record.checks, n)]
         if named:
             return named
-    if _hash(before, texts) == record.hash:
+    if _hash(before, encoded) == record.hash:
         return ["previous_hash"]
     return ["hash"] if checks == record.checks else ["checks", "hash"]
 
 
-def _texts(entry: Entry, *, kept_as: str, month: date, seq: int) -> list[str | None]:
+def _texts(entry: Entry, *, kept_as: str, month: date, seq: int) -> _Texts:
     return [
         str(entry.tenant_id),
         str(kept_as),
@@ -161,24 +180,39 @@ def _texts(entry: Entry, *, kept_as: str, month: date, seq: int) -> list[str | N
     ]
 
 
-def _hash(previous: bytes, texts: Sequence[str | None]) -> bytes:
-    parts = [VERSION, previous]
+def _hash(previous: bytes, encoded: _Encoded) -> bytes:
+    return hashlib.sha256(VERSION + previous + encoded.framed).digest()
+
+
+def _checks(encoded: _Encoded) -> bytes:
+    return _ALL_CHECKS.pack(*encoded.sums)
+
+
+def _together(texts: _Texts, known: dict[tuple[str | None, ...], _Encoded]) -> _Encoded:
+    """Encode texts, with the help of what is known of earlier ones."""
+    same = []
+    for place in _SAME:
+        key = tuple(texts[place])
+        if (found := known.get(key)) is None:
+            found = known[key] = _encoded(key)
+        same.append(found)
+    first, then = (_encoded(texts[place]) for place in _ALONE)
+    parts = (same[0], first, same[1], then)
+    return _Encoded(b"".join([part.framed for part in parts]), sum((part.sums for part in parts), ()))
+
+
+def _encoded(texts: _Texts) -> _Encoded:
+    framed: list[bytes] = []
+    sums: list[int] = []
     for text in texts:
         if text is None:
-            parts.append(_NOTHING)
-        else:
-            raw = text.encode("utf-8", "surrogatepass")
-            parts.append(len(raw).to_bytes(4))
-            parts.append(raw)
-    return hashlib.sha256(b"".join(parts)).digest()
-
-
-def _checks(texts: Sequence[str | None]) -> bytes:
-    # Empty and nothing are told apart.
-    return b"".join(
-        (0 if text is None else zlib.crc32(text.encode("utf-8", "surrogatepass"), 1)).to_bytes(CHECK_BYTES)
-        for text in texts
-    )
+            framed.append(_NOTHING.framed)
+            sums += _NOTHING.sums
+            continue
+        raw = text.encode("utf-8", "surrogatepass")
+        framed += (len(raw).to_bytes(4), raw)
+        sums.append(zlib.crc32(raw, 1))
+    return _Encoded(b"".join(framed), tuple(sums))
 
 
 def _check(checks: bytes, n: int) -> bytes:

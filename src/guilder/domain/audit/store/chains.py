@@ -5,10 +5,35 @@ from datetime import date, datetime
 
 from guilder.domain.audit.model import BEGINNING, Chain, Class, Entry, Head, Place, Record
 from guilder.kernel.ids import TenantId
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
-COLUMNS = """tenant_id, class, month, partition, seq, id, at, recorded_at, actor, action, version, object_kind, object_id,
-             customer_id, request_id, sealed_reason, payload, traceparent, checks, previous_hash, hash"""
+_RECORD = Columns(
+    {
+        "tenant_id": "uuid",
+        "class": "text",
+        "month": "date",
+        "partition": "smallint",
+        "seq": "bigint",
+        "id": "uuid",
+        "at": "timestamptz",
+        "recorded_at": "timestamptz",
+        "actor": "text",
+        "action": "text",
+        "version": "int",
+        "object_kind": "text",
+        "object_id": "uuid",
+        "customer_id": "uuid",
+        "request_id": "text",
+        "sealed_reason": "bytea",
+        "payload": "text",
+        "traceparent": "text",
+        "checks": "bytea",
+        "previous_hash": "bytea",
+        "hash": "bytea",
+    }
+)
+COLUMNS = _RECORD.names
 _NAMED = "(tenant_id, partition) in (select * from unnest($1::uuid[], $2::smallint[]))"
 
 
@@ -56,32 +81,30 @@ async def move_heads(tx: Tx, heads: Sequence[Head]) -> None:
 async def insert(tx: Tx, records: Sequence[Record]) -> None:
     entries = [record.entry for record in records]
     await tx.execute(
-        f"""insert into audit.records ({COLUMNS})
-            select * from unnest($1::uuid[], $2::text[], $3::date[], $4::smallint[], $5::bigint[], $6::uuid[],
-                                 $7::timestamptz[], $8::timestamptz[], $9::text[], $10::text[], $11::int[], $12::text[],
-                                 $13::uuid[], $14::uuid[], $15::text[], $16::bytea[], $17::text[], $18::text[],
-                                 $19::bytea[], $20::bytea[], $21::bytea[])""",
-        [entry.tenant_id for entry in entries],
-        [record.kept_as for record in records],
-        [record.month for record in records],
-        [entry.partition for entry in entries],
-        [record.seq for record in records],
-        [entry.id for entry in entries],
-        [entry.at for entry in entries],
-        [entry.recorded_at for entry in entries],
-        [entry.actor for entry in entries],
-        [entry.action for entry in entries],
-        [entry.version for entry in entries],
-        [entry.object_kind for entry in entries],
-        [entry.object_id for entry in entries],
-        [entry.customer_id for entry in entries],
-        [entry.request_id for entry in entries],
-        [entry.sealed_reason for entry in entries],
-        [entry.payload for entry in entries],
-        [entry.traceparent for entry in entries],
-        [record.checks for record in records],
-        [record.previous_hash for record in records],
-        [record.hash for record in records],
+        f"insert into audit.records ({COLUMNS}) select {COLUMNS} from {_RECORD.table}",
+        *_RECORD.sent(
+            [entry.tenant_id for entry in entries],
+            [record.kept_as for record in records],
+            [record.month for record in records],
+            [entry.partition for entry in entries],
+            [record.seq for record in records],
+            [entry.id for entry in entries],
+            [entry.at for entry in entries],
+            [entry.recorded_at for entry in entries],
+            [entry.actor for entry in entries],
+            [entry.action for entry in entries],
+            [entry.version for entry in entries],
+            [entry.object_kind for entry in entries],
+            [entry.object_id for entry in entries],
+            [entry.customer_id for entry in entries],
+            [entry.request_id for entry in entries],
+            [entry.sealed_reason for entry in entries],
+            [entry.payload for entry in entries],
+            [entry.traceparent for entry in entries],
+            [record.checks for record in records],
+            [record.previous_hash for record in records],
+            [record.hash for record in records],
+        ),
     )
 
 
