@@ -207,6 +207,29 @@ class Party:
     registration: str = ""
 
 
+def still_due(kind: InvoiceKind, total: Money, paid: Money, credited: Money, credit_applied: Money | None) -> Money:
+    if kind is InvoiceKind.CREDIT_NOTE:
+        return Money(0, total.currency)
+    owed = total.minor - paid.minor - credited.minor - (credit_applied.minor if credit_applied else 0)
+    return Money(max(owed, 0), total.currency)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """How an invoice stands, without what it says: enough to tell what is owed, and what was paid with money."""
+
+    kind: InvoiceKind
+    total: Money
+    paid: Money
+    credited: Money
+    credit_applied: Money
+    is_sent: bool
+
+    @property
+    def due(self) -> Money:
+        return still_due(self.kind, self.total, self.paid, self.credited, self.credit_applied)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invoice:
     tenant_id: TenantId
@@ -255,11 +278,7 @@ class Invoice:
     @property
     def due(self) -> Money:
         """What is still to be paid, never below zero: recomputed from what happened, never counted down."""
-        if self.kind is InvoiceKind.CREDIT_NOTE:
-            return Money(0, self.currency)
-        owed = self.total.minor - self.paid.minor - self.credited.minor
-        owed -= self.credit_applied.minor if self.credit_applied else 0
-        return Money(max(owed, 0), self.currency)
+        return still_due(self.kind, self.total, self.paid, self.credited, self.credit_applied)
 
     @property
     def subscription_ids(self) -> tuple[UUID, ...]:

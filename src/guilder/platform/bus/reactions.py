@@ -60,6 +60,12 @@ class Reactions:
             assert len({member.hears_all for member in members}) == 1, f"group {group} hears all and also single events"
             assert len({member.hears_rows for member in members}) == 1, f"group {group} hears rows and also events"
             assert members[0].hears_all or not members[0].hears_rows, f"group {group} hears rows, and so all of them"
+        # Asked for every message: by name here, and once for all names where a group hears everything.
+        self._by_name: dict[tuple[str, str], list[Reaction]] = {}
+        self._of_all = {group: members for group, members in self._by_group.items() if members[0].hears_all}
+        for reaction in reactions:
+            if not reaction.hears_all:
+                self._by_name.setdefault((reaction.group, reaction.event.name), []).append(reaction)
         self._starts = dict(starts or {})
         assert set(self._starts) <= set(self._by_group), "a start is declared for a group that hears nothing"
 
@@ -69,7 +75,7 @@ class Reactions:
 
     def of(self, group: str, name: str) -> list[Reaction]:
         """Return what a group does about events of this name: nothing, where it does not know the name."""
-        return [each for each in self._by_group.get(group, []) if each.hears_all or each.event.name == name]
+        return self._of_all.get(group) or self._by_name.get((group, name), [])
 
     def types(self, group: str) -> dict[str, type[Event]]:
         """Return the event types that a group names, by their names."""

@@ -80,7 +80,7 @@ from guilder.domain.invoicing.service.prepaid import listing as prepaid_grants
 from guilder.domain.invoicing.service.prepaid import void as void_prepaid
 from guilder.domain.invoicing.service.pricing import UnknownIssuer
 from guilder.domain.invoicing.service.progressive import Heard, bill_heard
-from guilder.domain.invoicing.service.reading import get, listing, lock, one
+from guilder.domain.invoicing.service.reading import balances, get, listing, lock, one
 from guilder.domain.invoicing.service.standing import (
     IsCreditNote,
     give_up,
@@ -145,6 +145,7 @@ __all__ = [
     "PrepaidIsUnpaid",
     "UnknownIssuer",
     "are_billed",
+    "balances",
     "bill_closed",
     "bill_cut_off",
     "bill_due",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.model import Balance, Invoice, InvoiceKind, Status
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref
@@ -14,6 +14,11 @@ from guilder.platform.db.tx import Tx
 
 async def get(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Invoice]:
     return {invoice.ref: invoice for invoice in await store.get(tx, refs)}
+
+
+async def balances(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Balance]:
+    """Return how invoices stand: nothing of theirs is opened, and no line is read."""
+    return await store.balances(tx, refs) if refs else {}
 
 
 async def lock(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Invoice]:

@@ -39,7 +39,8 @@ async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[I
     """
     if not settled:
         return []
-    invoices = await store.lock(tx, sorted({each.invoice_ref for each in settled}))
+    # Whom an invoice is from and for says nothing about what is paid: it stays sealed.
+    invoices = await store.lock(tx, sorted({each.invoice_ref for each in settled}), with_parties=False)
     sums = await payments.succeeded_totals(tx, invoices=[invoice.ref for invoice in invoices])
     last = {each.invoice_ref: each for each in sorted(settled, key=lambda each: each.settled_at)}
     # What is void takes no money any more: it goes back.

@@ -21,6 +21,7 @@ from guilder.domain.invoicing.store.rows import (
 )
 from guilder.domain.invoicing.store.standing import (
     add_documented,
+    balances,
     by_number,
     claim_due_soon,
     claim_overdue,
@@ -45,6 +46,7 @@ __all__ = [
     "FinalTouch",
     "Head",
     "are_billed",
+    "balances",
     "by_number",
     "claim_due_soon",
     "claim_items",

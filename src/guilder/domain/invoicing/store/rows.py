@@ -109,8 +109,8 @@ class Head:
     recognize_at: tuple[datetime | None, ...]  # of each line, in order: when its service has been given
 
 
-async def whole(tx: Tx, rows: Sequence[Row]) -> list[Invoice]:
-    """Read the lines and open the parties of these invoices, one statement each."""
+async def whole(tx: Tx, rows: Sequence[Row], *, with_parties: bool = True) -> list[Invoice]:
+    """Read the lines and open the parties of these invoices, one statement each; or leave the parties sealed, as None."""
     if not rows:
         return []
     assert tx.vault is not None
@@ -123,10 +123,15 @@ async def whole(tx: Tx, rows: Sequence[Row]) -> list[Invoice]:
         *split(refs),
     ):
         lines[Ref(TenantId(row["tenant_id"]), row["invoice_id"])].append(_line(row))
-    sealed = [
-        Sealed(ref.tenant_id, ref.tenant_id, PARTIES, row["parties"]) for ref, row in zip(refs, rows, strict=True)
-    ]
-    opened = await tx.vault.open_many(tx, sealed)
+    opened: Sequence[str | None] = [None] * len(rows)
+    if with_parties:
+        opened = await tx.vault.open_many(
+            tx,
+            [
+                Sealed(ref.tenant_id, ref.tenant_id, PARTIES, row["parties"])
+                for ref, row in zip(refs, rows, strict=True)
+            ],
+        )
     words = await _words(tx, rows)
     return [
         _said(_invoice(row, lines[ref], _parties(text)), words.get(ref))

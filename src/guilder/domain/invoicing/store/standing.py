@@ -4,21 +4,31 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.model import Balance, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.store.rows import NAMED, SELECT, split, whole
 from guilder.domain.payments.model import GivenBack
 from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
-from guilder.platform.db.tx import Tx
+from guilder.platform.db.tx import Row, Tx
 
 
-async def lock(tx: Tx, refs: Sequence[Ref]) -> list[Invoice]:
+async def lock(tx: Tx, refs: Sequence[Ref], *, with_parties: bool = True) -> list[Invoice]:
     rows = await tx.fetch(f"{SELECT} where {NAMED} order by tenant_id, id for update", *split(refs))
-    return await whole(tx, rows)
+    return await whole(tx, rows, with_parties=with_parties)
 
 
 async def get(tx: Tx, refs: Sequence[Ref]) -> list[Invoice]:
     return await whole(tx, await tx.fetch(f"{SELECT} where {NAMED}", *split(refs)))
+
+
+async def balances(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, Balance]:
+    rows = await tx.fetch(
+        f"""select tenant_id, id, kind, currency, total_minor, paid_minor, credited_minor, credit_applied_minor, is_sent
+              from invoicing.invoices where {NAMED}""",
+        *split(refs),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["id"]): _balance(row) for row in rows}
 
 
 async def by_number(tx: Tx, number: str) -> Invoice | None:
@@ -201,3 +211,15 @@ async def invoices_of_lines(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, Ref]:
     return {
         Ref(TenantId(row["tenant_id"]), row["id"]): Ref(TenantId(row["tenant_id"]), row["invoice_id"]) for row in rows
     }
+
+
+def _balance(row: Row) -> Balance:
+    currency = row["currency"]
+    return Balance(
+        kind=InvoiceKind(row["kind"]),
+        total=Money(row["total_minor"], currency),
+        paid=Money(row["paid_minor"], currency),
+        credited=Money(row["credited_minor"], currency),
+        credit_applied=Money(row["credit_applied_minor"], currency),
+        is_sent=row["is_sent"],
+    )

@@ -13,14 +13,14 @@ from guilder.domain.invoicing.events import (
     InvoiceOverdue,
     InvoicePaid,
 )
-from guilder.domain.invoicing.model import Invoice
+from guilder.domain.invoicing.model import Balance
 from guilder.domain.notifications import service
 from guilder.domain.notifications.model import About, Kind, NewNotification
 from guilder.domain.notifications.rules import causes
 from guilder.domain.usage.events import UsageAlertReached
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
-from guilder.kernel.money import Money, zero
+from guilder.kernel.money import Money
 from guilder.platform.db.tx import Tx
 
 # A receipt without its document is better than none; it is usually there within seconds.
@@ -127,15 +127,15 @@ async def _tell_of_sent(tx: Tx, events: Sequence[InvoiceEvent], kind: Kind, *, n
     await service.tell(tx, messages=said, now=now)
 
 
-async def _found(tx: Tx, events: Sequence[InvoiceEvent]) -> dict[Ref, Invoice]:
-    return await invoicing.get(tx, refs=sorted({_ref(event) for event in events}))
+async def _found(tx: Tx, events: Sequence[InvoiceEvent]) -> dict[Ref, Balance]:
+    return await invoicing.balances(tx, refs=sorted({_ref(event) for event in events}))
 
 
-def _came_in(event: InvoicePaid, invoice: Invoice | None) -> Money:
+def _came_in(event: InvoicePaid, invoice: Balance | None) -> Money:
     """Return what of a paid invoice was paid with money."""
     if invoice is None:
         return event.total
-    return invoice.total - invoice.credited - (invoice.credit_applied or zero(invoice.currency))
+    return invoice.total - invoice.credited - invoice.credit_applied
 
 
 def _ref(event: InvoiceEvent) -> Ref:
