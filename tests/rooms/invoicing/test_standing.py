@@ -238,3 +238,25 @@ async def test_refunds_are_noted_and_leave_the_invoice_as_it_stands(open_tx, cus
             await invoicing.record_refunds(tx, refs=[made.ref], now=LATER)
         read = await invoicing.one(tx, invoice=made.id)
     assert (read.refunded.minor, read.status, read.paid, read.due.minor) == (400, Status.PAID, made.total, 0)
+
+
+async def test_a_balance_says_what_the_whole_invoice_says(open_tx, customer):
+    async with open_tx() as tx:
+        due = await an_invoice(tx, customer, lines=(a_line(900),))
+        sent = await an_invoice(tx, customer, lines=(a_line(500),), is_sent=True)
+    message = await pay(open_tx, due)
+    await settle(open_tx, message)
+    async with open_tx() as tx:
+        balances = await invoicing.balances(tx, refs=[due.ref, sent.ref])
+        whole = await invoicing.get(tx, refs=[due.ref, sent.ref])
+    assert balances.keys() == whole.keys() == {due.ref, sent.ref}
+    for ref, each in whole.items():
+        found = balances[ref]
+        assert (found.kind, found.total, found.paid, found.credited) == (
+            each.kind,
+            each.total,
+            each.paid,
+            each.credited,
+        )
+        assert (found.due, found.is_sent) == (each.due, each.is_sent)
+    assert {ref: found.due.minor for ref, found in balances.items()} == {due.ref: 0, sent.ref: 500}
