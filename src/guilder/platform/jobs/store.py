@@ -44,6 +44,29 @@ async def due(
     return [Due(jobs[row["place"]].name, Ref(TenantId(row["tenant_id"]), row["id"]), row["due_at"]) for row in rows]
 
 
+async def tenants_after(tx: Tx, function: str, after: TenantId | None, *, limit: int) -> list[TenantId]:
+    rows = await tx.fetch(f"select tenant_id from {function}($1::uuid, {limit:d}) order by tenant_id", after)
+    return [TenantId(row["tenant_id"]) for row in rows]
+
+
+async def due_of_each(
+    tx: Tx, job: Job, tenants: Sequence[TenantId], *, asides: Mapping[TenantId, int], limit: int, now: datetime
+) -> list[Due]:
+    """Ask a job's find function tenant by tenant: `limit` in equal shares between those that have something due."""
+    rows = await tx.fetch(
+        f"""with busy as materialized (
+                select a.tenant_id, a.aside from unnest($1::uuid[], $2::int[]) as a (tenant_id, aside)
+                 where exists (select from {job.find}(a.tenant_id, $3::timestamptz, 1))
+            ), share as (select ceil({limit:d}::numeric / count(*))::int as each from busy having count(*) > 0)
+            select f.tenant_id, f.id, f.due_at
+              from busy b cross join share s cross join lateral {job.find}(b.tenant_id, $3::timestamptz, s.each + b.aside) f""",
+        tenants,
+        [asides.get(tenant, 0) for tenant in tenants],
+        now,
+    )
+    return [Due(job.name, Ref(TenantId(row["tenant_id"]), row["id"]), row["due_at"]) for row in rows]
+
+
 async def failures(tx: Tx, tenant_id: TenantId | None) -> Asides:
     found: defaultdict[str, dict[Ref, bool]] = defaultdict(dict)
     rows = await tx.fetch("select job, tenant_id, row_id, is_aside from platform.job_failures_of($1)", tenant_id)
