@@ -18,6 +18,7 @@ from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
 from guilder.platform.db.database import Database
 from guilder.platform.http import idempotency
+from guilder.platform.jobs import runs
 from guilder.platform.jobs.timetable import Chore, Job, Timetable
 from guilder.platform.outside import store as outside
 from guilder.platform.outside.files import Files
@@ -29,6 +30,8 @@ ANSWERS_KEPT = timedelta(hours=96)
 NOTICES_KEPT = timedelta(days=365)
 SESSIONS_KEPT = timedelta(days=90)
 TRIES_KEPT = timedelta(days=2)
+# What runs did: a day is told of, and another is there to be looked at.
+RUNS_KEPT = timedelta(days=2)
 # Longer than their events, so that the doctor misses no delivery of an event that is still there.
 DELIVERIES_KEPT_LONGER = timedelta(days=7)
 
@@ -120,6 +123,11 @@ def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
             kept = timedelta(days=settings.log_retention_days) + DELIVERIES_KEPT_LONGER
             await webhooks.purge(tx, before=clock.now() - kept)
 
+    async def forget_runs(database: Database) -> None:
+        async with database.transaction(actor="chores") as tx:
+            while await runs.forget(tx, before=clock.now() - RUNS_KEPT, limit=PURGE_MAX) == PURGE_MAX:
+                pass
+
     async def forget_sign_ins(database: Database) -> None:
         async with database.transaction(actor="chores") as tx:
             now = clock.now()
@@ -141,6 +149,7 @@ def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
             Chore(name="outside.forget_intents", every_s=HOUR_S, run=forget_intents),
             Chore(name="webhooks.forget_deliveries", every_s=HOUR_S, run=forget_deliveries),
             Chore(name="identity.forget_sign_ins", every_s=HOUR_S, run=forget_sign_ins),
+            Chore(name="jobs.forget_runs", every_s=HOUR_S, run=forget_runs),
             Chore(name="audit.keep", every_s=HOUR_S, run=keep_the_audit),
             Chore(name="audit.anchor", every_s=HOUR_S, run=anchor_the_audit),
         ],

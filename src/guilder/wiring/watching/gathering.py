@@ -6,9 +6,13 @@ from typing import Any
 
 import asyncpg
 
+from guilder.kernel import ids
 from guilder.platform import metrics
 from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
+from guilder.platform.jobs import runs
 from guilder.platform.jobs import store as jobs
+from guilder.platform.jobs.runs import Run
 from guilder.platform.jobs.timetable import Job
 from guilder.wiring.doctor.report import Report
 from guilder.wiring.watching.queries import QUERIES, Query
@@ -16,6 +20,10 @@ from guilder.wiring.watching.queries import QUERIES, Query
 ROLE = "guilder_doctor"
 STATEMENT_TIMEOUT = "10s"
 ACTOR = "watcher"
+# Of so many tenants, those with most left, runs are told one by one: series must not grow with the tenants.
+TENANTS_TOLD = 10
+
+_SANDBOXES = "select tenant_id from identity.tenants where tenant_id = any ($1::uuid[]) and mode = 'sandbox'"
 
 
 async def gather(connection: "asyncpg.Connection[asyncpg.Record]", *, now: datetime) -> None:
@@ -39,6 +47,39 @@ async def gather_lateness(database: Database, timetable: Sequence[Job], *, now: 
     late = {due.job: max((now - due.due_at).total_seconds(), 0) for due in found}
     rows: dict[tuple[str, ...], float] = {(job.name,): late.get(job.name, 0) for job in timetable}
     metrics.gathered(name="guilder_job_due_seconds", rows=rows)
+
+
+async def gather_runs(connection: "asyncpg.Connection[asyncpg.Record]") -> list[Run]:
+    """Show how far the jobs' runs have come, of live and test tenants; return them, added up by job."""
+    async with connection.transaction(readonly=True):
+        await connection.execute(f"set local role {ROLE}")
+        await connection.execute(f"set local statement_timeout = '{STATEMENT_TIMEOUT}'")
+        found = await runs.runs(Tx(connection, frozenset(), ACTOR))
+        told = [run.tenant_id for run in found]
+        sandboxes = await connection.fetch(_SANDBOXES, told)
+    others = {row["tenant_id"] for row in sandboxes}
+    counted = [run for run in found if run.tenant_id not in others]
+    added_up = runs.over_all(counted)
+    _show_runs(added_up, counted)
+    return added_up
+
+
+def _show_runs(added_up: Sequence[Run], of_each: Sequence[Run]) -> None:
+    figures = {"done": "done", "per_second": "rate_per_s", "left": "left", "left_seconds": "seconds_left"}
+    most_left = [run for run in of_each if run.left][:TENANTS_TOLD]
+    for name, field in figures.items():
+        metrics.gathered(name=f"guilder_run_{name}", rows=_rows(added_up, field))
+        if f"guilder_run_tenant_{name}" in metrics.GATHERED:
+            metrics.gathered(name=f"guilder_run_tenant_{name}", rows=_rows(most_left, field))
+
+
+def _rows(found: Sequence[Run], field: str) -> dict[tuple[str, ...], float]:
+    """Return a figure of each run under its labels, where it is known."""
+    rows: dict[tuple[str, ...], float] = {}
+    for run in found:
+        if (figure := getattr(run, field)) is not None:
+            rows[(run.job, *([ids.to_text("ten", run.tenant_id)] if run.tenant_id else []))] = float(figure)
+    return rows
 
 
 def show(query: Query, rows: Sequence[Any]) -> None:
