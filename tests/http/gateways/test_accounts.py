@@ -56,7 +56,7 @@ async def test_health_shows_every_account_also_one_that_nothing_was_asked_of(adm
 async def test_an_account_is_called_no_faster_than_its_tenant_says(admin, till):
     account = (await admin("GET", "/api/gateways")).json()["data"][0]["id"]
     where = f"/api/gateways/{account}/pace"
-    as_it_goes = {"calls_per_second": None, "share": 1.0, "paused_until": None}
+    as_it_goes = {"calls_per_second": None, "share_percent": 100, "paused_until": None}
     assert (await admin("GET", where)).json()["data"] == as_it_goes
     assert (await admin("PUT", where, {"calls_per_second": 25})).json()["data"] == {
         **as_it_goes,

@@ -59,12 +59,12 @@ class PaceIn(In):
 
 
 class PaceOut(Out):
-    """`share` is how much of it is used now: a provider that says "too many" is called half as fast, and a hundredth
-    faster by the second from then on; before `paused_until` it is not called at all.
+    """`share_percent` is how much of it is used now: a provider that says "too many" is called half as fast, and a
+    hundredth faster by the second from then on; before `paused_until` it is not called at all.
     """
 
     calls_per_second: int | None
-    share: float
+    share_percent: int
     paused_until: datetime | None
 
 
@@ -126,6 +126,6 @@ def _status(account: GatewayAccount) -> str:
 def pace_to_wire(pace: Pace) -> PaceOut:
     return PaceOut(
         calls_per_second=None if pace.per_second is None else round(pace.per_second),
-        share=round(pace.share, 3),
+        share_percent=round(pace.share * 100),
         paused_until=pace.paused_until,
     )

@@ -6,7 +6,6 @@ from typing import Any
 
 import asyncpg
 
-from guilder.kernel import ids
 from guilder.platform import metrics
 from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
@@ -20,8 +19,6 @@ from guilder.wiring.watching.queries import QUERIES, Query
 ROLE = "guilder_doctor"
 STATEMENT_TIMEOUT = "10s"
 ACTOR = "watcher"
-# Of so many tenants, those with most left, runs are told one by one: series must not grow with the tenants.
-TENANTS_TOLD = 10
 
 _SANDBOXES = "select tenant_id from identity.tenants where tenant_id = any ($1::uuid[]) and mode = 'sandbox'"
 
@@ -58,28 +55,18 @@ async def gather_runs(connection: "asyncpg.Connection[asyncpg.Record]") -> list[
         told = [run.tenant_id for run in found]
         sandboxes = await connection.fetch(_SANDBOXES, told)
     others = {row["tenant_id"] for row in sandboxes}
-    counted = [run for run in found if run.tenant_id not in others]
-    added_up = runs.over_all(counted)
-    _show_runs(added_up, counted)
+    added_up = runs.over_all([run for run in found if run.tenant_id not in others])
+    _show_runs(added_up)
     return added_up
 
 
-def _show_runs(added_up: Sequence[Run], of_each: Sequence[Run]) -> None:
+def _show_runs(added_up: Sequence[Run]) -> None:
+    """Show them by job: whose they are is for the terminal and the API, never for a label."""
     figures = {"done": "done", "per_second": "rate_per_s", "left": "left", "left_seconds": "seconds_left"}
-    most_left = [run for run in of_each if run.left][:TENANTS_TOLD]
     for name, field in figures.items():
-        metrics.gathered(name=f"guilder_run_{name}", rows=_rows(added_up, field))
-        if f"guilder_run_tenant_{name}" in metrics.GATHERED:
-            metrics.gathered(name=f"guilder_run_tenant_{name}", rows=_rows(most_left, field))
-
-
-def _rows(found: Sequence[Run], field: str) -> dict[tuple[str, ...], float]:
-    """Return a figure of each run under its labels, where it is known."""
-    rows: dict[tuple[str, ...], float] = {}
-    for run in found:
-        if (figure := getattr(run, field)) is not None:
-            rows[(run.job, *([ids.to_text("ten", run.tenant_id)] if run.tenant_id else []))] = float(figure)
-    return rows
+        known = {(run.job,): getattr(run, field) for run in added_up}
+        rows: dict[tuple[str, ...], float] = {job: float(said) for job, said in known.items() if said is not None}
+        metrics.gathered(name=f"guilder_run_{name}", rows=rows)
 
 
 def show(query: Query, rows: Sequence[Any]) -> None:
