@@ -1,5 +1,6 @@
 """The pace of a destination …"""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -66,42 +67,39 @@ async def test_wakes_who_waits_for_it(world: World):
     await fill(world, 0)
     lane = runner(world)._lane(PLACE)
     lane.hint.clear()
-    while len(world.provider.journal) < 5:
-        if await lane.fill() == 0:
-            await lane.hint.wait()
-            lane.hint.clear()
+    async with asyncio.timeout(60):
+        while len(world.provider.journal) < 5:
+            if await lane.fill() == 0:
+                await lane.hint.wait()
+                lane.hint.clear()
     await lane.settle()
 
 
 async def test_is_not_drawn_for_what_was_not_there(world: World):
-    await world.charge(2)
-    await set_pace(world, 8.0)
-    await world.admin.execute(
-        "update platform.paces set free = 8, per_second = 8, drawn_at = now() + interval '1 hour'"
-    )
-    assert await runner(world).step(PLACE) == 2
-    assert await free(world) == 6
+    await set_pace(world, GLACIAL)
+    node = runner(world)
+    assert [await node.step(PLACE) for _ in range(3)] == [0, 0, 0]
+    await world.charge()
+    assert await node.step(PLACE) == 1
 
 
 async def test_is_paid_for_by_the_next_steps_that_go_out_at_once(world: World):
-    await world.charge(2)
+    await world.charge()
     await set_pace(world, GLACIAL)
-    await fill(world, 2)
-    node = runner(world, steps=("prepare", "confirm"))
-    await world.admin.execute("update platform.paces set per_second = 2, drawn_at = now() + interval '1 hour'")
-    assert await node.step(PLACE) == 2
-    assert len(world.provider.journal) == 4
-    assert await free(world) == -2
+    assert await runner(world, steps=("prepare", "confirm")).step(PLACE) == 1
+    assert len(world.provider.journal) == 2
+    assert await free(world) == -1
 
 
 async def test_is_halved_and_pauses_when_the_provider_asks_to_be_spared(world: World):
     (first, *others) = await world.charge(4)
     await set_pace(world, 1_000.0)
-    world.provider.answers = {each: [CallFailed("too many requests", retry_after_s=30)] for each in (first, *others)}
+    await world.admin.execute("update platform.paces set drawn_at = drawn_at - interval '1 hour'")
+    world.provider.answers = {each: [CallFailed("too many requests", retry_after_s=60)] for each in (first, *others)}
     assert await runner(world).step(PLACE) == 4
-    spared = await pace(world)
-    assert 0.49 < spared.share < 0.6, "four that were refused at once were refused once"
-    assert spared.paused_until is not None
+    share = await world.admin.fetchval("select share from platform.paces")
+    assert share == 0.5, "four that were refused at once were refused once"
+    assert (await pace(world)).paused_until is not None
     await world.charge(2)
     assert await runner(world).step(PLACE) == 0
     await world.admin.execute("update platform.paces set paused_until = now()")
@@ -110,7 +108,7 @@ async def test_is_halved_and_pauses_when_the_provider_asks_to_be_spared(world: W
 
 async def test_is_paused_though_none_was_set_and_comes_back(world: World):
     (subject,) = await world.charge()
-    world.provider.answers = {subject: [CallFailed("too many requests", retry_after_s=30)]}
+    world.provider.answers = {subject: [CallFailed("too many requests", retry_after_s=60)]}
     assert await runner(world).step(PLACE) == 1
     await world.charge(3)
     assert await runner(world).step(PLACE) == 0
@@ -129,6 +127,6 @@ async def test_of_a_destination_that_asks_for_hours_is_tried_again_within_a_minu
 
 async def test_is_nothing_to_destinations_that_many_tenants_share(world: World):
     (subject,) = await world.charge()
-    world.provider.answers = {subject: [CallFailed("too many requests", retry_after_s=30)]}
+    world.provider.answers = {subject: [CallFailed("too many requests", retry_after_s=60)]}
     await world.runner(world.charging(limits=Limits(timeout_s=5, attempts_max=5), steps=("prepare",))).step(PLACE)
     assert await world.admin.fetchval("select count(*) from platform.paces") == 0
