@@ -25,7 +25,7 @@ from _server import Admin, Server, Wrong, a_server, write_down
 from guilder.domain.orders import service as orders
 from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.jobs.timetable import Job, Timetable
-from guilder.wiring.timetable import JOBS
+from guilder.wiring.timetable import JOBS, TENANTS
 
 SIZES = (1, 100, 1000)
 ROUNDS = 3
@@ -89,7 +89,7 @@ async def subscribe(house: House, cohort: Cohort) -> None:
 
 async def do_job(house: House, name: str) -> None:
     job: Job = next(each for each in JOBS if each.name == name)
-    scheduler = Scheduler(house.database, Timetable([job]), clock=house.clock)
+    scheduler = Scheduler(house.database, Timetable([job]), clock=house.clock, tenants=TENANTS)
     while await scheduler.step(job):
         pass
 

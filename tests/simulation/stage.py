@@ -32,7 +32,7 @@ from guilder.platform.jobs.timetable import Timetable
 from guilder.platform.outside.intents import CallFailed, Done
 from guilder.platform.outside.phases import Phases
 from guilder.wiring.reactions import REACTION_LIST
-from guilder.wiring.timetable import JOBS
+from guilder.wiring.timetable import JOBS, TENANTS
 from tests.simulation.engine import CLASS_IS_ON, FAULTS, RATES
 from tests.simulation.gate import Actor, Gated, Schedule, here
 from tests.simulation.provider import Provider
@@ -171,7 +171,7 @@ class House:
         self.sequencer = Sequencer(self.database)
         self.consumer = Consumer(self.database, self.hears, clocks, clock)
         self.phases = Phases(self.database, performers(fakes, public_url="https://billing.example"), clocks)
-        self.scheduler = Scheduler(self.database, Timetable(JOBS, []), clock=clock)
+        self.scheduler = Scheduler(self.database, Timetable(JOBS, []), clock=clock, tenants=TENANTS)
 
     async def hear(self, rng: random.Random | None = None) -> int:
         """Take a batch of some group's news; without chance, all there is."""

@@ -17,6 +17,7 @@ BODIES: dict[str, dict[str, object]] = {
     "PUT /api/customers/{customer}/notification-preferences": {"reminders": False},
     "PATCH /api/customers/{id}": {"name": "Mine now"},
     "PUT /api/plans/{plan_id}": NEW_PLAN,
+    "PUT /api/gateways/{account_id}/pace": {"calls_per_second": 1},
     "POST /api/gateways/{account_id}/key": {"secret_key": "sk_sim_mine"},
     "POST /api/settlements/differences/{difference_id}/resolve": {"reason": "Mine now"},
     "POST /api/settlements/found/{found_id}/put-aside": {"reason": "Mine now"},

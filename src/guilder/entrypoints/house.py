@@ -43,7 +43,7 @@ from guilder.wiring.performers import CEILINGS, WINDOWS, performers
 from guilder.wiring.ports import Ports, authentication, key_source, open_ports
 from guilder.wiring.reactions import REACTIONS
 from guilder.wiring.routers import ROUTERS
-from guilder.wiring.timetable import timetable
+from guilder.wiring.timetable import TENANTS, timetable
 
 LAG_MAX = 100_000
 _SOON = (timedelta(seconds=0.2), timedelta(seconds=1), timedelta(seconds=5))
@@ -129,7 +129,7 @@ class House:
     def scheduler(self) -> "Timekeeper":
         table = timetable(self.settings, self.clock, self.ports.files)
         return Timekeeper(
-            scheduler=Scheduler(self.database, table, clock=self.clock),
+            scheduler=Scheduler(self.database, table, clock=self.clock, tenants=TENANTS),
             machine=TimeMachine(
                 self.database,
                 table,

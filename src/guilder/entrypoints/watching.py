@@ -16,10 +16,11 @@ from guilder.platform.config import Settings
 from guilder.platform.db.database import GONE, Database, DatabaseGone, connect_once
 from guilder.platform.db.tx import Connection
 from guilder.platform.db.wakes import first
+from guilder.platform.jobs.runs import Looks, Run
 from guilder.platform.jobs.timetable import Job
 from guilder.wiring.doctor.report import CannotExamine
 from guilder.wiring.doctor.run import examine
-from guilder.wiring.watching.gathering import gather, gather_lateness, show_health
+from guilder.wiring.watching.gathering import gather, gather_lateness, gather_runs, show_health
 
 EVERY_S = 15.0
 # Long enough after a start that what the restart left lying has been taken up.
@@ -69,11 +70,14 @@ class Watcher:
             await lock.close()
 
     async def _gather(self, lock: Connection, reading: Connection, stop: asyncio.Event) -> None:
+        looks = Looks(self.database, self.jobs, self.clock)
         doctor_at = self.clock.monotonic() + self.doctor_first_s
         while not stop.is_set():
             await lock.fetchval("select 1")  # gone with its server, it would be held by somebody else by now
             await gather(reading, now=self.clock.now())
             await gather_lateness(self.database, self.jobs, now=self.clock.now())
+            await looks.look()
+            _tell_runs(await gather_runs(reading))
             if self._doctor_s and self.clock.monotonic() >= doctor_at:
                 await self._examine()
                 doctor_at = self.clock.monotonic() + self._doctor_s
@@ -105,3 +109,19 @@ class Watcher:
         if self._told_at is None or instant - self._told_at >= TELL_AGAIN_S:
             self._told_at = instant
             _log.warning("cannot_gather_figures", reason=f"{type(error).__name__}: {error}".partition("\n")[0])
+
+
+def _tell_runs(found: Sequence[Run]) -> None:
+    """Write a line for each job that has something left, for who reads logs and has no terminal to watch."""
+    for run in found:
+        if run.left:
+            _log.info(
+                "run_goes_on",
+                job=run.job,
+                done=run.done,
+                per_second=round(run.rate_per_s, 1),
+                left=run.left,
+                is_least=run.is_least,
+                seconds_left=run.seconds_left,
+                failing=run.failing,
+            )

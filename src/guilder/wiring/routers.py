@@ -16,6 +16,7 @@ from guilder.domain.subscriptions import routes as subscriptions
 from guilder.domain.usage import routes as usage
 from guilder.domain.webhooks import routes as webhooks
 from guilder.platform.http.router import Router
+from guilder.wiring import runs
 
 ROUTERS: tuple[Router, ...] = (
     notifications.webhooks,  # before the gateways', whose addresses begin alike
@@ -36,4 +37,5 @@ ROUTERS: tuple[Router, ...] = (
     webhooks.router,
     audit.router,
     privacy.router,
+    runs.router,
 )

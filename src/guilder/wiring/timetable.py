@@ -18,6 +18,7 @@ from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
 from guilder.platform.db.database import Database
 from guilder.platform.http import idempotency
+from guilder.platform.jobs import runs
 from guilder.platform.jobs.timetable import Chore, Job, Timetable
 from guilder.platform.outside import store as outside
 from guilder.platform.outside.files import Files
@@ -29,12 +30,22 @@ ANSWERS_KEPT = timedelta(hours=96)
 NOTICES_KEPT = timedelta(days=365)
 SESSIONS_KEPT = timedelta(days=90)
 TRIES_KEPT = timedelta(days=2)
+# What runs did: a day is told of, and another is there to be looked at.
+RUNS_KEPT = timedelta(days=2)
 # Longer than their events, so that the doctor misses no delivery of an event that is still there.
 DELIVERIES_KEPT_LONGER = timedelta(days=7)
 
+# Between whom a batch is shared, where the job says so.
+TENANTS = "identity.wall_clock_tenants"
+
 JOBS = (
-    Job(name="invoicing.bill_due", find="subscriptions.due", run=invoicing.bill_due, at_once=2),
-    Job(name="invoicing.bill_segments_due", find="subscriptions.segments_due", run=invoicing.bill_segments_due),
+    Job(name="invoicing.bill_due", find="subscriptions.due", is_shared=True, run=invoicing.bill_due, at_once=2),
+    Job(
+        name="invoicing.bill_segments_due",
+        find="subscriptions.segments_due",
+        is_shared=True,
+        run=invoicing.bill_segments_due,
+    ),
     Job(
         name="invoicing.expire_prepaid_due",
         find="invoicing.prepaid_due",
@@ -44,10 +55,10 @@ JOBS = (
     Job(name="invoicing.tell_overdue", find="invoicing.overdue_due", run=invoicing.tell_overdue, every_s=30),
     Job(name="invoicing.tell_due_soon", find="invoicing.due_soon_due", run=invoicing.tell_due_soon, every_s=30),
     Job(name="dunning.resume", find="dunning.resumes_due", run=dunning.resume, every_s=5),
-    Job(name="dunning.retry", find="dunning.retries_due", run=dunning.retry),
-    Job(name="dunning.remind", find="dunning.reminders_due", run=dunning.remind, every_s=5),
-    Job(name="dunning.block", find="dunning.blocks_due", run=dunning.block, every_s=5),
-    Job(name="gateways.look_again", find="gateways.requests_due", run=gateways.look_again, every_s=5),
+    Job(name="dunning.retry", find="dunning.retries_due", is_shared=True, run=dunning.retry),
+    Job(name="dunning.remind", find="dunning.reminders_due", is_shared=True, run=dunning.remind, every_s=5),
+    Job(name="dunning.block", find="dunning.blocks_due", is_shared=True, run=dunning.block, every_s=5),
+    Job(name="gateways.look_again", find="gateways.requests_due", is_shared=True, run=gateways.look_again, every_s=5),
     Job(name="gateways.read_books", find="gateways.books_due", run=gateways.read_books, every_s=60),
     Job(name="payments.look_after", find="payments.stale_due", run=payments.look_after, every_s=30),
     Job(name="payments.warn_expiring", find="payments.expiring_due", run=payments.warn_expiring, every_s=60),
@@ -74,17 +85,19 @@ JOBS = (
     Job(
         name="subscriptions.remind_of_trials",
         find="subscriptions.trial_reminders_due",
+        is_shared=True,
         run=subscriptions.remind_of_trials,
         every_s=10,
     ),
     Job(
         name="subscriptions.remind_of_renewals",
         find="subscriptions.renewal_reminders_due",
+        is_shared=True,
         run=subscriptions.remind_of_renewals,
         every_s=10,
     ),
     Job(name="notifications.send_held", find="notifications.held_due", run=notifications.send_held, every_s=30),
-    Job(name="webhooks.retry", find="webhooks.retries_due", run=webhooks.retry),
+    Job(name="webhooks.retry", find="webhooks.retries_due", is_shared=True, run=webhooks.retry),
     # One at a time: each may be much, and none is to hold up another.
     Job(name="privacy.carry_out", find="privacy.requests_due", run=privacy.carry_out, batch_max=1, every_s=5),
     Job(name="privacy.go_round", find="privacy.rounds_due", run=privacy.go_round, batch_max=1, every_s=60),
@@ -110,6 +123,11 @@ def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
             kept = timedelta(days=settings.log_retention_days) + DELIVERIES_KEPT_LONGER
             await webhooks.purge(tx, before=clock.now() - kept)
 
+    async def forget_runs(database: Database) -> None:
+        async with database.transaction(actor="chores") as tx:
+            while await runs.forget(tx, before=clock.now() - RUNS_KEPT, limit=PURGE_MAX) == PURGE_MAX:
+                pass
+
     async def forget_sign_ins(database: Database) -> None:
         async with database.transaction(actor="chores") as tx:
             now = clock.now()
@@ -131,6 +149,7 @@ def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
             Chore(name="outside.forget_intents", every_s=HOUR_S, run=forget_intents),
             Chore(name="webhooks.forget_deliveries", every_s=HOUR_S, run=forget_deliveries),
             Chore(name="identity.forget_sign_ins", every_s=HOUR_S, run=forget_sign_ins),
+            Chore(name="jobs.forget_runs", every_s=HOUR_S, run=forget_runs),
             Chore(name="audit.keep", every_s=HOUR_S, run=keep_the_audit),
             Chore(name="audit.anchor", every_s=HOUR_S, run=anchor_the_audit),
         ],

@@ -51,3 +51,25 @@ async def test_health_shows_every_account_also_one_that_nothing_was_asked_of(adm
     [first, second] = sorted((await admin("GET", "/api/gateways/health")).json()["data"], key=lambda e: e["name"])[::-1]
     assert (first["succeeded"] >= 1, first["success_percent"], first["is_down"]) == (True, 100, False)
     assert (second["succeeded"], second["success_percent"]) == (0, None)
+
+
+async def test_an_account_is_called_no_faster_than_its_tenant_says(admin, till):
+    account = (await admin("GET", "/api/gateways")).json()["data"][0]["id"]
+    where = f"/api/gateways/{account}/pace"
+    as_it_goes = {"calls_per_second": None, "share_percent": 100, "paused_until": None}
+    assert (await admin("GET", where)).json()["data"] == as_it_goes
+    assert (await admin("PUT", where, {"calls_per_second": 25})).json()["data"] == {
+        **as_it_goes,
+        "calls_per_second": 25,
+    }
+    assert (await admin("GET", where)).json()["data"]["calls_per_second"] == 25
+    for none in (0, 1_001, 2.5, "25"):
+        assert (await admin("PUT", where, {"calls_per_second": none})).status_code == 422
+    assert (await admin("PUT", where, {"calls_per_second": None})).json()["data"] == as_it_goes
+
+
+async def test_the_pace_of_an_account_is_its_own_tenants_alone(site, admin):
+    account = (await admin("GET", "/api/gateways")).json()["data"][0]["id"]
+    other = await site.key_of(await new_tenant(site.database))
+    for method, body in (("GET", None), ("PUT", {"calls_per_second": 1})):
+        assert (await other(method, f"/api/gateways/{account}/pace", body)).status_code == 404

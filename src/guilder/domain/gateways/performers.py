@@ -25,7 +25,7 @@ from guilder.platform.db.tx import Tx
 from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, Performer, Verdict, usual
 
 # Two calls of ten seconds each fit in: the look before, and the act.
-LIMITS = Limits(timeout_s=25.0, attempts_max=1_000)
+LIMITS = Limits(timeout_s=25.0, attempts_max=1_000, is_paced=True)
 BOOK_PAGES_MAX = 500
 
 

@@ -16,7 +16,10 @@ from guilder.domain.gateways.schemas import (
     GatewayIn,
     GatewayKeyIn,
     GatewayOut,
+    PaceIn,
+    PaceOut,
     health_to_wire,
+    pace_to_wire,
     to_wire,
 )
 from guilder.kernel.errors import Conflict, Invalid, Malformed, Unauthenticated, Unavailable
@@ -118,6 +121,19 @@ async def renew_key(
         now=session.now,
     )
     return ok(to_wire(renewed))
+
+
+@router.get("/gateways/{account_id}/pace")
+async def get_pace(session: Session, account_id: AccountRef) -> Envelope[PaceOut]:
+    """Return how fast this account is called, and whether its provider asked to be spared."""
+    return ok(pace_to_wire(await service.pace(session.tx, account_id=account_id)))
+
+
+@router.put("/gateways/{account_id}/pace")
+async def set_pace(session: Session, account_id: AccountRef, body: PaceIn) -> Envelope[PaceOut]:
+    """Call this account no faster than its provider allows; every process keeps to it."""
+    found = await service.set_pace(session.tx, account_id=account_id, calls_per_second=body.calls_per_second)
+    return ok(pace_to_wire(found))
 
 
 @router.post("/gateways/{account_id}/default")

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from guilder.domain.gateways.model import GatewayAccount, Health
 from guilder.platform.http.fields import IdOf, In, Name, Out
+from guilder.platform.outside.pacing import Pace
 
 AccountRef = Annotated[UUID, IdOf("gwa")]
 GatewayName = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,31}$")]
@@ -49,6 +50,22 @@ class GatewayOut(Out):
     webhook_path: str
     settings: dict[str, str]
     created_at: datetime
+
+
+class PaceIn(In):
+    """How many calls a second go out to this account at the most, from all processes together; null: as many as go."""
+
+    calls_per_second: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None
+
+
+class PaceOut(Out):
+    """`share_percent` is how much of it is used now: a provider that says "too many" is called half as fast, and a
+    hundredth faster by the second from then on; before `paused_until` it is not called at all.
+    """
+
+    calls_per_second: int | None
+    share_percent: int
+    paused_until: datetime | None
 
 
 class GatewayHealthOut(Out):
@@ -104,3 +121,11 @@ def _status(account: GatewayAccount) -> str:
     if account.refused_at is not None:
         return "key_refused"
     return "connected" if account.registered_at else "connecting"
+
+
+def pace_to_wire(pace: Pace) -> PaceOut:
+    return PaceOut(
+        calls_per_second=None if pace.per_second is None else round(pace.per_second),
+        share_percent=round(pace.share * 100),
+        paused_until=pace.paused_until,
+    )

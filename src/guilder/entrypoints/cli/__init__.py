@@ -33,6 +33,11 @@ _COMMANDS = (
         "Do what the clock asks: renewals, retries, reminders, sandboxes' time. Needs DATABASE_URL, as `serve` does.",
     ),
     (
+        "runs",
+        "runs:runs",
+        "Show how far what falls due has been done: how much, how fast, how much longer, and what failed.",
+    ),
+    (
         "relay",
         "relaying:relay",
         "Carry the log to Kafka, and take in what other systems publish there. Needs DATABASE_URL and KAFKA_BOOTSTRAP_SERVERS.",

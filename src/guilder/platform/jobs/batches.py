@@ -9,6 +9,7 @@ from guilder.platform import logging, tracing
 from guilder.platform.db.database import GONE, Database, DatabaseGone
 from guilder.platform.db.tx import Tx
 from guilder.platform.jobs import store
+from guilder.platform.jobs.runs import dealt
 from guilder.platform.jobs.timetable import Job
 from guilder.platform.logging import mask_text
 
@@ -59,6 +60,8 @@ class Batches:
 
         async def work(tx: Tx) -> int:
             done = await job.run(tx, refs, now=now)
+            if done:
+                await store.note_done(tx, job.name, dealt(done, refs))
             if clear:
                 await store.clear(tx, job.name, refs)
             return done

@@ -19,6 +19,7 @@ from guilder.platform.db.tx import Tx
 from guilder.platform.db.wakes import first
 from guilder.platform.jobs import store
 from guilder.platform.jobs.batches import Batches, Outcome
+from guilder.platform.jobs.sharing import Rounds, fair
 from guilder.platform.jobs.store import JobFailure
 from guilder.platform.jobs.timetable import Chore, Due, Job, Timetable
 
@@ -35,21 +36,32 @@ _log = logging.get(__name__)
 
 
 class Scheduler:
-    """Runs a timetable."""
+    """Runs a timetable.
+
+    `tenants` names a SQL definer function, `schema.function(p_after uuid, p_limit int) returns table (tenant_id uuid)`:
+    those on the wall clock, by id. With it batches are shared between them; without, what fell due first is done first.
+    """
 
     def __init__(
-        self, database: Database, timetable: Timetable, *, clock: Clock, retry_max_s: float = RETRY_MAX_S
+        self,
+        database: Database,
+        timetable: Timetable,
+        *,
+        clock: Clock,
+        tenants: str | None = None,
+        retry_max_s: float = RETRY_MAX_S,
     ) -> None:
         self._database = database
         self._timetable = timetable
         self._clock = clock
+        self._rounds = Rounds(tenants) if tenants else None
         self._batches = Batches(database, retry_max_s=retry_max_s)
         self._widths: dict[str, int] = {}
 
     async def step(self, job: Job) -> int:
         """Do up to `at_once` batches of what is due now for tenants on the wall clock; return how many rows were done."""
         began, now = self._clock.monotonic(), self._clock.now()
-        found, again = await self._find(job, now)
+        found, again = await self.find(job, now=now)
         if not found and not again:
             return 0
         outcome = await self._do(job, [due.ref for due in found], again, now=now)
@@ -58,6 +70,19 @@ class Scheduler:
         said = "failed" if outcome.failed else "done" if outcome.done else "skipped"
         metrics.job_ran(job=job.name, outcome=said, seconds=self._clock.monotonic() - began, late_s=late_s)
         return outcome.done
+
+    async def find(self, job: Job, *, now: datetime) -> tuple[list[Due], list[Ref]]:
+        """Return what is due, and what is due and failed before; without what is still pushed aside."""
+        size = job.batch_max * job.at_once
+        limit = size * self._widths.get(job.name, 1)
+        async with self._database.transaction(actor=ACTOR) as tx:
+            failed = (await store.failures(tx, None)).get(job.name, {})
+            found = await store.due(tx, [job], tenant_id=None, now=now, limits=[limit + len(failed)])
+            if len(found) == limit + len(failed) and self._rounds and job.is_shared:
+                found += await self._rounds.look(tx, job, found=found, failed=failed, limit=limit, now=now)
+        fresh = fair((due for due in found if due.ref not in failed), limit)
+        again = fair((due for due in found if failed.get(due.ref) is False), RETRIES_MAX)
+        return _a_part(fresh, size), [due.ref for due in again]
 
     async def drain(self) -> int:
         """Do everything that is due now, job by job, until none has anything left; return how many rows."""
@@ -97,17 +122,6 @@ class Scheduler:
             total += each
         return total
 
-    async def _find(self, job: Job, now: datetime) -> tuple[list[Due], list[Ref]]:
-        """Return what is due, and what is due and failed before; without what is still pushed aside."""
-        async with self._database.transaction(actor=ACTOR) as tx:
-            failed = (await store.failures(tx, None)).get(job.name, {})
-            size, width = job.batch_max * job.at_once, self._widths.get(job.name, 1)
-            found = await store.due(tx, [job], tenant_id=None, now=now, limits=[size * width + len(failed)])
-        fresh = [due for due in found if due.ref not in failed]
-        again = [due.ref for due in found if failed.get(due.ref) is False]
-        begin = size * random.randrange(max(1, min(width, -(-len(fresh) // size))))  # noqa: S311  (no secret)
-        return fresh[begin : begin + size], again[:RETRIES_MAX]
-
     def _see_others(self, job: Job, *, found: int, dealt_with: int) -> None:
         """Note whether somebody else was at most of what was found; it is forgotten little by little."""
         width = self._widths.get(job.name, 1)
@@ -136,6 +150,12 @@ class Scheduler:
             except Exception:  # noqa: BLE001  (as above)
                 _log.exception("chore_failed", chore=chore.name)
             await first(stop, timeout_s=min(chore.every_s, 60.0) * random.uniform(0.5, 1.0))  # noqa: S311
+
+
+def _a_part(due: Sequence[Due], size: int) -> list[Due]:
+    """Return one of the parts of `size` that there are, any: every so-manieth, so that each part is as fair as the whole."""
+    parts = max(1, -(-len(due) // size))
+    return list(due[random.randrange(parts) :: parts])  # noqa: S311  (no secret)
 
 
 async def failures(tx: Tx, *, page: PageQuery) -> Page[JobFailure]:

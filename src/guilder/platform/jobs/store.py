@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from guilder.kernel.ids import Ref, TenantId
@@ -42,6 +42,29 @@ async def due(
     values: list[object] = [tenant_id] if now is None else [tenant_id, now]
     rows = await tx.fetch(" union all ".join(finds) + " order by due_at, place", *values)
     return [Due(jobs[row["place"]].name, Ref(TenantId(row["tenant_id"]), row["id"]), row["due_at"]) for row in rows]
+
+
+async def tenants_after(tx: Tx, function: str, after: TenantId | None, *, limit: int) -> list[TenantId]:
+    rows = await tx.fetch(f"select tenant_id from {function}($1::uuid, {limit:d}) order by tenant_id", after)
+    return [TenantId(row["tenant_id"]) for row in rows]
+
+
+async def due_of_each(
+    tx: Tx, job: Job, tenants: Sequence[TenantId], *, asides: Mapping[TenantId, int], limit: int, now: datetime
+) -> list[Due]:
+    """Ask a job's find function tenant by tenant: `limit` in equal shares between those that have something due."""
+    rows = await tx.fetch(
+        f"""with busy as materialized (
+                select a.tenant_id, a.aside from unnest($1::uuid[], $2::int[]) as a (tenant_id, aside)
+                 where exists (select from {job.find}(a.tenant_id, $3::timestamptz, 1))
+            ), share as (select ceil({limit:d}::numeric / count(*))::int as each from busy having count(*) > 0)
+            select f.tenant_id, f.id, f.due_at
+              from busy b cross join share s cross join lateral {job.find}(b.tenant_id, $3::timestamptz, s.each + b.aside) f""",
+        tenants,
+        [asides.get(tenant, 0) for tenant in tenants],
+        now,
+    )
+    return [Due(job.name, Ref(TenantId(row["tenant_id"]), row["id"]), row["due_at"]) for row in rows]
 
 
 async def failures(tx: Tx, tenant_id: TenantId | None) -> Asides:
@@ -99,6 +122,85 @@ async def under_way(tx: Tx, tenant_id: TenantId, functions: Sequence[str]) -> li
     asked = ", ".join(f"{function}($1)" for function in functions)
     row = await tx.fetchrow(f"select {asked}", tenant_id)
     return list(row or ())
+
+
+async def note_done(tx: Tx, job: str, done: Mapping[TenantId, int]) -> None:
+    """Note what a batch did of whose, in its own transaction."""
+    await tx.execute(
+        """insert into platform.job_batches (tenant_id, job, done)
+           select tenant_id, $1, done from unnest($2::uuid[], $3::int[]) as f (tenant_id, done)""",
+        job,
+        list(done),
+        list(done.values()),
+    )
+
+
+async def forget_done(tx: Tx, *, before: datetime, limit: int) -> int:
+    return int(await tx.fetchval("select platform.forget_job_batches($1, $2)", before, limit))
+
+
+async def count_due(tx: Tx, job: Job, *, now: datetime, limit: int) -> tuple[datetime, dict[TenantId, int]]:
+    """Count what is due of each tenant on the wall clock, up to `limit` in all; and say as of when, by the database."""
+    rows = await tx.fetch(
+        f"""select transaction_timestamp() as at, f.tenant_id, count(*)::int as due
+              from {job.find}(null, $1::timestamptz, {limit:d}) f group by f.tenant_id""",
+        now,
+    )
+    return (rows[0]["at"] if rows else now), {TenantId(row["tenant_id"]): row["due"] for row in rows}
+
+
+async def note_look(tx: Tx, job: str, due: Mapping[TenantId, int], *, is_least: bool, looked_at: datetime) -> None:
+    await tx.execute(
+        """insert into platform.job_looks as l (tenant_id, job, due, is_least, looked_at)
+           select tenant_id, $1, due, $4, $5 from unnest($2::uuid[], $3::int[]) as f (tenant_id, due)
+            order by tenant_id
+           on conflict (tenant_id, job) do update
+              set due = excluded.due, is_least = excluded.is_least, looked_at = excluded.looked_at
+            where l.looked_at < excluded.looked_at""",
+        job,
+        list(due),
+        list(due.values()),
+        is_least,
+        looked_at,
+    )
+
+
+_RUNS = """
+with recent as (
+    select b.tenant_id, b.job, b.began_at, b.ended_at, b.done,
+           b.began_at - max(b.ended_at) over before > $1::interval as is_first
+      from platform.job_batches b
+     where b.ended_at > clock_timestamp() - $3::interval
+    window before as (partition by b.tenant_id, b.job order by b.ended_at, b.id
+                      rows between unbounded preceding and 1 preceding)
+), begun as (
+    select tenant_id, job, coalesce(max(began_at) filter (where is_first), min(began_at)) as began_at
+      from recent group by tenant_id, job
+), made as (
+    select r.tenant_id, r.job, g.began_at, max(r.ended_at) as last_at, sum(r.done)::int as done,
+           coalesce(sum(r.done) filter (where r.ended_at > clock_timestamp() - $2::interval), 0)::int as lately
+      from begun g join recent r on r.tenant_id = g.tenant_id and r.job = g.job and r.ended_at >= g.began_at
+     group by r.tenant_id, r.job, g.began_at
+), looks as (
+    select l.tenant_id, l.job, l.is_least,
+           greatest(l.due - coalesce((select sum(b.done) from platform.job_batches b
+                                       where b.tenant_id = l.tenant_id and b.job = l.job
+                                         and b.ended_at > l.looked_at), 0), 0)::int as left
+      from platform.job_looks l where l.looked_at > clock_timestamp() - $4::interval
+)
+select tenant_id, job, m.began_at, m.last_at, coalesce(m.done, 0) as done, coalesce(m.lately, 0) as lately,
+       l.left, coalesce(l.is_least, false) as is_least, clock_timestamp() as seen_at,
+       (select count(*) from platform.job_failures f
+         where f.tenant_id = coalesce(m.tenant_id, l.tenant_id) and f.job = coalesce(m.job, l.job))::int as failing
+  from made m full join looks l using (tenant_id, job)
+ order by coalesce(l.left, 0) desc, m.last_at desc nulls last, tenant_id, job limit $5
+"""
+
+
+async def runs(
+    tx: Tx, *, pause: timedelta, lately: timedelta, back: timedelta, stale: timedelta, limit: int
+) -> list[Row]:
+    return await tx.fetch(_RUNS, pause, lately, back, stale, limit)
 
 
 async def begin_chore(tx: Tx, name: str, *, every_s: float) -> bool:

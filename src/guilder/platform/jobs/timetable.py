@@ -41,6 +41,8 @@ class Job:
     at_once: int = 1
     """So many batches are done side by side: while PostgreSQL writes one, another is worked out."""
     every_s: float = 1.0
+    is_shared: bool = False
+    """A batch is shared between the tenants: `find` answers for one of them by a step into an index, too."""
 
     def __post_init__(self) -> None:
         # It goes into SQL as it is: a name, never anything from outside.

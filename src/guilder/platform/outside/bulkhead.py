@@ -59,6 +59,7 @@ class Lane:
         self._calls: set[asyncio.Task[None]] = set()
         self._came_back: list[AnyDone] = []
         self._recorder: asyncio.Task[None] | None = None
+        self._alarm: asyncio.TimerHandle | None = None
         # Metrics know families of destinations ("gateway", "webhook"), never a customer's host.
         self._family = destination.partition(":")[0]
 
@@ -79,12 +80,20 @@ class Lane:
             self.in_flight += limit
             ready: list[Ready] = []
             try:
-                claims = await self._phases.claim(self.destination, limit)
+                claims, wait_s = await self._phases.take(self.destination, limit)
+                if wait_s:
+                    self._ask_again(wait_s)
                 ready = await self._phases.load(claims)
             finally:
                 self.in_flight -= limit - len(ready)
             self._send_out(ready, begin_by)
             return len(claims)
+
+    def _ask_again(self, wait_s: float) -> None:
+        """Look again when the pace that is kept with the destination allows more; one alarm at a time."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm = asyncio.get_running_loop().call_later(wait_s, self.hint.set)
 
     async def settle(self) -> None:
         """Wait until everything under way is recorded."""

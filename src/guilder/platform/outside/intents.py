@@ -146,6 +146,8 @@ class Limits:
     attempts_max: int = 8
     backoff_first_s: float = 1.0
     backoff_max_s: float = 900.0
+    # Its destinations are one tenant's each, and how fast they are called is kept over all processes (pacing.py).
+    is_paced: bool = False
 
 
 class Performer(Protocol[R, O]):

@@ -4,6 +4,7 @@ A batch that fails is halved until the intent at fault stands alone; that one is
 """
 
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,7 +16,7 @@ from guilder.platform.db.clocks import ClockDomain, TenantClocks
 from guilder.platform.db.database import GONE, Database, DatabaseGone
 from guilder.platform.db.tx import Tx
 from guilder.platform.logging import mask_text
-from guilder.platform.outside import store
+from guilder.platform.outside import pacing, store
 from guilder.platform.outside.intents import Done, Intent, Performer, Verdict
 from guilder.platform.outside.store import Change, Claim
 
@@ -70,8 +71,19 @@ class Phases:
             return await store.destinations(tx, self.kinds)
 
     async def claim(self, destination: str, limit: int) -> list[Claim]:
-        async def work(tx: Tx) -> list[Claim]:
-            return await store.claim(tx, destination, self._leases_s, limit=limit)
+        claims, _ = await self.take(destination, limit)
+        return claims
+
+    async def take(self, destination: str, limit: int) -> tuple[list[Claim], float]:
+        """Lease what is due, as much as the pace of the destination allows; and say how long to wait for more of that."""
+
+        async def work(tx: Tx) -> tuple[list[Claim], float]:
+            granted, wait_s, is_paced = await store.draw(tx, destination, wanted=limit)
+            claims = await store.claim(tx, destination, self._leases_s, limit=granted) if granted else []
+            if is_paced and len(claims) < granted:
+                await store.draw(tx, destination, owed=len(claims) - granted)
+                wait_s = 0.0  # all that is due goes out
+            return claims, wait_s
 
         return await self._database.run(work, actor=ACTOR)
 
@@ -123,9 +135,17 @@ class Phases:
                 changes += settled
             await _see(tx, {claim.tenant_id for claim in claims})
             await store.apply(tx, changes)
+            await self._keep_pace(tx, kept, ready)
             return ready
 
         return await self._database.run(work, {claim.tenant_id for claim in claims}, actor=ACTOR)
+
+    async def _keep_pace(self, tx: Tx, done: Sequence[AnyDone], moved: Sequence[Ready]) -> None:
+        """Spare who asked for it, and pay for the next steps, which go out without having been drawn for."""
+        await pacing.heed(tx, [each for each in done if self._performers[each.intent.kind].limits.is_paced])
+        steps = Counter(each.intent.destination for each in moved if each.performer.limits.is_paced)
+        for destination, count in sorted(steps.items()):
+            await store.draw(tx, destination, owed=count)
 
     async def _record_group(
         self, tx: Tx, performer: AnyPerformer, done: Sequence[AnyDone], now: datetime

@@ -140,6 +140,54 @@ async def claim(tx: Tx, destination: str, leases_s: Mapping[str, float], *, limi
     return [Claim(TenantId(row[0]), row[1], row[2]) for row in rows]
 
 
+async def draw(tx: Tx, destination: str, *, wanted: int = 0, owed: int = 0) -> tuple[int, float, bool]:
+    """Draw for calls: how many may go out, after how long it is worth asking again, and whether anybody keeps a pace."""
+    row = await tx.fetchrow(
+        "select granted, wait_s, is_paced from platform.draw_pace($1, $2, $3)", destination, wanted, owed
+    )
+    assert row is not None
+    return row["granted"], row["wait_s"], row["is_paced"]
+
+
+async def find_pace(tx: Tx, tenant_id: TenantId, destination: str) -> Row | None:
+    """Read a pace as it is now: its share has come back since somebody last drew."""
+    return await tx.fetchrow(
+        """select per_second, case when paused_until > clock_timestamp() then paused_until end as paused_until,
+                  least(1, share + greatest(extract(epoch from clock_timestamp() - drawn_at), 0) * 0.01) as share
+             from platform.paces where tenant_id = $1 and destination = $2""",
+        tenant_id,
+        destination,
+    )
+
+
+async def set_pace(tx: Tx, tenant_id: TenantId, destination: str, per_second: float | None) -> None:
+    await tx.execute(
+        """insert into platform.paces (tenant_id, destination, per_second) values ($1, $2, $3)
+           on conflict (tenant_id, destination) do update
+              set per_second = excluded.per_second, free = least(platform.paces.free, 1)""",
+        tenant_id,
+        destination,
+        per_second,
+    )
+
+
+async def slow_down(tx: Tx, tenant_id: TenantId, destination: str, *, pause_s: float) -> None:
+    """Pause a destination, and halve its share unless that was done a second ago."""
+    await tx.execute(
+        """insert into platform.paces as p (tenant_id, destination, share, slowed_at, paused_until)
+           values ($1, $2, 0.5, clock_timestamp(), clock_timestamp() + make_interval(secs => $3))
+           on conflict (tenant_id, destination) do update
+              set share = case when p.slowed_at > clock_timestamp() - interval '1 second' then p.share
+                               else greatest(p.share / 2, 0.02) end,
+                  slowed_at = case when p.slowed_at > clock_timestamp() - interval '1 second' then p.slowed_at
+                                   else clock_timestamp() end,
+                  paused_until = greatest(p.paused_until, excluded.paused_until)""",
+        tenant_id,
+        destination,
+        pause_s,
+    )
+
+
 async def held(tx: Tx, claims: Sequence[Claim]) -> list[Row]:
     """Lock and read the intents whose lease is still ours; whoever is missing was taken over."""
     return await tx.fetch(

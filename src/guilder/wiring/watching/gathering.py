@@ -8,7 +8,10 @@ import asyncpg
 
 from guilder.platform import metrics
 from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
+from guilder.platform.jobs import runs
 from guilder.platform.jobs import store as jobs
+from guilder.platform.jobs.runs import Run
 from guilder.platform.jobs.timetable import Job
 from guilder.wiring.doctor.report import Report
 from guilder.wiring.watching.queries import QUERIES, Query
@@ -16,6 +19,8 @@ from guilder.wiring.watching.queries import QUERIES, Query
 ROLE = "guilder_doctor"
 STATEMENT_TIMEOUT = "10s"
 ACTOR = "watcher"
+
+_SANDBOXES = "select tenant_id from identity.tenants where tenant_id = any ($1::uuid[]) and mode = 'sandbox'"
 
 
 async def gather(connection: "asyncpg.Connection[asyncpg.Record]", *, now: datetime) -> None:
@@ -39,6 +44,29 @@ async def gather_lateness(database: Database, timetable: Sequence[Job], *, now: 
     late = {due.job: max((now - due.due_at).total_seconds(), 0) for due in found}
     rows: dict[tuple[str, ...], float] = {(job.name,): late.get(job.name, 0) for job in timetable}
     metrics.gathered(name="guilder_job_due_seconds", rows=rows)
+
+
+async def gather_runs(connection: "asyncpg.Connection[asyncpg.Record]") -> list[Run]:
+    """Show how far the jobs' runs have come, of live and test tenants; return them, added up by job."""
+    async with connection.transaction(readonly=True):
+        await connection.execute(f"set local role {ROLE}")
+        await connection.execute(f"set local statement_timeout = '{STATEMENT_TIMEOUT}'")
+        found = await runs.runs(Tx(connection, frozenset(), ACTOR))
+        told = [run.tenant_id for run in found]
+        sandboxes = await connection.fetch(_SANDBOXES, told)
+    others = {row["tenant_id"] for row in sandboxes}
+    added_up = runs.over_all([run for run in found if run.tenant_id not in others])
+    _show_runs(added_up)
+    return added_up
+
+
+def _show_runs(added_up: Sequence[Run]) -> None:
+    """Show them by job: whose they are is for the terminal and the API, never for a label."""
+    figures = {"done": "done", "per_second": "rate_per_s", "left": "left", "left_seconds": "seconds_left"}
+    for name, field in figures.items():
+        known = {(run.job,): getattr(run, field) for run in added_up}
+        rows: dict[tuple[str, ...], float] = {job: float(said) for job, said in known.items() if said is not None}
+        metrics.gathered(name=f"guilder_run_{name}", rows=rows)
 
 
 def show(query: Query, rows: Sequence[Any]) -> None:

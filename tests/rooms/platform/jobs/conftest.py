@@ -19,8 +19,8 @@ async def jobs_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[Data
 async def world(jobs_urls: DatabaseUrls) -> AsyncIterator[World]:
     async with connected(jobs_urls.admin) as admin:
         await admin.execute(
-            "delete from platform.job_failures; delete from platform.chores; delete from toy.subscriptions;"
-            "delete from toy.bills; delete from toy.reminders; delete from toy.sandboxes; delete from toy.waiting"
+            "delete from platform.job_failures; delete from platform.job_batches; delete from platform.job_looks; delete from platform.chores; delete from toy.subscriptions;"
+            "delete from toy.bills; delete from toy.tenants; delete from toy.reminders; delete from toy.sandboxes; delete from toy.waiting"
         )
         async with database_of(jobs_urls) as database:
             yield World(database, admin)

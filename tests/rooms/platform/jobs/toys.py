@@ -51,6 +51,12 @@ create function toy.reminders_due(p_tenant uuid, p_now timestamptz, p_limit int)
 create function toy.count_waiting(p_tenant uuid) returns bigint
     language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select count(*) from toy.waiting where tenant_id = p_tenant $$;
+create table toy.tenants (tenant_id uuid primary key);
+grant select on toy.tenants to guilder_app;
+create function toy.tenants(p_after uuid, p_limit int) returns table (tenant_id uuid)
+    language sql stable security definer set search_path = pg_catalog, pg_temp as $$
+    select t.tenant_id from toy.tenants t where p_after is null or t.tenant_id > p_after
+     order by t.tenant_id limit p_limit $$;
 create function toy.all_sandboxes() returns table (tenant_id uuid, has_target boolean)
     language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select tenant_id, target_at is not null from toy.sandboxes $$;
@@ -70,7 +76,7 @@ class Room:
     def timetable(self) -> Timetable:
         return Timetable(
             [
-                Job(name="toy.bill_due", find="toy.due", run=self.bill, batch_max=50, every_s=0.05),
+                Job(name="toy.bill_due", find="toy.due", run=self.bill, batch_max=50, every_s=0.05, is_shared=True),
                 Job(name="toy.remind", find="toy.reminders_due", run=self.remind, every_s=0.05),
             ]
         )
@@ -143,7 +149,7 @@ class World:
     tenant: TenantId = field(default_factory=a_tenant)
 
     def scheduler(self, **settings: Any) -> Scheduler:
-        return Scheduler(self.database, self.room.timetable, clock=self.clock, **settings)
+        return Scheduler(self.database, self.room.timetable, clock=self.clock, tenants="toy.tenants", **settings)
 
     def machine(self, **settings: Any) -> TimeMachine:
         rest = [RestCheck("waiting", "toy.count_waiting")]
@@ -162,6 +168,7 @@ class World:
     async def _put(self, table: str, count: int, due_at: datetime, tenant: TenantId | None) -> list[UUID]:
         made = ids.new_many(NOW, count)
         rows = [(tenant or self.tenant, each, due_at) for each in made]
+        await self.admin.execute("insert into toy.tenants values ($1) on conflict do nothing", rows[0][0])
         await self.admin.executemany(f"insert into {table} values ($1, $2, $3)", rows)
         return made
 
@@ -169,6 +176,10 @@ class World:
         tenant = a_tenant()
         await self.admin.execute("insert into toy.sandboxes values ($1, $2, $3)", tenant, now, target)
         return tenant
+
+    async def billed(self, tenant: TenantId) -> int:
+        """Return how many bills a tenant has."""
+        return await self.admin.fetchval("select count(*) from toy.bills where tenant_id = $1", tenant)
 
     async def bills(self) -> list[tuple[UUID, datetime]]:
         rows = await self.admin.fetch("select subscription_id, dated from toy.bills order by subscription_id, dated")

@@ -50,6 +50,7 @@ from guilder.domain.gateways.service.noticing import (
     open_endpoint,
     receive_notice,
 )
+from guilder.domain.gateways.service.pacing import pace, set_pace
 
 __all__ = [
     "cut_notices",
@@ -96,4 +97,6 @@ __all__ = [
     "settle",
     "takers",
     "unknown_there",
+    "pace",
+    "set_pace",
 ]

@@ -20,6 +20,8 @@ BASE_URLS = {"sandbox": "https://api-m.sandbox.paypal.com", "live": "https://api
 TIMEOUT_S = 10.0
 ANSWER_MAX = 2 * 1024 * 1024
 RETRY_AFTER_MAX_S = 3600
+# "Too many requests" without a word of how long: the account is left alone for so long, and called more slowly then.
+TOO_MANY_S = 1
 REQUEST_ID_MAX = 108
 TOKEN_LIFE_MAX_S = 24 * 3600
 # They say nothing about whether it was done: in doubt, look it up.
@@ -175,7 +177,8 @@ class Calls:
 def read(answer: httpx.Response) -> Reply:
     status = answer.status_code
     if status in _NO_ANSWER or status >= 500 or 300 <= status < 400:
-        return Reply(status, doubt=unknown(f"answered {status}", retry_after_s=_retry_after(answer)))
+        wait_s = _retry_after(answer) or (TOO_MANY_S if status == 429 else None)
+        return Reply(status, doubt=unknown(f"answered {status}", retry_after_s=wait_s))
     if len(answer.content) > ANSWER_MAX:
         return Reply(status, doubt=unknown("an answer that does not end", is_outage=False))
     if status == 204:

@@ -28,6 +28,8 @@ BASE_URL = "http://127.0.0.1:4010"
 TIMEOUT_S = 10.0
 ANSWER_MAX = 256 * 1024
 RETRY_AFTER_MAX_S = 3600
+# "Too many requests" without a word of how long: the account is left alone for so long, and called more slowly then.
+TOO_MANY_S = 1
 # They say nothing about whether it was done: in doubt, look it up.
 _NO_ANSWER = frozenset({408, 409, 422, 425, 429})
 CHARGES, REFUNDS = "charges", "refunds"
@@ -263,7 +265,8 @@ def _read(answer: httpx.Response) -> _Reply:
     if answer.status_code == 401:
         raise CredentialsRefused
     if answer.status_code in _NO_ANSWER or answer.status_code >= 500 or answer.status_code == 403:
-        doubt = mapping.unknown(f"answered {answer.status_code}", retry_after_s=_retry_after(answer))
+        wait_s = _retry_after(answer) or (TOO_MANY_S if answer.status_code == 429 else None)
+        doubt = mapping.unknown(f"answered {answer.status_code}", retry_after_s=wait_s)
         return _Reply(answer.status_code, doubt=doubt)
     if len(answer.content) > ANSWER_MAX:
         return _Reply(answer.status_code, doubt=mapping.unknown("an answer that does not end", is_outage=False))

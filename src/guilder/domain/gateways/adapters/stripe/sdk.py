@@ -23,6 +23,8 @@ TIMEOUT_S = 10.0
 # A page of a hundred charges with all that is expanded in them.
 ANSWER_MAX = 4 * 1024 * 1024
 RETRY_AFTER_MAX_S = 3600
+# "Too many requests" without a word of how long: the account is left alone for so long, and called more slowly then.
+TOO_MANY_S = 1
 _KEY_CODES = frozenset({"api_key_expired", "platform_api_key_expired", "secret_key_required", "account_invalid"})
 
 # It would send how long calls took, and keep a mark of this machine in a file.
@@ -134,7 +136,7 @@ async def ask(call: Awaitable[Any]) -> Reply:
 def _read(error: stripe.StripeError) -> Reply:
     match error:
         case stripe.RateLimitError():
-            return Reply(doubt=mapping.unknown("answered 429", retry_after_s=_retry_after(error)))
+            return Reply(doubt=mapping.unknown("answered 429", retry_after_s=_retry_after(error) or TOO_MANY_S))
         case stripe.IdempotencyError():
             # The key stands for another request: what became of that one is to be looked up.
             return Reply(doubt=mapping.unknown("the key was used for something else", is_outage=False))
