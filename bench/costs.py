@@ -115,7 +115,7 @@ async def live_through(house: House, server: Server, *, size: int, began: dateti
     await admin.execute("analyze")
     bytes_before = await admin.fetchval("select pg_database_size(current_database())")
     counts_before = await counted(admin, cohort.tenant_id)
-    gauge = Gauge(admin, await _postmaster(admin))
+    gauge = Gauge(admin, await postmaster(admin))
     await renew(house, gauge)
     counts = {name: count - counts_before[name] for name, count in (await counted(admin, cohort.tenant_id)).items()}
     counts["disk_bytes"] = await admin.fetchval("select pg_database_size(current_database())") - bytes_before
@@ -136,7 +136,7 @@ async def counted(admin: Admin, tenant_id: object) -> dict[str, int]:
     return dict(found)
 
 
-async def _postmaster(admin: Admin) -> int:
+async def postmaster(admin: Admin) -> int:
     pid = await admin.fetchval("select pg_backend_pid()")
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
@@ -186,7 +186,7 @@ async def run_usage(server: Server) -> None:
     """Count readings of 50 customers, a thousand a transaction, as `POST /api/usage` does behind its edge."""
     admin, now = server.admin, datetime.now(UTC)
     house = await a_house(server, now=now)
-    gauge = Gauge(admin, await _postmaster(admin))
+    gauge = Gauge(admin, await postmaster(admin))
     try:
         cohort = await a_cohort(house, size=50)
         async with house.database.transaction({cohort.tenant_id}, actor="bench") as tx:

@@ -1,0 +1,162 @@
+"""A tenant of any size from a real one: what its customers left behind in the tables is copied with new ids, by SQL.
+
+The copies are rows that real ones could be: every id in every column (and in every text and JSON) that is a customer's own
+ends in the number of its copy, so that what belongs together stays together; what all customers share (the plan, the
+account) stays shared. Triggers and foreign keys are off meanwhile: the doctor says afterwards whether all of it is right.
+Copies are invoiced by an issuer of their own, whose numbers are without a gap, too; they fall due long after. What is
+sealed (names, addresses) is copied sealed under keys that open none of it: nobody opens what lies still. The log and its
+calls, and the audit, which are chains by time and not by customer, are not copied.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from _quiet import quiet
+from _server import Admin
+
+from guilder.kernel.ids import TenantId
+
+APART = "400 days"
+"""How long after the real ones the copies fall due."""
+LEFT_OUT = ("audit.", "platform.log", "platform.intents", "platform.job", "platform.idempotency_keys", "webhooks.")
+# An id as it stands in a text: with or without dashes, and what of it becomes the number of the copy.
+ID = "([0-9a-f]{8}-?[0-9a-f]{4}-?7[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{4})[0-9a-f]{8}"
+_TABLES = """
+select format('%I.%I', n.nspname, c.relname) as name
+  from pg_class c join pg_namespace n on n.oid = c.relnamespace
+ where c.relkind in ('r', 'p') and not c.relispartition and n.nspname not like 'pg\\_%'
+   and n.nspname not in ('information_schema', 'public', 'mass')
+   and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped)
+ order by 1"""
+_COLUMNS = """
+select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
+       a.attidentity <> '' or coalesce(pg_get_expr(d.adbin, d.adrelid), '') like 'nextval%' as is_numbered
+  from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+ where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attnum"""
+_FUNCTIONS = """
+create function mass.own(id uuid, k int) returns uuid immutable language sql as
+$$ select case when id = any ('{shared}'::uuid[]) then id
+               else overlay(id::text placing lpad(to_hex(k), 8, '0') from 29)::uuid end $$;
+create function mass.told(said text, k int) returns text immutable language sql as
+$$ select regexp_replace(said, '(?!{either}){id}', '\\1' || lpad(to_hex(k), 8, '0'), 'g') $$;
+grant usage on schema mass to public;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Seed:
+    """A tenant whose every customer left the same behind, laid aside to be copied: rows by table, and the columns of each."""
+
+    tenant_id: TenantId
+    tables: Mapping[str, tuple[int, Sequence[tuple[str, str]]]]
+    """By name: the number of the copy that was laid aside; of each column its name, and what is copied."""
+
+
+async def lay_aside(admin: Admin, tenant_id: TenantId, *, customers: int) -> Seed:
+    """Note every table that has at least a row a customer: what has fewer is shared by all of them."""
+    await admin.execute("drop schema if exists mass cascade; create schema mass")
+    shared: set[UUID] = {tenant_id}
+    tables: dict[str, int] = {}
+    for row in await admin.fetch(_TABLES):
+        name = row["name"]
+        count = await admin.fetchval(f"select count(*) from {name} where tenant_id = $1", tenant_id)
+        if count >= customers and not name.startswith(LEFT_OUT):
+            tables[name] = len(tables)
+            await admin.execute(f"create unlogged table mass.t{tables[name]} as table {name} with no data")
+            await admin.execute(
+                f"insert into mass.t{tables[name]} select * from {name} where tenant_id = $1", tenant_id
+            )
+        elif count and not name.startswith(LEFT_OUT):
+            shared |= await _ids(admin, name, tenant_id)
+    either = "|".join(f"{str(each)[:8]}-?{str(each)[9:13]}-?{str(each)[14:18]}" for each in sorted(shared))
+    said = "{" + ",".join(str(each) for each in sorted(shared)) + "}"
+    await admin.execute(_FUNCTIONS.format(shared=said, either=either, id=ID))
+    for name, n in tables.items():
+        await _without_shared(admin, name, n)
+    return Seed(tenant_id, {name: (n, await _copied(admin, name, n)) for name, n in tables.items()})
+
+
+async def _without_shared(admin: Admin, name: str, n: int) -> None:
+    """Leave out the rows that belong to no customer: a copy of one would be the same row again."""
+    ids = [row["name"] for row in await admin.fetch(_COLUMNS, name) if row["type"] == "uuid"]
+    own = " and ".join(f"({each} is null or mass.own({each}, 1) = {each})" for each in ids)
+    await admin.execute(f"delete from mass.t{n} where {own}")
+
+
+async def _ids(admin: Admin, name: str, tenant_id: TenantId) -> set[UUID]:
+    columns = [row["name"] for row in await admin.fetch(_COLUMNS, name) if row["type"] == "uuid"]
+    rows = await admin.fetch(f"select {', '.join(columns)} from {name} where tenant_id = $1", tenant_id)
+    return {value for row in rows for value in row.values() if value is not None}
+
+
+async def _copied(admin: Admin, name: str, n: int) -> list[tuple[str, str]]:
+    """Return of each column what stands in a copy."""
+    columns = []
+    for row in await admin.fetch(_COLUMNS, name):
+        column, kind = row["name"], row["type"]
+        if not row["is_numbered"]:
+            columns.append((column, _OWN.get((name, column)) or await _value(admin, n, column, kind)))
+    return columns
+
+
+async def _value(admin: Admin, n: int, column: str, kind: str) -> str:
+    if kind == "uuid":
+        return f"mass.own(s.{column}, k)"
+    if kind == "text" and column == "organization_id":
+        return f"s.{column} || '-' || k"
+    if kind in ("text", "jsonb", "uuid[]", "text[]") and await admin.fetchval(
+        f"select exists (select from mass.t{n} where {column}::text ~ '{ID}')"
+    ):
+        return f"mass.told(s.{column}::text, k)::{kind}"
+    return f"s.{column}"
+
+
+# What a copy has of its own beside ids.
+_OWN = {
+    ("subscriptions.subscriptions", "next_due_at"): f"s.next_due_at + interval '{APART}'",
+    ("invoicing.invoices", "issuer_id"): "mass.issuer()",
+    ("invoicing.invoices", "sequence"): "(s.sequence - 1) * mass.copies() + k",
+    ("invoicing.invoices", "number"): (
+        "regexp_replace(s.number, '[0-9]+$', '') || ((s.sequence - 1) * mass.copies() + k)"
+    ),
+}
+
+
+async def grow(admin: Admin, seed: Seed, *, copies: int) -> None:
+    """Copy every customer of the seed so many times."""
+    await _an_issuer(admin, seed.tenant_id, copies)
+    await admin.execute("set session_replication_role = replica; set synchronous_commit = off")
+    for name, (n, columns) in seed.tables.items():
+        with quiet(alone=False):
+            await admin.execute(
+                f"insert into {name} ({', '.join(column for column, _ in columns)})"
+                f" select {', '.join(value for _, value in columns)}"
+                f" from mass.t{n} s cross join generate_series(1, {copies}) k"
+            )
+            await admin.execute(f"vacuum analyze {name}")
+    await admin.execute("reset session_replication_role; reset synchronous_commit")
+    await admin.execute("checkpoint")
+
+
+async def _an_issuer(admin: Admin, tenant_id: TenantId, copies: int) -> None:
+    """Copy the issuer, and give the copy the numbers that the invoices of all copies will have taken."""
+    columns = [row["name"] for row in await admin.fetch(_COLUMNS, "identity.issuers")]
+    own = {"id": "gen_random_uuid()", "is_default": "false"}
+    issuer = await admin.fetchval(
+        f"insert into identity.issuers ({', '.join(columns)})"
+        f" select {', '.join(own.get(each, each) for each in columns)} from identity.issuers"
+        " where tenant_id = $1 and is_default returning id",
+        tenant_id,
+    )
+    await admin.execute(
+        f"""create function mass.issuer() returns uuid immutable language sql as $$ select '{issuer}'::uuid $$;
+            create function mass.copies() returns bigint immutable language sql as $$ select {copies}::bigint $$"""
+    )
+    columns = [row["name"] for row in await admin.fetch(_COLUMNS, "invoicing.series")]
+    own = {"issuer_id": "mass.issuer()", "next": f"(next - 1) * {copies} + 1"}
+    await admin.execute(
+        f"insert into invoicing.series ({', '.join(columns)})"
+        f" select {', '.join(own.get(each, each) for each in columns)} from invoicing.series where tenant_id = $1",
+        tenant_id,
+    )
