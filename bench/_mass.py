@@ -34,14 +34,11 @@ select a.attname::text as name, format_type(a.atttypid, a.atttypmod) as type,
        a.attidentity <> '' or coalesce(pg_get_expr(d.adbin, d.adrelid), '') like 'nextval%' as is_numbered
   from pg_attribute a left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
  where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attnum"""
+# Of each id that is a customer's own the end gives way to a mark, once; in a copy its number takes the mark's place.
 _FUNCTIONS = """
-create function mass.own(id uuid, k int) returns uuid immutable language sql as
-$$ select case when id = any ('{shared}'::uuid[]) then id
-               else overlay(id::text placing lpad(to_hex(k), 8, '0') from 29)::uuid end $$;
-create function mass.told(said text, k int) returns text immutable language sql as
-$$ select regexp_replace(said, '(?!{either}){id}', '\\1' || lpad(to_hex(k), 8, '0'), 'g') $$;
-grant usage on schema mass to public;
-"""
+create function mass.marked(said text) returns text immutable language sql as
+$$ select regexp_replace(said, '(?!{shared}){id}', E'\\\\1\\001', 'g') $$"""
+_MARK = "E'\\001'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,31 +54,19 @@ async def lay_aside(admin: Admin, tenant_id: TenantId, *, customers: int) -> See
     """Note every table that has at least a row a customer: what has fewer is shared by all of them."""
     await admin.execute("drop schema if exists mass cascade; create schema mass")
     shared: set[UUID] = {tenant_id}
-    tables: dict[str, int] = {}
+    names: list[str] = []
     for row in await admin.fetch(_TABLES):
         name = row["name"]
         count = await admin.fetchval(f"select count(*) from {name} where tenant_id = $1", tenant_id)
-        if count >= customers and not name.startswith(LEFT_OUT):
-            tables[name] = len(tables)
-            await admin.execute(f"create unlogged table mass.t{tables[name]} as table {name} with no data")
-            await admin.execute(
-                f"insert into mass.t{tables[name]} select * from {name} where tenant_id = $1", tenant_id
-            )
-        elif count and not name.startswith(LEFT_OUT):
+        if name.startswith(LEFT_OUT):
+            continue
+        if count >= customers:
+            names.append(name)
+        elif count:
             shared |= await _ids(admin, name, tenant_id)
-    either = "|".join(f"{str(each)[:8]}-?{str(each)[9:13]}-?{str(each)[14:18]}" for each in sorted(shared))
-    said = "{" + ",".join(str(each) for each in sorted(shared)) + "}"
-    await admin.execute(_FUNCTIONS.format(shared=said, either=either, id=ID))
-    for name, n in tables.items():
-        await _without_shared(admin, name, n)
-    return Seed(tenant_id, {name: (n, await _copied(admin, name, n)) for name, n in tables.items()})
-
-
-async def _without_shared(admin: Admin, name: str, n: int) -> None:
-    """Leave out the rows that belong to no customer: a copy of one would be the same row again."""
-    ids = [row["name"] for row in await admin.fetch(_COLUMNS, name) if row["type"] == "uuid"]
-    own = " and ".join(f"({each} is null or mass.own({each}, 1) = {each})" for each in ids)
-    await admin.execute(f"delete from mass.t{n} where {own}")
+    either = "|".join("-?".join(str(each).split("-")[:3]) for each in sorted(shared))
+    await admin.execute(_FUNCTIONS.format(shared=either, id=ID))
+    return Seed(tenant_id, {name: (n, await _aside(admin, name, n, tenant_id)) for n, name in enumerate(names)})
 
 
 async def _ids(admin: Admin, name: str, tenant_id: TenantId) -> set[UUID]:
@@ -90,26 +75,28 @@ async def _ids(admin: Admin, name: str, tenant_id: TenantId) -> set[UUID]:
     return {value for row in rows for value in row.values() if value is not None}
 
 
-async def _copied(admin: Admin, name: str, n: int) -> list[tuple[str, str]]:
-    """Return of each column what stands in a copy."""
-    columns = []
-    for row in await admin.fetch(_COLUMNS, name):
-        column, kind = row["name"], row["type"]
-        if not row["is_numbered"]:
-            columns.append((column, _OWN.get((name, column)) or await _value(admin, n, column, kind)))
-    return columns
+async def _aside(admin: Admin, name: str, n: int, tenant_id: TenantId) -> list[tuple[str, str]]:
+    """Lay a table aside, but for the rows that belong to no customer; return of each column what stands in a copy."""
+    columns = [(row["name"], row["type"]) for row in await admin.fetch(_COLUMNS, name) if not row["is_numbered"]]
+    marked = {
+        column: kind
+        for column, kind in columns
+        if kind in ("uuid", "text", "jsonb", "uuid[]", "text[]")
+        and await admin.fetchval(f"select exists (select from {name} where {column}::text ~ '{ID}')")
+    }
+    values = ", ".join(f"mass.marked({c}::text) as {c}" if c in marked else c for c, _ in columns)
+    await admin.execute(
+        f"create unlogged table mass.t{n} as select {values} from {name} where tenant_id = '{tenant_id}'"
+    )
+    own = " and ".join(f"({each} is null or strpos({each}, {_MARK}) = 0)" for each in marked)
+    await admin.execute(f"delete from mass.t{n} where {own}")
+    return [(c, _OWN.get((name, c)) or _copied(c, marked.get(c))) for c, _ in columns]
 
 
-async def _value(admin: Admin, n: int, column: str, kind: str) -> str:
-    if kind == "uuid":
-        return f"mass.own(s.{column}, k)"
-    if kind == "text" and column == "organization_id":
-        return f"s.{column} || '-' || k"
-    if kind in ("text", "jsonb", "uuid[]", "text[]") and await admin.fetchval(
-        f"select exists (select from mass.t{n} where {column}::text ~ '{ID}')"
-    ):
-        return f"mass.told(s.{column}::text, k)::{kind}"
-    return f"s.{column}"
+def _copied(column: str, kind: str | None) -> str:
+    if column == "organization_id":
+        return "s.organization_id || '-' || k"
+    return f"replace(s.{column}, {_MARK}, end_of_k)::{kind}" if kind else f"s.{column}"
 
 
 # What a copy has of its own beside ids.
@@ -124,7 +111,7 @@ _OWN = {
 
 
 async def grow(admin: Admin, seed: Seed, *, copies: int) -> None:
-    """Copy every customer of the seed so many times."""
+    """Copy every customer of the seed so many times; it can be done once in a database."""
     await _an_issuer(admin, seed.tenant_id, copies)
     await admin.execute("set session_replication_role = replica; set synchronous_commit = off")
     for name, (n, columns) in seed.tables.items():
@@ -132,10 +119,12 @@ async def grow(admin: Admin, seed: Seed, *, copies: int) -> None:
             await admin.execute(
                 f"insert into {name} ({', '.join(column for column, _ in columns)})"
                 f" select {', '.join(value for _, value in columns)}"
-                f" from mass.t{n} s cross join generate_series(1, {copies}) k"
+                f" from mass.t{n} s cross join"
+                f" (select k, lpad(to_hex(k), 8, '0') as end_of_k from generate_series(1, {copies}) k) of_k"
             )
             await admin.execute(f"vacuum analyze {name}")
     await admin.execute("reset session_replication_role; reset synchronous_commit")
+    await admin.execute("drop schema mass cascade")
     await admin.execute("checkpoint")
 
 
