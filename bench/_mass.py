@@ -19,6 +19,7 @@ from guilder.kernel.ids import TenantId
 
 APART = "400 days"
 """How long after the real ones the copies fall due."""
+COPIES_AT_ONCE = 20
 LEFT_OUT = ("audit.", "platform.log", "platform.intents", "platform.job", "platform.idempotency_keys", "webhooks.")
 # An id as it stands in a text: with or without dashes, and what of it becomes the number of the copy.
 ID = "([0-9a-f]{8}-?[0-9a-f]{4}-?7[0-9a-f]{3}-?[89ab][0-9a-f]{3}-?[0-9a-f]{4})[0-9a-f]{8}"
@@ -115,13 +116,15 @@ async def grow(admin: Admin, seed: Seed, *, copies: int) -> None:
     await _an_issuer(admin, seed.tenant_id, copies)
     await admin.execute("set session_replication_role = replica; set synchronous_commit = off")
     for name, (n, columns) in seed.tables.items():
+        for first in range(1, copies + 1, COPIES_AT_ONCE):
+            last = min(first + COPIES_AT_ONCE - 1, copies)
+            with quiet(alone=False):
+                await admin.execute(
+                    f"insert into {name} ({', '.join(column for column, _ in columns)})"
+                    f" select {', '.join(value for _, value in columns)} from mass.t{n} s cross join"
+                    f" (select k, lpad(to_hex(k), 8, '0') as end_of_k from generate_series({first}, {last}) k) of_k"
+                )
         with quiet(alone=False):
-            await admin.execute(
-                f"insert into {name} ({', '.join(column for column, _ in columns)})"
-                f" select {', '.join(value for _, value in columns)}"
-                f" from mass.t{n} s cross join"
-                f" (select k, lpad(to_hex(k), 8, '0') as end_of_k from generate_series(1, {copies}) k) of_k"
-            )
             await admin.execute(f"vacuum analyze {name}")
     await admin.execute("reset session_replication_role; reset synchronous_commit")
     await admin.execute("drop schema mass cascade")

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +23,7 @@ from statistics import median
 from typing import Any
 
 from _drawing import Line, chart
+from _quiet import quiet
 from _server import RESULTS
 from _table import Refused, Row, machine_line, markdown, newest, row, rows_of, written
 
@@ -41,14 +43,17 @@ class Script:
     name: str
     short: tuple[str, ...] = ()
     full: tuple[str, ...] = ()
+    takes_turns: bool = False
+    """Itself, step by step (`_quiet.py`): any other has the machine for itself from its beginning to its end."""
 
 
 SCRIPTS = (
-    Script("billing", ("5000", "3"), ("5000,50000", "5")),
+    Script("billing", ("2000", "3"), ("5000,50000", "5")),
     Script("journey", ("1000", "1"), ("1,100,1000,5000", "3")),
-    Script("growth", ("10000,100000", "1"), ("10000,100000,1000000", "1")),
-    Script("mixed", ("2000", "3"), ("10000", "5")),
-    Script("pair", ("3000", "3"), ("10000", "5")),
+    Script("growth", ("10000,50000", "2", "500", "3"), ("10000,100000,1000000", "5"), takes_turns=True),
+    Script("mixed", ("2000", "3"), ("10000", "5"), takes_turns=True),
+    Script("pair", ("3000", "3"), ("10000", "5"), takes_turns=True),
+    Script("soak", ("1", "300"), ("60", "5000"), takes_turns=True),
     Script("usage"),
     Script("intake"),
     Script("entitlements"),
@@ -76,8 +81,16 @@ def of_billing(said: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
+def of_journey(said: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Say the whole way's row, as `of_billing` does."""
+    size, each = max(said["renewed"].items(), key=lambda one: int(one[0]))
+    figures = {"at_once": int(size), "per_s": round(1_000 / each["ms"]), "ms": each["ms"], "rows": each["rows"]}
+    unit = "of set-based SQL, same rows, bare tables"
+    return [row("whole journey of a renewal", 1 / each["ratio_to_set_based"], 0.2, unit=unit, figures=figures)]
+
+
 # Whose JSON says no rows, and is read here.
-READ: dict[str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]] = {"billing": of_billing}
+READ: dict[str, Callable[[Mapping[str, Any]], list[dict[str, Any]]]] = {"billing": of_billing, "journey": of_journey}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +108,8 @@ def run(script: Script, arguments: Sequence[str], *, limit_s: float) -> Ran:
     if not path.exists():
         return Ran(script.name, [Refused(script.name, "there is no such script yet")], 0.0, {})
     print(f"== {script.name} {' '.join(arguments)}", file=sys.stderr, flush=True)
-    code, why = _ended([sys.executable, str(path), *arguments], limit_s)
+    with nullcontext() if script.takes_turns else quiet():
+        code, why = _ended([sys.executable, str(path), *arguments], limit_s)
     seconds, said = time.perf_counter() - began, newest(RESULTS, script.name, beside=before)
     if code or said is None:
         return Ran(script.name, [Refused(script.name, why or "it wrote nothing down")], seconds, {})
