@@ -2,9 +2,13 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+# Whoever waits to be alone needs a moment in which nobody shares it.
+LET_IN_S = 0.2
 
 
 @contextmanager
@@ -20,3 +24,5 @@ def quiet(*, alone: bool = True) -> Iterator[None]:
     with Path(path).open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         yield
+    if not alone:
+        time.sleep(LET_IN_S)
