@@ -47,8 +47,18 @@ class Seed:
     """A tenant whose every customer left the same behind, laid aside to be copied: rows by table, and the columns of each."""
 
     tenant_id: TenantId
-    tables: Mapping[str, tuple[int, Sequence[tuple[str, str]]]]
-    """By name: the number of the copy that was laid aside; of each column its name, and what is copied."""
+    tables: Mapping[str, "Aside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Aside:
+    """A table that was laid aside as `mass.t<n>`."""
+
+    n: int
+    columns: Sequence[tuple[str, str]]
+    """Of each its name, and what stands in a copy."""
+    numbered_by: str | None
+    """The column that the table numbers itself by: copies are made in its order, for what came last is what counts."""
 
 
 async def lay_aside(admin: Admin, tenant_id: TenantId, *, customers: int) -> Seed:
@@ -67,7 +77,7 @@ async def lay_aside(admin: Admin, tenant_id: TenantId, *, customers: int) -> See
             shared |= await _ids(admin, name, tenant_id)
     either = "|".join("-?".join(str(each).split("-")[:3]) for each in sorted(shared))
     await admin.execute(_FUNCTIONS.format(shared=either, id=ID))
-    return Seed(tenant_id, {name: (n, await _aside(admin, name, n, tenant_id)) for n, name in enumerate(names)})
+    return Seed(tenant_id, {name: await _aside(admin, name, n, tenant_id) for n, name in enumerate(names)})
 
 
 async def _ids(admin: Admin, name: str, tenant_id: TenantId) -> set[UUID]:
@@ -76,9 +86,11 @@ async def _ids(admin: Admin, name: str, tenant_id: TenantId) -> set[UUID]:
     return {value for row in rows for value in row.values() if value is not None}
 
 
-async def _aside(admin: Admin, name: str, n: int, tenant_id: TenantId) -> list[tuple[str, str]]:
-    """Lay a table aside, but for the rows that belong to no customer; return of each column what stands in a copy."""
-    columns = [(row["name"], row["type"]) for row in await admin.fetch(_COLUMNS, name) if not row["is_numbered"]]
+async def _aside(admin: Admin, name: str, n: int, tenant_id: TenantId) -> Aside:
+    """Lay a table aside, but for the rows that belong to no customer."""
+    found = await admin.fetch(_COLUMNS, name)
+    columns = [(row["name"], row["type"]) for row in found if not row["is_numbered"]]
+    numbered_by = next((row["name"] for row in found if row["is_numbered"]), None)
     marked = {
         column: kind
         for column, kind in columns
@@ -86,12 +98,13 @@ async def _aside(admin: Admin, name: str, n: int, tenant_id: TenantId) -> list[t
         and await admin.fetchval(f"select exists (select from {name} where {column}::text ~ '{ID}')")
     }
     values = ", ".join(f"mass.marked({c}::text) as {c}" if c in marked else c for c, _ in columns)
+    values += f", {numbered_by}" if numbered_by else ""
     await admin.execute(
         f"create unlogged table mass.t{n} as select {values} from {name} where tenant_id = '{tenant_id}'"
     )
     own = " and ".join(f"({each} is null or strpos({each}, {_MARK}) = 0)" for each in marked)
     await admin.execute(f"delete from mass.t{n} where {own}")
-    return [(c, _OWN.get((name, c)) or _copied(c, marked.get(c))) for c, _ in columns]
+    return Aside(n, [(c, _OWN.get((name, c)) or _copied(c, marked.get(c))) for c, _ in columns], numbered_by)
 
 
 def _copied(column: str, kind: str | None) -> str:
@@ -115,14 +128,15 @@ async def grow(admin: Admin, seed: Seed, *, copies: int) -> None:
     """Copy every customer of the seed so many times; it can be done once in a database."""
     await _an_issuer(admin, seed.tenant_id, copies)
     await admin.execute("set session_replication_role = replica; set synchronous_commit = off")
-    for name, (n, columns) in seed.tables.items():
+    for name, aside in seed.tables.items():
+        columns, values = (", ".join(each) for each in zip(*aside.columns, strict=True))
+        order = f" order by s.{aside.numbered_by}" if aside.numbered_by else ""
         for first in range(1, copies + 1, COPIES_AT_ONCE):
             last = min(first + COPIES_AT_ONCE - 1, copies)
             with quiet(alone=False):
                 await admin.execute(
-                    f"insert into {name} ({', '.join(column for column, _ in columns)})"
-                    f" select {', '.join(value for _, value in columns)} from mass.t{n} s cross join"
-                    f" (select k, lpad(to_hex(k), 8, '0') as end_of_k from generate_series({first}, {last}) k) of_k"
+                    f"insert into {name} ({columns}) select {values} from mass.t{aside.n} s cross join"
+                    f" (select k, lpad(to_hex(k), 8, '0') as end_of_k from generate_series({first}, {last}) k) of_k{order}"
                 )
         with quiet(alone=False):
             await admin.execute(f"vacuum analyze {name}")

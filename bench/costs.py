@@ -62,30 +62,28 @@ class Gauge:
         wal = await self._wal()
         wall, python, postgresql = time.perf_counter(), time.process_time(), self._postgresql_s()
         yield
+        of_each = self._postgresql_s()
         took = [
-            1_000 * (after - before)
-            for after, before in (
-                (time.perf_counter(), wall),
-                (time.process_time(), python),
-                (self._postgresql_s(), postgresql),
-            )
+            1_000 * (time.perf_counter() - wall),
+            1_000 * (time.process_time() - python),
+            1_000 * sum(seconds - postgresql.get(pid, 0.0) for pid, seconds in of_each.items()),
         ]
         self.steps[name] = Cost(*took, max(0.0, took[0] - took[1] - took[2]), await self._wal() - wal)
 
     async def _wal(self) -> int:
         return int(await self._admin.fetchval("select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"))
 
-    def _postgresql_s(self) -> float:
-        """Seconds of processor of all processes of the server; Linux only. One that ended takes its share with it."""
-        total = 0
+    def _postgresql_s(self) -> dict[int, float]:
+        """Seconds of processor of each process of the server; Linux only. One that ends meanwhile takes its own with it."""
+        found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 parent = int(stat.read_text().rpartition(")")[2].split()[1])
                 if parent == self._postmaster:
-                    total += int((stat.parent / "schedstat").read_text().split()[0])
+                    found[int(stat.parent.name)] = int((stat.parent / "schedstat").read_text().split()[0]) / 1e9
             except (FileNotFoundError, ProcessLookupError):
                 continue
-        return total / 1e9
+        return found
 
 
 async def renew(house: House, gauge: Gauge) -> None:
