@@ -1,7 +1,8 @@
 """Every script in its short form, or its full one, after each other: one table of ratios, JSON and a picture beside it.
 
     python bench/table.py [short|full] [script ...]       (short, and all of them)
-    python bench/table.py publish                          the last table into docs/performance.md, with its picture
+    python bench/table.py last [script ...]               nothing is run: what each of them wrote down last
+    python bench/table.py publish                         the last table into docs/performance.md, with its picture
 
 A script says its rows in what it writes down (`_table.row`), and writes nothing down unless what it measured was right:
 a script that found its run wrong has no figure here either, but the reason. Exits 1 where a script was refused; a target
@@ -16,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -32,6 +33,7 @@ PUBLISHED = HERE / "table.json"
 PAGE = HERE.parent / "docs" / "performance.md"
 PICTURE = HERE.parent / "docs" / "pictures" / "cost-per-renewal.svg"
 BETWEEN = re.compile(r"(?<=<!-- table -->\n).*?(?=<!-- /table -->)", re.DOTALL)
+COMMANDS = {"short": "`make bench`", "full": "`make bench-full`", "last": "The last run of each script"}
 SHORT_LIMIT_S, FULL_LIMIT_S = 900, 6 * 3_600
 END_S = 60
 
@@ -110,12 +112,19 @@ def run(script: Script, arguments: Sequence[str], *, limit_s: float) -> Ran:
     print(f"== {script.name} {' '.join(arguments)}", file=sys.stderr, flush=True)
     with nullcontext() if script.takes_turns else quiet():
         code, why = _ended([sys.executable, str(path), *arguments], limit_s)
-    seconds, said = time.perf_counter() - began, newest(RESULTS, script.name, beside=before)
-    if code or said is None:
-        return Ran(script.name, [Refused(script.name, why or "it wrote nothing down")], seconds, {})
-    if "rows" not in said and script.name in READ:
-        said = {**said, "rows": READ[script.name](said)}
-    return Ran(script.name, rows_of(script.name, said), seconds, said["machine"], said.get("picture"))
+    if code:
+        return Ran(script.name, [Refused(script.name, why or f"it ended with {code}")], 0.0, {})
+    return replace(read(script.name, beside=before), seconds=time.perf_counter() - began)
+
+
+def read(name: str, *, beside: Mapping[Path, int]) -> Ran:
+    """Return what a script wrote down last, if that is something new."""
+    said = newest(RESULTS, name, beside=beside)
+    if said is None:
+        return Ran(name, [Refused(name, "it wrote nothing down")], 0.0, {})
+    if "rows" not in said and name in READ:
+        said = {**said, "rows": READ[name](said)}
+    return Ran(name, rows_of(name, said), 0.0, said["machine"], said.get("picture"))
 
 
 def _ended(command: Sequence[str], limit_s: float) -> tuple[int, str]:
@@ -130,6 +139,15 @@ def _ended(command: Sequence[str], limit_s: float) -> tuple[int, str]:
             last = line.strip() or last
         signal.alarm(0)
         return process.wait(END_S), last
+
+
+def once(script: Script, form: str) -> Ran:
+    match form:
+        case "last":
+            return read(script.name, beside={})
+        case "full":
+            return run(script, script.full, limit_s=FULL_LIMIT_S)
+    return run(script, script.short, limit_s=SHORT_LIMIT_S)
 
 
 def chosen(names: Sequence[str]) -> list[Script]:
@@ -168,8 +186,7 @@ def shown(said: Mapping[str, Any]) -> str:
     """Return the table of a run, with the machine, the command and the day."""
     rows: list[Row | Refused] = [Row(**each) for each in said["rows"]]
     rows += [Refused(**each) for each in said["refused"]]
-    command = "make bench" if said["form"] == "short" else "make bench-full"
-    head = f"`{command}`, {said['at'][:16].replace('T', ' ')} UTC. " if said["form"] else ""
+    head = f"{COMMANDS[said['form']]}, {said['at'][:16].replace('T', ' ')} UTC. "
     where = machine_line(said["machine"]) if said["machine"] else "no script said what it ran on"
     return f"{head}{where}.\n\n{markdown(rows)}"
 
@@ -194,14 +211,9 @@ def main() -> int:
     form, *names = sys.argv[1:] or ["short"]
     if form == "publish":
         return publish()
-    if form not in ("short", "full"):
+    if form not in COMMANDS:
         sys.exit(__doc__)
-    is_full = form == "full"
-    ran = [
-        run(each, each.full if is_full else each.short, limit_s=FULL_LIMIT_S if is_full else SHORT_LIMIT_S)
-        for each in chosen(names)
-    ]
-    path = keep(form, ran)
+    path = keep(form, [once(each, form) for each in chosen(names)])
     said = json.loads(path.read_text())
     print(f"\n{shown(said)}")
     if (picture := drawn(said)) is not None:

@@ -62,6 +62,13 @@ def test_shows_no_figure_that_was_written_before_a_script_failed(script):
     assert ran == said.Refused("tried", "and then it failed")
 
 
+def test_reads_what_was_written_down_last_without_running_anything(script):
+    script(RIGHT)
+    assert [row.ratio for row in table.once(table.Script("tried"), "last").rows] == [0.8]
+    (ran,) = table.once(table.Script("never"), "last").rows
+    assert ran == said.Refused("never", "it wrote nothing down")
+
+
 def test_refuses_what_says_no_rows(script):
     (ran,) = script(RIGHT.replace('"rows": rows, ', "")).rows
     assert isinstance(ran, said.Refused)
@@ -87,3 +94,9 @@ def test_draws_what_a_script_gave_to_be_drawn():
     picture = {"title": "T", "lines": {"a": [[0, 1], [2, 3]]}, "across": "x", "up": "y", "x_step": 1}
     assert table.drawn(json.loads(json.dumps({"picture": picture}))).count("<polyline") == 1
     assert table.drawn({"picture": None}) is None
+
+
+def test_the_page_shows_what_was_published_last():
+    published = json.loads(table.PUBLISHED.read_text())
+    assert table.shown(published) in table.PAGE.read_text()
+    assert table.drawn(published) == table.PICTURE.read_text()
