@@ -12,7 +12,7 @@ import asyncio
 import resource
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -39,6 +39,8 @@ SIZES, ROUNDS, CUSTOMERS, MONTHS = (10_000, 100_000), 2, 500, 12
 # After so many months and some days the last renewal lies behind, and the next one ahead: the doctor looks at today.
 MONTH, SOME_DAYS = timedelta(days=30.44), timedelta(days=5)
 GROWTH_MOST, MEMORY_MOST_MB = 1.15, 500
+# A connection tells what it looked through within so many seconds.
+TOLD_S, SCANNED_SHOWN = 11, 6
 # The bank's own journal names the real ones' charges, and not those of the copies.
 NEED_A_JOURNAL = frozenset(check.id for check in CHECKS if check.needs_journal)
 
@@ -113,6 +115,7 @@ class Site:
     house: House
     seconds_to_grow: float
     bytes: int
+    scanned_before: Mapping[str, int]
 
 
 async def a_site(server: Server, seeded: House, seed: Seed, *, size: int, customers: int) -> Site:
@@ -126,7 +129,23 @@ async def a_site(server: Server, seeded: House, seed: Seed, *, size: int, custom
     disk = await server.admin.fetchval("select pg_database_size(current_database())")
     print(f"  {size:,}: {seconds:,.0f} s, {disk / 1e9:,.1f} GB", file=sys.stderr, flush=True)
     house = await a_house(server, now=seeded.clock.now(), key=seeded.key)
-    return Site(size, server, house, seconds, disk)
+    return Site(size, server, house, seconds, disk, await scanned(server.admin))
+
+
+async def scanned(admin: Admin) -> dict[str, int]:
+    """Return of each table how many rows were looked through that no index led to."""
+    found = await admin.fetch("select schemaname || '.' || relname as name, seq_tup_read as n from pg_stat_user_tables")
+    return {row["name"]: row["n"] for row in found}
+
+
+async def scanned_most(site: Site, renewals: int) -> dict[str, int]:
+    """Return the tables that were looked through most since it was grown, and how many rows for each renewal."""
+    await asyncio.sleep(TOLD_S)
+    each = {
+        name: round((count - site.scanned_before.get(name, 0)) / renewals)
+        for name, count in (await scanned(site.server.admin)).items()
+    }
+    return {name: each[name] for name in sorted(each, key=lambda name: -each[name])[:SCANNED_SHOWN] if each[name]}
 
 
 async def check(site: Site, cohort: Cohort, *, periods: int) -> int:
@@ -193,6 +212,8 @@ async def measure(
                 print(f"  among {site.size:,}, round {each + 1}", file=sys.stderr, flush=True)
                 with quiet():
                     figures[site.size].append(await renew(site.house, site.server.admin, cohort))
+        looked_through = {site.size: await scanned_most(site, customers * (rounds + 1)) for site in sites}
+        print(f"  rows looked through for each renewal: {looked_through}", file=sys.stderr, flush=True)
         with quiet(alone=False):
             checks = min([await check(site, cohort, periods=months + rounds + 2) for site in sites])
         return sites, figures, checks
