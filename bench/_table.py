@@ -81,7 +81,8 @@ def machine_line(machine: Mapping[str, Any]) -> str:
     """Name what was measured on, in one sentence."""
     return (
         f"{machine['cores']} cores of {machine['processor']}, {machine['memory_gb']:g} GB, Linux {machine['kernel']}, "
-        f"PostgreSQL {machine['postgresql']} (fsync {machine['fsync']}), Python {machine['python']}"
+        f"PostgreSQL {machine['postgresql']} (fsync {machine['fsync']}), Python {machine['python']}; "
+        f"load {machine['load'][0]:.1f} in the first script's last minute"
     )
 
 
