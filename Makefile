@@ -56,8 +56,11 @@ sbom: install ## what the released package consists of, as CycloneDX: build/sbom
 format: install ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix-only --quiet . && $(BIN)/ruff format .
 
-bench: install ## run every script of bench/ (ARGS="journey" runs one)
-	@for script in $(if $(ARGS),$(ARGS:%=bench/%.py),$$(ls bench/[a-z]*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
+bench: install ## the table of ratios, a few minutes: what Guilder costs beside PostgreSQL itself (ARGS="billing log" narrows it)
+	@$(BIN)/python bench/table.py short $(ARGS)
+
+bench-full: install ## the same with a million subscriptions, and more rounds: hours, and some hundred GB of disk
+	@$(BIN)/python bench/table.py full $(ARGS)
 
 ##@ Set up
 install: $(VENV)/.installed-dev ## the virtual environment with the development tools
@@ -79,7 +82,7 @@ clean: ## remove the virtual environment and caches; with DATA=1 the data folder
 help:
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z_-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
-.PHONY: up up_all seed test test-full check pytest chaos audit sbom format bench install system lock clean help
+.PHONY: up up_all seed test test-full check pytest chaos audit sbom format bench bench-full install system lock clean help
 
 # ---- how it is done ------------------------------------------------------------------------------------------------
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header

@@ -9,11 +9,13 @@ from guilder.domain.gateways.port import Credentials
 
 @dataclass(slots=True)
 class Bank:
-    """The part of guilder.domain.gateways.port.Gateway that a charge to a saved card uses."""
+    """The part of guilder.domain.gateways.port.Gateway that a charge to a saved card uses, and one that it declines."""
 
     name: str = "simulated"
     prepared: dict[str, GatewayRequest] = field(default_factory=dict)
     charges: list[dict[str, Any]] = field(default_factory=list)
+    declined: set[str] = field(default_factory=set)
+    """Cards that have no money on them, by their tokens."""
 
     @property
     def journal(self) -> dict[str, Any]:
@@ -27,6 +29,8 @@ class Bank:
         assert request.amount is not None, request
         assert credentials.now is None, "a tenant on the wall clock"
         ref = f"pi_{request.id.hex}"
+        if request.method_token in self.declined:
+            return Outcome(kind=OutcomeKind.DECLINED, provider_ref=ref, decline_code="insufficient_funds")
         charge = {
             "ref": ref,
             "business_key": request.business_key,
@@ -43,6 +47,10 @@ class Bank:
             amount=request.amount,
             card=_card(request),
         )
+
+    async def cancel(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
+        assert request.method_token in self.declined, request
+        return Outcome(kind=OutcomeKind.CANCELED, provider_ref=request.provider_ref, amount=request.amount)
 
     async def setup(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
         return Outcome(kind=OutcomeKind.SUCCEEDED, provider_ref=f"seti_{request.id.hex}", card=_card(request))

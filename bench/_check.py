@@ -37,11 +37,7 @@ async def check_cohort(house: House, cohort: Cohort, admin: Admin) -> None:
     for what, each, rows in _COUNTS:
         found = await admin.fetchval(f"select count(*) from {rows} and tenant_id = $1", cohort.tenant_id)
         _must(what, found, size * each)
-    numbers = await admin.fetchrow(
-        "select min(sequence), max(sequence), count(distinct sequence) from invoicing.invoices where tenant_id = $1",
-        cohort.tenant_id,
-    )
-    _must("invoice numbers without a gap (first, last, how many)", tuple(numbers), (1, 2 * size, 2 * size))
+    await check_numbers(admin, cohort, wanted=_PERIODS * size)
     books = await admin.fetch(
         "select account, sum(amount_minor)::bigint as sum from ledger.postings where tenant_id = $1 group by 1",
         cohort.tenant_id,
@@ -56,8 +52,20 @@ async def check_cohort(house: House, cohort: Cohort, admin: Admin) -> None:
     _must("money in the books", sums.get("cash"), 2 * size * PRICE.minor)
 
 
-async def check_house(house: House, server: Server) -> int:
-    """Ask the doctor about everything; return how many checks were made.
+async def check_numbers(admin: Admin, cohort: Cohort, *, wanted: int) -> None:
+    """Hold the numbers of a cohort's invoices against how many there must be.
+
+    :raises Wrong: there is a gap, or another count
+    """
+    numbers = await admin.fetchrow(
+        "select min(sequence), max(sequence), count(distinct sequence) from invoicing.invoices where tenant_id = $1",
+        cohort.tenant_id,
+    )
+    _must("invoice numbers without a gap (first, last, how many)", tuple(numbers), (1, wanted, wanted))
+
+
+async def check_house(house: House, server: Server, *, now: datetime | None = None) -> int:
+    """Ask the doctor about everything, as of today or of `now`; return how many checks were made.
 
     :raises Wrong: something is not as it must be
     """
@@ -70,7 +78,7 @@ async def check_house(house: House, server: Server) -> int:
         "select count(*) from platform.intents where kind like 'gateway.%' and state <> 'done'"
     )
     _must("calls to the bank that are not done", calls, 0)
-    report = await examine(server.doctor_url, now=datetime.now(UTC), journal=house.bank.journal)
+    report = await examine(server.doctor_url, now=now or datetime.now(UTC), journal=house.bank.journal)
     found = [str(violation) for violation in report.violations if violation.check not in LEFT_LYING]
     if found or report.not_examined:
         raise Wrong("the doctor found: " + "; ".join([*found[:5], *report.not_examined]))

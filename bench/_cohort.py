@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -73,9 +74,10 @@ class Cohort:
     customers: list[tuple[Customer, object]]
 
 
-async def a_house(server: Server, *, now: datetime) -> House:
+async def a_house(server: Server, *, now: datetime, key: str | None = None) -> House:
+    """`key`: what opens the secrets of a house that was here before."""
     serving.spare_what_stays()
-    key = "bench:" + base64.b64encode(secrets.token_bytes(32)).decode()
+    key = key or "bench:" + base64.b64encode(secrets.token_bytes(32)).decode()
     ring = KeyRing.parse(key)
     meter, clock, bank = Meter(), SetClock(now), Bank()
     database = await connect(server.app_url, meter, Vault(ring))
@@ -93,7 +95,11 @@ async def a_house(server: Server, *, now: datetime) -> House:
     return House(database, meter, clock, bank, consumer(), groups, runner, key)
 
 
-async def a_cohort(house: House, *, size: int) -> Cohort:
+# Returns the customer of a number, and the token of the card that it saves.
+Person = Callable[[TenantId, int], tuple[NewCustomer, str]]
+
+
+async def a_cohort(house: House, *, size: int, person: Person | None = None) -> Cohort:
     """Make a tenant with a plan, an account at the bank, and customers whose cards the bank has validated."""
     now, tenant_id = house.clock.now(), TenantId(ids.new(house.clock.now()))
     async with house.database.transaction({tenant_id}, actor="bench") as tx:
@@ -107,19 +113,21 @@ async def a_cohort(house: House, *, size: int) -> Cohort:
         await catalog.create_plan(tx, code=PLAN, content=_plan(), now=now)
     made: list[tuple[Customer, object]] = []
     while len(made) < size:
-        made += await _customers(house, tenant_id, count=min(CUSTOMERS_AT_ONCE, size - len(made)))
+        numbers = range(len(made), min(len(made) + CUSTOMERS_AT_ONCE, size))
+        made += await _customers(house, tenant_id, [(person or _person)(tenant_id, n) for n in numbers])
     await house.settle()
     return Cohort(tenant_id, made)
 
 
-async def _customers(house: House, tenant_id: TenantId, *, count: int) -> list[tuple[Customer, object]]:
+async def _customers(
+    house: House, tenant_id: TenantId, people: Sequence[tuple[NewCustomer, str]]
+) -> list[tuple[Customer, object]]:
     now = house.clock.now()
     async with house.database.transaction({tenant_id}, actor="bench") as tx:
-        new = [_customer(tenant_id) for _ in range(count)]
-        made = await customers.create(tx, customers=new, now=now)
+        made = await customers.create(tx, customers=[new for new, _ in people], now=now)
         cards = []
-        for customer in made:
-            card = await payments.add_method(tx, customer_id=CustomerId(customer.id), token="pm_card_ok", now=now)
+        for customer, (_, token) in zip(made, people, strict=True):
+            card = await payments.add_method(tx, customer_id=CustomerId(customer.id), token=token, now=now)
             cards.append(card.id)
     return list(zip(made, cards, strict=True))
 
@@ -136,11 +144,15 @@ def _plan() -> PlanContent:
     )
 
 
-def _customer(tenant_id: TenantId) -> NewCustomer:
+def _person(tenant_id: TenantId, number: int) -> tuple[NewCustomer, str]:
+    return a_customer(tenant_id), "pm_card_ok"
+
+
+def a_customer(tenant_id: TenantId, *, country: str = "GB") -> NewCustomer:
     return NewCustomer(
         tenant_id=tenant_id,
         organization_id=f"org_{secrets.token_hex(8)}",
         name="Ada Lovelace",
         email="ada@lovelace.example",
-        address=Address(line1="12 Square", city="London", postal_code="W1", country="GB"),
+        address=Address(line1="12 Square", city="London", postal_code="W1", country=country),
     )

@@ -30,6 +30,7 @@ class Server:
     owner_url: str
     app_url: str
     doctor_url: str
+    admin_url: str
     admin: Admin
 
 
@@ -42,9 +43,10 @@ async def a_server() -> AsyncIterator[Server]:
         found = server.start()
         try:
             await migrate(found.owner_url, report=lambda _: None)
-            admin = await asyncpg.connect(server.admin_url("guilder"))
+            admin_url = server.admin_url("guilder")
+            admin = await asyncpg.connect(admin_url)
             try:
-                yield Server(found.owner_url, found.app_url, found.doctor_url, admin)
+                yield Server(found.owner_url, found.app_url, found.doctor_url, admin_url, admin)
             finally:
                 await admin.close()
         finally:
@@ -64,9 +66,21 @@ async def write_down(script: str, admin: Admin, figures: Mapping[str, Any]) -> P
 async def machine(admin: Admin) -> dict[str, Any]:
     """Say what was measured on."""
     return {
+        "processor": _said("/proc/cpuinfo", "model name") or platform.machine(),
         "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "kernel": platform.release(),
         "load": os.getloadavg(),
         "python": platform.python_version(),
         "postgresql": await admin.fetchval("show server_version"),
         "fsync": await admin.fetchval("show fsync"),
     }
+
+
+def _said(path: str, name: str) -> str | None:
+    """Return what a file of the kernel's says after a name, if it is there and says it."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)

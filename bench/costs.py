@@ -62,30 +62,28 @@ class Gauge:
         wal = await self._wal()
         wall, python, postgresql = time.perf_counter(), time.process_time(), self._postgresql_s()
         yield
+        of_each = self._postgresql_s()
         took = [
-            1_000 * (after - before)
-            for after, before in (
-                (time.perf_counter(), wall),
-                (time.process_time(), python),
-                (self._postgresql_s(), postgresql),
-            )
+            1_000 * (time.perf_counter() - wall),
+            1_000 * (time.process_time() - python),
+            1_000 * sum(seconds - postgresql.get(pid, 0.0) for pid, seconds in of_each.items()),
         ]
         self.steps[name] = Cost(*took, max(0.0, took[0] - took[1] - took[2]), await self._wal() - wal)
 
     async def _wal(self) -> int:
         return int(await self._admin.fetchval("select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"))
 
-    def _postgresql_s(self) -> float:
-        """Seconds of processor of all processes of the server; Linux only. One that ended takes its share with it."""
-        total = 0
+    def _postgresql_s(self) -> dict[int, float]:
+        """Seconds of processor of each process of the server; Linux only. One that ends meanwhile takes its own with it."""
+        found = {}
         for stat in Path("/proc").glob("[0-9]*/stat"):
             try:
                 parent = int(stat.read_text().rpartition(")")[2].split()[1])
                 if parent == self._postmaster:
-                    total += int((stat.parent / "schedstat").read_text().split()[0])
+                    found[int(stat.parent.name)] = int((stat.parent / "schedstat").read_text().split()[0]) / 1e9
             except (FileNotFoundError, ProcessLookupError):
                 continue
-        return total / 1e9
+        return found
 
 
 async def renew(house: House, gauge: Gauge) -> None:
@@ -115,7 +113,7 @@ async def live_through(house: House, server: Server, *, size: int, began: dateti
     await admin.execute("analyze")
     bytes_before = await admin.fetchval("select pg_database_size(current_database())")
     counts_before = await counted(admin, cohort.tenant_id)
-    gauge = Gauge(admin, await _postmaster(admin))
+    gauge = Gauge(admin, await postmaster(admin))
     await renew(house, gauge)
     counts = {name: count - counts_before[name] for name, count in (await counted(admin, cohort.tenant_id)).items()}
     counts["disk_bytes"] = await admin.fetchval("select pg_database_size(current_database())") - bytes_before
@@ -136,7 +134,7 @@ async def counted(admin: Admin, tenant_id: object) -> dict[str, int]:
     return dict(found)
 
 
-async def _postmaster(admin: Admin) -> int:
+async def postmaster(admin: Admin) -> int:
     pid = await admin.fetchval("select pg_backend_pid()")
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
@@ -186,7 +184,7 @@ async def run_usage(server: Server) -> None:
     """Count readings of 50 customers, a thousand a transaction, as `POST /api/usage` does behind its edge."""
     admin, now = server.admin, datetime.now(UTC)
     house = await a_house(server, now=now)
-    gauge = Gauge(admin, await _postmaster(admin))
+    gauge = Gauge(admin, await postmaster(admin))
     try:
         cohort = await a_cohort(house, size=50)
         async with house.database.transaction({cohort.tenant_id}, actor="bench") as tx:

@@ -1,5 +1,6 @@
 """The timetable: what the clock asks, in the order in which work due at one instant is done."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from guilder.domain.audit import jobs as audit
@@ -17,6 +18,7 @@ from guilder.platform.bus.retention import Retention
 from guilder.platform.clock import Clock
 from guilder.platform.config import Settings
 from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
 from guilder.platform.http import idempotency
 from guilder.platform.jobs import runs
 from guilder.platform.jobs.timetable import Chore, Job, Timetable
@@ -25,6 +27,8 @@ from guilder.platform.outside.files import Files
 
 HOUR_S = 3_600.0
 PURGE_MAX = 10_000
+# A day of a million renewals leaves some million finished calls: one portion an hour would never catch up with them.
+PORTIONS_MAX = 1_000
 ANSWERS_KEPT = timedelta(hours=96)
 # What issuers told of people: longer than anybody asks why somebody was shut out.
 NOTICES_KEPT = timedelta(days=365)
@@ -104,6 +108,15 @@ JOBS = (
 )
 
 
+async def forget(database: Database, portion: Callable[[Tx], Awaitable[int]]) -> None:
+    """Forget a portion a transaction until there is nothing old any more; what a very long pause left waits for the next."""
+    for _ in range(PORTIONS_MAX):
+        async with database.transaction(actor="chores") as tx:
+            forgotten = await portion(tx)
+        if not forgotten:
+            return
+
+
 def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
     """Return the jobs of the rooms, and the chores that keep the house."""
 
@@ -111,17 +124,15 @@ def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
         await Retention(database, clock, days_kept=settings.log_retention_days).step()
 
     async def forget_answers(database: Database) -> None:
-        async with database.transaction(actor="chores") as tx:
-            await idempotency.purge(tx, before=clock.now() - ANSWERS_KEPT)
+        await forget(database, lambda tx: idempotency.purge(tx, before=clock.now() - ANSWERS_KEPT))
 
     async def forget_intents(database: Database) -> None:
-        async with database.transaction(actor="chores") as tx:
-            await outside.purge(tx, older_than_days=settings.log_retention_days, limit=PURGE_MAX)
+        days = settings.log_retention_days
+        await forget(database, lambda tx: outside.purge(tx, older_than_days=days, limit=PURGE_MAX))
 
     async def forget_deliveries(database: Database) -> None:
-        async with database.transaction(actor="chores") as tx:
-            kept = timedelta(days=settings.log_retention_days) + DELIVERIES_KEPT_LONGER
-            await webhooks.purge(tx, before=clock.now() - kept)
+        kept = timedelta(days=settings.log_retention_days) + DELIVERIES_KEPT_LONGER
+        await forget(database, lambda tx: webhooks.purge(tx, before=clock.now() - kept))
 
     async def forget_runs(database: Database) -> None:
         async with database.transaction(actor="chores") as tx:
@@ -129,10 +140,10 @@ def timetable(settings: Settings, clock: Clock, files: Files) -> Timetable:
                 pass
 
     async def forget_sign_ins(database: Database) -> None:
-        async with database.transaction(actor="chores") as tx:
-            now = clock.now()
-            await identity.purge_sign_ins(tx, sessions_before=now - SESSIONS_KEPT, tries_before=now - TRIES_KEPT)
-            await identity.purge_notices(tx, before=now - NOTICES_KEPT)
+        now = clock.now()
+        sessions, tries = now - SESSIONS_KEPT, now - TRIES_KEPT
+        await forget(database, lambda tx: identity.purge_sign_ins(tx, sessions_before=sessions, tries_before=tries))
+        await forget(database, lambda tx: identity.purge_notices(tx, before=now - NOTICES_KEPT))
 
     async def keep_the_audit(database: Database) -> None:
         kept, sandbox_kept = settings.audit_days, settings.audit_sandbox_days

@@ -1,0 +1,142 @@
+"""Renewals on their whole way by two processes that do everything, beside one such process, in turn in the same run.
+
+    python bench/pair.py [renewals] [rounds]        (3,000 and 3)
+
+A worker here is what `guilder work` starts: scheduler, sequencer, who hears the log, and who calls the bank, in one process
+on PostgreSQL alone. A cohort with saved cards falls due for all of them at one instant; measured is the time until all of
+it is billed, nothing is behind in any group and no charge waits. The ratio is the median of the rounds' ratios. No figure is
+shown unless counts, books, numbers, charges and the doctor are right.
+"""
+
+import asyncio
+import multiprocessing as mp
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from statistics import median
+from typing import Any
+
+from _bank import Bank
+from _check import check_cohort, check_house
+from _cohort import House, SetClock, a_house
+from _meter import Meter, connect
+from _quiet import quiet
+from _server import Admin, Server, Wrong, a_server, write_down
+from _table import row
+from _ways import Way, processes
+from journey import do_job
+from workers import BEHIND, SUBSCRIBED_BEFORE, WARM, a_subscribed_cohort
+
+from guilder.domain.gateways.performers import performers
+from guilder.domain.identity import service as identity
+from guilder.entrypoints import serving
+from guilder.platform.bus.consumer import Consumer
+from guilder.platform.bus.reactions import Reactions
+from guilder.platform.bus.sequencer import Sequencer
+from guilder.platform.clock import WallClock
+from guilder.platform.crypto import KeyRing
+from guilder.platform.db.vault import Vault
+from guilder.platform.jobs.scheduler import Scheduler
+from guilder.platform.jobs.timetable import Timetable
+from guilder.platform.outside.runner import Runner
+from guilder.wiring.performers import WINDOWS
+from guilder.wiring.reactions import REACTION_LIST
+from guilder.wiring.timetable import JOBS
+
+RENEWALS, ROUNDS = 3_000, 3
+TARGET = 1.6
+LIMIT_S, LOOK_S = 300, 0.05
+BILLING = tuple(job for job in JOBS if job.name in ("invoicing.bill_due", "invoicing.recognize_due"))
+DUE = "select count(*) from subscriptions.subscriptions where next_due_at <= $1"
+
+
+async def work(way: Way, stop: asyncio.Event, ready: Callable[[], None], given: Any) -> list[dict[str, Any]]:
+    """Do everything once the word is given; return what was charged at this process's side of the bank."""
+    key, due_at, go = given
+    serving.spare_what_stays()
+    bank, clock = Bank(), SetClock(due_at - timedelta(minutes=1))
+    database = await connect(way.url, Meter(), Vault(KeyRing.parse(key)))
+    clocks = identity.Clocks(clock)
+    consumer = Consumer(database, Reactions(REACTION_LIST), clocks, WallClock())
+    # Only the calls that move money are made: documents and mail stay queued.
+    calls = performers({bank.name: bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
+    runner = Runner(database, calls, clocks, clock=WallClock(), windows=WINDOWS)
+    await consumer.register()
+    ready()
+    while not go.is_set() and not stop.is_set():
+        await asyncio.sleep(0.01)
+    clock.instant = due_at
+    roles = (consumer, runner, Sequencer(database), Scheduler(database, Timetable(BILLING), clock=clock))
+    await asyncio.gather(*(each.run(stop) for each in roles))
+    await database.close()
+    return bank.charges
+
+
+async def renewed(admin: Admin, due_at: datetime, go: Any) -> float:
+    """Give the word, and wait until all that is due is done; return the seconds."""
+    began = time.perf_counter()
+    go.set()
+    while await admin.fetchval(DUE, due_at) or await admin.fetchval(BEHIND):
+        if time.perf_counter() - began > LIMIT_S:
+            raise Wrong(f"not everything was done within {LIMIT_S} s")
+        await asyncio.sleep(LOOK_S)
+    return time.perf_counter() - began
+
+
+async def run_one(house: House, server: Server, count: int, *, renewals: int, began: datetime) -> float:
+    cohort, due_at = await a_subscribed_cohort(house, size=renewals, at=began)
+    await server.admin.execute("vacuum analyze")
+    go = mp.get_context("spawn").Event()
+    with processes(Way(server.app_url), work, count, (house.key, due_at, go)) as told, quiet():
+        seconds = await renewed(server.admin, due_at, go)
+    for charges in told:
+        house.bank.charges.extend(charges)
+    house.clock.instant = due_at
+    await do_job(house, "invoicing.recognize_due")
+    await house.settle()
+    await check_cohort(house, cohort, server.admin)
+    return seconds
+
+
+async def run(server: Server, *, renewals: int, rounds: int) -> tuple[list[tuple[float, float]], int]:
+    """Return the seconds of each round, by one and by two, and how many checks were made."""
+    began = datetime.now(UTC) - SUBSCRIBED_BEFORE
+    house = await a_house(server, now=began)
+    found = []
+    try:
+        await run_one(house, server, 1, renewals=WARM, began=began)
+        for each in range(rounds):
+            took = {}
+            for count in (1, 2) if each % 2 == 0 else (2, 1):
+                print(f"  {count} at work, round {each + 1}", file=sys.stderr, flush=True)
+                took[count] = await run_one(house, server, count, renewals=renewals, began=began)
+            found.append((took[1], took[2]))
+        return found, await check_house(house, server)
+    finally:
+        await house.database.close()
+
+
+async def main() -> int:
+    renewals = int(sys.argv[1]) if len(sys.argv) > 1 else RENEWALS
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
+    async with a_server() as server:
+        try:
+            found, checks = await run(server, renewals=renewals, rounds=rounds)
+        except Wrong as wrong:
+            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
+            return 1
+        ratio = median(one / two for one, two in found)
+        rates = [round(renewals / median(took)) for took in zip(*found, strict=True)]
+        figures = {"renewals": renewals, "one_per_s": rates[0], "two_per_s": rates[1]}
+        rows = [row("two workers, whole way", ratio, TARGET, unit="times one worker", figures=figures)]
+        path = await write_down("pair", server.admin, {"rounds": found, "rows": rows})
+    print(f"\n{renewals:,} renewals due at once: due -> invoiced -> charged -> settled -> access -> announced")
+    print(f"one worker {rates[0]:,} /s, two {rates[1]:,} /s: {ratio:.2f} times (medians of {rounds} rounds)")
+    print(f"right: counts, books, numbers, money at the bank, {checks} checks of the doctor's")
+    print(f"written to {path.relative_to(path.parent.parent.parent)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
