@@ -27,7 +27,7 @@ COLUMNS = """topic, partition, position, tenant_id, key, event_id, name, version
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A row to be written; the transaction knows the rest."""
+    """A row to be written; the transaction knows the rest. `request_id`: to which request it answers."""
 
     topic: str
     tenant_id: TenantId
@@ -37,6 +37,7 @@ class Fresh:
     version: int
     payload: str
     occurred_at: datetime
+    request_id: str | None = None
 
 
 class Cursor(NamedTuple):
@@ -86,12 +87,12 @@ async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
                                      actor, request_id, traceparent, occurred_at, recorded_at)
            select (statement_timestamp() at time zone 'utc')::date, nextval('platform.log_ids'), topic,
                   platform.log_partition(key), tenant_id, key, event_id, name, version, payload,
-                  $10, $11, traceparent, occurred_at, statement_timestamp()
+                  $11, request_id, traceparent, occurred_at, statement_timestamp()
              from (select *
                      from unnest($1::text[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::jsonb[],
-                                 $8::timestamptz[], $9::text[])
+                                 $8::timestamptz[], $9::text[], $10::text[])
                           with ordinality as f (topic, tenant_id, key, event_id, name, version, payload, occurred_at,
-                                                traceparent, nth)
+                                                traceparent, request_id, nth)
                     order by nth) as fresh""",
         [row.topic for row in rows],
         [row.tenant_id for row in rows],
@@ -102,8 +103,8 @@ async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
         [row.payload for row in rows],
         [row.occurred_at for row in rows],
         [tx.trace_of(row.key) for row in rows],
+        [row.request_id for row in rows],
         tx.actor,
-        tx.request_id,
     )
 
 

@@ -32,7 +32,7 @@ from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database, riding
 from guilder.platform.db.replica import Replica
 from guilder.platform.db.tx import Tx
-from guilder.platform.http import calls, idempotency, incoming, keeping, placing, retries
+from guilder.platform.http import calls, gathering, idempotency, incoming, keeping, placing, retries
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
 from guilder.platform.http.guarding import Guard, Guards
@@ -47,6 +47,8 @@ from guilder.platform.http.taken import Parameters
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 LOOK_EVERY_S = 0.1
+# What is kept of a request by itself: its answer, and why it was made.
+ONE_BY_ONE = (idempotency.HEADER, calls.REASON_HEADER)
 VERSION_HEADER = "Guilder-Version"
 
 log = structlog.get_logger("guilder.http")
@@ -74,6 +76,7 @@ class Edge:
     readings: calls.Readings
     load: Load
     draining: Draining
+    gatherings: gathering.Gatherings
     answers: Answers | None = None
     replica: Replica | None = None
 
@@ -168,6 +171,8 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
         request, known=None if asked.guard.takes_any_query else parameters.query, lists=parameters.query_lists
     )
     body = await incoming.read_body(request, body_max=rules.body_max, timeout_s=asked.edge.settings.body_timeout_s)
+    if rules.gathered is not None and (together := await _together(asked, rules.gathered, body)) is not None:
+        return together
     if not rules.raw_body:
         incoming.read_json(request, body, is_expected=parameters.has_body)
     asked.guard.refuse(asked.exchange.principal, request.query_params, request.parsed)
@@ -183,6 +188,21 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
     # Stored whole under its key, and shown to whoever asks again as far as they may see it by then.
     answer = asked.guard.shown(asked.principal, answer)
     return answer if session is None else _followed(answer, session.later)
+
+
+async def _together(asked: _Asked, gathered: gathering.Gathered, body: bytes) -> Response | None:
+    """Serve it with others that wait, if it is one of the plain ones; None: it goes its own way."""
+    headers = asked.request.headers
+    if any(name in headers for name in ONE_BY_ONE) or not incoming.is_plain_json(asked.request):
+        return None
+    read = gathered.read(body)
+    if read is None:
+        return None
+    asks = gathering.Asks(read, asked.caller, asked.exchange.request_id, traceparent_of(headers))
+    answer = await asked.edge.gatherings.answer(gathered, asks)
+    if answer is not None:
+        await _mark(asked, answer)
+    return answer
 
 
 async def _identify(asked: _Asked) -> None:

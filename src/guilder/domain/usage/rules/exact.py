@@ -21,8 +21,12 @@ def number(text: str) -> Decimal | None:
 
 def fits(value: Decimal) -> bool:
     """Say whether a value has at most 18 digits before the point and 12 after it."""
-    # `abs` would round to Python's own context before it is compared.
-    return value.is_finite() and value.copy_abs() < VALUE_END and rounded(Fraction(value)) == value
+    if not value.is_finite():
+        return False
+    # `abs` would round to Python's own context before it is compared. What is written with few places has few.
+    if value.copy_abs() < VALUE_END and _exponent(value) >= -PLACES_MAX:
+        return True
+    return value.copy_abs() < VALUE_END and rounded(Fraction(value)) == value
 
 
 def total(values: Iterable[Decimal]) -> Decimal:
@@ -51,5 +55,13 @@ def tidy(value: Decimal) -> Decimal:
     """Return the same number without zeros that say nothing: 3 for 3.000."""
     if value == 0:
         return Decimal(0)
+    if _exponent(value) == 0:
+        return value
     short = value.normalize(_WIDE)
     return short.quantize(Decimal(1), context=_WIDE) if short == short.to_integral_value(context=_WIDE) else short
+
+
+def _exponent(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    assert isinstance(exponent, int), value  # finite
+    return exponent
