@@ -75,7 +75,8 @@ class Gathering(Generic[Item, Outcome]):
             task = asyncio.get_running_loop().create_task(self._write_on(), context=Context())
             self._writing.add(task)
             task.add_done_callback(self._writing.discard)
-        return await waiting.outcome
+        outcome: Outcome = await waiting.outcome
+        return outcome
 
     async def settle(self) -> None:
         """Wait until nothing waits and nothing is being written."""

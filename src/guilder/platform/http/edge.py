@@ -262,6 +262,9 @@ def _visit(asked: _Asked) -> Visit:
         base_url=asked.edge.settings.public_url,
         client_ip=asked.exchange.client_ip,
         traceparent=traceparent_of(asked.request.headers),
+        gatherings=asked.edge.gatherings,
+        caller=asked.caller,
+        reason=asked.reason,
         prefer_wait_s=wait_of(asked.request.headers),
     )
 

@@ -6,11 +6,11 @@ if it were not there: so every refusal, and every odd body, is answered by the o
 Requests with an Idempotency-Key or a reason go that way, too: their answers and reasons are kept one by one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
 
@@ -22,6 +22,8 @@ from guilder.platform.http import calls
 from guilder.platform.http.retries import again_on_clash
 
 OK = 200
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 
 class Gathered(Protocol):
@@ -58,7 +60,7 @@ class Gatherings:
 
     database: Database
     clocks: TenantClocks
-    _of: dict[int, "Gathering[Asks, bytes | None]"] = field(default_factory=dict)
+    _of: dict[Hashable, "Gathering[Any, Any]"] = field(default_factory=dict)
 
     async def answer(self, gathered: Gathered, asks: Asks) -> Response | None:
         """Serve a request together with those that wait; None where the handler is to.
@@ -67,7 +69,7 @@ class Gatherings:
         """
         who = asks.caller.principal
         assert who is not None, asks.caller.route
-        body = await self._gathering(gathered).give(
+        body: bytes | None = await self.of(gathered, partial(self._write, gathered), gathered.size).give(
             asks, key=(who.tenant_id, who.actor), weight=gathered.weight(asks.read)
         )
         return None if body is None else Response(body, OK, media_type="application/json")
@@ -77,10 +79,13 @@ class Gatherings:
         for each in self._of.values():
             await each.settle()
 
-    def _gathering(self, gathered: Gathered) -> "Gathering[Asks, bytes | None]":
-        found = self._of.get(id(gathered))  # a route's, and so as old as the process
+    def of(
+        self, name: Hashable, write: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]], size: Size
+    ) -> "Gathering[Item, Outcome]":
+        """Return the one gathering of this process by a name; `write` and `size` are those of who asked first."""
+        found = self._of.get(name)
         if found is None:
-            found = self._of[id(gathered)] = Gathering(partial(self._write, gathered), gathered.size)
+            found = self._of[name] = Gathering(write, size)
         return found
 
     async def _write(self, gathered: Gathered, group: Sequence[Asks]) -> Sequence[bytes | None]:

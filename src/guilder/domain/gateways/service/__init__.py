@@ -49,6 +49,7 @@ from guilder.domain.gateways.service.noticing import (
     notices_of,
     open_endpoint,
     receive_notice,
+    receive_notices,
 )
 
 __all__ = [
@@ -86,6 +87,7 @@ __all__ = [
     "read_to",
     "readings",
     "receive_notice",
+    "receive_notices",
     "record_calls",
     "record_connections",
     "record_readings",
