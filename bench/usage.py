@@ -44,6 +44,7 @@ from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Address, Mode, Role
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
+from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.database import Database
 from guilder.platform.db.vault import Vault
@@ -183,7 +184,9 @@ def post(ground: Ground, said: Any) -> bytes:
     return request("POST", "/api/usage", body=json.dumps(said, separators=(",", ":")).encode(), key=ground.key)
 
 
-async def yardstick(server: Server, ground: Ground) -> tuple[int, Callable[[], Awaitable[list[float]]]]:
+async def yardstick(
+    server: Server, ground: Ground
+) -> tuple[int, Callable[[], Awaitable[list[float]]], Callable[[], Awaitable[None]]]:
     connections = [await asyncpg.connect(server.app_url) for _ in range(2)]
     for each in connections:
         await each.execute("set role guilder_app")
@@ -216,11 +219,13 @@ async def yardstick(server: Server, ground: Ground) -> tuple[int, Callable[[], A
 
     async def go() -> list[float]:
         await asyncio.gather(*(on(each) for each in connections))
-        for each in connections:
-            await each.close()
         return []
 
-    return EVENTS // 1000 * 1000, go
+    async def close() -> None:
+        for each in connections:
+            await each.close()
+
+    return EVENTS // 1000 * 1000, go, close
 
 
 async def timed(
@@ -258,8 +263,9 @@ async def rounds(server: Server, ground: Ground, api: dict[int, int], bare: dict
     await ask_all(await lines(list(api), 8), [post(ground, {"events": batch(ground, 100, n)}) for n in range(16)])
     for _ in range(ROUNDS):
         await admin.execute("checkpoint")
-        count, work = await yardstick(server, ground)
+        count, work, close = await yardstick(server, ground)
         await timed(figures, admin, "yardstick", count, [], work)
+        await close()
         for size in (1000, 100):
             requests = [post(ground, {"events": batch(ground, size, n)}) for n in range(EVENTS // size)]
             asks = await _asks(api, 8, requests)
@@ -356,6 +362,7 @@ async def main() -> None:
                 figures = await rounds(server, ground, api, bare)
                 half = figures.median("1000") / 2
                 delays = await seen(ground, api, per_s=half)
+            await Sequencer(database).drain()
             await database.close()
             await check(server, ground)
             said = rows(figures, delays, half)

@@ -200,7 +200,9 @@ async def _look_then_insert(tx: Tx, kept: Sequence[Any]) -> Any:
         vault = tx.vault
 
         async def fetch(self, sql: str, *values: object) -> Any:
-            return await tx.fetch(sql.partition("on conflict")[0] + " returning id", *values)
+            head, guard, tail = sql.partition("on conflict")
+            # The keys that seal it are fetched here, too.
+            return await tx.fetch(f"{head} returning id" if "gateways.notices" in head else head + guard + tail, *values)
 
         def __getattr__(self, name: str) -> Any:
             return getattr(tx, name)
