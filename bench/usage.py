@@ -394,4 +394,5 @@ def _plain(figures: Figures) -> dict[str, Any]:
     return {"per_s": figures.per_s, "cpu_us": figures.cpu_us, "p99_ms": figures.p99_ms}
 
 
-run(main())
+if __name__ == "__main__":
+    run(main())

@@ -69,7 +69,7 @@ class Gatherings:
         """
         who = asks.caller.principal
         assert who is not None, asks.caller.route
-        body: bytes | None = await self.of(gathered, partial(self._write, gathered), gathered.size).give(
+        body: bytes | None = await self.of(id(gathered), partial(self._write, gathered), gathered.size).give(
             asks, key=(who.tenant_id, who.actor), weight=gathered.weight(asks.read)
         )
         return None if body is None else Response(body, OK, media_type="application/json")

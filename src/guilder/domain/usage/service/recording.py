@@ -1,6 +1,6 @@
 """Readings in: each counted once, and each knows whether it came late."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Meter
 from guilder.domain.customers import service as customers
-from guilder.domain.customers.model import Customer
+from guilder.domain.customers.model import NamedCustomer
 from guilder.domain.usage.events import UsageRecorded
 from guilder.domain.usage.model import Intake, NewEvent, SentReading
 from guilder.domain.usage.rules import intake
@@ -110,23 +110,17 @@ class _Known(NamedTuple):
     """What readings may name: the tenant's meters by code, its customers by organization id and by their own."""
 
     meters: Mapping[str, Meter]
-    whose: Mapping[str | CustomerId, Customer]
+    whose: Mapping[str | CustomerId, NamedCustomer]
 
 
 async def _known(tx: Tx, readings: Sequence[SentReading]) -> _Known:
     found = await catalog.meters(tx, tenant_codes=sorted({(tx.tenant_id, each.meter) for each in readings}))
-    return _Known({code: meter for (_, code), meter in found.items()}, await _customers(tx, readings))
-
-
-async def _customers(tx: Tx, readings: Iterable[SentReading]) -> dict[str | CustomerId, Customer]:
-    """Return whom the readings name, by organization id and by customer id."""
-    organizations = sorted({each.organization_id for each in readings if each.organization_id is not None})
-    refs = ids.in_tenant(tx.tenant_id, sorted({each.customer_id for each in readings if each.customer_id is not None}))
-    by_organization = await customers.by_organization(tx, organization_ids=organizations) if organizations else {}
-    by_id = await customers.get(tx, refs=refs) if refs else {}
-    found: dict[str | CustomerId, Customer] = {each.id: each for each in by_id.values()}
-    found.update(by_organization)
-    return found
+    whose = await customers.named(
+        tx,
+        organization_ids=sorted({each.organization_id for each in readings if each.organization_id is not None}),
+        ids=sorted({each.customer_id for each in readings if each.customer_id is not None}),
+    )
+    return _Known({code: meter for (_, code), meter in found.items()}, whose)
 
 
 def _events(known: _Known, readings: Sequence[SentReading], now: datetime) -> list[NewEvent | None] | Invalid:
