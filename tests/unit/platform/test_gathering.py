@@ -194,3 +194,10 @@ async def test_a_group_knows_nothing_of_whoever_came_first(desk):
     ASKED.set("somebody")
     await Gathering(write, SIZE).give("a")
     assert seen == ["nobody"]
+
+
+async def test_who_comes_as_the_last_group_ends_is_written_too(desk):
+    desk.open.set()
+    gathering = Gathering(desk.write, SIZE)
+    for each in "abcdef":
+        assert await asyncio.wait_for(gathering.give(each), 30) == f"{each} written"

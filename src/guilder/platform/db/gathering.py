@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from guilder.kernel.errors import Unavailable
 from guilder.platform.db.database import GONE, DatabaseGone
@@ -74,7 +74,6 @@ class Gathering(Generic[Item, Outcome]):
             # A context of its own: what is true of whoever came first (a trace, a request's id) is not of the others.
             task = asyncio.get_running_loop().create_task(self._write_on(), context=Context())
             self._writing.add(task)
-            task.add_done_callback(self._writing.discard)
         outcome: Outcome = await waiting.outcome
         return outcome
 
@@ -84,8 +83,12 @@ class Gathering(Generic[Item, Outcome]):
             await asyncio.wait(self._writing)
 
     async def _write_on(self) -> None:
-        while group := self._next():
-            await self._write_group(group)
+        try:
+            while group := self._next():
+                await self._write_group(group)
+        finally:
+            # In the same step in which nothing was found to wait: whoever comes next is to start another.
+            self._writing.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     def _next(self) -> "list[_Waiting[Item, Outcome]]":
         """Take the oldest that waits, and all of its key that fit beside it, in their order."""
