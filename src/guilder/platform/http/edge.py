@@ -8,7 +8,7 @@ been sent, and an answer sent before its commit can be a lie.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 import structlog
 from fastapi import Request
 from fastapi.routing import APIRoute
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from guilder.kernel.errors import Forbidden, Malformed, Refusal, Unauthenticated
@@ -39,7 +38,7 @@ from guilder.platform.http.guarding import Guard, Guards
 from guilder.platform.http.limits import RateLimiter, Want, enough, sender_of
 from guilder.platform.http.paging import Sealer, current_sealer
 from guilder.platform.http.rules import Rules
-from guilder.platform.http.session import Later, Look, RequestSession, Visit
+from guilder.platform.http.session import Look, RequestSession, Visit, followed
 from guilder.platform.http.settings import HttpSettings
 from guilder.platform.http.shedding import Load
 from guilder.platform.http.shield import Draining, exchange_of
@@ -47,8 +46,6 @@ from guilder.platform.http.taken import Parameters
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 LOOK_EVERY_S = 0.1
-# What is kept of a request by itself: its answer, and why it was made.
-ONE_BY_ONE = (idempotency.HEADER, calls.REASON_HEADER)
 VERSION_HEADER = "Guilder-Version"
 
 log = structlog.get_logger("guilder.http")
@@ -187,19 +184,12 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
         answer = await _wait(asked, session.look, session.prefer_wait_s, answer)
     # Stored whole under its key, and shown to whoever asks again as far as they may see it by then.
     answer = asked.guard.shown(asked.principal, answer)
-    return answer if session is None else _followed(answer, session.later)
+    return answer if session is None else followed(answer, session.later)
 
 
 async def _together(asked: _Asked, gathered: gathering.Gathered, body: bytes) -> Response | None:
     """Serve it with others that wait, if it is one of the plain ones; None: it goes its own way."""
-    headers = asked.request.headers
-    if any(name in headers for name in ONE_BY_ONE) or not incoming.is_plain_json(asked.request):
-        return None
-    read = gathered.read(body)
-    if read is None:
-        return None
-    asks = gathering.Asks(read, asked.caller, asked.exchange.request_id, traceparent_of(headers))
-    answer = await asked.edge.gatherings.answer(gathered, asks)
+    answer = await asked.edge.gatherings.serve(gathered, asked.request, body, asked.caller, asked.exchange)
     if answer is not None:
         await _mark(asked, answer)
     return answer
@@ -406,18 +396,3 @@ async def _wait(asked: _Asked, look: Look, wait_s: int, answer: Response) -> Res
             return Response(found.model_dump_json(), answer.status_code, media_type="application/json")
         await asyncio.sleep(LOOK_EVERY_S)
     return answer
-
-
-def _followed(answer: Response, later: list[Later]) -> Response:
-    if later:
-        given: Callable[[], Awaitable[Any]] | None = answer.background
-        answer.background = BackgroundTask(_run_later, ([given] if given else []) + list(later))
-    return answer
-
-
-async def _run_later(later: list[Later]) -> None:
-    for work in later:
-        try:
-            await work()
-        except Exception:
-            log.exception("after_commit_failed")

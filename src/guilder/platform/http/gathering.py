@@ -18,10 +18,14 @@ from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.db.gathering import Gathering, Size
 from guilder.platform.db.tx import Tx
-from guilder.platform.http import calls
+from guilder.platform.http import calls, idempotency
+from guilder.platform.http.exchange import Exchange, traceparent_of
+from guilder.platform.http.incoming import EdgeRequest, is_plain_json
 from guilder.platform.http.retries import again_on_clash
 
 OK = 200
+# What is kept of a request by itself: its answer, and why it was made.
+ONE_BY_ONE = (idempotency.HEADER, calls.REASON_HEADER)
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
@@ -62,17 +66,24 @@ class Gatherings:
     clocks: TenantClocks
     _of: dict[Hashable, "Gathering[Any, Any]"] = field(default_factory=dict)
 
-    async def answer(self, gathered: Gathered, asks: Asks) -> Response | None:
+    async def serve(
+        self, gathered: Gathered, request: EdgeRequest, body: bytes, caller: calls.Caller, exchange: Exchange
+    ) -> Response | None:
         """Serve a request together with those that wait; None where the handler is to.
 
         :raises TooManyWaiting: more waits than is soon written
         """
-        who = asks.caller.principal
-        assert who is not None, asks.caller.route
-        body: bytes | None = await self.of(id(gathered), partial(self._write, gathered), gathered.size).give(
+        if any(name in request.headers for name in ONE_BY_ONE) or not is_plain_json(request):
+            return None
+        if (read := gathered.read(body)) is None:
+            return None
+        asks = Asks(read, caller, exchange.request_id, traceparent_of(request.headers))
+        who = caller.principal
+        assert who is not None, caller.route
+        written: bytes | None = await self.of(id(gathered), partial(self._write, gathered), gathered.size).give(
             asks, key=(who.tenant_id, who.actor), weight=gathered.weight(asks.read)
         )
-        return None if body is None else Response(body, OK, media_type="application/json")
+        return None if written is None else Response(written, OK, media_type="application/json")
 
     async def settle(self) -> None:
         """Finish what was given: the process ends."""

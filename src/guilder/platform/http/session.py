@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Depends, Request
 from pydantic import BaseModel
+from starlette.background import BackgroundTask
+from starlette.responses import Response
 
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.platform.auth.principal import Principal
@@ -15,6 +18,8 @@ from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.calls import Caller, tell_made
 from guilder.platform.http.gathering import Gatherings
+
+log = structlog.get_logger("guilder.http")
 
 Later = Callable[[], Awaitable[None]]
 Look = Callable[[Tx, datetime], Awaitable[BaseModel | None]]
@@ -109,3 +114,19 @@ def _visit(request: Request) -> Visit:
 
 Session = Annotated[RequestSession, Depends(_session)]
 Visiting = Annotated[Visit, Depends(_visit)]
+
+
+def followed(answer: Response, later: list[Later]) -> Response:
+    """Have done, when the answer is sent, what was given to `after_commit`."""
+    if later:
+        given: Later | None = answer.background
+        answer.background = BackgroundTask(_run_later, ([given] if given else []) + list(later))
+    return answer
+
+
+async def _run_later(later: list[Later]) -> None:
+    for work in later:
+        try:
+            await work()
+        except Exception:
+            log.exception("after_commit_failed")
