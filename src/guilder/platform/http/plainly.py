@@ -32,7 +32,11 @@ def _has_card(body: bytes) -> bool:
     if not body.isascii():
         return any(looks_like_card(each) for each in text.split('"'))
     mask = body.translate(_MASK, _BETWEEN)
-    if _DIGITS not in mask:
-        return False
-    parts = zip(text.split('"'), mask.split(_QUOTE), strict=True)
-    return any(looks_like_card(part) for part, digits in parts if _DIGITS in digits)
+    parts = text.split('"') if _DIGITS in mask else []
+    at = mask.find(_DIGITS)
+    while at >= 0:
+        if looks_like_card(parts[mask.count(_QUOTE, 0, at)]):
+            return True
+        ends = mask.find(_QUOTE, at)
+        at = mask.find(_DIGITS, ends) if ends >= 0 else -1
+    return False
