@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from guilder.domain.usage.schemas import EVENTS_MAX
+from guilder.domain.usage.schemas.wire import EVENTS_MAX
 from guilder.entrypoints import mailbox
 from guilder.kernel.page import LIMIT_DEFAULT, LIMIT_MAX
 from guilder.platform import metrics

@@ -3,7 +3,7 @@
 Each guard is taken away in turn (an index, a constraint, a lock), and then some order breaks what it guarded.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -162,7 +162,7 @@ async def test_two_at_one_row_leave_it_right_in_every_order(cluster, worker_id, 
 
 @pytest.mark.parametrize("name", DUELS)
 async def test_without_its_guard_some_order_breaks_it(cluster, worker_id, monkeypatch, name):
-    monkeypatch.setattr(noticing, "insert_notice", _look_then_insert)
+    monkeypatch.setattr(noticing, "insert_notices", _look_then_insert)
     monkeypatch.setattr(attempts, "lock_told", partial(_unlocked, attempts.lock_told))
     duel = DUELS[name]
     async with arena(cluster, f"guilder_{worker_id}_duel", duel.unguard) as (urls, cleaner):
@@ -190,18 +190,23 @@ async def _unlocked(lock_told: Any, tx: Tx, keys: Any) -> Any:
     return await lock_told(_Unlocking(tx), keys)
 
 
-async def _look_then_insert(tx: Tx, notice: Any) -> bool:
+async def _look_then_insert(tx: Tx, kept: Sequence[Any]) -> Any:
     """Check, then insert: what the constraint is there for."""
+    [notice] = kept
     if await tx.fetchval("select count(*) from gateways.notices where notice_id = $1", notice.notice_id):
-        return False
+        return set()
 
     class Blind:
         vault = tx.vault
 
-        async def execute(self, sql: str, *values: object) -> int:
-            return await tx.execute(sql.partition("on conflict")[0], *values)
+        async def fetch(self, sql: str, *values: object) -> Any:
+            head, guard, tail = sql.partition("on conflict")
+            # The keys that seal it are fetched here, too.
+            return await tx.fetch(
+                f"{head} returning id" if "gateways.notices" in head else head + guard + tail, *values
+            )
 
         def __getattr__(self, name: str) -> Any:
             return getattr(tx, name)
 
-    return await notices.insert_notice(Blind(), notice)  # type: ignore[arg-type]
+    return await notices.insert_notices(Blind(), kept)  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ _VALUES = {letter: value for value, letter in enumerate(ALPHABET)}
 _LENGTH = 26
 _MINUTE_MS = 60_000
 _MINUTES_REMEMBERED = 256
+_CHANCE = 8  # bytes, of which 62 bits are used
 
 
 class Ref(NamedTuple):
@@ -39,11 +40,12 @@ class _Sequencer:
         self._lock = threading.Lock()
         self._last: dict[int, int] = {}
 
-    def after(self, wanted: int) -> int:
+    def after(self, wanted: int, count: int = 1) -> int:
+        """Give `count` in a row; return the first."""
         minute = (wanted >> 12) // _MINUTE_MS
         with self._lock:
             given = max(self._last.get(minute, -1) + 1, wanted)
-            self._last[minute] = given
+            self._last[minute] = given + count - 1
             if len(self._last) > _MINUTES_REMEMBERED:
                 del self._last[next(iter(self._last))]
             return given
@@ -54,15 +56,23 @@ _sequencer = _Sequencer()
 
 def new(now: datetime) -> UUID:
     """Make a UUIDv7 dated `now`; ids of one process and millisecond keep their order."""
-    milliseconds = int(now.timestamp() * 1000)
-    # 12 bits beside the millisecond count upwards within it; a burst of over 4096 borrows from the next one.
-    stamp = _sequencer.after(milliseconds << 12)
-    chance = int.from_bytes(urandom(8), "big") >> 2
-    return UUID(int=(stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | chance)
+    return _made(_sequencer.after(_stamp(now)), urandom(_CHANCE))
 
 
 def new_many(now: datetime, count: int) -> list[UUID]:
-    return [new(now) for _ in range(count)]
+    """Make so many in a row."""
+    first, chance = _sequencer.after(_stamp(now), count), urandom(_CHANCE * count)
+    return [_made(first + nth, chance[_CHANCE * nth : _CHANCE * (nth + 1)]) for nth in range(count)]
+
+
+def _stamp(now: datetime) -> int:
+    # 12 bits beside the millisecond count upwards within it; a burst of over 4096 borrows from the next one.
+    return int(now.timestamp() * 1000) << 12
+
+
+def _made(stamp: int, chance: bytes) -> UUID:
+    low = int.from_bytes(chance, "big") >> 2
+    return UUID(int=(stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | low)
 
 
 def to_text(prefix: str, value: UUID) -> str:

@@ -1,10 +1,10 @@
 import asyncio
 import random
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from msgspec.structs import replace
 
 from guilder.domain.catalog.model import Aggregation
 from guilder.domain.usage import service as usage

@@ -11,7 +11,7 @@ from guilder.platform.auth.principal import Role
 from guilder.platform.http import access
 from guilder.platform.http.envelope import Envelope, ListEnvelope
 from guilder.platform.http.fields import In, Out
-from guilder.platform.http.guarding import Guards, IdleRow, UnguardedRoute, guards_of
+from guilder.platform.http.guarding import GatheredUnseen, Guards, IdleRow, UnguardedRoute, guards_of
 from guilder.platform.http.router import Router
 from guilder.platform.http.withheld import FieldNotYours, left_out, refuse, tree_of
 
@@ -58,14 +58,14 @@ class DollOut(ToyOut):
     hair: str
 
 
-def an_app() -> FastAPI:
+def an_app(gathered: Any = None) -> FastAPI:
     router = Router()
 
     @router.get("/toys")
     async def index(hidden: bool = False) -> ListEnvelope[DollOut]:
         raise NotImplementedError
 
-    @router.post("/toys")
+    @router.post("/toys", gathered=gathered)
     async def make(body: BoxIn) -> Envelope[ToyOut | None]:
         raise NotImplementedError
 
@@ -103,6 +103,14 @@ def test_a_row_that_holds_nothing_does_not_start(endpoints: str, fields: str, sa
     with pytest.raises(IdleRow, match=said):
         guards(fields, ENDPOINTS + endpoints)
     guards(fields, ENDPOINTS + endpoints, is_partial=True)
+
+
+@pytest.mark.parametrize("rule", ["PartIn, price, sets, billing, -\n", "ToyOut, price, sees, member, billing\n"])
+def test_requests_are_not_served_together_where_a_field_is_not_for_everybody(rule: str):
+    table = access.read(ENDPOINTS, FIELDS)
+    guards_of(an_app(gathered=object()), table)
+    with pytest.raises(GatheredUnseen, match="POST /toys"):
+        guards_of(an_app(gathered=object()), access.read(ENDPOINTS, FIELDS + rule))
 
 
 def test_nothing_withheld_costs_nothing():

@@ -38,6 +38,15 @@ class Customer:
     net_days: int | None = None  # what is sent gives so many days to pay; None: the issuer's
 
 
+@dataclass(frozen=True, slots=True)
+class NamedCustomer:
+    """Who a customer is, and no more of it: for who counts for many."""
+
+    id: CustomerId
+    organization_id: str
+    is_erased: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewCustomer:
     """What it takes to make a customer. Left empty: the organization id is the new id, the time zone the tenant's."""

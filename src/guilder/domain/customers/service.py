@@ -6,7 +6,7 @@ from uuid import UUID
 
 from guilder.domain.customers import store
 from guilder.domain.customers.events import CustomerCreated, CustomerErased, CustomerUpdated
-from guilder.domain.customers.model import Customer, CustomerChanges, NewCustomer
+from guilder.domain.customers.model import Customer, CustomerChanges, NamedCustomer, NewCustomer
 from guilder.domain.customers.rules import vat_ids
 from guilder.domain.customers.rules.aliases import alias_of
 from guilder.domain.customers.rules.details import changed_by, checked
@@ -103,6 +103,23 @@ async def by_organization(tx: Tx, *, organization_ids: Sequence[str]) -> dict[st
     found = {each.organization_id: each for each in await store.by_organization(tx, organization_ids)}
     missing = [each for each in organization_ids if each not in found]
     return found | await store.erased_by_organization(tx, missing) if missing else found
+
+
+async def named(
+    tx: Tx, *, organization_ids: Sequence[str], ids: Sequence[CustomerId] = ()
+) -> dict[str | CustomerId, NamedCustomer]:
+    """Say who the tenant's customers of these organizations and of these ids are, by what they were called here.
+
+    For who needs no more of them: nothing that is sealed is opened. Of an organization that was erased it is what is left.
+    """
+    found = await store.named(tx, organization_ids, ids)
+    wanted, by_name = set(organization_ids), dict[str | CustomerId, NamedCustomer]()
+    by_name.update((each.id, each) for each in found)
+    by_name.update((each.organization_id, each) for each in found if each.organization_id in wanted)
+    if missing := [each for each in organization_ids if each not in by_name]:
+        gone = await store.erased_by_organization(tx, missing)
+        by_name.update((name, NamedCustomer(each.id, name, is_erased=True)) for name, each in gone.items())
+    return by_name
 
 
 async def customer_of(tx: Tx, organization_id: str) -> CustomerId | None:

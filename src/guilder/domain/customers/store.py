@@ -5,7 +5,7 @@ from datetime import datetime
 
 import msgspec
 
-from guilder.domain.customers.model import Customer, CustomerKind
+from guilder.domain.customers.model import Customer, CustomerKind, NamedCustomer
 from guilder.domain.customers.rules.aliases import alias_of
 from guilder.domain.identity.model import Address
 from guilder.kernel.ids import CustomerId, Ref, TenantId
@@ -104,6 +104,18 @@ async def by_organization(tx: Tx, organization_ids: Sequence[str]) -> list[Custo
         list(organization_ids),
     )
     return await _customers(tx, rows)
+
+
+async def named(tx: Tx, organization_ids: Sequence[str], ids: Sequence[CustomerId]) -> list[NamedCustomer]:
+    """Find customers by either name, without opening what is sealed of them."""
+    rows = await tx.fetch(
+        """select c.id, c.organization_id, c.erased_at is not null as is_erased from customers.customers c
+            where c.tenant_id = $1 and (c.organization_id = any($2::text[]) or c.id = any($3::uuid[]))""",
+        tx.tenant_id,
+        list(organization_ids),
+        list(ids),
+    )
+    return [NamedCustomer(CustomerId(row["id"]), row["organization_id"], row["is_erased"]) for row in rows]
 
 
 async def erased_by_organization(tx: Tx, organization_ids: Sequence[str]) -> dict[str, Customer]:

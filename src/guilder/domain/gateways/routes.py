@@ -1,14 +1,16 @@
 """Gateways over HTTP: the tenant's accounts, and the address that providers' webhooks come to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request
 
 from guilder.domain.gateways import service
-from guilder.domain.gateways.model import Health, OpenAccount
+from guilder.domain.gateways.model import GatewayAccount, Health, Notice, OpenAccount
 from guilder.domain.gateways.port import BadNotice, Gateway, UnreadableNotice
 from guilder.domain.gateways.schemas import (
     AccountRef,
@@ -24,6 +26,9 @@ from guilder.domain.gateways.schemas import (
 )
 from guilder.kernel.errors import Conflict, Invalid, Malformed, Unauthenticated, Unavailable
 from guilder.kernel.ids import Ref
+from guilder.platform.db.clocks import TenantClocks
+from guilder.platform.db.database import Database
+from guilder.platform.db.gathering import Size
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
@@ -32,6 +37,9 @@ from guilder.platform.outside.intents import CallFailed
 
 NOTICE_MAX = 1_000_000
 SIMULATED = "simulated"
+# Webhooks that arrive together: looked up by their address, verified each by itself, and kept together.
+ADDRESSES = Size(group=1_000, at_once=2, waiting=10_000)
+NOTICES = Size(group=200, at_once=2, waiting=2_000)
 
 router = Router(prefix="/api", tags=["gateways"])
 
@@ -183,27 +191,57 @@ async def receive(visit: Visiting, request: Request, gateway: str, endpoint_id: 
     return await _receive(visit, request, gateway, endpoint)
 
 
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """A webhook that is to be kept."""
+
+    visit: Visit
+    account: GatewayAccount
+    notice: Notice
+    body: bytes
+
+
 async def _receive(visit: Visit, request: Request, name: str, endpoint_id: UUID | None) -> Envelope[dict[str, bool]]:
     gateway = _gateways(request).get(name)
     if gateway is None:
         raise NoticeRefused
     body = await request.body()
+    address = (name, endpoint_id)
+    opening = visit.gatherings.of("gateways.addresses", partial(_open_address, visit.database), ADDRESSES)
+    opened = await opening.give(address, key=address)
+    if opened is None:
+        raise NoticeRefused
+    notice = await _verified(gateway, request, body, opened, visit)
+    keeping = visit.gatherings.of("gateways.notices", partial(_keep, visit.database, visit.clocks), NOTICES)
+    account = opened.account
+    await keeping.give(_Verified(visit, account, notice, body), key=(account.tenant_id, account.id))
+    return ok({"received": True})
 
-    async with visit.database.transaction(actor="webhook", request_id=visit.request_id) as tx:
+
+async def _open_address(database: Database, same: Sequence[tuple[str, UUID | None]]) -> list[OpenAccount | None]:
+    """Open the account of an address, once for all who wait for it: none is answered with what was so before it came."""
+    name, endpoint_id = same[0]
+    async with database.transaction(actor="webhook") as tx:
         found = await service.find_endpoint(tx, gateway=name, endpoint_id=endpoint_id)
-        if found is None:
-            raise NoticeRefused
-        await tx.narrow({found.tenant_id})
-        opened = await _opened(tx, found, name)
+        opened = None
+        if found is not None:
+            await tx.narrow({found.tenant_id})
+            opened = await _opened(tx, found, name)
+    return [opened] * len(same)
 
-    # Verified outside any transaction: one provider's certificate has to be fetched.
+
+async def _opened(tx: Tx, account: Ref, gateway: str) -> OpenAccount | None:
     try:
-        notice = await gateway.read_notice(
-            request.headers,
-            body,
-            secret=opened.endpoint_secret,
-            settings=opened.account.settings,
-            now=visit.now,
+        return await service.open_endpoint(tx, account=account, gateway=gateway)
+    except BadNotice:
+        return None
+
+
+async def _verified(gateway: Gateway, request: Request, body: bytes, opened: OpenAccount, visit: Visit) -> Notice:
+    # Outside any transaction: one provider's certificate has to be fetched.
+    try:
+        return await gateway.read_notice(
+            request.headers, body, secret=opened.endpoint_secret, settings=opened.account.settings, now=visit.now
         )
     except BadNotice as error:
         raise NoticeRefused from error
@@ -212,25 +250,34 @@ async def _receive(visit: Visit, request: Request, name: str, endpoint_id: UUID 
     except CallFailed as error:
         raise CannotVerify from error
 
+
+async def _keep(database: Database, clocks: TenantClocks, group: Sequence[_Verified]) -> list[None]:
+    """Keep webhooks of one account, in one transaction."""
+    first = group[0]
+    tenant_id = first.account.tenant_id
+
     async def work(tx: Tx) -> None:
-        [domain] = await visit.clocks.domains(tx, [found.tenant_id])
-        await service.receive_notice(tx, account=opened.account, notice=notice, body=body, now=domain.now)
+        [domain] = await clocks.domains(tx, [tenant_id])
+        notices = [(each.notice, each.body) for each in group]
+        told = await service.receive_notices(
+            tx,
+            account=first.account,
+            notices=notices,
+            request_ids=[each.visit.request_id for each in group],
+            now=domain.now,
+        )
+        for each, is_told in zip(group, told, strict=True):
+            if is_told:
+                await each.visit.tell(tx, domain.now)
 
-    await visit.database.run(
+    await database.run(
         work,
-        [found.tenant_id],
-        actor=f"webhook:{name}",
-        request_id=visit.request_id,
-        traceparent=visit.traceparent,
+        [tenant_id],
+        actor=f"webhook:{first.account.gateway}",
+        request_id=first.visit.request_id,
+        traceparent=next((each.visit.traceparent for each in group if each.visit.traceparent), None),
     )
-    return ok({"received": True})
-
-
-async def _opened(tx: Tx, account: Ref, gateway: str) -> OpenAccount:
-    try:
-        return await service.open_endpoint(tx, account=account, gateway=gateway)
-    except BadNotice as error:
-        raise NoticeRefused from error
+    return [None] * len(group)
 
 
 def _settings(gateway: Gateway, secret_key: str, settings: Mapping[str, str], *, is_live: bool) -> dict[str, str]:

@@ -1,11 +1,13 @@
 """Readings of what customers use, and what they come to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from guilder.domain.catalog.model import Meter
 from guilder.kernel.ids import CustomerId, Ref, TenantId
@@ -25,8 +27,7 @@ class Intake(StrEnum):
     IGNORED = "ignored"  # its customer was erased: taken, and nothing of it is kept
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
+class NewEvent(Struct, frozen=True, kw_only=True):
     """One reading. It is counted once by (tenant, event id), whatever its timestamp and however often it is sent."""
 
     event_id: str
@@ -38,8 +39,7 @@ class NewEvent:
     subscription_id: UUID | None = None  # None: for every subscription of the customer that charges for the meter
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SentReading:
+class SentReading(Struct, frozen=True, kw_only=True):
     """A reading as its sender wrote it: names instead of nouns. `path` says where it stands in what was sent."""
 
     path: str

@@ -20,10 +20,13 @@ class Announced:
     id: UUID
     event: Event
     occurred_at: datetime
+    request_id: str | None = None  # None: the transaction's
 
 
-def announce(tx: Tx, events: Sequence[Event], *, now: datetime) -> None:
+def announce(tx: Tx, events: Sequence[Event], *, now: datetime, request_id: str | None = None) -> None:
     """Say what has happened, on the tenant's clock. It is heard if, and only if, this transaction commits.
+
+    `request_id` says in answer to which request, where the transaction answers several.
 
     Events with one key are heard in the order of their announcements, if the transactions that announce them exclude
     each other, by the lock of the key's row: numbers are drawn last before the commit, while it is held.
@@ -34,7 +37,7 @@ def announce(tx: Tx, events: Sequence[Event], *, now: datetime) -> None:
     assert all(event.tenant_id in tx.tenants for event in events), (
         "an event of a tenant that this transaction is not for"
     )
-    tx.outbox.extend(Announced(ids.new(now), event, now) for event in events)
+    tx.outbox.extend(Announced(ids.new(now), event, now, request_id) for event in events)
     tx.before_commit("log", _write)
 
 
@@ -56,6 +59,7 @@ async def _write(tx: Tx) -> None:
                 version=each.event.version,
                 payload=codec.encode(each.event).decode(),
                 occurred_at=each.occurred_at,
+                request_id=each.request_id or tx.request_id,
             )
             for each in announced
         ],

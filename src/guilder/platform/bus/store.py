@@ -28,7 +28,7 @@ COLUMNS = """topic, partition, position, tenant_id, key, event_id, name, version
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """A row to be written; the transaction knows the rest."""
+    """A row to be written; the transaction knows the rest. `request_id`: to which request it answers."""
 
     topic: str
     tenant_id: TenantId
@@ -38,6 +38,7 @@ class Fresh:
     version: int
     payload: str
     occurred_at: datetime
+    request_id: str | None = None
 
 
 class Cursor(NamedTuple):
@@ -91,14 +92,15 @@ _FRESH = Columns(
         "payload": "jsonb",
         "occurred_at": "timestamptz",
         "traceparent": "text",
+        "request_id": "text",
     }
 )
-_WHO = f"${len(_FRESH.kinds) + 1}, ${len(_FRESH.kinds) + 2}"
+_ACTOR = f"${len(_FRESH.kinds) + 1}"
 _APPEND = f"""insert into platform.log (day, id, topic, partition, tenant_id, key, event_id, name, version, payload,
                               actor, request_id, traceparent, occurred_at, recorded_at)
     select (statement_timestamp() at time zone 'utc')::date, nextval('platform.log_ids'), topic,
            platform.log_partition(key), tenant_id, key, event_id, name, version, payload,
-           {_WHO}, traceparent, occurred_at, statement_timestamp()
+           {_ACTOR}, request_id, traceparent, occurred_at, statement_timestamp()
       from (select * from {_FRESH.table} order by nth) as fresh"""
 
 
@@ -116,9 +118,9 @@ async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
             [row.payload for row in rows],
             [row.occurred_at for row in rows],
             [tx.trace_of(row.key) for row in rows],
+            [row.request_id for row in rows],
         ),
         tx.actor,
-        tx.request_id,
     )
 
 

@@ -21,6 +21,7 @@ from guilder.platform.http.access import AccessTable
 from guilder.platform.http.calls import Denials, Readings
 from guilder.platform.http.edge import Edge
 from guilder.platform.http.exchange import Authenticator
+from guilder.platform.http.gathering import Gatherings
 from guilder.platform.http.guarding import Guards, guards_of
 from guilder.platform.http.limits import InProcess, RateLimiter
 from guilder.platform.http.router import Router
@@ -64,6 +65,7 @@ def build(
     draining, wall = Draining(), clock or WallClock()
     load = Load(settings.ceilings, lambda: database.waiting)
     denials = Denials(wall.monotonic)
+    gatherings = Gatherings(database, clocks)
     app = FastAPI(
         title=title,
         version=version,
@@ -72,7 +74,7 @@ def build(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        lifespan=_draining_at_the_end(draining, denials, lifespan),
+        lifespan=_draining_at_the_end(draining, denials, gatherings, lifespan),
     )
     app.state.database = database
     app.state.draining = draining
@@ -101,6 +103,7 @@ def build(
         readings=Readings(wall.monotonic),
         load=load,
         draining=draining,
+        gatherings=gatherings,
         answers=answers,
         replica=replica,
     )
@@ -159,7 +162,9 @@ def _answer_in_one_shape(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
 
 
-def _draining_at_the_end(draining: Draining, denials: Denials, inner: Lifespan | None) -> Lifespan:
+def _draining_at_the_end(
+    draining: Draining, denials: Denials, gatherings: Gatherings, inner: Lifespan | None
+) -> Lifespan:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
@@ -170,6 +175,7 @@ def _draining_at_the_end(draining: Draining, denials: Denials, inner: Lifespan |
                     yield
         finally:
             draining.begin()
+            await gatherings.settle()
             await denials.settle()
 
     return lifespan

@@ -160,15 +160,22 @@ class Caller:
 
 
 async def tell_made(
-    tx: Tx, caller: Caller, *, status: int | None, key: str | None, reason: str | None, now: datetime
+    tx: Tx,
+    caller: Caller,
+    *,
+    status: int | None,
+    key: str | None,
+    reason: str | None,
+    now: datetime,
+    request_id: str | None = None,
 ) -> None:
-    """Announce, in the transaction of the call itself, that it was made."""
+    """Announce, in the transaction of the call itself, that it was made. `request_id`: where it is one of several."""
     sealed, tenant_id = None, caller.tenant_id(tx)
     if reason is not None:
         [raw] = await tx.vault.seal_many(tx, [Sealing(tenant_id, tenant_id, REASON_FIELD, reason)], now=now)
         sealed = raw.hex()
     made = CallMade(**caller.about(tenant_id), status=status, key_hash=_hash(key), sealed_reason=sealed)
-    outbox.announce(tx, [made], now=now)
+    outbox.announce(tx, [made], now=now, request_id=request_id)
 
 
 def tell_read(tx: Tx, caller: Caller, *, status: int, now: datetime) -> None:

@@ -8,7 +8,7 @@ been sent, and an answer sent before its commit can be a lie.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -17,7 +17,6 @@ from typing import Any, ClassVar
 import structlog
 from fastapi import Request
 from fastapi.routing import APIRoute
-from starlette.background import BackgroundTask
 from starlette.responses import Response
 
 from guilder.kernel.errors import Forbidden, Malformed, Refusal, Unauthenticated
@@ -32,14 +31,14 @@ from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database, riding
 from guilder.platform.db.replica import Replica
 from guilder.platform.db.tx import Tx
-from guilder.platform.http import calls, idempotency, incoming, keeping, placing, retries
+from guilder.platform.http import calls, gathering, idempotency, incoming, keeping, placing, retries
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
 from guilder.platform.http.guarding import Guard, Guards
 from guilder.platform.http.limits import RateLimiter, Want, enough, sender_of
 from guilder.platform.http.paging import Sealer, current_sealer
 from guilder.platform.http.rules import Rules
-from guilder.platform.http.session import Later, Look, RequestSession, Visit
+from guilder.platform.http.session import Look, RequestSession, Visit, followed
 from guilder.platform.http.settings import HttpSettings
 from guilder.platform.http.shedding import Load
 from guilder.platform.http.shield import Draining, exchange_of
@@ -74,6 +73,7 @@ class Edge:
     readings: calls.Readings
     load: Load
     draining: Draining
+    gatherings: gathering.Gatherings
     answers: Answers | None = None
     replica: Replica | None = None
 
@@ -168,6 +168,8 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
         request, known=None if asked.guard.takes_any_query else parameters.query, lists=parameters.query_lists
     )
     body = await incoming.read_body(request, body_max=rules.body_max, timeout_s=asked.edge.settings.body_timeout_s)
+    if rules.gathered is not None and (together := await _together(asked, rules.gathered, body)) is not None:
+        return together
     if not rules.raw_body:
         incoming.read_json(request, body, is_expected=parameters.has_body)
     asked.guard.refuse(asked.exchange.principal, request.query_params, request.parsed)
@@ -182,7 +184,15 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
         answer = await _wait(asked, session.look, session.prefer_wait_s, answer)
     # Stored whole under its key, and shown to whoever asks again as far as they may see it by then.
     answer = asked.guard.shown(asked.principal, answer)
-    return answer if session is None else _followed(answer, session.later)
+    return answer if session is None else followed(answer, session.later)
+
+
+async def _together(asked: _Asked, gathered: gathering.Gathered, body: bytes) -> Response | None:
+    """Serve it with others that wait, if it is one of the plain ones; None: it goes its own way."""
+    answer = await asked.edge.gatherings.serve(gathered, asked.request, body, asked.caller, asked.exchange)
+    if answer is not None:
+        await _mark(asked, answer)
+    return answer
 
 
 async def _identify(asked: _Asked) -> None:
@@ -242,6 +252,9 @@ def _visit(asked: _Asked) -> Visit:
         base_url=asked.edge.settings.public_url,
         client_ip=asked.exchange.client_ip,
         traceparent=traceparent_of(asked.request.headers),
+        gatherings=asked.edge.gatherings,
+        caller=asked.caller,
+        reason=asked.reason,
         prefer_wait_s=wait_of(asked.request.headers),
     )
 
@@ -383,18 +396,3 @@ async def _wait(asked: _Asked, look: Look, wait_s: int, answer: Response) -> Res
             return Response(found.model_dump_json(), answer.status_code, media_type="application/json")
         await asyncio.sleep(LOOK_EVERY_S)
     return answer
-
-
-def _followed(answer: Response, later: list[Later]) -> Response:
-    if later:
-        given: Callable[[], Awaitable[Any]] | None = answer.background
-        answer.background = BackgroundTask(_run_later, ([given] if given else []) + list(later))
-    return answer
-
-
-async def _run_later(later: list[Later]) -> None:
-    for work in later:
-        try:
-            await work()
-        except Exception:
-            log.exception("after_commit_failed")

@@ -35,6 +35,10 @@ class LaggingRecord(Exception):
     """A route that may lag, or is kept, and is recorded each time it is read: neither could write that down."""
 
 
+class GatheredUnseen(Exception):
+    """A route whose requests are served together, and of which not every field is everybody's: nobody would look."""
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """Who may call one route, and what of it is withheld from whom; who is not named there, nothing is withheld from."""
@@ -141,13 +145,16 @@ class _Fields:
         sent, taken = route.response_model, route.body_field.field_info.annotation if route.body_field else None
         self._note(sent, Does.SEES)
         self._note(taken, Does.SETS)
-        return Guard(
+        guard = Guard(
             permission=permission,
             rules=rules,
             unseen=self._trees(sent, Does.SEES),
             unset=self._trees(taken, Does.SETS),
             unset_query=_present({each: self._query(endpoint, route, each) for each in VIEWERS}),
         )
+        if rules.gathered and (guard.unseen or guard.unset or guard.unset_query or not guard.has_session):
+            raise GatheredUnseen(" ".join(endpoint))
+        return guard
 
     def _trees(self, kind: Any, does: Does) -> dict[Viewer, Tree]:
         # Most of what is sent and taken is made of no model with a rule: that is soon seen, once for all viewers.

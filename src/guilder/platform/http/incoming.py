@@ -128,13 +128,18 @@ def read_json(request: EdgeRequest, body: bytes, *, is_expected: bool) -> None:
     """
     if not body:
         return
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise HTTPException(415)
-    if not _is_json(request.headers.getlist("content-type")):
+    if not is_plain_json(request):
         raise HTTPException(415)
     request.parsed = parsing.parse(body)
     if not is_expected and request.parsed != {}:
         raise BodyNotExpected
+
+
+def is_plain_json(request: Request) -> bool:
+    """Say whether the body says of itself that it is JSON, as it is."""
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        return False
+    return _is_json(request.headers.getlist("content-type"))
 
 
 def _is_json(given: list[str]) -> bool:

@@ -55,6 +55,7 @@ class Router(APIRouter):
             extra_query=options.pop("extra_query", None),
             kept=options.pop("kept", None),
             may_lag=options.pop("may_lag", False),
+            gathered=options.pop("gathered", None),
         )
         if rules.may_lag and (method != "GET" or not rules.transaction):
             raise MayNotLag(f"{method} {path}: a replica answers only what reads, in the edge's own transaction")

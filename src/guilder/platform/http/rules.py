@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from guilder.platform.http.gathering import Gathered
+
 BODY_MAX = 1_000_000
 
 
@@ -32,6 +34,7 @@ class Rules:
     (health; a webhook, which a signature guards and whose sender comes from few addresses).
     `may_lag` lets a read replica answer: a list, a history, a document; never what money is decided by.
     `kept` lets a GET be answered from a cache: never where an amount or a decision comes of it.
+    `gathered` serves many requests of one caller in one transaction: never where one must not wait for another's rows.
     `extra_query` lets unknown query parameters pass; None is: where the route is public.
     """
 
@@ -42,6 +45,7 @@ class Rules:
     extra_query: bool | None = None
     kept: Kept | None = None
     may_lag: bool = False
+    gathered: Gathered | None = None
 
     def __post_init__(self) -> None:
         assert not (self.kept and self.may_lag), "what a replica read may be old already: it is not kept as well"

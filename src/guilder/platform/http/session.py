@@ -5,14 +5,21 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
 
+import structlog
 from fastapi import Depends, Request
 from pydantic import BaseModel
+from starlette.background import BackgroundTask
+from starlette.responses import Response
 
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.platform.auth.principal import Principal
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
+from guilder.platform.http.calls import Caller, tell_made
+from guilder.platform.http.gathering import Gatherings
+
+log = structlog.get_logger("guilder.http")
 
 Later = Callable[[], Awaitable[None]]
 Look = Callable[[Tx, datetime], Awaitable[BaseModel | None]]
@@ -71,7 +78,8 @@ class Visit:
     """One request without a transaction: for PUBLIC routes and those with `transaction=False`.
 
     The handler finds its tenant itself and opens its own transaction, as `visit.database.run(work, [tenant_id],
-    actor="checkout", request_id=visit.request_id)`. `principal` is None on a PUBLIC route.
+    actor="checkout", request_id=visit.request_id)`. `principal` is None on a PUBLIC route. What it gives to `gatherings`
+    is written beside others', in a transaction that knows nothing of this request: `tell` has it recorded as a call.
     """
 
     database: Database
@@ -82,7 +90,14 @@ class Visit:
     base_url: str
     client_ip: str
     traceparent: str | None
+    gatherings: Gatherings
+    caller: Caller
+    reason: str | None = None
     prefer_wait_s: int = 0
+
+    async def tell(self, tx: Tx, now: datetime) -> None:
+        """Announce in a transaction that was not opened here that this call was made."""
+        await tell_made(tx, self.caller, status=None, key=None, reason=self.reason, now=now, request_id=self.request_id)
 
 
 def _session(request: Request) -> RequestSession:
@@ -99,3 +114,19 @@ def _visit(request: Request) -> Visit:
 
 Session = Annotated[RequestSession, Depends(_session)]
 Visiting = Annotated[Visit, Depends(_visit)]
+
+
+def followed(answer: Response, later: list[Later]) -> Response:
+    """Have done, when the answer is sent, what was given to `after_commit`."""
+    if later:
+        given: Later | None = answer.background
+        answer.background = BackgroundTask(_run_later, ([given] if given else []) + list(later))
+    return answer
+
+
+async def _run_later(later: list[Later]) -> None:
+    for work in later:
+        try:
+            await work()
+        except Exception:
+            log.exception("after_commit_failed")

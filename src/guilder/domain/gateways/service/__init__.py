@@ -49,6 +49,7 @@ from guilder.domain.gateways.service.noticing import (
     notices_of,
     open_endpoint,
     receive_notice,
+    receive_notices,
 )
 from guilder.domain.gateways.service.pacing import pace, set_pace
 
@@ -87,6 +88,7 @@ __all__ = [
     "read_to",
     "readings",
     "receive_notice",
+    "receive_notices",
     "record_calls",
     "record_connections",
     "record_readings",

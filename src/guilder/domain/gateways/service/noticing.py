@@ -1,6 +1,6 @@
 """Noticing: what providers tell us by themselves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -12,7 +12,7 @@ from guilder.domain.gateways.rules.discretion import without_token
 from guilder.domain.gateways.service.asking import proceed
 from guilder.domain.gateways.store import accounts as account_rows
 from guilder.domain.gateways.store import requests as request_rows
-from guilder.domain.gateways.store.notices import count_notices, insert_notice
+from guilder.domain.gateways.store.notices import count_notices, insert_notices
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.platform import metrics, tracing
@@ -20,6 +20,10 @@ from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside import intents
 
+# What was asked, and whose it is; by the kind and the business key that a notice names.
+Request = tuple[Ref, UUID]
+Known = Mapping[tuple[str, str], Request]
+Heard = NoticeReceived | DisputeNoticed | BilledElsewhere
 E = TypeVar("E", NoticeReceived, DisputeNoticed, BilledElsewhere)
 
 
@@ -51,8 +55,55 @@ async def receive_notice(tx: Tx, *, account: GatewayAccount, notice: Notice, bod
 
     What refers to another tenant, or to something that was never asked of this account, is kept and ignored.
     """
-    known, ignored_because = await _concern(tx, notice, account)
-    kept = NewNotice(
+    await receive_notices(tx, account=account, notices=[(notice, body)], now=now)
+
+
+async def receive_notices(
+    tx: Tx,
+    *,
+    account: GatewayAccount,
+    notices: Sequence[tuple[Notice, bytes]],
+    request_ids: Sequence[str] = (),
+    now: datetime,
+) -> list[bool]:
+    """Receive notices of one account, in order; say of each whether anything was told of it.
+
+    `request_ids` say by which requests they came, where they came by several.
+    """
+    known = await _asked_of(tx, [notice for notice, _ in notices], account)
+    ignored = [_ignored_because(notice, account, known) for notice, _ in notices]
+    kept = [
+        _kept(account, notice, body, because, now=now) for (notice, body), because in zip(notices, ignored, strict=True)
+    ]
+    for because in ignored:
+        metrics.notice_received(gateway=account.gateway, fate=because or "heard")
+    new = await insert_notices(tx, kept)
+    heard = [each.id in new and not each.ignored_because for each in kept]
+    told = [place for place, is_heard in enumerate(heard) if is_heard]
+    await request_rows.save_tokens(tx, _tokens([notices[place][0] for place in told], known), now=now)
+    for place in told:
+        notice = notices[place][0]
+        event = await _follow(tx, account, kept[place], notice, _request_of(notice, known), now=now)
+        outbox.announce(tx, [event], now=now, request_id=request_ids[place] if request_ids else None)
+    return heard
+
+
+async def _follow(
+    tx: Tx, account: GatewayAccount, kept: NewNotice, notice: Notice, request: Request | None, *, now: datetime
+) -> Heard:
+    """Do what a notice is waited for with, and return what is to be told of it."""
+    event = _event(account, kept, notice)
+    if request is None or notice.subject is None:
+        return event
+    if notice.outcome is not None and notice.outcome.is_approved:
+        await proceed(tx, ref=request[0], kind=notice.subject, account=account, now=now)
+    if tracing.is_on():
+        await _join(tx, event, call=f"gateway.{notice.subject.value}", request=request[0])
+    return event
+
+
+def _kept(account: GatewayAccount, notice: Notice, body: bytes, ignored_because: str, *, now: datetime) -> NewNotice:
+    return NewNotice(
         tenant_id=account.tenant_id,
         id=ids.new(now),
         account_id=account.id,
@@ -63,21 +114,19 @@ async def receive_notice(tx: Tx, *, account: GatewayAccount, notice: Notice, bod
         body=body.decode(errors="replace"),
         received_at=now,
     )
-    metrics.notice_received(gateway=account.gateway, fate=ignored_because or "heard")
-    if not await insert_notice(tx, kept) or ignored_because:
-        return
-    if known is not None and notice.outcome is not None and notice.outcome.card and notice.outcome.card.token:
-        request, customer_id = known
-        await request_rows.save_tokens(tx, [(request, customer_id, notice.outcome.card.token)], now=now)
-    if known is not None and notice.subject is not None and notice.outcome is not None and notice.outcome.is_approved:
-        await proceed(tx, ref=known[0], kind=notice.subject, account=account, now=now)
-    event = _event(account, kept, notice)
-    if known is not None and notice.subject is not None and tracing.is_on():
-        await _join(tx, event, call=f"gateway.{notice.subject.value}", request=known[0])
-    outbox.announce(tx, [event], now=now)
 
 
-async def _join(tx: Tx, event: NoticeReceived | DisputeNoticed | BilledElsewhere, *, call: str, request: Ref) -> None:
+def _tokens(notices: Sequence[Notice], known: Known) -> list[tuple[Ref, UUID, str]]:
+    """Return the tokens of cards that these came to; of one request the last."""
+    found: dict[Ref, tuple[Ref, UUID, str]] = {}
+    for each in notices:
+        request = _request_of(each, known)
+        if request is not None and each.outcome is not None and each.outcome.card and each.outcome.card.token:
+            found[request[0]] = (*request, each.outcome.card.token)
+    return list(found.values())
+
+
+async def _join(tx: Tx, event: Heard, *, call: str, request: Ref) -> None:
     """Let what follows from a notice go on in the trace of the call that it answers: providers carry none along."""
     began = await intents.trace_of(tx, kind=call, subject_id=request.id)
     if began is not None:
@@ -85,9 +134,7 @@ async def _join(tx: Tx, event: NoticeReceived | DisputeNoticed | BilledElsewhere
         tx.traces[event.key_value] = began
 
 
-def _event(
-    account: GatewayAccount, kept: NewNotice, notice: Notice
-) -> NoticeReceived | DisputeNoticed | BilledElsewhere:
+def _event(account: GatewayAccount, kept: NewNotice, notice: Notice) -> Heard:
     def told(event: Callable[..., E], ref: str, /, **more: object) -> E:
         return event(
             tenant_id=account.tenant_id,
@@ -118,20 +165,28 @@ def _event(
     )
 
 
-async def _concern(tx: Tx, notice: Notice, account: GatewayAccount) -> tuple[tuple[Ref, UUID] | None, str]:
-    """Say what of ours a notice is about; or why it is about nothing."""
+async def _asked_of(tx: Tx, notices: Sequence[Notice], account: GatewayAccount) -> Known:
+    """Find what was asked of an account that these notices are about."""
+    named = sorted({(each.subject.value, each.business_key) for each in notices if each.subject is not None})
+    return await request_rows.known(tx, account=Ref(account.tenant_id, account.id), named=named) if named else {}
+
+
+def _request_of(notice: Notice, known: Known) -> Request | None:
+    return None if notice.subject is None else known.get((notice.subject.value, notice.business_key))
+
+
+def _ignored_because(notice: Notice, account: GatewayAccount, known: Known) -> str:
+    """Say why a notice is about nothing of ours; "" if it is."""
     is_answer = notice.subject is not None and notice.outcome is not None
     if not is_answer and notice.dispute is None and notice.elsewhere is None:
-        return None, "unknown_type"
+        return "unknown_type"
     if account.provider_account and notice.account and notice.account != account.provider_account:
-        return None, "other_account"
+        return "other_account"
     mode = account.settings.get("mode", "")
     if mode and notice.mode and notice.mode != mode:
-        return None, "other_mode"
+        return "other_mode"
     if notice.subject is None:
-        return None, ""
+        return ""
     if not notice.business_key.startswith(f"{account.tenant_id}:"):
-        return None, "other_tenant"
-    ref = Ref(account.tenant_id, account.id)
-    known = await request_rows.known(tx, account=ref, kind=notice.subject.value, business_key=notice.business_key)
-    return known, "" if known else "never_asked"
+        return "other_tenant"
+    return "" if _request_of(notice, known) else "never_asked"

@@ -141,16 +141,18 @@ async def claim_due(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Asked
     return await _asked(tx, rows)
 
 
-async def known(tx: Tx, *, account: Ref, kind: str, business_key: str) -> tuple[Ref, UUID] | None:
-    """Find what was asked of this account under a business key: the request, and whose it is."""
-    row = await tx.fetchrow(
-        """select id, customer_id from gateways.requests
-           where tenant_id = $1 and account_id = $2 and kind = $3 and business_key = $4""",
+async def known(tx: Tx, *, account: Ref, named: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Ref, UUID]]:
+    """Find what was asked of this account, by kind and business key: each request, and whose it is."""
+    rows = await tx.fetch(
+        """select r.id, r.customer_id, r.kind, r.business_key
+             from unnest($3::text[], $4::text[]) as n (kind, business_key)
+             join gateways.requests r on r.tenant_id = $1 and r.account_id = $2
+                                     and r.kind = n.kind and r.business_key = n.business_key""",
         *account,
-        kind,
-        business_key,
+        [kind for kind, _ in named],
+        [business_key for _, business_key in named],
     )
-    return (Ref(account.tenant_id, row["id"]), row["customer_id"]) if row else None
+    return {(row["kind"], row["business_key"]): (Ref(account.tenant_id, row["id"]), row["customer_id"]) for row in rows}
 
 
 async def save_tokens(tx: Tx, tokens: Sequence[tuple[Ref, UUID, str]], *, now: datetime) -> None:

@@ -8,6 +8,7 @@ from fractions import Fraction
 DIGITS_MAX = 18
 PLACES_MAX = 12
 VALUE_END = Decimal(10) ** DIGITS_MAX
+_WHOLE = Decimal(1)
 # Python's own context rounds to 28 digits; sums of 30-digit values need more, and must not be rounded at all.
 _WIDE = Context(prec=500, rounding=ROUND_HALF_UP)
 _NUMBER = re.compile(rf"-?(0|[1-9][0-9]{{0,{DIGITS_MAX - 1}}})(\.[0-9]{{1,{PLACES_MAX}}})?")
@@ -21,8 +22,10 @@ def number(text: str) -> Decimal | None:
 
 def fits(value: Decimal) -> bool:
     """Say whether a value has at most 18 digits before the point and 12 after it."""
-    # `abs` would round to Python's own context before it is compared.
-    return value.is_finite() and value.copy_abs() < VALUE_END and rounded(Fraction(value)) == value
+    if not value.is_finite():
+        return False
+    # `abs` would round to Python's own context before it is compared. What is written with few places has few.
+    return value.copy_abs() < VALUE_END and (_is_whole(value) or _is_short(value) or rounded(Fraction(value)) == value)
 
 
 def total(values: Iterable[Decimal]) -> Decimal:
@@ -51,5 +54,17 @@ def tidy(value: Decimal) -> Decimal:
     """Return the same number without zeros that say nothing: 3 for 3.000."""
     if value == 0:
         return Decimal(0)
+    if _is_whole(value):
+        return value
     short = value.normalize(_WIDE)
     return short.quantize(Decimal(1), context=_WIDE) if short == short.to_integral_value(context=_WIDE) else short
+
+
+def _is_whole(value: Decimal) -> bool:
+    """Say quickly whether a finite number is written without a point or an exponent, as whole numbers mostly are."""
+    return value.same_quantum(_WHOLE)
+
+
+def _is_short(value: Decimal) -> bool:
+    exponent = value.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -PLACES_MAX

@@ -1,9 +1,10 @@
 """What a reading must be to be counted, and what it counts for."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+
+from msgspec.structs import replace
 
 from guilder.domain.catalog.model import Aggregation, Meter
 from guilder.domain.usage.model import Amendment, Content, EventStatus, NewEvent
@@ -57,12 +58,20 @@ def checked(event: NewEvent, *, path: str = "", now: datetime) -> NewEvent:
 
     :raises Invalid: it cannot be counted; `field` names what is wrong, under `path`
     """
-    if not 1 <= len(event.event_id) <= EVENT_ID_MAX or event.event_id in RESERVED:
-        raise BadEventId(field=at_path(path, "event_id"))
-    check_date(event.at, path=path, now=now)
-    check_size(event.properties, path=path)
+    check(event.event_id, event.at, event.properties, path=path, now=now)
     value = measured(event.meter, event.value, event.properties, path=path)
     return replace(event, value=value)
+
+
+def check(event_id: str, at: datetime, properties: Mapping[str, str], *, path: str = "", now: datetime) -> None:
+    """Refuse what no event may say, whatever its meter.
+
+    :raises Invalid: `field` names what is wrong, under `path`
+    """
+    if not 1 <= len(event_id) <= EVENT_ID_MAX or event_id in RESERVED:
+        raise BadEventId(field=at_path(path, "event_id"))
+    check_date(at, path=path, now=now)
+    check_size(properties, path=path)
 
 
 def check_date(at: datetime, *, path: str = "", now: datetime) -> None:

@@ -12,7 +12,7 @@ from guilder.domain.usage.service.closing import close, late_since
 from guilder.domain.usage.service.correcting import TooManyCorrections, amend, cancel
 from guilder.domain.usage.service.forgetting import cut_properties, forget_properties, of_customer_export
 from guilder.domain.usage.service.reading import corrections, listing, one
-from guilder.domain.usage.service.recording import UnknownCustomer, UnknownMeter, receive, record
+from guilder.domain.usage.service.recording import UnknownCustomer, UnknownMeter, receive, receive_each, record
 from guilder.domain.usage.service.totalling import current, totals
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "listing",
     "one",
     "receive",
+    "receive_each",
     "record",
     "remove_alert",
     "totals",

@@ -1,8 +1,9 @@
 """The SQL of readings and their corrections."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Generic, TypeVar
 from uuid import UUID
 
 from guilder.domain.usage.model import Correction, NewEvent, UsageEvent
@@ -10,6 +11,25 @@ from guilder.domain.usage.store.rows import correction_from_row, event_from_row,
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
+
+T = TypeVar("T")
+
+# A batch names few customers and meters again and again: they are sent once, and by their number from then on.
+_INSERT = """
+    with named as materialized (
+        select n.*, nextval('usage.arrivals') as arrival
+          from unnest($5::int[], $6::int[], $7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[],
+                      $12::uuid[])
+               as n (meter, customer, id, event_id, at, value, properties, subscription_id)
+    )
+    insert into usage.events (tenant_id, id, event_id, customer_id, meter_id, meter_code, at, value, properties,
+                              subscription_id, status, received_at, arrival)
+    select ($1::uuid[])[n.meter], n.id, n.event_id, ($4::uuid[])[n.customer], ($2::uuid[])[n.meter],
+           ($3::text[])[n.meter], n.at, n.value::numeric, n.properties::jsonb, n.subscription_id, 'counted', $13, n.arrival
+      from named n
+     -- In one order for everybody, whatever the order in which they were sent.
+     order by 1, n.event_id collate "C"
+    on conflict (tenant_id, event_id) do nothing"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,38 +42,53 @@ class Search:
     ends_at: datetime | None = None
 
 
+class _Numbered(Generic[T]):
+    """A column of few different things: each of them once, and for each row the number of its own, from 1."""
+
+    def __init__(self, column: Sequence[T], key: Callable[[T], Hashable]) -> None:
+        found: dict[Hashable, int] = {}
+        self.different: list[T] = []
+        self.numbers: list[int] = []
+        for each in column:
+            number = found.setdefault(key(each), len(found) + 1)
+            if number > len(self.different):
+                self.different.append(each)
+            self.numbers.append(number)
+
+
 async def insert(
     tx: Tx, events: Sequence[NewEvent], *, ids: Sequence[UUID], now: datetime
 ) -> set[tuple[TenantId, str]]:
     """Write readings; return whose ids were new. Two batches with the same ids wait for each other and never clash."""
-    rows = await tx.fetch(
-        """with named as materialized (
-               select n.*, nextval('usage.arrivals') as arrival
-                 from unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::timestamptz[],
-                             $8::numeric[], $9::text[], $10::uuid[])
-                      as n (tenant_id, id, event_id, customer_id, meter_id, meter_code, at, value, properties,
-                            subscription_id)
-           )
-           insert into usage.events (tenant_id, id, event_id, customer_id, meter_id, meter_code, at, value, properties,
-                                     subscription_id, status, received_at, arrival)
-           select n.tenant_id, n.id, n.event_id, n.customer_id, n.meter_id, n.meter_code, n.at, n.value,
-                  n.properties::jsonb, n.subscription_id, 'counted', $11, n.arrival
-             from named n
-            -- In one order for everybody, whatever the order in which they were sent.
-            order by n.tenant_id, n.event_id collate "C"
-           on conflict (tenant_id, event_id) do nothing
-           returning tenant_id, event_id""",
-        [each.meter.tenant_id for each in events],
+    meters = _Numbered([each.meter for each in events], lambda meter: (meter.tenant_id, meter.id))
+    customers = _Numbered([each.customer_id for each in events], lambda customer: customer)
+    written = await tx.execute(
+        _INSERT,
+        [each.tenant_id for each in meters.different],
+        [each.id for each in meters.different],
+        [each.code for each in meters.different],
+        customers.different,
+        meters.numbers,
+        customers.numbers,
         list(ids),
         [each.event_id for each in events],
-        [each.customer_id for each in events],
-        [each.meter.id for each in events],
-        [each.meter.code for each in events],
         [each.at for each in events],
-        [each.value for each in events],
+        [str(each.value) for each in events],
         [to_json(each.properties) for each in events],
         [each.subscription_id for each in events],
         now,
+    )
+    names = {(each.meter.tenant_id, each.event_id) for each in events}
+    return names if written == len(names) else await _written(tx, events, ids)
+
+
+async def _written(tx: Tx, events: Sequence[NewEvent], ids: Sequence[UUID]) -> set[tuple[TenantId, str]]:
+    """Return which of the rows that were to be written were: those that bear our ids."""
+    rows = await tx.fetch(
+        """select e.tenant_id, e.event_id
+             from unnest($1::uuid[], $2::uuid[]) as n (tenant_id, id) join usage.events e using (tenant_id, id)""",
+        [each.meter.tenant_id for each in events],
+        list(ids),
     )
     return {(TenantId(row["tenant_id"]), row["event_id"]) for row in rows}
 
