@@ -30,6 +30,7 @@ class Server:
     owner_url: str
     app_url: str
     doctor_url: str
+    admin_url: str
     admin: Admin
 
 
@@ -44,7 +45,7 @@ async def a_server() -> AsyncIterator[Server]:
             await migrate(found.owner_url, report=lambda _: None)
             admin = await asyncpg.connect(server.admin_url("guilder"))
             try:
-                yield Server(found.owner_url, found.app_url, found.doctor_url, admin)
+                yield Server(found.owner_url, found.app_url, found.doctor_url, server.admin_url("guilder"), admin)
             finally:
                 await admin.close()
         finally:

@@ -249,7 +249,7 @@ def redis_is(*, there: bool) -> None:
 
 def cache_read(*, room: str, outcome: str) -> None:
     """Count a look; `outcome` is hit, miss or away."""
-    assert outcome in {"hit", "miss", "away"}, outcome
+    assert outcome in {"near", "hit", "miss", "away"}, outcome
     _kept.labels(room, outcome).inc()
 
 

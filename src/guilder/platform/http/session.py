@@ -85,13 +85,13 @@ class Visit:
     prefer_wait_s: int = 0
 
 
-def _session(request: Request) -> RequestSession:
+async def _session(request: Request) -> RequestSession:
     session = request.scope.get("guilder.session")
     assert isinstance(session, RequestSession), "this route has no session: it is PUBLIC or has transaction=False"
     return session
 
 
-def _visit(request: Request) -> Visit:
+async def _visit(request: Request) -> Visit:
     visit: Any = request.scope.get("guilder.visit")
     assert isinstance(visit, Visit)
     return visit
