@@ -219,7 +219,7 @@ async def test_a_sandbox_is_always_asked(house, tenant):
     assert from_hand() == before
 
 
-@pytest.mark.shows("ASVS 7.4.1")
+@pytest.mark.shows("ASVS 8.3.2")
 async def test_a_revoked_key_is_refused_with_the_next_request_though_no_word_of_it_was_heard(
     house, tenant, ask, customer, elsewhere, monkeypatch
 ):

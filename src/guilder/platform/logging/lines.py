@@ -5,7 +5,6 @@ import logging
 import sys
 from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
 from typing import Any, Literal, TextIO, cast
 
 import structlog
@@ -25,6 +24,9 @@ _CONTROLS = {
 }
 
 
+_stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="at")
+
+
 def configure(*, level: str = "INFO", style: Style = "json", stream: TextIO | None = None) -> None:
     """Send every line to `stream` (standard output): once, when a process starts. Run uvicorn with log_config=None."""
     shared: list[Processor] = [
@@ -32,7 +34,7 @@ def configure(*, level: str = "INFO", style: Style = "json", stream: TextIO | No
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        _stamp,
         structlog.processors.StackInfoRenderer(),
         structlog.processors.format_exc_info,
     ]
@@ -68,6 +70,10 @@ def get(name: str) -> structlog.stdlib.BoundLogger:
     return structlog.stdlib.get_logger(name)
 
 
+def _stamped(said: EventDict) -> EventDict:
+    return _stamp(None, "info", said)
+
+
 class _Short:
     """The shorter way of a line that is written with each request, while everything is as `configure` has left it."""
 
@@ -94,8 +100,7 @@ def say(name: str, event: str, **about: Any) -> None:
     if not _short.is_open:
         get(name).info(event, **about)
     elif logging.getLogger(name).isEnabledFor(logging.INFO):
-        at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        said = {**about, **structlog.contextvars.get_contextvars(), "logger": name, "level": "info", "at": at}
+        said = _stamped({**about, **structlog.contextvars.get_contextvars(), "logger": name, "level": "info"})
         _write(json.dumps(mask({**said, "event": event})))
 
 
@@ -111,8 +116,7 @@ class Line:
         if not _short.is_open:
             get(self._name).info(self._event, **self._about, **own)
         elif logging.getLogger(self._name).isEnabledFor(logging.INFO):
-            at = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-            _write(f"{self._made}, {json.dumps({**own, 'at': at})[1:]}")
+            _write(f"{self._made}, {json.dumps(_stamped({**own}))[1:]}")
 
 
 def _write(line: str) -> None:

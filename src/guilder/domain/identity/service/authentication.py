@@ -28,7 +28,6 @@ from guilder.domain.identity.model import Member, Tenant, TenantStatus, TokenTru
 from guilder.domain.identity.rules import signing_in as rules
 from guilder.domain.identity.service import revocations
 from guilder.domain.identity.service.clerk import SecondLook, Who
-from guilder.domain.identity.service.leases import Leases
 from guilder.domain.identity.service.signing_in import SignIns, member_of
 from guilder.domain.identity.service.token_trusts import Verifiers
 from guilder.kernel import ids
@@ -36,6 +35,7 @@ from guilder.kernel.errors import NotFound, Unauthenticated
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.platform.auth import api_keys
 from guilder.platform.auth.jwt import VerifiedToken, claimed_issuer, refuse
+from guilder.platform.auth.leases import Leases
 from guilder.platform.auth.passwords import Passwords
 from guilder.platform.auth.principal import Kind, Principal, Role
 from guilder.platform.cache.near import Near
