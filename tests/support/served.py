@@ -90,10 +90,11 @@ async def served(
     now: datetime = NOW,
     public_url: str = PUBLIC_URL,
     near: Near | None = None,
+    runs: bool = False,
     **more: Any,
 ) -> AsyncIterator[Served]:
-    """Serve these routers; `more` goes to `build`. With `near`, what is remembered is as old as it really is."""
-    clock = HandClock(now) if near is None else _Running(now)
+    """Serve these routers; `more` goes to `build`. What is remembered (`near`) grows old by hand, or by itself (`runs`)."""
+    clock = _Running(now) if runs else HandClock(now)
     ticking = _Ticking(clock)
     limiter = InProcess(ticking.monotonic)
     async with httpx.AsyncClient() as outside:
