@@ -3,7 +3,7 @@ that keeps its connections and asks again as soon as it is answered.
 
     python bench/_asking.py bare <port>         a bare Starlette endpoint (env: DATABASE_URL, STATEMENT)
     python bench/_asking.py house <port>        the API, as `guilder` serves it (env: as the product's)
-    python bench/_asking.py ask                 reads what to ask from stdin, writes what came of it to stdout
+    python bench/_asking.py ask                 reads what to ask from stdin, writes what came of it to the file named there
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -117,14 +118,13 @@ async def ask(
     :raises Wrong: an answer was no 2xx
     """
     began = server.cpu_s()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, __file__, "ask", stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    process = await asyncio.create_subprocess_exec(sys.executable, __file__, "ask", stdin=subprocess.PIPE)
     wanted = {"port": server.port, "requests": list(requests), "seconds": seconds, "connections": connections}
-    said, _ = await process.communicate(json.dumps({**wanted, "once": once}).encode())
-    if process.returncode:
-        raise Wrong("the client failed")
-    told = json.loads(said)
+    with tempfile.NamedTemporaryFile() as told_in:
+        await process.communicate(json.dumps({**wanted, "once": once, "tell": told_in.name}).encode())
+        if process.returncode:
+            raise Wrong("the client failed")
+        told = json.loads(told_in.read())
     if told["wrong"]:
         raise Wrong(f"answered: {told['wrong']}")
     took = [each * 1_000 for each in told["took"]]
@@ -253,7 +253,8 @@ async def _serve_house(port: int) -> None:
 
 def main() -> None:
     if sys.argv[1] == "ask":
-        print(json.dumps(uvloop.run(_ask(json.load(sys.stdin)))))
+        wanted = json.load(sys.stdin)
+        Path(wanted["tell"]).write_text(json.dumps(uvloop.run(_ask(wanted))))
         return
     run = {"bare": _serve_bare, "house": _serve_house}[sys.argv[1]]
     uvloop.run(run(int(sys.argv[2])))

@@ -246,7 +246,7 @@ async def open_house(settings: Settings, *, clock: Clock | None = None, role: Ro
     try:
         await warn_of_shortage(database)
         async with (
-            open_sharing(settings, role, keys=ports.keys, clock=wall, database=database) as sharing,
+            open_sharing(settings, keys=ports.keys, clock=wall, database=database, role=role) as sharing,
             _replica_of(settings, database, wall, budget) as replica,
             _brokers_of(settings, role) as brokers,
         ):

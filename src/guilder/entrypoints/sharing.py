@@ -38,7 +38,7 @@ class Sharing:
 
 @asynccontextmanager
 async def open_sharing(
-    settings: Settings, role: Role, *, keys: KeyRing, clock: Clock, database: Database
+    settings: Settings, *, keys: KeyRing, clock: Clock, database: Database, role: Role = Role.COMMAND
 ) -> AsyncIterator[Sharing]:
     """Connect, if there is anything to connect to. That it is away keeps nobody from starting.
 
