@@ -78,6 +78,9 @@ class OneClock:
     async def domains(self, tx: Tx, tenants: Iterable[TenantId]) -> list[ClockDomain]:
         return [ClockDomain(frozenset(tenants), datetime.now(UTC))]
 
+    def on_the_wall(self) -> datetime:
+        return datetime.now(UTC)
+
 
 async def write_effects(tx: Tx, group: str, messages: Sequence[Message[Benched]]) -> None:
     await tx.execute(

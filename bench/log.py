@@ -2,9 +2,10 @@
 
     python bench/log.py [events]        (20,000)
 
-On a durable server of its own (fsync on), which is taken down again. Two yardsticks in the same run: plain inserts and
+On a durable server of its own (fsync on), which is taken down again. Three yardsticks in the same run: plain inserts and
 selects, and a queue as one would write it in an afternoon (rows deleted with FOR UPDATE SKIP LOCKED in the transaction
-of their effects: once each, and no order, no second group, no replay). Every ratio is "the log : the yardstick" in time
+of their effects: once each, and no order, no second group, no replay); and a bare sequencer with three bare readers (one
+row of a cursor each, no partitions, no groups that come and go, nothing held back for a customer whose event failed). Every ratio is "the log : the yardstick" in time
 a message. No figure is shown unless everything arrived once in every group, and in order of each customer.
 """
 
@@ -29,7 +30,7 @@ from guilder.kernel.money import Money
 from guilder.platform.bus import codec, outbox
 from guilder.platform.bus.consumer import Consumer
 from guilder.platform.bus.reactions import Reaction, Reactions
-from guilder.platform.bus.sequencer import Sequencer
+from guilder.platform.bus.sequencer import ROWS_MAX, Sequencer
 from guilder.platform.clock import WallClock
 from guilder.platform.db.clocks import ClockDomain
 from guilder.platform.db.database import Database
@@ -46,6 +47,13 @@ PLAIN = """
 create schema bench;
 create table bench.plain (id bigserial primary key, tenant_id uuid, key uuid, name text, payload jsonb, at timestamptz);
 create table bench.queue (id bigserial primary key, tenant_id uuid, key uuid, name text, payload jsonb, at timestamptz);
+create table bench.sequenced (id bigserial primary key, position bigint, tenant_id uuid, key uuid, name text, payload jsonb,
+                              at timestamptz);
+create unique index on bench.sequenced (position);
+create index on bench.sequenced (id) where position is null;
+create sequence bench.positions;
+create table bench.cursors (name text primary key, position bigint not null);
+insert into bench.cursors select n, 0 from unnest(array['one', 'two', 'three']) n;
 create table bench.effects (tenant_id uuid not null, group_name text not null, key uuid not null, n int not null);
 grant usage on schema bench to guilder_app;
 grant select, insert, delete, update on all tables in schema bench to guilder_app;
@@ -67,6 +75,9 @@ class Benched(Event):
 class OneClock:
     async def domains(self, tx: Tx, tenants: Iterable[TenantId]) -> list[ClockDomain]:
         return [ClockDomain(frozenset(tenants), datetime.now(UTC))]
+
+    def on_the_wall(self) -> datetime:
+        return datetime.now(UTC)
 
 
 class Report:
@@ -181,6 +192,39 @@ async def write_effects(tx: Tx, group: str, heard: Sequence[Benched]) -> None:
     )
 
 
+async def sequence_barely(database: Database) -> None:
+    """Give positions as one would in an afternoon: a batch a transaction, one at a time."""
+    while True:
+        async with database.transaction({TENANT}, actor="bench") as tx:
+            done = await tx.execute(
+                """update bench.sequenced s set position = w.position
+                     from (select id, nextval('bench.positions') as position
+                             from (select id from bench.sequenced where position is null order by id limit $1) o) w
+                    where s.id = w.id""",
+                ROWS_MAX,
+            )
+        if not done:
+            return
+
+
+async def read_barely(database: Database, name: str) -> int:
+    """Read on from a cursor, a batch a transaction, the cursor with it."""
+    count = 0
+    while True:
+        async with database.transaction({TENANT}, actor="bench") as tx:
+            last = await tx.fetchval("select position from bench.cursors where name = $1 for update", name)
+            rows = await tx.fetch(
+                "select * from bench.sequenced where position > $1 order by position limit $2", last, BATCH
+            )
+            for row in rows:
+                codec.decode(Benched, row["payload"])
+            if rows:
+                await tx.execute("update bench.cursors set position = $2 where name = $1", name, rows[-1]["position"])
+        if not rows:
+            return count
+        count += len(rows)
+
+
 async def announce(database: Database, made: Sequence[Benched]) -> None:
     for chunk in chunks(made):
         async with database.transaction({TENANT}, actor="bench") as tx:
@@ -240,6 +284,9 @@ async def check(admin: Admin) -> None:
 INSERTED = "plain inserts"
 READ = "an indexed select"
 QUEUED = "a bare queue, in and out"
+BARE = "a bare sequencer and three bare readers, with the inserts"
+LOG = "the log, announced and heard by three groups"
+TARGET = 0.5
 
 
 async def measure(database: Database, report: Report) -> None:
@@ -266,6 +313,14 @@ async def measure(database: Database, report: Report) -> None:
     report.note(QUEUED, EVENTS, took["a bare queue: put in"] + took["a bare queue: taken out, with an effect each"])
     whole = [took[f"log: {step}"] for step in ("announced", "given positions", "heard, with an effect each")]
     report.note("the log, in and out to one group", EVENTS, sum(whole), beside=QUEUED)
+    async with report.measured(BARE, EVENTS):
+        await write_plainly(database, made, table="sequenced")
+        await sequence_barely(database)
+        for name in ("one", "two", "three"):
+            if await read_barely(database, name) != EVENTS:
+                raise Wrong("a bare reader did not read every event")
+    to_three = sum(took[f"log: {step}"] for step in ("announced", "given positions", "heard, by three groups"))
+    report.note(LOG, EVENTS, to_three, beside=BARE)
 
 
 async def run(database: Database, admin: Admin) -> None:
@@ -280,7 +335,10 @@ async def run(database: Database, admin: Admin) -> None:
         "measured": report.as_json(),
         "one_event_ms": {"median": middle, "p95": late},
     }
-    path = await write_down("log", admin, said)
+    figures = {"per_s": round(report.rates[LOG]), "one_event_p95_ms": late}
+    reached = report.rates[LOG] / report.rates[BARE]
+    row = {"what": "the log", "ratio": reached, "target": TARGET, "unit": "of a bare sequencer with three bare readers"}
+    path = await write_down("log", admin, {**said, "rows": [{**row, "figures": figures, "at_most": False}]})
     print(
         f"\n{EVENTS:,} events of {CUSTOMERS:,} customers, {BATCH} a transaction, one client; ratios of time a message"
     )

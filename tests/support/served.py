@@ -1,5 +1,6 @@
 """Routers behind the real edge, on real PostgreSQL, asked in this process; keys made as people make them."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,9 +16,12 @@ from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role, Tenant, TrustKind
 from guilder.platform.auth.passwords import Passwords
 from guilder.platform.auth.principal import ALL_SCOPES
+from guilder.platform.cache.near import Near
 from guilder.platform.clock import HandClock
 from guilder.platform.db.database import Database
 from guilder.platform.http.app import build
+from guilder.platform.http.at_hand import AtHand
+from guilder.platform.http.limits import InProcess
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import HttpSettings
 from guilder.wiring import access
@@ -25,6 +29,7 @@ from tests.support.ground import RING
 from tests.support.identity_provider import ISSUER, NOW, PARTY, Seconds, SigningKey, claims
 
 KEY = SigningKey("served")
+AT_HAND_MAX = 100
 PUBLIC_URL = "https://billing.example.com"
 
 
@@ -79,33 +84,51 @@ class Asking:
 
 @asynccontextmanager
 async def served(
-    database: Database, routers: Sequence[Router], *, now: datetime = NOW, public_url: str = PUBLIC_URL, **more: Any
+    database: Database,
+    routers: Sequence[Router],
+    *,
+    now: datetime = NOW,
+    public_url: str = PUBLIC_URL,
+    near: Near | None = None,
+    runs: bool = False,
+    **more: Any,
 ) -> AsyncIterator[Served]:
-    """Serve these routers; `more` goes to `build`."""
-    clock = HandClock(now)
+    """Serve these routers; `more` goes to `build`. What is remembered (`near`) grows old by hand, or by itself (`runs`)."""
+    clock = _Running(now) if runs else HandClock(now)
+    ticking = _Ticking(clock)
+    limiter = InProcess(ticking.monotonic)
     async with httpx.AsyncClient() as outside:
         verifiers = identity.Verifiers(client=outside, monotonic=Seconds())
+        known = identity.Authentication(
+            database,
+            verifiers,
+            clock,
+            customer_of=customers.customer_of,
+            public_url=public_url,
+            passwords=Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)),
+            near=near,
+        )
         app = build(
             routers=routers,
             access=replace(access.table(), is_partial=True),
-            authenticate=identity.Authentication(
-                database,
-                verifiers,
-                clock,
-                customer_of=customers.customer_of,
-                public_url=public_url,
-                passwords=Passwords(PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)),
-            ),
+            authenticate=known,
             clocks=identity.Clocks(clock),
             database=database,
             keys=RING,
-            settings=HttpSettings(public_url=public_url),
-            clock=_Ticking(clock),
-            **more,
+            clock=ticking,
+            at_hand=AtHand(near, known, limiter, clock, size_max=AT_HAND_MAX) if near else None,
+            **{"settings": HttpSettings(public_url=public_url), "limiter": limiter, **more},
         )
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=public_url) as client:
             yield Served(app, database, clock, client)
+
+
+class _Running(HandClock):
+    """Dates set by hand, and seconds as they are."""
+
+    def monotonic(self) -> float:
+        return time.monotonic()
 
 
 class _Ticking:

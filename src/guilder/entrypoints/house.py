@@ -30,6 +30,8 @@ from guilder.platform.db.replica import Replica
 from guilder.platform.db.vault import Vault
 from guilder.platform.http import app as http
 from guilder.platform.http.access import AccessTable
+from guilder.platform.http.at_hand import AtHand
+from guilder.platform.http.limits import InProcess, RateLimiter
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import Allowance, HttpSettings
 from guilder.platform.http.shedding import Ceilings
@@ -70,10 +72,13 @@ class House:
 
     def app(self) -> FastAPI:
         """Return the API as it is served."""
+        sharing = self.sharing
+        known = authentication(self.settings, self.database, self.clock, sharing.key_sets, sharing.near)
+        limiter = sharing.limiter or InProcess(self.clock.monotonic)
         app = http.build(
             routers=self._routers(),
             access=self._access(),
-            authenticate=authentication(self.settings, self.database, self.clock, self.sharing.key_sets),
+            authenticate=known,
             clocks=self.clocks,
             database=self.database,
             keys=self.ports.keys,
@@ -83,8 +88,9 @@ class House:
             observe=metrics.request_answered,
             clock=self.clock,
             replica=self.replica,
-            limiter=self.sharing.limiter,
-            answers=self.sharing.answers,
+            limiter=limiter,
+            answers=sharing.answers,
+            at_hand=self._at_hand(known, limiter),
             troubles=self.troubles,
         )
         app.state.files = self.ports.files
@@ -93,6 +99,12 @@ class House:
         app.state.clock = self.clock
         app.state.allows_loopback = not self.settings.is_production
         return app
+
+    def _at_hand(self, known: identity.Authentication, limiter: RateLimiter) -> AtHand | None:
+        near, size_max = self.sharing.near, self.settings.answers_near_max
+        if near is None:
+            return None
+        return AtHand(near, known, limiter, self.clock, size_max=size_max, observe=metrics.request_answered)
 
     def worker(self, *, groups: Collection[str] | None = None, hears: bool = True, calls: bool = True) -> "Worker":
         """Return who hears the log, only these groups if any are named, and calls the outside; or one of the two."""
@@ -234,7 +246,7 @@ async def open_house(settings: Settings, *, clock: Clock | None = None, role: Ro
     try:
         await warn_of_shortage(database)
         async with (
-            open_sharing(settings, keys=ports.keys, clock=wall, database=database) as sharing,
+            open_sharing(settings, keys=ports.keys, clock=wall, database=database, role=role) as sharing,
             _replica_of(settings, database, wall, budget) as replica,
             _brokers_of(settings, role) as brokers,
         ):

@@ -28,10 +28,10 @@ class Role(StrEnum):
 # is recorded of calls; jobs and sandboxes in motion.
 POOL_MAX = {Role.UP: 20, Role.SERVE: 20, Role.WORK: 12, Role.SCHEDULE: 8, Role.RELAY: 4, Role.COMMAND: 20}
 # Connections beside the pool, each its own and open as long as the process: those that listen (sequencer, consumer,
-# runner; sandboxes; the relay), the two of who gathers figures, and the one by which /ready is answered.
+# runner; sandboxes; the relay; of who answers requests, to what has changed), the two of who gathers figures, and the one by which /ready is answered.
 BESIDE = {
-    Role.UP: 4 + 2 + 1,
-    Role.SERVE: 1,
+    Role.UP: 4 + 1 + 2 + 1,
+    Role.SERVE: 1 + 1,
     Role.WORK: 3 + 1,
     Role.SCHEDULE: 1 + 2 + 1,
     Role.RELAY: 1 + 1,

@@ -5,6 +5,7 @@ never a customer's; so the number of series does not grow with use.
 """
 
 import re
+from collections import Counter as Counts
 from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Metric, ProcessCollector
@@ -82,7 +83,10 @@ _redis = Gauge(
     "guilder_redis_up", "Whether this process has its Redis; no sample without REDIS_URL.", registry=registry
 )
 _kept = Counter(
-    "guilder_cache_reads", "Answers looked for in Redis, by what was found.", ["room", "outcome"], registry=registry
+    "guilder_cache_reads",
+    "Answers looked for in Redis, or had at hand (near), by what was found.",
+    ["room", "outcome"],
+    registry=registry,
 )
 _limits = Counter(
     "guilder_limits_drawn",
@@ -253,7 +257,7 @@ def redis_is(*, there: bool) -> None:
 
 def cache_read(*, room: str, outcome: str) -> None:
     """Count a look; `outcome` is hit, miss or away."""
-    assert outcome in {"hit", "miss", "away"}, outcome
+    assert outcome in {"near", "hit", "miss", "away"}, outcome
     _kept.labels(room, outcome).inc()
 
 
@@ -306,8 +310,8 @@ def notice_received(*, gateway: str, fate: str) -> None:
 
 
 def announced(*, names: Iterable[str]) -> None:
-    for name in names:
-        _events.labels(_names(name)).inc()
+    for name, count in Counts(names).items():
+        _events.labels(_names(name)).inc(count)
 
 
 def payment_ended(*, gateway: str, outcome: str, code: str = "") -> None:

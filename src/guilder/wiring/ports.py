@@ -13,6 +13,7 @@ from guilder.domain.gateways.adapters.stripe.client import Stripe
 from guilder.domain.gateways.port import Gateway
 from guilder.domain.identity import service as identity
 from guilder.platform.auth.jwks import SharedKeySets
+from guilder.platform.cache.near import Near
 from guilder.platform.clock import Clock
 from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, Settings
 from guilder.platform.crypto import KeyRing
@@ -98,7 +99,11 @@ async def open_keys(settings: Settings) -> KeyRing:
 
 
 def authentication(
-    settings: Settings, database: Database, clock: Clock, key_sets: SharedKeySets | None = None
+    settings: Settings,
+    database: Database,
+    clock: Clock,
+    key_sets: SharedKeySets | None = None,
+    near: Near | None = None,
 ) -> identity.Authentication:
     """Say who asks: API keys, and the tokens that tenants trust or that the environment names."""
     client = guarded_client(OutboundPolicy(allows_loopback=not settings.is_production))
@@ -110,6 +115,7 @@ def authentication(
         default_slug=DEFAULT_TENANT,
         refuses_demo=settings.is_production,
         public_url=settings.base_url,
+        near=near,
         second_look=identity.SecondLook(
             database, client=client, monotonic=clock.monotonic, api_url=settings.clerk_api_url
         ),

@@ -55,6 +55,9 @@ class Clocks:
         shared = wanted - set(self.own)
         return [*alone, *([ClockDomain(frozenset(shared), self.now)] if shared else [])]
 
+    def on_the_wall(self) -> datetime:
+        return self.now
+
 
 def a_tenant() -> TenantId:
     return TenantId(ids.new(NOW))

@@ -15,8 +15,9 @@ def waves(items: Sequence[T], *, key: Callable[[T], Hashable], name: Callable[[T
     last: dict[Hashable, tuple[int, str]] = {}
     found: dict[tuple[int, str], list[T]] = {}
     for item in items:
-        level, before = last.get(key(item), (0, name(item)))
-        here = (level if before == name(item) else level + 1, name(item))
-        last[key(item)] = here
+        of, called = key(item), name(item)
+        level, before = last.get(of, (0, called))
+        here = (level if before == called else level + 1, called)
+        last[of] = here
         found.setdefault(here, []).append(item)
     return [(called, found[level, called]) for level, called in sorted(found, key=lambda each: each[0])]

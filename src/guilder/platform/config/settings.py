@@ -146,6 +146,13 @@ class TransportSettings(BaseModel):
         description="Shares rate limits and caches between processes; unset, each keeps its own. `redis://host/0`, "
         "`rediss://` (TLS), `redis+sentinel://host,host/master`, `redis+cluster://host,host`.",
     )
+    answers_near_max: int = Field(
+        10_000,
+        ge=0,
+        le=1_000_000,
+        description="Answers that each process of the API keeps at hand for seconds, and forgets when they change; with 0 "
+        "it remembers none, nor whose an API key is.",
+    )
     kafka_bootstrap_servers: str | None = Field(
         None, description="Carries the log over Apache Kafka; unset, PostgreSQL itself does."
     )

@@ -24,3 +24,7 @@ class TenantClocks(Protocol):
     async def domains(self, tx: Tx, tenants: Iterable[TenantId]) -> list[ClockDomain]:
         """Sort tenants by clock. The transaction must see them."""
         ...
+
+    def on_the_wall(self) -> datetime:
+        """Return the present of every tenant that is no sandbox."""
+        ...

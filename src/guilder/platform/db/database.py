@@ -12,7 +12,7 @@ import asyncpg
 from guilder.kernel.errors import Unavailable
 from guilder.kernel.ids import TenantId
 from guilder.platform import metrics, tracing
-from guilder.platform.db.hosts import CONNECT_TIMEOUT_S, Hosts, PooledConnection
+from guilder.platform.db.hosts import CONNECT_TIMEOUT_S, Hosts, OpeningConnection, PooledConnection
 from guilder.platform.db.tx import Connection, Tx, tenants_setting
 from guilder.platform.db.vault import Vault
 from guilder.platform.db.wakes import Waker
@@ -48,6 +48,12 @@ _OPEN = f"""select set_config('role', $1, true), set_config('guilder.tenants', $
                    set_config('guilder.actor', $3, true), set_config('guilder.request_id', $4, true),
                    set_config('guilder.schema', '{SCHEMA}', true), pg_is_in_recovery()"""
 
+
+# The same beside BEGIN, in the same message: which takes no values, so that words from outside come in hexadecimal.
+_OPEN_WITH = f"""select set_config('role', '{APP_ROLE}', true), set_config('guilder.tenants', '%s', true),
+                        set_config('guilder.actor', convert_from(decode('%s', 'hex'), 'utf8'), true),
+                        set_config('guilder.request_id', convert_from(decode('%s', 'hex'), 'utf8'), true),
+                        set_config('guilder.schema', '{SCHEMA}', true)"""
 
 _POSITION = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
 
@@ -96,6 +102,8 @@ class Database:
         # Told of what committed transactions touched; it does not raise, and is quick.
         self.on_touched: Callable[[set[tuple[TenantId, str]]], Awaitable[None]] | None = None
         self._acquiring = 0
+        self._in_use = 0
+        self._told_at_s = -1.0
 
     @classmethod
     async def connect(
@@ -161,14 +169,20 @@ class Database:
         seen = frozenset(tenants)
         began = asyncio.get_running_loop().time()
         async with self._connection(aside=aside) as connection:
-            metrics.pool_stands(in_use=self.pool.get_size() - self.pool.get_idle_size(), size=self.pool.get_size())
+            self._tell_how_full(began)
+            says = _says_what_it_is(connection)
+            if says:
+                connection.open_with(_open_with(seen, actor, request_id or ""))
             transaction = connection.transaction()
             await transaction.start()
             _open_here.set(_open_here.get() + 1)
             try:
-                opened = await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor, request_id or "")
-                if opened is not None and opened["pg_is_in_recovery"]:
+                if says and connection.get_settings().in_hot_standby == "on":
                     raise NotPrimary
+                if not says:
+                    opened = await connection.fetchrow(_OPEN, APP_ROLE, tenants_setting(seen), actor, request_id or "")
+                    if opened is not None and opened["pg_is_in_recovery"]:
+                        raise NotPrimary
                 tx = Tx(connection, seen, actor, request_id, tracing.carried(traceparent), _vault=self.vault)
                 if (rider := riding.get()) is not None:
                     rider(tx)
@@ -198,8 +212,13 @@ class Database:
     @property
     def waiting(self) -> int:
         """Return how many transactions wait for one that others have: a connection that is being made is no queue."""
-        free = self.pool.get_max_size() - (self.pool.get_size() - self.pool.get_idle_size())
-        return max(0, self._acquiring - free)
+        return max(0, self._acquiring - (self.pool.get_max_size() - self._in_use))
+
+    def _tell_how_full(self, now_s: float) -> None:
+        # The pool counts its connections one by one when it is asked: once a second is often enough.
+        if now_s - self._told_at_s >= 1:
+            self._told_at_s = now_s
+            metrics.pool_stands(in_use=self._in_use, size=self.pool.get_size())
 
     @asynccontextmanager
     async def _connection(self, *, aside: bool) -> AsyncIterator[Any]:
@@ -212,9 +231,11 @@ class Database:
             connection = await self.pool.acquire()
         finally:
             self._acquiring -= 1
+        self._in_use += 1
         try:
             yield connection
         finally:
+            self._in_use -= 1
             await self.pool.release(connection)
 
     async def run(self, work: Callable[[Tx], Awaitable[T]], tenants: Iterable[TenantId] = (), **about: Any) -> T:
@@ -244,8 +265,7 @@ async def open_pool(
     """Open a pool of connections to whichever host of an address will do; behind a pooler nothing of them is relied on."""
     # The driver's types know neither our own way to connect nor a pool of another kind of connection.
     more: dict[str, Any] = {"connect": Hosts(url).connect}
-    if is_pooled:
-        more["connection_class"] = PooledConnection
+    more["connection_class"] = PooledConnection if is_pooled else OpeningConnection
     pool: asyncpg.Pool[asyncpg.Record] = await asyncpg.create_pool(
         url,
         statement_cache_size=statements_kept,
@@ -280,6 +300,15 @@ async def _count_queries(connection: Connection) -> None:
 
 def _count(outcome: str, began: float) -> None:
     metrics.transaction_ended(outcome=outcome, seconds=asyncio.get_running_loop().time() - began)
+
+
+def _says_what_it_is(connection: Any) -> bool:
+    """Say whether the server itself tells when it becomes a standby, or is none any more; a pooler's word is old."""
+    return hasattr(connection, "open_with") and hasattr(connection.get_settings(), "in_hot_standby")
+
+
+def _open_with(tenants: Iterable[TenantId], actor: str, request_id: str) -> str:
+    return _OPEN_WITH % (tenants_setting(tenants), actor.encode().hex(), request_id.encode().hex())
 
 
 async def _roll_back(transaction: Any) -> None:

@@ -33,6 +33,24 @@ _NEXT = (
 )
 
 
+class OpeningConnection(asyncpg.Connection):
+    """A connection whose next BEGIN takes along what else opens the transaction: one message instead of two.
+
+    The driver begins transactions itself, and knows by that whether one within is a savepoint.
+    """
+
+    _opening = ""
+
+    def open_with(self, statement: str) -> None:
+        self._opening = statement
+
+    async def execute(self, query: str, *args: Any, **options: Any) -> str:
+        if self._opening and query.startswith("BEGIN"):
+            query, self._opening = f"{query} {self._opening}", ""
+        done: str = await super().execute(query, *args, **options)
+        return done
+
+
 class PooledConnection(asyncpg.Connection):
     """A connection through a pooler: behind it servers are shared, so a statement's name is nobody else's either."""
 

@@ -8,6 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from guilder.kernel.errors import NotFound, Refusal
 from guilder.platform.cache.answers import Answers
@@ -18,9 +19,11 @@ from guilder.platform.db.database import Database
 from guilder.platform.db.replica import Replica
 from guilder.platform.http import docs, errors, health, openapi
 from guilder.platform.http.access import AccessTable
+from guilder.platform.http.at_hand import AtHand
 from guilder.platform.http.calls import Denials, Readings
 from guilder.platform.http.edge import Edge
 from guilder.platform.http.exchange import Authenticator
+from guilder.platform.http.finding import find_quickly
 from guilder.platform.http.gathering import Gatherings
 from guilder.platform.http.guarding import Guards, guards_of
 from guilder.platform.http.limits import InProcess, RateLimiter
@@ -31,6 +34,16 @@ from guilder.platform.http.shedding import Load
 from guilder.platform.http.shield import Draining, Observe, Shield, exchange_of
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class Application(FastAPI):
+    """FastAPI, which is asked for what is not at hand."""
+
+    at_hand: AtHand | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.at_hand is None or scope["type"] != "http" or not await self.at_hand.answered(scope, send):
+            await super().__call__(scope, receive, send)
 
 
 def build(
@@ -49,6 +62,7 @@ def build(
     limiter: RateLimiter | None = None,
     answers: Answers | None = None,
     replica: Replica | None = None,
+    at_hand: AtHand | None = None,
     clock: Clock | None = None,
     lifespan: Lifespan | None = None,
     title: str = "Guilder",
@@ -66,7 +80,7 @@ def build(
     load = Load(settings.ceilings, lambda: database.waiting)
     denials = Denials(wall.monotonic)
     gatherings = Gatherings(database, clocks)
-    app = FastAPI(
+    app = Application(
         title=title,
         version=version,
         description=description,
@@ -76,6 +90,7 @@ def build(
         redirect_slashes=False,
         lifespan=_draining_at_the_end(draining, denials, gatherings, lifespan),
     )
+    app.at_hand = at_hand
     app.state.database = database
     app.state.draining = draining
     _answer_in_one_shape(app)
@@ -90,6 +105,7 @@ def build(
     for each in (own, _documents(app, settings), *routers):
         app.include_router(each)
     guards = guards_of(app, access)
+    find_quickly(app)
     app.state.edge = Edge(
         database=database,
         clocks=clocks,
@@ -106,6 +122,7 @@ def build(
         gatherings=gatherings,
         answers=answers,
         replica=replica,
+        at_hand=at_hand,
     )
     app.openapi = _described_once(app, settings, guards)  # type: ignore[method-assign]
     app.add_middleware(Shield, settings=settings, clock=wall, draining=draining, load=load, observe=observe)

@@ -8,7 +8,7 @@ been sent, and an answer sent before its commit can be a lie.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -19,7 +19,7 @@ from fastapi import Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from guilder.kernel.errors import Forbidden, Malformed, Refusal, Unauthenticated
+from guilder.kernel.errors import Forbidden, Refusal, Unauthenticated
 from guilder.platform import tracing
 from guilder.platform.auth.permission import allow
 from guilder.platform.auth.principal import Principal
@@ -32,6 +32,7 @@ from guilder.platform.db.database import Database, riding
 from guilder.platform.db.replica import Replica
 from guilder.platform.db.tx import Tx
 from guilder.platform.http import calls, gathering, idempotency, incoming, keeping, placing, retries
+from guilder.platform.http.at_hand import AtHand
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
 from guilder.platform.http.guarding import Guard, Guards
@@ -46,15 +47,8 @@ from guilder.platform.http.taken import Parameters
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 LOOK_EVERY_S = 0.1
-VERSION_HEADER = "Guilder-Version"
 
 log = structlog.get_logger("guilder.http")
-
-
-class UnknownVersion(Malformed):
-    """There is no such version."""
-
-    code = "unknown_version"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +70,7 @@ class Edge:
     gatherings: gathering.Gatherings
     answers: Answers | None = None
     replica: Replica | None = None
+    at_hand: AtHand | None = None
 
 
 @dataclass(slots=True)
@@ -90,6 +85,7 @@ class _Asked:
     version: str
     key: idempotency.Key | None = None
     reason: str | None = None
+    wants: Sequence[Want] = ()
 
     @property
     def principal(self) -> Principal:
@@ -156,7 +152,8 @@ async def _serve(asked: _Asked, parameters: Parameters) -> Response:
     request, rules = asked.request, asked.guard.rules
     incoming.check_length(request, rules.body_max)
     incoming.check_headers(request)
-    asked.version = _version(asked)
+    asked.version = incoming.version_of(request, asked.edge.settings.versions)
+    asked.exchange.headers[incoming.VERSION_HEADER] = asked.version
     await _identify(asked)
     with asked.edge.load.share(asked.exchange.principal):
         return await _answer(asked, parameters)
@@ -179,12 +176,16 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
         return asked.guard.shown(asked.exchange.principal, await _visited(asked))
     asked.key = _key(asked, body)
     current_sealer.set(_sealer(asked))
+    place = keeping.place(asked.edge.at_hand, asked.guard.rules.kept, request, asked.principal)
     answer, session = await _answered(asked)
     if session is not None and session.look is not None and session.prefer_wait_s:
         answer = await _wait(asked, session.look, session.prefer_wait_s, answer)
     # Stored whole under its key, and shown to whoever asks again as far as they may see it by then.
     answer = asked.guard.shown(asked.principal, answer)
-    return answer if session is None else followed(answer, session.later)
+    if session is None:
+        return answer
+    keeping.keep_at_hand(asked.edge.at_hand, place, answer, exchange=asked.exchange, wants=asked.wants)
+    return followed(answer, session.later)
 
 
 async def _together(asked: _Asked, gathered: gathering.Gathered, body: bytes) -> Response | None:
@@ -212,8 +213,8 @@ async def _identify(asked: _Asked) -> None:
         enough(await edge.limiter.take(sender_of(exchange.client_ip), [wanted]))
         raise
     cost = asked.guard.rules.cost
-    wants = [Want(asked.principal.actor, settings.per_principal, cost), Want("tenant", settings.per_tenant, cost)]
-    taken = await edge.limiter.take(str(asked.principal.tenant_id), wants)
+    asked.wants = Want(asked.principal.actor, settings.per_principal, cost), Want("tenant", settings.per_tenant, cost)
+    taken = await edge.limiter.take(str(asked.principal.tenant_id), asked.wants)
     exchange.headers.update(taken.headers)
     allow(asked.guard.permission, asked.principal, now=edge.clock.now(), step_up_s=settings.step_up_s)
     enough(taken)
@@ -231,15 +232,6 @@ def _head(asked: _Asked) -> RequestHead:
         client_ip=asked.exchange.client_ip,
         steps_up=asked.guard.permission.steps_up,
     )
-
-
-def _version(asked: _Asked) -> str:
-    known = asked.edge.settings.versions
-    wanted = asked.request.headers.get(VERSION_HEADER, known[-1])
-    if wanted not in known:
-        raise UnknownVersion(f"versions are: {', '.join(known)}", field=VERSION_HEADER)
-    asked.exchange.headers[VERSION_HEADER] = wanted
-    return wanted
 
 
 def _visit(asked: _Asked) -> Visit:
@@ -374,7 +366,8 @@ async def _open_session(asked: _Asked, tx: Tx) -> RequestSession:
 
 
 async def _now(asked: _Asked, tx: Tx) -> datetime:
-    return await _now_of(asked.edge, tx)
+    # Who has no clock of their own lives by the wall's: there is nothing to look up.
+    return await _now_of(asked.edge, tx) if asked.principal.mode == keeping.SANDBOX else asked.edge.clocks.on_the_wall()
 
 
 async def _now_of(edge: Edge, tx: Tx) -> datetime:

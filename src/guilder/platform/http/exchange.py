@@ -54,6 +54,12 @@ class Authenticator(Protocol):
         ...
 
 
+class AtHandAuthenticator(Protocol):
+    def at_hand(self, authorization: bytes) -> Principal | None:
+        """Say who asks without waiting for anything; None where that has to be looked at."""
+        ...
+
+
 @dataclass(slots=True)
 class Exchange:
     """`headers` are set on the answer whatever it is; `route` is the template, for logs: a path may hold a secret."""

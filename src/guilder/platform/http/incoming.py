@@ -1,7 +1,7 @@
 """The body and the query, read once, within limits, strictly."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -22,6 +22,15 @@ JSON_TYPES = frozenset({"application/json", "application/cloudevents+json", "app
 
 # What these say is stored with what was asked.
 KEPT_HEADERS = ("Idempotency-Key", "Guilder-Reason")
+
+
+VERSION_HEADER = "Guilder-Version"
+
+
+class UnknownVersion(Malformed):
+    """There is no such version."""
+
+    code = "unknown_version"
 
 
 class BodyTooLarge(TooLarge):
@@ -84,6 +93,17 @@ def check_length(request: Request, body_max: int) -> None:
         raise BadLength
     if len(length) > 15 or int(length) > body_max:
         raise BodyTooLarge(f"the body is larger than {body_max} bytes")
+
+
+def version_of(request: Request, known: Sequence[str]) -> str:
+    """Return the version of the API that is asked for; the newest where none is.
+
+    :raises UnknownVersion: says which there are
+    """
+    wanted = request.headers.get(VERSION_HEADER, known[-1])
+    if wanted not in known:
+        raise UnknownVersion(f"versions are: {', '.join(known)}", field=VERSION_HEADER)
+    return wanted
 
 
 def check_headers(request: Request) -> None:

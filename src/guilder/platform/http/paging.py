@@ -83,7 +83,7 @@ Limit = Annotated[
 Cursor = Annotated[str | None, Query(max_length=CURSOR_MAX, description="`page.next_cursor` of the page before.")]
 
 
-def _page_query(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> PageQuery:
+async def _page_query(limit: Limit = LIMIT_DEFAULT, cursor: Cursor = None) -> PageQuery:
     return PageQuery(limit=limit, after=None if cursor is None else current_sealer.get().open(cursor))
 
 

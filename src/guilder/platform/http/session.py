@@ -100,13 +100,13 @@ class Visit:
         await tell_made(tx, self.caller, status=None, key=None, reason=self.reason, now=now, request_id=self.request_id)
 
 
-def _session(request: Request) -> RequestSession:
+async def _session(request: Request) -> RequestSession:
     session = request.scope.get("guilder.session")
     assert isinstance(session, RequestSession), "this route has no session: it is PUBLIC or has transaction=False"
     return session
 
 
-def _visit(request: Request) -> Visit:
+async def _visit(request: Request) -> Visit:
     visit: Any = request.scope.get("guilder.visit")
     assert isinstance(visit, Visit)
     return visit

@@ -16,6 +16,7 @@ from guilder.platform.http import cors, errors
 from guilder.platform.http.exchange import Exchange, client_ip_of, request_id_of
 from guilder.platform.http.settings import HttpSettings
 from guilder.platform.http.shedding import Load, Overloaded
+from guilder.platform.logging import say
 
 NONE = "'none'"
 API_POLICY = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -32,7 +33,9 @@ ALWAYS = {
 }
 UNLESS_SAID = {"Content-Security-Policy": API_POLICY, "Cache-Control": "no-store"}
 
-log = structlog.get_logger("guilder.http")
+LOGGER = "guilder.http"
+
+log = structlog.get_logger(LOGGER)
 
 
 class Observe(Protocol):
@@ -102,7 +105,7 @@ class Shield:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                _set_headers(MutableHeaders(scope=message), {**extra, **exchange.headers})
+                set_headers(MutableHeaders(scope=message), {**extra, **exchange.headers})
             await send(message)
 
         self.draining.enter()
@@ -150,7 +153,8 @@ class Shield:
         # The template and never the path: a path may carry a checkout's token, a query someone's name.
         route = exchange.route or "(none)"
         actor = exchange.principal.actor if exchange.principal else None
-        log.info(
+        say(
+            LOGGER,
             "request",
             method=scope["method"],
             route=route,
@@ -172,7 +176,8 @@ def _known(method: str) -> str:
     return method if method in _METHODS else "OTHER"
 
 
-def _set_headers(headers: MutableHeaders, extra: Mapping[str, str]) -> None:
+def set_headers(headers: MutableHeaders, extra: Mapping[str, str]) -> None:
+    """Give an answer the headers that every answer has, and its own."""
     for name, value in ALWAYS.items():
         headers[name] = value
     for name, value in UNLESS_SAID.items():

@@ -4,7 +4,7 @@ Owns: the shape of a line, what is bound to the context (request_id, tenant_id, 
 Never: a secret, a card number, a line break that came from outside.
 """
 
-from guilder.platform.logging.lines import bound, configure, get
+from guilder.platform.logging.lines import Line, bound, configure, get, say
 from guilder.platform.logging.masking import MASK, mask, mask_text
 
-__all__ = ["MASK", "bound", "configure", "get", "mask", "mask_text"]
+__all__ = ["MASK", "Line", "bound", "configure", "get", "mask", "mask_text", "say"]

@@ -5,6 +5,7 @@ A net under the rule that secrets are not logged, not a leave to log them.
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from guilder.platform import cards
@@ -13,6 +14,9 @@ MASK: Final = "[masked]"
 DEPTH_MAX = 8
 ITEMS_MAX = 200
 TEXT_MAX = 20_000
+# Names, routes, tenants: the same words stand in every line. Those that nothing was masked in are looked at once.
+CLEAN_MAX = 4_096
+CLEAN_LENGTH = 100
 
 # Names whose value is masked whole, whatever it looks like. `idempotency_key`, `key_id` and the like stay readable.
 _SECRET_NAME = re.compile(
@@ -42,9 +46,13 @@ _SECRET_LOOKS = tuple(
     )
 )
 
+_CLEAN: set[str] = set()
+
 
 def mask(value: Any, *, depth: int = 0) -> Any:
     """Return `value` with what looks secret masked, however deep, as plain dictionaries, lists and texts."""
+    if type(value) is str and depth < DEPTH_MAX:
+        return mask_text(value)
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
@@ -65,12 +73,24 @@ def mask(value: Any, *, depth: int = 0) -> Any:
 
 def mask_text(text: str) -> str:
     """Mask what looks secret within a text; a text beyond 20,000 characters is cut."""
+    if text in _CLEAN:
+        return text
+    masked = _masked(text)
+    if len(text) <= CLEAN_LENGTH and masked == text:
+        if len(_CLEAN) >= CLEAN_MAX:
+            _CLEAN.clear()
+        _CLEAN.add(text)
+    return masked
+
+
+def _masked(text: str) -> str:
     text = text if len(text) <= TEXT_MAX else text[:TEXT_MAX] + "[cut]"
     for looks in _SECRET_LOOKS:
         text = looks.sub(_without_secret, text)
     return _without_card_numbers(text)
 
 
+@lru_cache(CLEAN_MAX)
 def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 

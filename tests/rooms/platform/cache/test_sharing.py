@@ -5,6 +5,7 @@ import time
 import pytest
 
 from guilder.entrypoints.checking import Weight, findings
+from guilder.entrypoints.roles import Role
 from guilder.entrypoints.sharing import open_sharing
 from guilder.platform.clock import WallClock
 from guilder.platform.config import BadSettings, Settings
@@ -25,7 +26,18 @@ async def test_without_an_address_there_is_nothing(database, monkeypatch):
     monkeypatch.delenv("REDIS_URL", raising=False)
     async with open_sharing(the_settings(None), keys=RING, clock=WallClock(), database=database) as sharing:
         assert (sharing.limiter, sharing.answers, sharing.key_sets, sharing.troubles) == (None, None, None, {})
-        assert database.on_touched is None
+        # Who remembers nothing still says what it changes.
+        assert (sharing.near, database.on_touched is None) == (None, False)
+
+
+async def test_who_answers_requests_remembers_unless_told_not_to(database, monkeypatch):
+    monkeypatch.delenv("REDIS_URL", raising=False)
+    said = {"keys": RING, "clock": WallClock(), "database": database, "role": Role.SERVE}
+    async with open_sharing(the_settings(None), **said) as sharing:
+        assert sharing.near is not None
+    nothing = the_settings(None).model_copy(update={"answers_near_max": 0})
+    async with open_sharing(nothing, **said) as sharing:
+        assert sharing.near is None
 
 
 @pytest.mark.needs_redis

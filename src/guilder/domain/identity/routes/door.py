@@ -107,7 +107,7 @@ class Threshold:
         )
 
 
-def _threshold(request: Request) -> Threshold:
+async def _threshold(request: Request) -> Threshold:
     return Threshold(request)
 
 

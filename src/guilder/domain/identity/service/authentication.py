@@ -12,7 +12,8 @@
     staff, and Guilder-Tenant the sandbox of their own tenant that it names
 
 Every refusal is the same to the caller; the reason goes to the log and the metrics. Keys, tokens and trusts count by
-the wall clock, in a sandbox too.
+the wall clock, in a sandbox too. Whose an API key is may be remembered for a second (`leases`), and who revokes one waits
+that long: everything else is read anew with each request.
 """
 
 import re
@@ -34,8 +35,10 @@ from guilder.kernel.errors import NotFound, Unauthenticated
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.platform.auth import api_keys
 from guilder.platform.auth.jwt import VerifiedToken, claimed_issuer, refuse
+from guilder.platform.auth.leases import Leases
 from guilder.platform.auth.passwords import Passwords
 from guilder.platform.auth.principal import Kind, Principal, Role
+from guilder.platform.cache.near import Near
 from guilder.platform.clock import Clock
 from guilder.platform.crypto import digest
 from guilder.platform.db.database import Database
@@ -50,6 +53,8 @@ REMEMBERED_MAX = 10_000
 TENANT_HEADER = "guilder-tenant"
 NO_TENANT = "there is no such tenant"
 _KEY_PREFIX = "gk_"
+_BEARER = b"Bearer "
+_KEY_HEADER = _BEARER + _KEY_PREFIX.encode()
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -77,8 +82,10 @@ class Authentication:
         public_url: str = "",
         passwords: Passwords | None = None,
         second_look: SecondLook | None = None,
+        near: Near | None = None,
     ) -> None:
         self._second_look = second_look
+        self._leases = Leases(near, clock)
         self.sign_ins = SignIns(
             database,
             verifiers,
@@ -134,11 +141,20 @@ class Authentication:
             return await self._by_key(token)
         return await self._by_token(token, steps_up=steps_up)
 
+    def at_hand(self, authorization: bytes) -> Principal | None:
+        """Say who asks if it is an API key that was let in within the last second; None: it is to be looked at."""
+        if not authorization.startswith(_KEY_HEADER):
+            return None
+        return self._leases.of(digest(authorization[len(_BEARER) :]))
+
     async def _by_key(self, text: str) -> Principal:
+        if (remembered := self._leases.of(digest(text))) is not None:
+            return remembered
         read = api_keys.read(text)
         ref = await self._ref(read.hash, store.find_key) if read else None
-        if ref is None:
+        if read is None or ref is None:
             refuse("no such key")
+        lease = self._leases.begin(ref.tenant_id)
         async with self._database.transaction([ref.tenant_id], actor=ACTOR) as tx:
             key = next(iter(await store.keys(tx, key_id=ref.id)), None)
             tenant = next(iter(await store.tenants(tx, [ref.tenant_id])), None)
@@ -148,7 +164,7 @@ class Authentication:
             refuse("key expired")
         if tenant is None or not self._is_open(tenant):
             refuse("tenant closed")
-        return Principal(
+        found = Principal(
             Kind.API_KEY,
             ids.to_text("key", key.id),
             tenant.tenant_id,
@@ -156,6 +172,9 @@ class Authentication:
             scopes=key.scopes,
             mode=tenant.mode.value,
         )
+        if lease is not None:
+            self._leases.keep(read.hash, found, lease, expires_at=key.expires_at)
+        return found
 
     async def _ref(self, hash_: bytes, find: Callable[[Tx, bytes], Awaitable[Ref | None]]) -> Ref | None:
         found = self._known.get(hash_)

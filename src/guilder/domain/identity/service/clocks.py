@@ -67,6 +67,9 @@ class Clocks:
             domains.append(ClockDomain(on_the_wall, self._clock.now()))
         return domains
 
+    def on_the_wall(self) -> datetime:
+        return self._clock.now()
+
 
 class Sandboxes:
     """The clocks as the time machine moves them (platform.jobs.sandboxes.SandboxClocks)."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from guilder.domain.identity.model import ApiKey, Role, TokenTrust, TrustKind
 from guilder.kernel.ids import Ref, TenantId
+from guilder.platform.cache.near import RIGHTS
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
@@ -48,7 +49,8 @@ async def live_key_count(tx: Tx) -> int:
 
 
 async def revoke_key(tx: Tx, key_id: UUID, *, now: datetime) -> bool:
-    """Mark a key as revoked; False if it was before."""
+    """Mark a key as revoked; False if it was before. Who asks again waits as well until nobody remembers it."""
+    tx.touch(tx.tenant_id, RIGHTS)
     return bool(
         await tx.execute(
             "update identity.api_keys set revoked_at = $2 where id = $1 and revoked_at is null", key_id, now

@@ -8,6 +8,7 @@ import msgspec
 
 from guilder.domain.identity.model import Address, ClockState, Issuer, Mode, SandboxClock, Tenant, TenantStatus
 from guilder.kernel.ids import TenantId
+from guilder.platform.cache.near import RIGHTS
 from guilder.platform.db.tx import Row, Tx
 
 _ISSUERS = """select *, address::text as address_json, minimum_charges::text as minimum_json from identity.issuers"""
@@ -69,6 +70,8 @@ async def suspend_with_root(tx: Tx, *, sandboxes: Sequence[TenantId], reason: st
         sorted(sandboxes),
         reason,
     )
+    for row in rows:
+        tx.touch(TenantId(row["tenant_id"]), RIGHTS)
     return [TenantId(row["tenant_id"]) for row in rows]
 
 
@@ -84,6 +87,8 @@ async def resume_with_root(tx: Tx, *, sandboxes: Sequence[TenantId], reason: str
 
 
 async def save_tenant(tx: Tx, tenant: Tenant, *, reason: str = "") -> None:
+    if tenant.status is not TenantStatus.ACTIVE:
+        tx.touch(tenant.tenant_id, RIGHTS)
     await tx.execute(
         """update identity.tenants set name = $2, time_zone = $3, status = $4, status_reason = $5, follows_root = false
             where tenant_id = $1""",

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from guilder.domain.catalog.model import ChargeModel, Price, PriceModel, Tier
 from guilder.domain.catalog.rules.rating.rated import Rated, Step, StepKind, rated
@@ -235,5 +236,7 @@ def _at_least_zero(value: Decimal) -> Fraction:
     return max(_f(value), Fraction(0))
 
 
+@lru_cache(4_096)
 def _f(value: Decimal) -> Fraction:
+    # Of prices and bounds, which are few and stand in every line again.
     return Fraction(value)

@@ -93,6 +93,8 @@ def rated(steps: list[Step], *, currency: str, cap_minor: int | None = None) -> 
 
 def exact_text(value: Fraction) -> str:
     """Write a number exactly: `12.5` where a decimal can hold it, else `1/3`."""
+    if value.denominator == 1:
+        return str(value.numerator)  # most are whole, and an invoice of 4,000 lines writes 80,000
     rest, twos, fives = value.denominator, 0, 0
     while rest % 2 == 0:
         rest, twos = rest // 2, twos + 1
@@ -109,4 +111,6 @@ def exact_text(value: Fraction) -> str:
 
 def number(value: Decimal) -> str:
     """Write a decimal without exponent and without zeros that say nothing."""
+    if value == (whole := int(value)):
+        return str(whole)
     return exact_text(Fraction(value))
