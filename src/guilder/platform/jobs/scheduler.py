@@ -31,6 +31,8 @@ PAUSE_S = 2.0
 # Where others are at what was found: look again soon, and among so many times as much at most.
 CROWDED_PAUSE_S = 0.05
 WIDTH_MAX = 16
+# A chore holds a connection while it uses others: as many at once as a pool has would wait for each other for ever.
+CHORES_AT_ONCE = 2
 
 _log = logging.get(__name__)
 
@@ -57,6 +59,7 @@ class Scheduler:
         self._rounds = Rounds(tenants) if tenants else None
         self._batches = Batches(database, retry_max_s=retry_max_s)
         self._widths: dict[str, int] = {}
+        self._chores = asyncio.Semaphore(CHORES_AT_ONCE)
 
     async def step(self, job: Job) -> int:
         """Do up to `at_once` batches of what is due now for tenants on the wall clock; return how many rows were done."""
@@ -146,7 +149,8 @@ class Scheduler:
     async def _keep(self, chore: Chore, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                await self.do_chore(chore)
+                async with self._chores:
+                    await self.do_chore(chore)
             except Exception:  # noqa: BLE001  (as above)
                 _log.exception("chore_failed", chore=chore.name)
             await first(stop, timeout_s=min(chore.every_s, 60.0) * random.uniform(0.5, 1.0))  # noqa: S311

@@ -7,10 +7,13 @@ from datetime import timedelta
 
 from guilder.kernel.page import PageQuery
 from guilder.platform.clock import HandClock
-from guilder.platform.jobs.scheduler import failures
-from guilder.platform.jobs.timetable import Chore
+from guilder.platform.db.database import Database
+from guilder.platform.jobs.scheduler import Scheduler, failures
+from guilder.platform.jobs.timetable import Chore, Timetable
 from tests.rooms.platform.ground import NOW, a_tenant
 from tests.rooms.platform.jobs.toys import World
+from tests.support.database import DatabaseUrls
+from tests.support.processes import until
 
 
 async def test_does_what_is_due_and_nothing_else(world: World):
@@ -168,6 +171,34 @@ async def test_waits_longer_for_a_row_each_time_it_fails(world: World):
     for said, (after_it_began, after_it_ended) in zip((5, 10, 20), waits, strict=True):
         assert after_it_ended <= said <= after_it_began, waits
     assert await world.admin.fetchval("select attempts from platform.job_failures") == 3
+
+
+async def test_more_chores_than_connections_do_not_wait_for_each_other(world: World, jobs_urls: DatabaseUrls):
+    done: set[str] = set()
+
+    def chore(name: str) -> Chore:
+        async def sweep(database: Database) -> None:
+            async with database.transaction(actor="toy"):
+                await asyncio.sleep(0.05)  # so that all of them have begun that begin at all
+                done.add(name)
+
+        return Chore(name=name, every_s=3600, run=sweep)
+
+    chores = [chore(f"toy.sweep{number}") for number in range(6)]
+    database, stop = await Database.connect(jobs_urls.app, size_max=4), asyncio.Event()
+    running = asyncio.create_task(Scheduler(database, Timetable([], chores), clock=world.clock).run(stop))
+
+    async def all_are_done() -> bool:
+        return len(done) == len(chores)
+
+    try:
+        await until(all_are_done, timeout_s=60, what="all chores")
+    finally:
+        stop.set()
+        await asyncio.wait([running], timeout=5)
+        running.cancel()
+        database.pool.terminate()
+        database.aside.terminate()
 
 
 async def test_lets_one_node_at_a_time_do_a_chore_and_not_again_too_soon(world: World):
