@@ -26,6 +26,7 @@ from guilder.domain.gateways.schemas import (
 )
 from guilder.kernel.errors import Conflict, Invalid, Malformed, Unauthenticated, Unavailable
 from guilder.kernel.ids import Ref
+from guilder.platform import tracing
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.db.gathering import Size
@@ -214,7 +215,8 @@ async def _receive(visit: Visit, request: Request, name: str, endpoint_id: UUID 
     notice = await _verified(gateway, request, body, opened, visit)
     keeping = visit.gatherings.of("gateways.notices", partial(_keep, visit.database, visit.clocks), NOTICES)
     account = opened.account
-    await keeping.give(_Verified(visit, account, notice, body), key=(account.tenant_id, account.id))
+    # Written beside others', in no request's own span: what it belongs to is said here.
+    tracing.linked(await keeping.give(_Verified(visit, account, notice, body), key=(account.tenant_id, account.id)))
     return ok({"received": True})
 
 
@@ -251,33 +253,33 @@ async def _verified(gateway: Gateway, request: Request, body: bytes, opened: Ope
         raise CannotVerify from error
 
 
-async def _keep(database: Database, clocks: TenantClocks, group: Sequence[_Verified]) -> list[None]:
-    """Keep webhooks of one account, in one transaction."""
+async def _keep(database: Database, clocks: TenantClocks, group: Sequence[_Verified]) -> list[str | None]:
+    """Keep webhooks of one account, in one transaction; return the trace that each belongs to."""
     first = group[0]
     tenant_id = first.account.tenant_id
 
-    async def work(tx: Tx) -> None:
+    async def work(tx: Tx) -> list[str | None]:
         [domain] = await clocks.domains(tx, [tenant_id])
         notices = [(each.notice, each.body) for each in group]
-        told = await service.receive_notices(
+        received = await service.receive_notices(
             tx,
             account=first.account,
             notices=notices,
             request_ids=[each.visit.request_id for each in group],
             now=domain.now,
         )
-        for each, is_told in zip(group, told, strict=True):
+        for each, (is_told, _) in zip(group, received, strict=True):
             if is_told:
                 await each.visit.tell(tx, domain.now)
+        return [trace for _, trace in received]
 
-    await database.run(
+    return await database.run(
         work,
         [tenant_id],
         actor=f"webhook:{first.account.gateway}",
         request_id=first.visit.request_id,
         traceparent=next((each.visit.traceparent for each in group if each.visit.traceparent), None),
     )
-    return [None] * len(group)
 
 
 def _settings(gateway: Gateway, secret_key: str, settings: Mapping[str, str], *, is_live: bool) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from guilder.domain.gateways.events import BilledElsewhere, DisputeNoticed, NoticeReceived
@@ -58,6 +58,13 @@ async def receive_notice(tx: Tx, *, account: GatewayAccount, notice: Notice, bod
     await receive_notices(tx, account=account, notices=[(notice, body)], now=now)
 
 
+class Received(NamedTuple):
+    """Whether anything was told of a notice, and the trace that it belongs to: whoever brought it links to that."""
+
+    is_told: bool
+    trace: str | None
+
+
 async def receive_notices(
     tx: Tx,
     *,
@@ -65,8 +72,8 @@ async def receive_notices(
     notices: Sequence[tuple[Notice, bytes]],
     request_ids: Sequence[str] = (),
     now: datetime,
-) -> list[bool]:
-    """Receive notices of one account, in order; say of each whether anything was told of it.
+) -> list[Received]:
+    """Receive notices of one account, in order; say of each what became of it.
 
     `request_ids` say by which requests they came, where they came by several.
     """
@@ -81,25 +88,26 @@ async def receive_notices(
     heard = [each.id in new and not each.ignored_because for each in kept]
     told = [place for place, is_heard in enumerate(heard) if is_heard]
     await request_rows.save_tokens(tx, _tokens([notices[place][0] for place in told], known), now=now)
+    joined: dict[int, str | None] = {}
     for place in told:
         notice = notices[place][0]
-        event = await _follow(tx, account, kept[place], notice, _request_of(notice, known), now=now)
+        event, joined[place] = await _follow(tx, account, kept[place], notice, _request_of(notice, known), now=now)
         outbox.announce(tx, [event], now=now, request_id=request_ids[place] if request_ids else None)
-    return heard
+    return [Received(is_told, joined.get(place)) for place, is_told in enumerate(heard)]
 
 
 async def _follow(
     tx: Tx, account: GatewayAccount, kept: NewNotice, notice: Notice, request: Request | None, *, now: datetime
-) -> Heard:
-    """Do what a notice is waited for with, and return what is to be told of it."""
+) -> tuple[Heard, str | None]:
+    """Do what a notice is waited for with; return what is to be told of it, and in whose trace it goes on."""
     event = _event(account, kept, notice)
     if request is None or notice.subject is None:
-        return event
+        return event, None
     if notice.outcome is not None and notice.outcome.is_approved:
         await proceed(tx, ref=request[0], kind=notice.subject, account=account, now=now)
-    if tracing.is_on():
-        await _join(tx, event, call=f"gateway.{notice.subject.value}", request=request[0])
-    return event
+    if not tracing.is_on():
+        return event, None
+    return event, await _join(tx, event, call=f"gateway.{notice.subject.value}", request=request[0])
 
 
 def _kept(account: GatewayAccount, notice: Notice, body: bytes, ignored_because: str, *, now: datetime) -> NewNotice:
@@ -126,12 +134,12 @@ def _tokens(notices: Sequence[Notice], known: Known) -> list[tuple[Ref, UUID, st
     return list(found.values())
 
 
-async def _join(tx: Tx, event: Heard, *, call: str, request: Ref) -> None:
+async def _join(tx: Tx, event: Heard, *, call: str, request: Ref) -> str | None:
     """Let what follows from a notice go on in the trace of the call that it answers: providers carry none along."""
     began = await intents.trace_of(tx, kind=call, subject_id=request.id)
     if began is not None:
-        tracing.linked(began)
         tx.traces[event.key_value] = began
+    return began
 
 
 def _event(account: GatewayAccount, kept: NewNotice, notice: Notice) -> Heard:
