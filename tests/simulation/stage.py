@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -344,9 +343,9 @@ async def a_play(urls: DatabaseUrls, seed: int) -> AsyncIterator[Play]:
     admin = await asyncpg.connect(urls.admin)
     database = await _pool(urls, is_gated=False)
     stage = Stage(seed, admin)
-    kept, chance = (ids.secrets, ids._sequencer), random.Random(seed)
+    kept, chance = (ids.urandom, ids._sequencer), random.Random(seed)
     # Ids are made of chance, too, and rows are locked in their order.
-    ids.secrets = SimpleNamespace(randbits=chance.getrandbits)  # type: ignore[attr-defined]
+    ids.urandom = chance.randbytes  # type: ignore[attr-defined]
     ids._sequencer = ids._Sequencer()
     try:
         house = House(stage, database)
@@ -366,7 +365,7 @@ async def a_play(urls: DatabaseUrls, seed: int) -> AsyncIterator[Play]:
         stage.is_calm = False
         yield Play(stage, urls, shop, house)
     finally:
-        ids.secrets, ids._sequencer = kept  # type: ignore[attr-defined]
+        ids.urandom, ids._sequencer = kept  # type: ignore[attr-defined]
         await stage.schedule.end()
         await database.close()
         await admin.close()
