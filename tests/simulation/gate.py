@@ -231,8 +231,9 @@ class Schedule:
             actor.task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await actor.task
+        # Told to end, and not only left: a server that waits for a lock does not notice that nobody listens any more.
         while backends and await self.admin.fetchval(
-            "select count(*) from pg_stat_activity where pid = any ($1::int[])", backends
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where pid = any ($1::int[])", backends
         ):
             await asyncio.sleep(0.002)
         actor.connections.clear()
