@@ -188,7 +188,8 @@ class House:
         """Take one intent through all its phases."""
         count = 0
         for destination in sorted(await self.phases.destinations()):
-            ready = await self.phases.load(await self.phases.claim(destination, 1))
+            claims, _ = await self.phases.take(destination, 1)
+            ready = await self.phases.load(claims)
             while ready:
                 count += 1
                 (each,) = ready

@@ -6,20 +6,15 @@ from datetime import timedelta
 
 import pytest
 
-from guilder.domain.dunning.events import AccessToBlock
-from guilder.domain.entitlements import handlers
-from guilder.domain.entitlements import service as entitlements
 from guilder.domain.entitlements.routes import KEPT, router
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
 from guilder.platform import metrics
 from guilder.platform.http.at_hand import OWN
 from guilder.platform.http.settings import Allowance, HttpSettings
-from tests.support.builders.catalog import a_plan
+from tests.http.entitlements.acting import block, eligible
 from tests.support.builders.customers import a_customer
-from tests.support.builders.entitlements import of_case
 from tests.support.builders.identity import new_tenant
-from tests.support.builders.subscriptions import a_subscription
 from tests.support.ground import database_with_vault
 from tests.support.identity_provider import NOW
 from tests.support.nearby import PATIENT_S, listening, tells
@@ -52,35 +47,6 @@ async def elsewhere(database_urls, clean):
     async with database_with_vault(database_urls) as database:
         tells(database)
         yield database
-
-
-@pytest.fixture
-async def tenant(house):
-    return await new_tenant(house.database, name="Acme", time_zone="Europe/Amsterdam")
-
-
-@pytest.fixture
-async def ask(house, tenant):
-    return await house.key_of(tenant)
-
-
-@pytest.fixture
-async def customer(house, tenant):
-    return await eligible(house, tenant, "org_1")
-
-
-async def eligible(house, tenant, organization_id):
-    async with house.database.transaction([tenant.tenant_id], actor="test") as tx:
-        customer = await a_customer(tx, organization_id=organization_id, now=NOW)
-        plan = await a_plan(tx, code=f"pro-{organization_id}")
-        subscription = await a_subscription(tx, customer, plan, is_active=True, now=NOW)
-        await entitlements.follow(tx, refs=[subscription.ref], now=NOW)
-    return customer
-
-
-async def block(database, customer):
-    async with database.transaction([customer.tenant_id], actor="test") as tx:
-        await handlers.on_access_to_block(tx, [of_case(AccessToBlock, customer, reason="unpaid")], now=NOW)
 
 
 def from_hand() -> float:

@@ -60,7 +60,7 @@ async def test_a_charge_that_a_dead_runner_had_claimed_waits_too(till):
     await till.a_card()
     payment = await till.collect()
     await till.hear()
-    [claim] = await till.runner._phases.claim(till.account.destination, 10)
+    [claim], _ = await till.runner._phases.take(till.account.destination, 10)
     await suspend(till)
     assert await till.runner._phases.load([claim]) == [], "claimed before it was suspended, and not called after"
     await till.settle()

@@ -70,10 +70,6 @@ class Phases:
         async with self._database.transaction(actor=ACTOR) as tx:
             return await store.destinations(tx, self.kinds)
 
-    async def claim(self, destination: str, limit: int) -> list[Claim]:
-        claims, _ = await self.take(destination, limit)
-        return claims
-
     async def take(self, destination: str, limit: int) -> tuple[list[Claim], float]:
         """Lease what is due, as much as the pace of the destination allows; and say how long to wait for more of that."""
 

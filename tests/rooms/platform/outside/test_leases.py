@@ -10,11 +10,16 @@ from tests.rooms.platform.ground import NOW
 from tests.rooms.platform.outside.toys import World
 
 
+async def leased(phases):
+    claims, _ = await phases.take("gateway:toy", 1)
+    return await phases.load(claims)
+
+
 async def test_repeats_with_the_same_key_what_a_crash_cut_off_and_the_zombie_records_nothing(world: World):
     (subject,) = await world.charge()
     performer = world.charging(steps=("prepare",))
     crashed = Phases(world.database, [performer], world.clocks)
-    (ready,) = await crashed.load(await crashed.claim("gateway:toy", 1))
+    (ready,) = await leased(crashed)
     outcome = await performer.call(ready.intent, ready.request, now=NOW)
     # Here the process stood still. While its lease runs nobody takes it over ...
     runner = world.runner(performer)
@@ -45,7 +50,7 @@ async def test_leases_each_kind_for_as_long_as_its_own_call_may_take(world: Worl
             "select extract(epoch from due_at - clock_timestamp())::float8 from platform.intents where is_leased"
         )
 
-    (ready,) = await phases.load(await phases.claim("gateway:toy", 1))
+    (ready,) = await leased(phases)
     assert 10 < await left_s() <= 10 + LEASE_MARGIN_S
     await world.admin.execute("update platform.intents set due_at = clock_timestamp()")
     (moved,) = await phases.record([Done(intent=ready.intent, request="", outcome="ok")])
@@ -77,9 +82,9 @@ async def test_that_lost_its_lease_between_steps_leaves_the_rest_to_the_taker(wo
     await world.charge()
     performer = world.charging()
     zombie, taker = (Phases(world.database, [performer], world.clocks) for _ in range(2))
-    (old,) = await zombie.load(await zombie.claim("gateway:toy", 1))
+    (old,) = await leased(zombie)
     await world.make_due()
-    (new,) = await taker.load(await taker.claim("gateway:toy", 1))
+    (new,) = await leased(taker)
     assert (old.intent.key, old.intent.fence + 1) == (new.intent.key, new.intent.fence)
     assert await zombie.record([Done(intent=old.intent, request="", outcome="ok")]) == []
     assert (await world.row())["at_step"] == "prepare"
@@ -92,7 +97,7 @@ async def test_resumes_at_the_step_where_a_crash_cut_it_off(world: World):
     (subject,) = await world.charge()
     performer = world.charging()
     crashed = Phases(world.database, [performer], world.clocks)
-    (ready,) = await crashed.load(await crashed.claim("gateway:toy", 1))
+    (ready,) = await leased(crashed)
     await crashed.record([Done(intent=ready.intent, request="", outcome="ok")])
     await world.make_due()
     assert await world.runner(performer).drain() == 1
@@ -105,7 +110,8 @@ async def test_gives_up_what_crashes_every_process_that_takes_it(world: World):
     performer = world.charging()
     phases = Phases(world.database, [performer], world.clocks)
     for _ in range(performer.limits.attempts_max):
-        assert len(await phases.claim("gateway:toy", 1)) == 1
+        claims, _ = await phases.take("gateway:toy", 1)
+        assert len(claims) == 1
         await world.make_due()
     await world.runner(performer).drain()
     row = await world.row()
