@@ -76,6 +76,24 @@ _SELECT = f"select p.*, {_BACK} from payments.payments p"
 _P_NAMED = "(p.tenant_id, p.id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 _OF_INVOICES = "(p.tenant_id, p.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
+# Key by key: as plain joins it could be planned as a tenant's payments beside all of them beside all of them, where they
+# are many more than they were when it was planned, and nobody has counted them since.
+TOLD = f"""
+with told as materialized (
+    select t.tenant_id, t.id, t.invoice_id
+      from unnest($1::uuid[], $2::text[]) as w (tenant_id, business_key)
+     cross join lateral (select * from payments.payments
+                          where tenant_id = w.tenant_id and business_key = w.business_key limit 1) t),
+named as materialized (
+    select tenant_id, id from told
+     union
+    select h.tenant_id, h.id from told
+     cross join lateral (select * from payments.payments
+                          where tenant_id = told.tenant_id and invoice_id = told.invoice_id and holds_invoice limit 1) h)
+select p.*, {_BACK} from (select * from named order by tenant_id, id) n
+ cross join lateral (select * from payments.payments
+                      where tenant_id = n.tenant_id and id = n.id limit 1 for update) p"""
+
 
 async def insert(tx: Tx, payments: Sequence[Payment]) -> set[Ref]:
     """Write new payments; return which were: an invoice that is held, or whose attempt is there, takes no other."""
@@ -112,16 +130,7 @@ async def lock_holders(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, Payment]:
 
 async def lock_told(tx: Tx, keys: Sequence[tuple[TenantId, str]]) -> list[Payment]:
     """Lock the payments of these business keys, and those that hold the same invoices, in one order."""
-    rows = await tx.fetch(
-        f"""{_SELECT} where p.tenant_id = any ($1::uuid[]) and (p.tenant_id, p.id) in (
-                select h.tenant_id, h.id from payments.payments t
-                join payments.payments h on h.tenant_id = t.tenant_id and h.invoice_id = t.invoice_id
-                    and (h.holds_invoice or h.id = t.id)
-                where (t.tenant_id, t.business_key) in (select * from unnest($1::uuid[], $2::text[])))
-            order by p.tenant_id, p.id for update of p""",
-        [tenant_id for tenant_id, _ in keys],
-        [key for _, key in keys],
-    )
+    rows = await tx.fetch(TOLD, [tenant_id for tenant_id, _ in keys], [key for _, key in keys])
     return [_from_row(row) for row in rows]
 
 
