@@ -232,10 +232,14 @@ async def _together(folder: Path) -> AsyncIterator[Together]:
 
 
 async def _keep_what_was_committed(urls: DatabaseUrls) -> None:
-    """Let the server lose nothing when it crashes: the machine stays, so what it has written is there without fsync."""
+    """Let the server lose nothing when it crashes: the machine stays, so what it has written is there without fsync.
+
+    And let it count and clean up as often as the product's own does.
+    """
     async with connected(urls.admin) as admin:
         await admin.execute("alter system set synchronous_commit = 'on'")
         await admin.execute("alter system set full_page_writes = 'on'")
+        await admin.execute("alter system set autovacuum_naptime = '15s'")
         await admin.execute("select pg_reload_conf()")
 
 

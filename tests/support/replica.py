@@ -242,7 +242,7 @@ def _configure(folder: Path, account: Account, *, port: int, like: dict[str, str
         "hba_file": str(folder / "pg_hba.conf"),
         "shared_buffers": "64MB",
         "fsync": "off",
-        "autovacuum": "off",
+        "autovacuum_naptime": "15s",  # as the product's own has it: a promoted one has nobody's counts to plan by
         "jit": "off",
         "timezone": "UTC",
         "max_standby_streaming_delay": "1s",
