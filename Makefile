@@ -28,7 +28,7 @@ test: install system check pytest ## install what is missing, then every check a
 
 test-full: install system check ## the same, and the tests that need longer
 	@echo "== pytest, the slow ones too"
-	@GUILDER_FULL=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@TESTS_FULL=1 $(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: install ## the fast static part: ruff, mypy, import contracts, licences, secrets, advisories
 	@echo "== ruff" && $(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -5,14 +5,13 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
-
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.bus.reactions import Handler, Reaction
-from guilder.platform.db.database import Database
+from guilder.platform.db.database import Database, open_pool
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Vault
 
@@ -100,13 +99,7 @@ class MeasuredDatabase(Database):
 
 
 async def connect(url: str, meter: Meter, vault: Vault) -> MeasuredDatabase:
-    async def init(connection: Any) -> None:
-        connection.add_query_logger(meter.saw)
-
-    settings = {"application_name": "guilder", "timezone": "UTC"}
-    pool = await asyncpg.create_pool(
-        url, min_size=1, max_size=20, command_timeout=60, server_settings=settings, init=init
-    )
+    pool = await open_pool(url, size_max=20, name="guilder", watch=meter.saw)
     database = MeasuredDatabase(pool, url=url, direct_url=url, vault=vault)
     database.meter = meter
     return database

@@ -26,7 +26,6 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -46,6 +45,7 @@ from guilder.entrypoints.house import House, open_house
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit
 from guilder.platform import logging, metrics
 from guilder.platform.cache.answers import Answers, Found, Question

@@ -13,7 +13,6 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 from typing import Any
@@ -22,6 +21,7 @@ from _server import Admin, Wrong, a_server, write_down
 
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.clock import HandClock
 from guilder.platform.db.database import Database
 from guilder.platform.jobs import store

@@ -15,7 +15,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from statistics import median
@@ -47,6 +47,7 @@ from guilder.domain.subscriptions.model import NewSubscription, Subscription, Te
 from guilder.domain.usage import service as usage
 from guilder.domain.usage.model import NewEvent
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit
 
 SIZE = 200

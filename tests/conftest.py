@@ -34,7 +34,7 @@ class _Stderr(io.TextIOBase):
 # need not find out about a case that nobody has thought of in years. How long an example takes is the machine's affair.
 hypothesis.settings.register_profile(
     "guilder",
-    derandomize=os.environ.get("GUILDER_FULL") != "1",
+    derandomize=os.environ.get("TESTS_FULL") != "1",
     database=None,
     deadline=None,
     print_blob=True,

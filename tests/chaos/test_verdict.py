@@ -1,11 +1,11 @@
 """The verdict can be guilty: each lie in the books, in the op log or in a log file is named, and the truth is not."""
 
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
 
 from guilder.kernel import ids
+from guilder.kernel.noun import replace
 from tests.chaos import report, verdict
 from tests.chaos.asking import Call
 from tests.chaos.evidence import Books, Evidence

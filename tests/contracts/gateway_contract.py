@@ -1,7 +1,6 @@
 """What every gateway must do. One test class an adapter inherits it and says how its provider is reached and broken."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -13,6 +12,7 @@ from guilder.domain.gateways.port import BadNotice, Credentials, CredentialsRefu
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT = TenantId(ids.new(NOW))

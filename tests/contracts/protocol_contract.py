@@ -3,7 +3,6 @@
 What the runner and the clock do is done here in a few lines; what is asked next is the product's own rules'.
 """
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,6 +22,7 @@ from guilder.domain.gateways.performers import Charging
 from guilder.domain.gateways.port import Credentials
 from guilder.domain.gateways.rules import asking
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from tests.contracts.gateway_contract import NOW, GatewayGround
 
 CALLS_MAX = 30

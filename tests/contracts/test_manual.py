@@ -5,7 +5,6 @@ sent twice: those parts of the contract have nothing to try. What it has instead
 says that it waits, whatever became of the money, and only payments is told otherwise, by staff.
 """
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -17,6 +16,7 @@ from guilder.domain.gateways.port import BadNotice, Bookkeeping, Credentials, Ga
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT = TenantId(ids.new(NOW))

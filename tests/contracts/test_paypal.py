@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -14,6 +13,7 @@ from guilder.domain.gateways.adapters.paypal.signature import Certificates
 from guilder.domain.gateways.model import GatewayRequest, OutcomeKind, RequestKind
 from guilder.domain.gateways.port import BadNotice, Credentials
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.outside.http import OutboundPolicy
 from tests.contracts.gateway_contract import HANGS_S, GatewayContract, GatewayGround
 from tests.contracts.protocol_contract import ProtocolContract

@@ -4,7 +4,6 @@ import json
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +12,7 @@ from guilder.domain.gateways.adapters.paypal.webhooks import EVENTS
 from guilder.domain.gateways.model import DisputeStatus, OutcomeKind, RequestKind
 from guilder.domain.gateways.port import BadNotice, CredentialsRefused
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.outside.intents import CallFailed
 from tests.contracts.test_paypal import WEBHOOK, PayPalGround, fake  # noqa: F401  (a fixture)
 from tests.support.fakes.paypal.account import Fault

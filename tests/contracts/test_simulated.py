@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import uuid4
 
@@ -13,6 +12,7 @@ from guilder.domain.gateways.adapters.simulated.client import Simulated
 from guilder.domain.gateways.model import GatewayRequest, OutcomeKind
 from guilder.domain.gateways.port import Credentials
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from simulated_provider.webhooks import sign
 from tests.contracts.gateway_contract import HANGS_S, NOW, GatewayContract
 from tests.contracts.protocol_contract import ProtocolContract

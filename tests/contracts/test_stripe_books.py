@@ -1,6 +1,5 @@
 """Stripe's own books, our address there, and what is said of an account that is not set up rightly."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +8,7 @@ from guilder.domain.gateways.adapters.stripe.registering import CHARGES, ENABLED
 from guilder.domain.gateways.model import OutcomeKind, RequestKind
 from guilder.domain.gateways.port import CredentialsRefused
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.outside.intents import CallFailed
 from tests.contracts.stripe_ground import StripeGround
 

@@ -1,6 +1,5 @@
 """Stripe on bad days: answers that are lost, keys that are forgotten, banks that say no."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,6 +8,7 @@ from guilder.domain.gateways.model import OutcomeKind
 from guilder.domain.gateways.port import CredentialsRefused
 from guilder.kernel import ids
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from tests.contracts.stripe_ground import StripeGround
 from tests.support.fakes.stripe.server import Merchant
 

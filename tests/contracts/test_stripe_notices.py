@@ -3,7 +3,6 @@
 import json
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +11,7 @@ import pytest
 from guilder.domain.gateways.model import DisputeStatus, OutcomeKind, RequestKind
 from guilder.domain.gateways.port import BadNotice
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from tests.contracts.stripe_ground import SECRET, StripeGround
 from tests.simulated_provider.support import wait_until
 from tests.support.fakes.stripe.hooks import sign

@@ -1,6 +1,5 @@
 """Stripe's pages: a charge or a saved card that the customer makes there, and what closes them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from guilder.domain.gateways.model import GatewayRequest, OutcomeKind, RequestKind
 from guilder.kernel import ids
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from tests.contracts.stripe_ground import StripeGround
 
 

@@ -23,7 +23,7 @@ from tests.support.made_up import INJECTIONS, MadeUp, is_free_text, put
 from tests.support.neighbours import NOBODYS
 from tests.support.operations import BODIES, KINDS, parameters
 
-IS_FULL = os.environ.get("GUILDER_FULL") == "1"
+IS_FULL = os.environ.get("TESTS_FULL") == "1"
 # All of it is thousands of requests of each test, on a machine that may have other things to do.
 pytestmark = pytest.mark.timeout(1_800 if IS_FULL else 300)
 # An ordinary run sends what the one before sent; a full one sends all there is, or what the day brings.

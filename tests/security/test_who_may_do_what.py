@@ -19,7 +19,7 @@ from tests.support.neighbours import NOBODYS, THEIR_CODE
 from tests.support.operations import BODIES, KINDS, OPEN, REFERENCES, REQUIRED, filled
 from tests.support.siege import settings_of, told
 
-IS_FULL = os.environ.get("GUILDER_FULL") == "1"
+IS_FULL = os.environ.get("TESTS_FULL") == "1"
 SHARE = 1.0 if IS_FULL else 0.2
 # The same ones in each ordinary run, for whoever changes a comma; the full run asks them all.
 CHANCE = random.Random(os.environ.get("GUILDER_TEST_SEED", "guilder"))

@@ -1,7 +1,7 @@
 """The workers of L1: the log, the runner, the intake and the clock's jobs. Each may die at any `await`."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ from guilder.domain.dunning.rules.lifecycle import Step as CaseStep
 from guilder.domain.payments.model import Via
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.outside.phases import LEASE_MARGIN_S
 from tests.simulation.books import Books, Event, Invoice
 from tests.simulation.engine import EPOCH, Actor

@@ -1,6 +1,6 @@
 """The verbs of L1: what the rooms do in one transaction each, with the product's rules and the model's rows."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,7 @@ from guilder.domain.payments.rules.collecting import NO_METHOD, START_WITHIN, Pl
 from guilder.domain.payments.rules.lifecycle import Step, after
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from tests.simulation.cases import Dunning
 from tests.simulation.engine import Sim, Violation
 from tests.simulation.protocol import Protocol

@@ -1,6 +1,5 @@
 """The test of the test: protocols that are wrong in one line each. `tests/simulation/test_protocol.py` kills them all."""
 
-from dataclasses import replace
 from typing import Any
 
 from guilder.domain.gateways.model import Asked, Call, Outcome, OutcomeKind, Turn
@@ -9,6 +8,7 @@ from guilder.domain.gateways.rules import asking
 from guilder.domain.payments.model import Answer, Payment, Status
 from guilder.domain.payments.rules import collecting, recording
 from guilder.domain.payments.rules.collecting import Plan
+from guilder.kernel.noun import replace
 from tests.simulation.protocol import Protocol
 
 _DECLINED = Outcome(kind=OutcomeKind.DECLINED, decline_code="timed_out")

@@ -7,7 +7,7 @@ webhooks get lost, doubled, delayed and out of order. L1 and L2 both charge at i
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -23,6 +23,7 @@ from guilder.domain.gateways.model import (
 )
 from guilder.domain.gateways.port import Credentials
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.outside.intents import CallFailed
 
 KEY_LIFE = timedelta(hours=24)

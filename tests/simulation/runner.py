@@ -1,13 +1,14 @@
 """The runner of L1: claim, load, call, record, with the product's own performers and verdicts."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from guilder.domain.gateways.model import Asked, Call, GatewayAccount, OpenAccount, RequestKind
 from guilder.domain.payments.model import Answer
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.outside.intents import CallFailed, Done, Intent
 from guilder.platform.outside.phases import LEASE_MARGIN_S, Change
 from tests.simulation.books import ACCOUNT, Books, Event, IntentRow

@@ -93,7 +93,7 @@ async def test_the_same_seed_makes_the_same_order(theatre):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("GUILDER_FULL") != "1", reason="GUILDER_FULL=1 plays hundreds of seeds")
+@pytest.mark.skipif(os.environ.get("TESTS_FULL") != "1", reason="TESTS_FULL=1 plays hundreds of seeds")
 @pytest.mark.parametrize("seed", range(SEEDS, SEEDS_FULL))
 async def test_hundreds_of_orders_find_nothing_else(theatre, seed):
     await check(theatre, seed)

@@ -76,7 +76,7 @@ def test_a_failure_says_how_to_have_it_again():
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(os.environ.get("GUILDER_FULL") != "1", reason="GUILDER_FULL=1 runs thousands of seeds")
+@pytest.mark.skipif(os.environ.get("TESTS_FULL") != "1", reason="TESTS_FULL=1 runs thousands of seeds")
 @pytest.mark.timeout(3_600)
 def test_thousands_of_seeds_find_nothing_else():
     all_well(range(SEEDS, SEEDS_FULL))

@@ -10,13 +10,14 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
 
+from guilder.kernel.noun import replace
 from guilder.platform.db.embedded import EmbeddedPostgres
 from guilder.platform.db.migrate import migrate
 

@@ -2,7 +2,7 @@
 
 The nurse is a process beside pytest. Asked for a program, it forks; the copy takes the environment, the words and the
 log that it was given and runs the program as `python -m` does, to the end. It is as real a process as any: it has its
-own memory, connections and death. `GUILDER_FULL=1` starts every one from nothing, as an operating system would.
+own memory, connections and death. `TESTS_FULL=1` starts every one from nothing, as an operating system would.
 """
 
 import atexit
@@ -104,7 +104,7 @@ def born(command: Sequence[str], environment: Mapping[str, str], log: Path) -> "
 
 
 def _copies() -> bool:
-    return os.environ.get("GUILDER_FULL") != "1"
+    return os.environ.get("TESTS_FULL") != "1"
 
 
 _nurses: list[Nurse] = []

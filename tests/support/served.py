@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role, Tenant, TrustKind
+from guilder.kernel.noun import replace
 from guilder.platform.auth.passwords import Passwords
 from guilder.platform.auth.principal import ALL_SCOPES
 from guilder.platform.cache.near import Near

@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from guilder.entrypoints.house import open_house
+from guilder.kernel.noun import replace
 from guilder.platform.auth.permission import Permission
 from guilder.platform.config import Settings
 from guilder.platform.http.edge import EdgeRoute

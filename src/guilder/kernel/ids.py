@@ -11,6 +11,8 @@ from os import urandom
 from typing import NamedTuple, NewType
 from uuid import UUID
 
+from asyncpg.pgproto import pgproto
+
 TenantId = NewType("TenantId", UUID)
 CustomerId = NewType("CustomerId", UUID)
 
@@ -72,7 +74,9 @@ def _stamp(now: datetime) -> int:
 
 def _made(stamp: int, chance: bytes) -> UUID:
     low = int.from_bytes(chance, "big") >> 2
-    return UUID(int=(stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | low)
+    number = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | low
+    # As the driver reads them: a UUID that is made, hashed, compared and written in C.
+    return pgproto.UUID(number.to_bytes(16, "big"))
 
 
 def to_text(prefix: str, value: UUID) -> str:

@@ -1,16 +1,16 @@
 """Money: whole minor units of one currency. No float, and division only where its rounding has a name."""
 
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+
+from msgspec import Struct
 
 from guilder.kernel.currency import EXPONENTS, exponent
 
 MINOR_MAX = 2**63 - 1
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Money:
+class Money(Struct, frozen=True, order=True):
     """An exact amount: whole minor units of one currency."""
 
     minor: int

@@ -7,9 +7,10 @@ from enum import StrEnum
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Period:
+
+class Period(Struct, frozen=True):
     """From `starts_at`, up to but not including `ends_at`; both aware."""
 
     starts_at: datetime

@@ -1,7 +1,6 @@
 """Answers about access are kept for seconds where a Redis is shared, and follow what happens before they are over."""
 
 import time
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +9,7 @@ from guilder.domain.catalog.routes.plans import router as plans
 from guilder.domain.entitlements.routes import KEPT, router
 from guilder.domain.identity.model import Role
 from guilder.kernel import ids
+from guilder.kernel.noun import replace
 from guilder.platform import metrics
 from guilder.platform.cache.address import parse
 from guilder.platform.cache.answers import Answers

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import json
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -11,6 +10,7 @@ import pytest
 from guilder.domain.gateways import service as gateways
 from guilder.domain.identity.model import Mode
 from guilder.kernel import ids
+from guilder.kernel.noun import replace
 from guilder.platform.http.settings import Allowance
 from simulated_provider.webhooks import sign
 from tests.support.builders.gateways import a_gateway

@@ -1,6 +1,5 @@
 """Reading subscriptions: what is planned, paused, aligned and added on is there to be seen."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from guilder.domain.catalog.model import Alignment, Billing
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel import ids
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import NOW

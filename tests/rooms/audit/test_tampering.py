@@ -1,7 +1,5 @@
 """Tampering: whatever a superuser does to what is written, it is found, and the place is named."""
 
-from dataclasses import replace
-
 import asyncpg
 import pytest
 
@@ -9,6 +7,7 @@ from guilder.domain.audit import service as audit
 from guilder.domain.audit.model import BEGINNING, Chain, Class, Head
 from guilder.domain.audit.rules import chain as rules
 from guilder.domain.audit.store import chains as store
+from guilder.kernel.noun import replace
 from guilder.platform.clock import WallClock
 from guilder.wiring.doctor.run import inspect
 from tests.support.database import connected

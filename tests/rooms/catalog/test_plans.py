@@ -1,4 +1,4 @@
-from dataclasses import fields, replace
+from dataclasses import fields
 from decimal import Decimal
 from uuid import uuid4
 
@@ -25,6 +25,7 @@ from guilder.domain.catalog.rules.checking import BadPrice
 from guilder.domain.catalog.service.plans import NoSuchMeter
 from guilder.kernel.errors import NotFound
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit
 from tests.support.builders.catalog import a_charge, a_meter, a_plan, a_plan_content
 from tests.support.builders.identity import NOW

@@ -1,6 +1,5 @@
 """What was sent with payment terms, what credit pays, and what several subscriptions share."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -21,6 +20,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from tests.support.builders.dunning import a_customer_behind
 from tests.support.builders.invoicing import a_line

@@ -1,13 +1,12 @@
 """Several legal entities of one tenant."""
 
-from dataclasses import replace
-
 import pytest
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.service import NumberFormatTaken
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
+from guilder.kernel.noun import replace
 from tests.support.builders.identity import NOW, new_tenant
 
 

@@ -1,6 +1,5 @@
 """Billing is the same whatever the batching, the order or the lateness of the run."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +13,7 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.kernel.period import Interval, Unit
 from tests.support.builders.customers import a_customer

@@ -1,6 +1,5 @@
 """Every turn of a subscription, billed: starts, changes, trials' ends and ends on their dates."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -13,6 +12,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from tests.rooms.invoicing.test_arrears import AUGUST, JULY, JUNE, utc
 from tests.support.builders.metered import a_metered, a_metered_plan

@@ -1,5 +1,4 @@
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -18,6 +17,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed
 from guilder.domain.subscriptions.model import Status as Standing
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.kernel.period import Interval, Unit
 from tests.support.builders.catalog import a_plan

@@ -1,6 +1,5 @@
 """Credit notes and customer credit: what is given back, and what becomes of it."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -25,6 +24,7 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.model import Via
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from tests.rooms.invoicing.test_finalize import MARCH, names
 from tests.support.builders.customers import a_customer

@@ -1,7 +1,6 @@
 """The PDF: asked for by events, described, typeset, stored, and made anew when the invoice stands otherwise."""
 
 import re
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from io import BytesIO
@@ -20,6 +19,7 @@ from guilder.domain.invoicing.service import DocumentNotReady
 from guilder.domain.payments.events import PaymentSucceeded
 from guilder.kernel import ids
 from guilder.kernel.event import Message
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 from guilder.platform.outside.files import open_files
 from guilder.platform.outside.intents import Done, Intent

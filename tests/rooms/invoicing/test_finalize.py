@@ -1,7 +1,6 @@
 import asyncio
 import random
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -20,6 +19,7 @@ from guilder.domain.payments.model import Via
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.kernel.period import Period
 from tests.support.builders.customers import a_customer

@@ -1,7 +1,5 @@
 """Money that comes for an invoice that is void by then: it goes back by itself, and pays nothing."""
 
-from dataclasses import replace
-
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
 from guilder.domain.invoicing import service as invoicing
@@ -10,6 +8,7 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.events import PaymentOverpaid
 from guilder.domain.payments.model import Answer, RefundReason, RefundStatus
 from guilder.domain.payments.model import Status as PaymentStatus
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from tests.support.builders.identity import NOW
 from tests.support.builders.invoicing import an_invoice

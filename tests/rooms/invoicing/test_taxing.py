@@ -1,6 +1,5 @@
 """Which tax an invoice has: by buyer, seller and line, on prices without tax and with it."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +10,7 @@ from guilder.domain.identity.model import Address
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import AppliedRate
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import NOW
 from tests.support.builders.invoicing import a_line, an_invoice

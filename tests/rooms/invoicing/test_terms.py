@@ -1,6 +1,5 @@
 """Payment terms, invoices by hand, several issuers, and invoices that subscriptions share."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -19,6 +18,7 @@ from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel import ids
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from tests.rooms.invoicing.test_finalize import names
 from tests.support.builders.identity import NOW

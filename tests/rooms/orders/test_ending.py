@@ -1,6 +1,5 @@
 """Ending and pausing: what becomes of time that is paid and not used, and of use that is not billed."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -16,6 +15,7 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import NewRefund, RefundStatus
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.lifecycle import IllegalStep
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from tests.support.builders.metered import a_metered_plan, uses
 from tests.support.builders.orders import BASE_URL, a_shop, asked, days

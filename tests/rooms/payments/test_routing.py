@@ -1,6 +1,5 @@
 """Where payments go that are bound to no account, and where they go when an account is not well: before anyone was asked."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,6 +10,7 @@ from guilder.domain.payments.model import Answer, Route, Status, Target, Via
 from guilder.kernel import ids
 from guilder.kernel.errors import Invalid
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 
 def a_route(till, *accounts, **over):

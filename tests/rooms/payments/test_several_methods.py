@@ -1,6 +1,5 @@
 """Several methods a customer: their order, the default, one card once, and those that run out."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from guilder.domain.payments.rules.ordering import METHODS_MAX
 from guilder.domain.payments.service import validating
 from guilder.kernel.errors import Invalid
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from tests.support.builders.payments import Till, at
 
 DEFAULT_CHANGED = "payments.method.default_changed"

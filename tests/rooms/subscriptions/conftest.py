@@ -1,12 +1,12 @@
 """A tenant, its customer, and what it subscribes to."""
 
-from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from guilder.domain.catalog.model import Billing
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.noun import replace
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import NOW, new_tenant

@@ -1,6 +1,5 @@
 """Other terms now, with the next period and on a date; another billing day; segments on the way to their invoice."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,6 +9,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import SegmentKind, Status, Turn
 from guilder.kernel.ids import Ref
 from guilder.kernel.lifecycle import IllegalStep
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit
 from tests.support.builders.identity import NOW
 

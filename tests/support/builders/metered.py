@@ -1,7 +1,6 @@
 """Plans that charge for use, and the use of them."""
 
 import secrets
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,7 @@ from guilder.domain.customers.model import Customer
 from guilder.domain.subscriptions.model import Subscription
 from guilder.domain.usage import service as usage
 from guilder.domain.usage.model import NewEvent
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.identity import NOW

@@ -1,6 +1,5 @@
 """A chain: whatever is changed in it is found, and named."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from guilder.domain.audit.model import BEGINNING, Chain, Class, Entry, Head, Pla
 from guilder.domain.audit.rules import chain as chains
 from guilder.domain.audit.rules.chain import FIELDS, Verifier
 from guilder.kernel.ids import CustomerId, TenantId
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT = TenantId(UUID(int=7))

@@ -2,7 +2,6 @@
 
 import re
 import socket
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from importlib import resources
@@ -13,6 +12,7 @@ import pytest
 from pypdf import PdfReader
 
 from guilder.domain.invoicing.rules.document import DocumentLine, Party, to_data
+from guilder.kernel.noun import replace
 from guilder.platform.outside.typeset import Typesetter
 from guilder.platform.words import LANGUAGES, Speech
 from tests.unit.invoicing.rules.test_document import an_invoice, euros

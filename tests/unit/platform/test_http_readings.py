@@ -1,11 +1,11 @@
 """Of sensitive readings that are polled one record an hour is made."""
 
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.auth.principal import Kind, Principal, Role
 from guilder.platform.http.calls import READ_ONCE_S, READS_MAX, Caller, Readings
 from tests.support.identity_provider import Seconds

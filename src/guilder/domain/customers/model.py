@@ -1,10 +1,12 @@
 """Who is billed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
+
+from msgspec import Struct, field
 
 from guilder.domain.identity.model import Address
 from guilder.kernel.ids import CustomerId, TenantId
@@ -15,8 +17,7 @@ class CustomerKind(StrEnum):
     PERSON = "person"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Customer:
+class Customer(Struct, frozen=True, kw_only=True):
     """An organization or a person, known to the product by `organization_id` (its own external id)."""
 
     tenant_id: TenantId
@@ -47,8 +48,7 @@ class NamedCustomer:
     is_erased: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewCustomer:
+class NewCustomer(Struct, frozen=True, kw_only=True):
     """What it takes to make a customer. Left empty: the organization id is the new id, the time zone the tenant's."""
 
     tenant_id: TenantId

@@ -1,7 +1,6 @@
 """What the runner does about requests: one call to a provider at a time, none of them inside a transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.gateways import service
@@ -20,6 +19,7 @@ from guilder.domain.gateways.model import (
 from guilder.domain.gateways.port import Credentials, CredentialsRefused, Gateway
 from guilder.domain.gateways.rules import asking
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, Performer, Verdict, usual

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import Struct
+
 from guilder.kernel.ids import Ref, TenantId
 
 
@@ -45,8 +47,7 @@ class Tenant:
         return self.mode is Mode.SANDBOX
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
+class Address(Struct, frozen=True, kw_only=True):
     line1: str = ""
     line2: str = ""
     city: str = ""

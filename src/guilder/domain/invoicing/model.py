@@ -1,11 +1,13 @@
 """What is owed, line by line, and why."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from guilder.domain.identity.model import Address
 from guilder.kernel.ids import CustomerId, Ref, TenantId
@@ -39,8 +41,7 @@ class LineKind(StrEnum):
     CORRECTION = "correction"  # staff's credit note: negative
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppliedRate:
+class AppliedRate(Struct, frozen=True, kw_only=True):
     """A tax rate as a line was taxed with it: what a credit of that line is taxed with again."""
 
     name: str
@@ -49,8 +50,7 @@ class AppliedRate:
     code: str = "standard"  # standard, reverse_charge, exempt, none
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLine:
+class NewLine(Struct, frozen=True, kw_only=True):
     """A line before discounts and tax. (subscription, charge, period start, cause) is billed once, ever: that is `billed_item`."""
 
     kind: LineKind
@@ -74,8 +74,7 @@ class NewLine:
     explanation: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Draft(Struct, frozen=True, kw_only=True):
     """What `invoicing.finalize` is asked to make owed."""
 
     tenant_id: TenantId
@@ -162,8 +161,7 @@ class PrepaidGrant:
         return Ref(self.tenant_id, self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(Struct, frozen=True, kw_only=True):
     id: UUID
     number: int
     kind: LineKind
@@ -184,8 +182,7 @@ class Line:
     tax_code: str = "standard"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaxTotal:
+class TaxTotal(Struct, frozen=True, kw_only=True):
     """Tax is kept exact per line and rounded once per rate."""
 
     name: str
@@ -196,8 +193,7 @@ class TaxTotal:
     code: str = "standard"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class Party(Struct, frozen=True, kw_only=True):
     """The seller or the buyer as they were when the invoice became final."""
 
     name: str
@@ -230,8 +226,7 @@ class Balance:
         return still_due(self.kind, self.total, self.paid, self.credited, self.credit_applied)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invoice:
+class Invoice(Struct, frozen=True, kw_only=True):
     tenant_id: TenantId
     id: UUID
     customer_id: CustomerId
@@ -287,8 +282,7 @@ class Invoice:
         return tuple(sorted(each for each in named if each is not None))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
+class Settled(Struct, frozen=True, kw_only=True):
     """Money that came in for an invoice, as invoicing is told of it."""
 
     tenant_id: TenantId

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from importlib import resources
 from pathlib import Path
@@ -14,6 +14,7 @@ from guilder.domain.invoicing.rules.numbering import file_name
 from guilder.domain.invoicing.rules.wording import WORDS
 from guilder.domain.invoicing.service import Described
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside.files import Files, FilesUnavailable
 from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, Verdict, usual

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import Struct
+
 from guilder.kernel.ids import CustomerId, TenantId
 
 
@@ -21,8 +23,7 @@ class Account(StrEnum):
     DISPUTES = "disputes"
 
 
-@dataclass(frozen=True, slots=True)
-class Posting:
+class Posting(Struct, frozen=True):
     """One side: debits are positive, credits negative, in minor units."""
 
     account: Account
@@ -30,8 +31,7 @@ class Posting:
     ref_id: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournalEntry:
+class JournalEntry(Struct, frozen=True, kw_only=True):
     """One fact's postings in one currency; they add up to nothing. (kind, source_id) is posted once."""
 
     tenant_id: TenantId

@@ -1,10 +1,12 @@
 """Who has which plan, and when its periods run."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from msgspec import Struct, field
 
 from guilder.domain.catalog.model import Billing, PriceModel
 from guilder.domain.gateways.model import ElsewhereNews
@@ -34,8 +36,7 @@ class ChargeOverride:
     cap_minor: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class Terms(Struct, frozen=True, kw_only=True):
     """What was agreed: plan version, price, quantity, how it is billed. Stored whole, so that the catalog may move on."""
 
     plan_id: UUID
@@ -62,8 +63,7 @@ class Terms:
         return self.unit_amount.currency
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscription:
+class Subscription(Struct, frozen=True, kw_only=True):
     tenant_id: TenantId
     id: UUID
     customer_id: CustomerId
@@ -103,8 +103,7 @@ class Subscription:
         return Ref(self.tenant_id, self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewSubscription:
+class NewSubscription(Struct, frozen=True, kw_only=True):
     """What `create` is asked for."""
 
     tenant_id: TenantId
@@ -123,8 +122,7 @@ class NewSubscription:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Struct, frozen=True, kw_only=True):
     """A subscription that a provider bills itself, as `link` is asked for it."""
 
     tenant_id: TenantId
@@ -153,8 +151,7 @@ class SegmentKind(StrEnum):
     USAGE = "usage"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
+class Segment(Struct, frozen=True, kw_only=True):
     """A stretch of time on the same terms that is billed when it is over: a fee in arrears, or use.
 
     `full_period` is the period of the fee that holds it (of use that is billed more often: of the usage interval).
@@ -191,8 +188,7 @@ class Turn(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rolled:
+class Rolled(Struct, frozen=True, kw_only=True):
     """One step of one subscription over a due instant. A late run gives several, in order."""
 
     subscription: Subscription
@@ -204,8 +200,7 @@ class Rolled:
     segments: tuple[Segment, ...] = ()  # what was closed with it
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Changed:
+class Changed(Struct, frozen=True, kw_only=True):
     """A subscription before and after something that happened to it now, and what was closed with that."""
 
     before: Subscription
@@ -216,8 +211,7 @@ class Changed:
     add_ons: tuple["Changed", ...] = ()  # what happened to its add-ons with it, at the same instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class Past(Struct, frozen=True, kw_only=True):
     """What a subscription was from `at` on, as far as billing goes: one row of its history, in the order of `number`."""
 
     tenant_id: TenantId

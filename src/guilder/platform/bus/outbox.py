@@ -1,10 +1,11 @@
 """The outbox: what a transaction announces is written with it, or not at all."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from uuid import UUID
+
+from msgspec import Struct
 
 from guilder.kernel import ids
 from guilder.kernel.event import Event
@@ -13,8 +14,7 @@ from guilder.platform.bus import codec, store
 from guilder.platform.db.tx import Tx
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
+class Announced(Struct, frozen=True):
     """An event that waits in its transaction for the commit."""
 
     id: UUID

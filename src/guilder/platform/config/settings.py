@@ -108,7 +108,7 @@ class DatabaseSettings(BaseModel):
         None,
         ge=0,
         le=1_000,
-        description="Prepared statements that each connection keeps; unset, 100, or none behind a pooler. PgBouncer since 1.21 "
+        description="Prepared statements that each connection keeps; unset, 300, or none behind a pooler. PgBouncer since 1.21 "
         "with max_prepared_statements can keep them too.",
     )
     database_replica_url: SecretStr | None = Field(

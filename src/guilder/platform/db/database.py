@@ -5,6 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
@@ -21,7 +22,8 @@ T = TypeVar("T")
 
 APP_ROLE = "guilder_app"
 TRIES_MAX = 6
-STATEMENTS_KEPT = 100
+# A worker's connection speaks more than a hundred of them by turns: with fewer kept, each is prepared anew every time.
+STATEMENTS_KEPT = 300
 STATEMENT_TIMEOUT_S = 60
 
 # What PostgreSQL itself asks to be tried again: a deadlock, a lost race, a lock that took too long.
@@ -261,8 +263,12 @@ async def open_pool(
     size_min: int = 1,
     statement_timeout_s: float = STATEMENT_TIMEOUT_S,
     name: str,
+    watch: Callable[[Any], None] | None = None,
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """Open a pool of connections to whichever host of an address will do; behind a pooler nothing of them is relied on."""
+    """Open a pool of connections to whichever host of an address will do; behind a pooler nothing of them is relied on.
+
+    `watch` is told of every statement that ran, in the context that sent it.
+    """
     # The driver's types know neither our own way to connect nor a pool of another kind of connection.
     more: dict[str, Any] = {"connect": Hosts(url).connect}
     more["connection_class"] = PooledConnection if is_pooled else OpeningConnection
@@ -272,7 +278,7 @@ async def open_pool(
         min_size=size_min,
         max_size=size_max,
         command_timeout=statement_timeout_s,
-        init=_count_queries,
+        init=partial(_count_queries, watch=watch),
         reset=_nothing_to_reset,
         server_settings={"application_name": name, "timezone": "UTC"},
         **more,
@@ -291,11 +297,13 @@ async def _nothing_to_reset(_: object) -> None:
     """Ask the server nothing: whatever a transaction sets is its own (`set local`), and there is nothing outside one."""
 
 
-async def _count_queries(connection: Connection) -> None:
+async def _count_queries(connection: Connection, *, watch: Callable[[Any], None] | None) -> None:
     def ran(query: Any) -> None:
         metrics.query_ran(kind=query.query.split(None, 1)[0].lower(), seconds=query.elapsed)
 
     connection.add_query_logger(ran)
+    if watch is not None:
+        connection.add_query_logger(watch)
 
 
 def _count(outcome: str, began: float) -> None:

@@ -16,9 +16,10 @@ query is meant. This file reads; `guarding` applies it to an application, `withh
 import csv
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
+from guilder.kernel.noun import replace
 from guilder.platform.auth.permission import PUBLIC, Permission
 from guilder.platform.auth.principal import Kind, Principal, Role
 

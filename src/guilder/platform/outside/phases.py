@@ -6,11 +6,12 @@ A batch that fails is halved until the intent at fault stands alone; that one is
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.platform import logging
 from guilder.platform.db.clocks import ClockDomain, TenantClocks
 from guilder.platform.db.database import GONE, Database, DatabaseGone

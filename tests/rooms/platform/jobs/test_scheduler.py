@@ -2,9 +2,9 @@
 
 import asyncio
 import time
-from dataclasses import replace
 from datetime import timedelta
 
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.platform.clock import HandClock
 from guilder.platform.db.database import Database

@@ -1,9 +1,9 @@
 """A batch that not everything fits into …"""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
+from guilder.kernel.noun import replace
 from guilder.platform.jobs.sharing import Rounds
 from tests.rooms.platform.ground import NOW, a_tenant
 from tests.rooms.platform.jobs.toys import World

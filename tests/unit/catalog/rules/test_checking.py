@@ -1,6 +1,5 @@
 """What a plan, a meter, a promo code or a tax rate may say: each case is refused by the field at fault."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal as Exact
 from uuid import UUID
@@ -25,6 +24,7 @@ from guilder.domain.catalog.rules import checking
 from guilder.kernel.errors import Invalid
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit
 from tests.support.builders.catalog import a_plan_content
 from tests.unit.catalog.rules.prices import SHARES, TWO_TIERS, D, matrix, model

@@ -1,6 +1,5 @@
 """Whether a code may be redeemed: each refusal has its own code."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
@@ -12,6 +11,7 @@ from guilder.domain.catalog.rules.promotions import check_redeemable
 from guilder.kernel.errors import Invalid
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -1,5 +1,3 @@
-from dataclasses import replace
-
 import pytest
 
 from guilder.domain.customers.model import Customer, CustomerChanges, CustomerKind
@@ -7,6 +5,7 @@ from guilder.domain.customers.rules.details import BadDetail, changed_by, checke
 from guilder.domain.identity.rules.zones import UnknownTimeZone
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, TenantId
+from guilder.kernel.noun import replace
 from tests.support.builders.identity import NOW
 
 ADA = Customer(

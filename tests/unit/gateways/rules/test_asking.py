@@ -1,6 +1,5 @@
 """The payment protocol, step by step: what follows from each outcome."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from guilder.domain.gateways.rules import asking
 from guilder.domain.gateways.rules.asking import CLOSE, CONFIRM, ONCE, PREPARE
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ID = UUID(int=1)

@@ -1,6 +1,5 @@
 """A line of every kind and rule, as the rules that bill make them, and invoices of them without a database."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -25,6 +24,7 @@ from guilder.domain.invoicing.service import pricing
 from guilder.domain.usage.model import Reading
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 from tests.unit.invoicing.rules.test_proration import JUNE, Books, a_subscription, eur, terms
 

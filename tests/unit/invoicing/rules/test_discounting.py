@@ -1,4 +1,3 @@
-from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
@@ -10,6 +9,7 @@ from hypothesis import strategies as st
 from guilder.domain.invoicing.model import AppliedRate, Discount, Draft, LineKind, NewLine
 from guilder.domain.invoicing.rules import discounting, totals
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from tests.support.builders.identity import NOW
 from tests.unit.invoicing.rules.test_worked_tables import table
 

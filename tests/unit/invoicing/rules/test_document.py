@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -17,6 +16,7 @@ from guilder.domain.invoicing.rules.document import (
 )
 from guilder.domain.invoicing.rules.wording import WORDS
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.words import LANGUAGES, Speech
 
 ENGLISH = Speech("en")

@@ -1,6 +1,5 @@
 """What should have been billed, worked out from what a subscription was: a table of lives, and what is told of each."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from guilder.domain.catalog.model import Alignment, Basis, PaidTime
 from guilder.domain.invoicing.rules import drafts, expected
 from guilder.domain.invoicing.rules.expected import Billed, Fault
 from guilder.domain.subscriptions.model import Past, Segment, SegmentKind, Status
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 from tests.unit.invoicing.rules.test_proration import a_subscription, eur, terms
 

@@ -2,7 +2,6 @@
 
 import ast
 import re
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from guilder.domain.invoicing.model import LineKind, NewLine
 from guilder.domain.invoicing.rules import explaining
 from guilder.domain.invoicing.rules.explaining.words import DE, EN
 from guilder.kernel.money import Money, round_half_up
+from guilder.kernel.noun import replace
 from guilder.platform.words import Speech
 from tests.unit.invoicing.rules.every_line import CASES, FIVE, MIDDLE, SPRING, VAT, invoiced
 from tests.unit.invoicing.rules.test_proration import JUNE, eur

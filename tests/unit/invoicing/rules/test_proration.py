@@ -1,6 +1,5 @@
 """What a change gives back and charges: tables, and what holds whatever happens."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -15,6 +14,7 @@ from guilder.domain.invoicing.rules.proration import BilledLine, GivenBack, Stan
 from guilder.domain.subscriptions.model import Status, Subscription, Terms
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Period, Unit
 
 JUNE = Period(datetime(2026, 6, 1, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=UTC))

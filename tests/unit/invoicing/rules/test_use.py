@@ -1,6 +1,5 @@
 """The tables of docs/design/use.md and commitments.md, and what is true of use whatever its numbers."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -20,6 +19,7 @@ from guilder.domain.subscriptions.model import ChargeOverride, Terms
 from guilder.domain.usage.model import Reading
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money, round_half_up
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Period, Unit
 from tests.support.builders.metered import a_charge, graduated, per_unit
 

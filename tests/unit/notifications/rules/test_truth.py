@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 from uuid import UUID
@@ -11,6 +10,7 @@ from guilder.domain.notifications.rules import causes
 from guilder.domain.notifications.rules.truth import ASKS_FOR_MONEY, why_no_longer
 from guilder.domain.subscriptions.model import Terms
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit
 from tests.support.builders.identity import NOW
 

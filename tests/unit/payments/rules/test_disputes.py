@@ -1,6 +1,5 @@
 """What news of a dispute makes of it, in any order and any number of times."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from uuid import uuid4
@@ -13,6 +12,7 @@ from guilder.domain.gateways.model import DisputeNews, DisputeStatus
 from guilder.domain.payments.model import DisputeTold, Payment, Status, Via
 from guilder.domain.payments.rules import disputes
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 AT = datetime(2026, 3, 1, tzinfo=UTC)
 TENANT, ACCOUNT = uuid4(), uuid4()

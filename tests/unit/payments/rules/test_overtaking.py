@@ -1,6 +1,5 @@
 """What overtakes what: a provider's own notices race with the answers to what it was asked."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,6 +9,7 @@ from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments.model import Answer, Payment, Status, Via
 from guilder.domain.payments.rules.recording import told
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 PAYMENT = Payment(

@@ -1,6 +1,5 @@
 """What an entry of a provider's books is, beside what we have: by table."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from guilder.domain.payments.rules import reconciling
 from guilder.domain.payments.rules.reconciling import Finding
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ID = UUID(int=7)

@@ -1,6 +1,5 @@
 """What an answer makes of a payment: a table of every state, and what may never be undone."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
 from uuid import UUID
@@ -13,6 +12,7 @@ from guilder.domain.payments.rules import recording
 from guilder.domain.payments.rules.lifecycle import MOVES, SETTLED
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ID = UUID(int=1)

@@ -1,12 +1,12 @@
 """How much can be refunded, and what a tenant's policy grants."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from guilder.domain.payments.model import GivenBack, Refund, RefundPolicy, RefundStatus
 from guilder.domain.payments.rules import refunding
+from guilder.kernel.noun import replace
 from tests.unit.payments.rules.test_disputes import AT, PAYMENT, eur
 
 

@@ -1,7 +1,6 @@
 """Where what is bound to no account goes, and where a charge goes whose account is not well."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from guilder.domain.payments.rules import routing
 from guilder.domain.payments.rules.routing import Wish
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT = TenantId(UUID(int=1))

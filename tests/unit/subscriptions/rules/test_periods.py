@@ -1,6 +1,5 @@
 """How periods run: begin, roll, change at the end, opt out, recover."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +14,7 @@ from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.lifecycle import IllegalStep
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Period, Unit
 
 START = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)

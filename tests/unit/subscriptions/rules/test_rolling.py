@@ -1,6 +1,5 @@
 """What due instants bring, and what is closed with them."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -15,6 +14,7 @@ from guilder.domain.subscriptions.rules.lifecycle import Step
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Period, Unit
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -1,7 +1,6 @@
 """Plans: put on sale, changed by new versions, taken off sale."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from guilder.domain.catalog.store import plans as store
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, Invalid, NotFound
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

@@ -1,11 +1,11 @@
 """A customer's details: trimmed, within limits, and in words that others understand."""
 
 import re
-from dataclasses import replace
 
 from guilder.domain.customers.model import Customer, CustomerChanges
 from guilder.domain.identity.rules.zones import checked_zone
 from guilder.kernel.errors import Invalid
+from guilder.kernel.noun import replace
 
 NAME_MAX = 200
 EMAIL_MAX = 254

@@ -1,9 +1,9 @@
 """What a case's history says of what happened to it."""
 
-from dataclasses import replace
 from uuid import UUID
 
 from guilder.domain.dunning.model import Case, Change, ChangeKind, Failure, Status
+from guilder.kernel.noun import replace
 
 NEW_METHOD = "new_method"
 

@@ -1,6 +1,5 @@
 """What becomes of a case: a failure opens it or moves it on, a payment or a void ends it."""
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from guilder.domain.dunning.rules import schedule
 from guilder.domain.dunning.rules.lifecycle import MOVES, Step
 from guilder.domain.dunning.rules.schedule import ANYWHERE
 from guilder.kernel import lifecycle
+from guilder.kernel.noun import replace
 
 
 def opened(

@@ -1,7 +1,6 @@
 """Cases that stand still because somebody said so, and that go on by hand or on a date."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.dunning import store
@@ -13,6 +12,7 @@ from guilder.domain.dunning.service.telling import policies_of, record, rhythms_
 from guilder.domain.dunning.service.trying import is_under_way
 from guilder.domain.payments import service as payments
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from decimal import Decimal
 
 from guilder.domain.catalog.model import Plan
 from guilder.domain.entitlements.model import Grant, LimitLeft
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 THRESHOLDS = (80, 100)  # in per cent, of which is told

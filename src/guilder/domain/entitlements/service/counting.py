@@ -1,7 +1,6 @@
 """What is used of limits: counted anew from the readings, whenever use or a period changes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -15,6 +14,7 @@ from guilder.domain.entitlements.rules.standing import limits, standing
 from guilder.domain.usage import service as usage
 from guilder.domain.usage.model import Question, Use
 from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -5,10 +5,10 @@ step but the very first look begins with looking the object up, so a lost answer
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from guilder.domain.gateways.model import Asked, Next, Outcome, OutcomeKind, RequestKind, Turn
+from guilder.kernel.noun import replace
 
 PREPARE = "prepare"
 CONFIRM = "confirm"

@@ -1,8 +1,7 @@
 """What events may not carry."""
 
-from dataclasses import replace
-
 from guilder.domain.gateways.model import Outcome
+from guilder.kernel.noun import replace
 
 
 def without_token(outcome: Outcome) -> Outcome:

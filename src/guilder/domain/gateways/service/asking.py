@@ -1,7 +1,6 @@
 """Asking: what is wanted of providers, the calls that the runner makes about it, and what came of them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -25,6 +24,7 @@ from guilder.domain.gateways.store import payers
 from guilder.domain.gateways.store import requests as rows
 from guilder.domain.identity import service as identity
 from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside import intents

@@ -1,11 +1,11 @@
 """A sandbox's clock: it goes forward only, and not so far that the way there takes for ever."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from guilder.domain.identity.model import ClockState, SandboxClock
 from guilder.kernel.errors import Conflict, Invalid
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit, instant_after
 
 ADVANCE_MAX = timedelta(days=366 * 10)

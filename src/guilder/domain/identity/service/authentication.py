@@ -19,7 +19,6 @@ that long: everything else is read anew with each request.
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -33,6 +32,7 @@ from guilder.domain.identity.service.token_trusts import Verifiers
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound, Unauthenticated
 from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.auth import api_keys
 from guilder.platform.auth.jwt import VerifiedToken, claimed_issuer, refuse
 from guilder.platform.auth.leases import Leases

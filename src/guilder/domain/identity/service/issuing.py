@@ -1,7 +1,6 @@
 """The legal entities on the invoices, and how they look: one a tenant by default, and more where it has them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -13,6 +12,7 @@ from guilder.domain.identity.rules.logo import checked_logo
 from guilder.domain.identity.rules.numbers import checked_format
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -10,7 +10,6 @@ Nothing is asked of anybody within a transaction.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -29,6 +28,7 @@ from guilder.domain.identity.service.token_trusts import Verifiers
 from guilder.kernel import ids
 from guilder.kernel.errors import Forbidden, NotFound, TooMany, Unauthenticated
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.platform import crypto, logging, metrics
 from guilder.platform.auth.jwt import LEEWAY_S, VerifiedToken, refuse, verify_id_token
 from guilder.platform.auth.passwords import Passwords

@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple, Protocol
@@ -16,6 +15,7 @@ from guilder.domain.identity.store import tenancy as rows
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside import intents

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -16,6 +15,7 @@ from guilder.domain.identity.rules.trusts import BadTrust, checked_trust
 from guilder.domain.identity.service.sessions import end_sessions_by
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
+from guilder.kernel.noun import replace
 from guilder.platform.auth.introspection import AuthService, Introspector
 from guilder.platform.auth.jwks import JwksKeys, SharedKeySets, checked_url
 from guilder.platform.auth.jwt import IssuerTrust, KeySource, PemKey, TokenVerifier

@@ -1,7 +1,6 @@
 """Shared invoices: what one customer owes on one day, to one issuer and in one way, is one invoice where that is wished."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 from guilder.domain.identity.model import Issuer
 from guilder.domain.invoicing.model import Draft
 from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.noun import replace
 
 
 def consolidated(

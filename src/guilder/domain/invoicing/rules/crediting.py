@@ -1,10 +1,10 @@
 """Customer credit: what of it pays an invoice, oldest first (see docs/design/credit.md)."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from guilder.domain.invoicing.model import Credit
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 
 def draw(held: Sequence[Credit], total: Money) -> list[tuple[Credit, Money]]:

@@ -9,12 +9,13 @@ those whose last period it is, and uses none of their periods up.
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Discount, Draft, LineKind, NewLine
 from guilder.kernel.money import Money, round_half_up, total
+from guilder.kernel.noun import replace
 
 HUNDRED = 100
 

@@ -1,7 +1,6 @@
 """Drafts: what a period, a product or a named amount is billed as, with the reasons in it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -15,6 +14,7 @@ from guilder.domain.subscriptions.rules import shares
 from guilder.domain.subscriptions.rules.shares import Measure
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 

@@ -5,7 +5,7 @@ rated from its readings; of use, only that a stretch is over and not billed is k
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from itertools import pairwise
@@ -18,6 +18,7 @@ from guilder.domain.subscriptions.model import Past, Segment, SegmentKind, Statu
 from guilder.domain.subscriptions.rules import grid, shares
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 # In these a period that began is owed: `processing` waits for the payment of just that.

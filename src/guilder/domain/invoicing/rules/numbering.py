@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from dataclasses import fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from operator import attrgetter
@@ -12,8 +11,7 @@ from uuid import UUID
 from guilder.domain.identity.model import Address
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party
 
-_PARTY = tuple(each.name for each in fields(Party))
-_ADDRESS = tuple(each.name for each in fields(Address))
+_PARTY, _ADDRESS = Party.__struct_fields__, Address.__struct_fields__
 _party_of, _address_of = attrgetter(*_PARTY), attrgetter(*_ADDRESS)
 
 

@@ -5,12 +5,13 @@ line of which they pay a part becomes two. What they pay is taken off before tax
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Draft, LineKind, NewLine, PrepaidGrant
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 PAYS_FOR = frozenset({LineKind.USAGE, LineKind.USAGE_ADJUSTMENT})
 _FOREVER = "9999"

@@ -6,7 +6,7 @@ rest of the period is charged at the new price. Each line is rounded half-up, on
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from fractions import Fraction
 from uuid import UUID
@@ -18,6 +18,7 @@ from guilder.domain.subscriptions.model import Subscription, Terms
 from guilder.domain.subscriptions.rules import shares
 from guilder.domain.subscriptions.rules.shares import Measure
 from guilder.kernel.money import Money, zero
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Period
 
 WHOLE = Measure(1, 1, "period")

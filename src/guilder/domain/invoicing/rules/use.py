@@ -6,7 +6,7 @@ bills nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 from hashlib import sha256
@@ -23,6 +23,7 @@ from guilder.domain.subscriptions.rules import shares
 from guilder.domain.usage.model import Group, Question, Reading
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money, round_half_up, zero
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Period
 
 # Included units of a part of a period are rounded down to this, so that parts never include more than the whole.

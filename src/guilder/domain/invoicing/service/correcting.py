@@ -1,7 +1,7 @@
 """Credit notes by staff: an open invoice owes less, a paid one gives credit or a refund."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -25,6 +25,7 @@ from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

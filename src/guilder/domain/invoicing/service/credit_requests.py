@@ -1,7 +1,7 @@
 """Asking for credit that one person may not give alone, and granting it as another person."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from guilder.kernel import ids, lifecycle
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

@@ -1,7 +1,6 @@
 """Customer credit: granted by staff, paid out on request. What credit notes grant is in `finalizing`."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
@@ -22,6 +21,7 @@ from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, Invalid
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money, total
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -31,6 +31,7 @@ from guilder.kernel import ids
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import total
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

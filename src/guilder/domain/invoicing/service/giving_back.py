@@ -1,7 +1,6 @@
 """What invoices gave back, as money and as credit, each knowing of the other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.invoicing import store
@@ -12,6 +11,7 @@ from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 

@@ -1,7 +1,6 @@
 """Self-healing: what is owed and was never billed is found, and billed once; what is there is never touched."""
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from guilder.domain.invoicing.store import healing as store
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import SegmentKind, Subscription
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 BATCH = 200

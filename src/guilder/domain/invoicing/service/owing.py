@@ -1,7 +1,6 @@
 """What makes an open invoice owe less than it came to: credit notes that give back a part of it, before it is paid."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from guilder.kernel import lifecycle
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

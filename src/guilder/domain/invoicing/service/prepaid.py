@@ -1,7 +1,7 @@
 """Prepaid credits: given or bought beforehand, drawn by use, gone when they expire."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +19,7 @@ from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, Invalid, NotFound
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.db.tx import Tx
 

@@ -1,7 +1,7 @@
 """Use rated: charges, meters and readings brought together, many stretches at once."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -18,6 +18,7 @@ from guilder.domain.usage import service as usage
 from guilder.domain.usage.model import Question, Reading
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import zero
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 from guilder.platform.db.tx import Tx
 

@@ -1,7 +1,6 @@
 """How an invoice stands: paid, void, given up; refunds and recognised revenue beside it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.invoicing import store
@@ -22,6 +21,7 @@ from guilder.kernel import lifecycle
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -11,6 +10,7 @@ from guilder.domain.invoicing.model import Credit, Invoice, InvoiceKind, LineKin
 from guilder.domain.payments.model import Payable, Via
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import zero
+from guilder.kernel.noun import replace
 
 E = TypeVar("E", bound=InvoiceEvent)
 

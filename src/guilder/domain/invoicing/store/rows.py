@@ -1,7 +1,7 @@
 """Invoices and their lines as rows, and back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ import msgspec
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, LineKind, Party, Status, TaxTotal
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx

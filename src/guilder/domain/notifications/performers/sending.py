@@ -5,7 +5,6 @@ is kept goes the same way up to the very last step, so that the mailbox shows wh
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.notifications import service
@@ -15,6 +14,7 @@ from guilder.domain.notifications.performers.wording import data_of
 from guilder.domain.notifications.rules.truth import why_no_longer
 from guilder.domain.notifications.service import Candidate, brand_of, sender_name
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside import intents as outside
 from guilder.platform.outside.files import FileMissing, Files, FilesUnavailable

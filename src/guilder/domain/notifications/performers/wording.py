@@ -1,7 +1,6 @@
 """What a message says, in its reader's language and time zone: strings for the templates, as the reader shall see them."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -9,6 +8,7 @@ from zoneinfo import ZoneInfo
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.performers.gathering import Matter
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.words import Speech
 
 Data = dict[str, str]

@@ -1,6 +1,5 @@
 """What customers wish to hear, and the link that says so without a login."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.customers import service as customers
@@ -9,6 +8,7 @@ from guilder.domain.notifications.model import Group, Notification, Preferences
 from guilder.domain.notifications.rules import links
 from guilder.domain.notifications.rules.wishes import OPTIONAL, group_of
 from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Vault
 

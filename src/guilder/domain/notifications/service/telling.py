@@ -1,7 +1,6 @@
 """Telling customers: what is to be said, sending it, what came of it, and reading it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -26,6 +25,7 @@ from guilder.domain.notifications.service import bouncing
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

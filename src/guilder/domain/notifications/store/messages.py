@@ -1,7 +1,6 @@
 """Messages as rows. What was said goes in and comes out sealed under the customer's key."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +8,7 @@ import msgspec
 
 from guilder.domain.notifications.model import About, Channel, Content, Delivery, Kind, Notification, Status
 from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing

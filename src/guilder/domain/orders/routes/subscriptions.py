@@ -1,6 +1,5 @@
 """Subscribing, changing, pausing and ending over HTTP, and the previews of all of these."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -27,6 +26,7 @@ from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status, Subscription
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.fields import Instant

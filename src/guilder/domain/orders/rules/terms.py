@@ -1,7 +1,7 @@
 """On which terms something is sold: the price that fits, how many may be had, whether there is a trial."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from guilder.domain.subscriptions.model import ChargeOverride, Subscription, Ter
 from guilder.domain.subscriptions.rules.lifecycle import FINAL
 from guilder.kernel.errors import Invalid
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval
 
 # With tax on top and a year of them added up, this still fits the columns by far.

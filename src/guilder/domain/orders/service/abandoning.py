@@ -1,7 +1,6 @@
 """Giving up what was ordered, was to be paid by link, and never was."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -16,6 +15,7 @@ from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

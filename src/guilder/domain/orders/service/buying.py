@@ -1,6 +1,5 @@
 """Buying once: a product, or an amount that the tenant names; and an amount that is to be paid again and again."""
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -17,6 +16,7 @@ from guilder.domain.payments.model import Via
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 

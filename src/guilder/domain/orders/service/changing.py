@@ -4,7 +4,7 @@ Each verb first rolls what is already due, in the same transaction: it works on 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
 

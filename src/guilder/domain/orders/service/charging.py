@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -20,6 +19,7 @@ from guilder.domain.orders.store.forgetting import forget
 from guilder.domain.payments import service as payments
 from guilder.kernel.errors import Invalid, NotFound, Refusal
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

@@ -1,7 +1,6 @@
 """Concluding: what became of charges is told to the products that asked for them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -9,6 +8,7 @@ from guilder.domain.orders.events import ChargeEvent, ChargeFailed, ChargeSettle
 from guilder.domain.orders.model import Charge, ChargeStatus, Order, OrderKind
 from guilder.domain.orders.store import charges as rows
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

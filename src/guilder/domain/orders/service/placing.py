@@ -1,7 +1,7 @@
 """What every order has in common: whom it is for, how it is paid, that it is written down, and what is answered."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from guilder.kernel import lifecycle
 from guilder.kernel.errors import Invalid, NotFound
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

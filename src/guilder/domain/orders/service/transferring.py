@@ -1,6 +1,5 @@
 """Recording that an invoice was paid by transfer: staff saw the money come in."""
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +8,7 @@ from guilder.domain.invoicing.model import Status
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment, Receipt, Via
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 

@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import Struct
+
 from guilder.domain.gateways.model import Outcome, RequestKind
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
@@ -20,8 +22,7 @@ class Via(StrEnum):
     EITHER = "either"  # with the saved method if there is one, else by link
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payable:
+class Payable(Struct, frozen=True, kw_only=True):
     """Something that is owed: to payments, an invoice is an id and an amount."""
 
     tenant_id: TenantId
@@ -46,8 +47,7 @@ class Status(StrEnum):
     CANCELED = "canceled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Payment:
+class Payment(Struct, frozen=True, kw_only=True):
     """One attempt to collect one payable. Attempt n+1 is not made before attempt n is final at the provider."""
 
     tenant_id: TenantId
@@ -123,8 +123,7 @@ class State:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """What a provider said of something that was asked under a business key, when it was asked or by itself."""
 
     tenant_id: TenantId
@@ -135,8 +134,7 @@ class Answer:
     is_notice: bool = False  # told by itself: it may be old, and is not the end of an attempt that failed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Struct, frozen=True, kw_only=True):
     """What staff saw: money that came in, or was sent back, outside of any provider."""
 
     happened_at: datetime

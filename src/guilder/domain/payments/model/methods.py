@@ -1,9 +1,10 @@
 """What a customer pays with."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from msgspec import Struct
 
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 
@@ -15,8 +16,7 @@ class MethodStatus(StrEnum):
     REMOVED = "removed"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PaymentMethod:
+class PaymentMethod(Struct, frozen=True, kw_only=True):
     """A provider's token for a card, with what may be shown of it. The token is sealed in the store."""
 
     tenant_id: TenantId

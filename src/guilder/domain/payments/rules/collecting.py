@@ -1,11 +1,11 @@
 """What becomes of a wish to collect, given the payment that holds the invoice already."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from guilder.domain.payments.model import Payment, Status, Via
 from guilder.domain.payments.rules.lifecycle import Step, after
+from guilder.kernel.noun import replace
 
 # A provider's page is open for a day; a new one is asked for a little before that.
 SESSION_OPEN = timedelta(hours=23)

@@ -1,6 +1,5 @@
 """What news of a dispute makes of it. News comes in any order, any number of times; what is decided stays so."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -11,6 +10,7 @@ from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.rules.recording import PAID_AFTER_CANCEL
 from guilder.kernel import lifecycle
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 AMOUNT_MISMATCH = "amount_mismatch"
 LOOK_WITHIN = timedelta(minutes=1)

@@ -1,10 +1,9 @@
 """What an answer makes of a payment. Answers race with notices and come in any order, any number of times."""
 
-from dataclasses import replace
-
 from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments.model import Answer, Payment, Status, Via
 from guilder.domain.payments.rules.lifecycle import SETTLED, Step, after, allows
+from guilder.kernel.noun import replace
 
 AMOUNT_MISMATCH = "amount_mismatch"
 PAID_AFTER_CANCEL = "paid_after_cancel"

@@ -1,7 +1,6 @@
 """Adopting: what a restore made us forget is not charged again. What is billed anew is paid by what was captured."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from guilder.domain.payments.service.recording import record
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import reconciling as rows
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 

@@ -1,6 +1,5 @@
 """By hand: transfers that staff saw come in or sent off, recorded the way a provider's answer is."""
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -29,6 +28,7 @@ from guilder.domain.payments.store import by_hand as rows
 from guilder.kernel.errors import Conflict, Invalid
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 

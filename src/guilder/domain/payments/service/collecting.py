@@ -1,7 +1,6 @@
 """Collecting: at most one payment in flight for an invoice, and none beside the one that paid it."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.gateways import service as gateways
@@ -16,6 +15,7 @@ from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import methods as method_rows
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

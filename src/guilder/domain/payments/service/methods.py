@@ -1,7 +1,6 @@
 """Payment methods: which of a customer's is charged, which comes next, and what is said of those that run out."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from guilder.domain.payments.store import methods as method_rows
 from guilder.kernel import ids, lifecycle
 from guilder.kernel.errors import Conflict, Invalid, NotFound
 from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -1,7 +1,6 @@
 """Recording: the one way in which an answer or a notice of a provider changes a payment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -15,6 +14,7 @@ from guilder.domain.payments.rules import recording
 from guilder.domain.payments.service import collecting, disputing, returning, telling, validating
 from guilder.domain.payments.store import attempts
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform import metrics
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

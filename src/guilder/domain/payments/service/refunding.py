@@ -1,7 +1,6 @@
 """Refunds: asked for by customers, granted by staff or by the tenant's policy, carried out by the provider."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -33,6 +32,7 @@ from guilder.kernel import ids, lifecycle
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

@@ -1,7 +1,6 @@
 """Returning: what came in too much or too late goes back by itself; and what of an invoice went back at all."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.gateways import service as gateways
@@ -21,6 +20,7 @@ from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -1,7 +1,6 @@
 """Starting: from here on a provider may know of a payment, so where it goes is decided once, and not before."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import methods as method_rows
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -1,7 +1,6 @@
 """Two persons: above a limit of the tenant's own, what one asks for another one grants."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from guilder.domain.payments.store import refunds as refund_rows
 from guilder.domain.payments.store import two_persons as rows
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

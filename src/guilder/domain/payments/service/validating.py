@@ -1,7 +1,6 @@
 """Validating: what providers say of methods. One card is one method, however often it is saved."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from guilder.domain.payments.service.methods import drop, promote
 from guilder.domain.payments.store import methods as method_rows
 from guilder.kernel import ids, lifecycle
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -5,7 +5,6 @@ and every room forgets. The rest, which may be much, follows a batch at a time; 
 """
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from datetime import date, datetime
 
 from guilder.domain.customers import service as customers
@@ -30,6 +29,7 @@ from guilder.domain.usage import service as usage
 from guilder.domain.webhooks import service as webhooks
 from guilder.kernel import ids, lifecycle
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import forgetting as log
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

@@ -7,7 +7,6 @@ import json
 import re
 import zipfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import IO, NamedTuple
 
@@ -30,6 +29,7 @@ from guilder.domain.webhooks import service as webhooks
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import CustomerId, Ref
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.platform.bus import outbox
 from guilder.platform.crypto import new_secret

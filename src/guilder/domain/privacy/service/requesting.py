@@ -1,6 +1,5 @@
 """Requests about a subject: asked for, granted, refused, withdrawn, done by hand; and read."""
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +12,7 @@ from guilder.domain.privacy.store import requests as store
 from guilder.kernel import ids, lifecycle
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import CustomerId
+from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx

@@ -1,7 +1,6 @@
 """Keeping no longer than one must: a round a day over what is old, a batch of each kind at a time."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from guilder.domain.privacy.store import retention as store
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.usage import service as usage
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 BATCH = 1_000

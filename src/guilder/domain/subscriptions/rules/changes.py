@@ -1,12 +1,13 @@
 """Other terms, another billing day, a longer trial: what each does to the periods."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from guilder.domain.catalog.model import Alignment, AnchorRule
 from guilder.domain.subscriptions.model import Segment, Status, Subscription, Terms
 from guilder.domain.subscriptions.rules import grid, periods, segments
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 

@@ -4,11 +4,10 @@ The provider decides; here it is only followed. News comes in any order and any 
 heard last changes nothing, and what has ended stays so.
 """
 
-from dataclasses import replace
-
 from guilder.domain.gateways.model import ElsewhereKind, ElsewhereNews
 from guilder.domain.subscriptions.model import Status, Subscription, Told
 from guilder.domain.subscriptions.rules.lifecycle import FINAL
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 # The provider's own words (Stripe's), and what each is here.

@@ -4,7 +4,6 @@ Paid time that a pause cuts off is there again after it (keep), or is given back
 keep to dates of the calendar there is no room for time kept: it is given back.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,6 +13,7 @@ from guilder.domain.subscriptions.rules import grid, periods, segments
 from guilder.domain.subscriptions.rules.grid import Place
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
 from guilder.kernel import lifecycle
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 _PAID = frozenset({Status.ACTIVE, Status.PAST_DUE})

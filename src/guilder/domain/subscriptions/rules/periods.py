@@ -1,6 +1,5 @@
 """When periods run: how the first one begins, when something is due next, how a new one begins and the last one ends."""
 
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -10,6 +9,7 @@ from guilder.domain.subscriptions.rules import grid, segments
 from guilder.domain.subscriptions.rules.grid import Place
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, ROLLING, Step
 from guilder.kernel import lifecycle
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 

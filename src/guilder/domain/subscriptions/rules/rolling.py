@@ -1,7 +1,7 @@
 """What due instants bring. However late it is run, each step is taken at its own instant, in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from guilder.domain.subscriptions.rules import changes, grid, pauses, periods, s
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Invalid
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval
 
 STEPS_MAX = 20_000  # one that began in the past may bring fifty years of days

@@ -1,6 +1,5 @@
 """Other terms, now or later; a longer trial; another billing day."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.catalog.model import Alignment
@@ -19,6 +18,7 @@ from guilder.domain.subscriptions.service.telling import changed, event
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Invalid
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -1,7 +1,6 @@
 """How subscriptions end, and what belongs to them with them."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.subscriptions import store
@@ -15,6 +14,7 @@ from guilder.domain.subscriptions.service.reading import check_future, current
 from guilder.domain.subscriptions.service.telling import ended, event
 from guilder.kernel import lifecycle
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

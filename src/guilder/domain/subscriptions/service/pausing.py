@@ -1,6 +1,5 @@
 """Pausing and resuming at the customer's wish; add-ons pause and resume with what they belong to."""
 
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.subscriptions import store
@@ -15,6 +14,7 @@ from guilder.domain.subscriptions.service.telling import event, paused, resumed
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

@@ -1,7 +1,6 @@
 """How a subscription stands with what is owed for it, and what it is charged with."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from guilder.domain.subscriptions.service.reading import current
 from guilder.domain.subscriptions.service.telling import changed, ended, event
 from guilder.kernel import lifecycle
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

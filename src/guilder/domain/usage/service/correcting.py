@@ -1,7 +1,6 @@
 """Corrections: what an event said is kept, and what it says now is what counts."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.catalog import service as catalog
@@ -16,6 +15,7 @@ from guilder.domain.usage.store import events as event_rows
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 

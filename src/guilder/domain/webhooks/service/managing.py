@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -22,6 +21,7 @@ from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, Invalid, NotFound
 from guilder.kernel.event import Event
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.bus import codec, outbox
 from guilder.platform.bus.codec import UnknownEvent
 from guilder.platform.db.tx import Tx

@@ -1,7 +1,6 @@
 """Sending: what goes out, what came of it, and what follows from that."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from guilder.domain.webhooks.model import Attempt, Endpoint, Message, Parcel, Reason, Report, Status
@@ -12,6 +11,7 @@ from guilder.domain.webhooks.store import messages
 from guilder.domain.webhooks.store.messages import Line
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside import intents as outside
 from guilder.platform.outside.intents import NewIntent

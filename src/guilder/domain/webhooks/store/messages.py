@@ -1,7 +1,6 @@
 """Messages and the attempts at them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -9,6 +8,7 @@ from uuid import UUID
 from guilder.domain.webhooks.model import Attempt, Message, NewMessage, Replay, Status
 from guilder.domain.webhooks.rules.wanting import split
 from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.words import Column, Words, open_words, seal_words

@@ -1,13 +1,14 @@
 """What a quantity costs by each price model. Every step is exact; the sum is rounded once."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
 from guilder.domain.catalog.model import ChargeModel, Price, PriceModel, Tier
 from guilder.domain.catalog.rules.rating.rated import Rated, Step, StepKind, rated
+from guilder.kernel.noun import replace
 
 # The properties of events and their values, as usage groups them.
 Group = tuple[tuple[str, str], ...]

@@ -1,7 +1,6 @@
 """PayPal as a gateway. Its objects: an order a charge, a setup token and a payment token a saved method."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 
 import httpx
@@ -21,6 +20,7 @@ from guilder.domain.gateways.model import (
     RequestKind,
 )
 from guilder.domain.gateways.port import Credentials, CredentialsRefused
+from guilder.kernel.noun import replace
 from guilder.platform.outside.http import OutboundPolicy
 
 _ORDERS = "/v2/checkout/orders"

@@ -3,13 +3,13 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from guilder.domain.gateways.adapters.paypal import declines
 from guilder.domain.gateways.adapters.paypal.money import from_paypal, to_paypal
 from guilder.domain.gateways.model import CardDetails, GatewayRequest, Outcome, OutcomeKind
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 Document = Mapping[str, Any]
 

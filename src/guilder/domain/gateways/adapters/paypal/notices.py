@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from guilder.domain.gateways.adapters.paypal import mapping
 from guilder.domain.gateways.adapters.paypal.money import from_paypal
 from guilder.domain.gateways.model import DisputeNews, DisputeStatus, Notice, Outcome, OutcomeKind, RequestKind
 from guilder.domain.gateways.port import UnreadableNotice
+from guilder.kernel.noun import replace
 
 _CAPTURES = frozenset(f"PAYMENT.CAPTURE.{each}" for each in ("COMPLETED", "DECLINED", "DENIED", "PENDING"))
 _DISPUTES = frozenset(f"CUSTOMER.DISPUTE.{each}" for each in ("CREATED", "UPDATED", "RESOLVED"))

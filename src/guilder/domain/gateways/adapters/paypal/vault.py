@@ -1,12 +1,12 @@
 """Saved methods: PayPal's vault. A setup token waits for the customer; a payment token is what is charged."""
 
-from dataclasses import replace
 from typing import Any
 
 from guilder.domain.gateways.adapters.paypal import declines, mapping
 from guilder.domain.gateways.adapters.paypal.calls import Calls, Reply
 from guilder.domain.gateways.model import GatewayRequest, Outcome, OutcomeKind
 from guilder.domain.gateways.port import Credentials, CredentialsRefused
+from guilder.kernel.noun import replace
 
 SETUP_TOKENS = "/v3/vault/setup-tokens"
 PAYMENT_TOKENS = "/v3/vault/payment-tokens"

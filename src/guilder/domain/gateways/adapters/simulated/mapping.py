@@ -1,7 +1,6 @@
 """Between the simulated provider's words and ours. What cannot be understood is unknown, never a no."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from guilder.domain.gateways.model import (
 from guilder.domain.gateways.port import UnreadableNotice
 from guilder.kernel.currency import is_currency
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 Document = Mapping[str, Any]
 

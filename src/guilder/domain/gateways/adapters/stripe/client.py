@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
 from uuid import uuid4
 
@@ -23,6 +22,7 @@ from guilder.domain.gateways.model import (
     RequestKind,
 )
 from guilder.domain.gateways.port import Credentials, UnreadableNotice
+from guilder.kernel.noun import replace
 
 _KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{8,250}")
 

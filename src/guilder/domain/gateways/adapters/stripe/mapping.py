@@ -1,13 +1,13 @@
 """Between Stripe's words and ours. What cannot be understood is unknown, never a no."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from guilder.domain.gateways.adapters.stripe import declines
 from guilder.domain.gateways.adapters.stripe.amounts import from_stripe_amount
 from guilder.domain.gateways.model import CardDetails, GatewayRequest, Outcome, OutcomeKind, RequestKind
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 Document = Mapping[str, Any]
 

@@ -5,7 +5,6 @@ kept; so the same news from its intent and its session is left aside.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,6 +22,7 @@ from guilder.domain.gateways.model import (
 )
 from guilder.domain.gateways.port import UnreadableNotice
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 _INVOICES = {
     "invoice.paid": ElsewhereKind.PAID,

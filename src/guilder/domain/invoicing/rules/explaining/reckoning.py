@@ -4,13 +4,13 @@ One entry a rule: whoever bills by a rule that is not here has not said why, and
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from typing import cast
 
 from guilder.domain.invoicing.model import Line
 from guilder.domain.invoicing.rules.explaining.reading import Said, discounts_of, gross_of, rule_of
 from guilder.kernel.money import Money, round_half_up
+from guilder.kernel.noun import replace
 
 
 def price_of(line: Line) -> Money:
