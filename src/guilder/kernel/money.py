@@ -67,7 +67,8 @@ def zero(currency: str) -> Money:
 
 
 def total(amounts: list[Money], currency: str) -> Money:
-    return sum(amounts, start=zero(currency))
+    assert all(each.currency == currency for each in amounts), (amounts, currency)
+    return Money(sum(each.minor for each in amounts), currency)
 
 
 def round_half_up(exact: Fraction) -> int:
