@@ -36,6 +36,7 @@ from guilder.platform.http.at_hand import AtHand
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
 from guilder.platform.http.guarding import Guard, Guards
+from guilder.platform.http.handed import handed
 from guilder.platform.http.limits import RateLimiter, Want, enough, sender_of
 from guilder.platform.http.paging import Sealer, current_sealer
 from guilder.platform.http.rules import Rules
@@ -161,6 +162,8 @@ async def _serve(asked: _Asked, parameters: Parameters) -> Response:
 
 async def _answer(asked: _Asked, parameters: Parameters) -> Response:
     request, rules = asked.request, asked.guard.rules
+    if (begun := handed(request.scope)) is not None and begun.error is not None:
+        raise begun.error
     incoming.check_query(
         request, known=None if asked.guard.takes_any_query else parameters.query, lists=parameters.query_lists
     )
@@ -214,7 +217,8 @@ async def _identify(asked: _Asked) -> None:
         raise
     cost = asked.guard.rules.cost
     asked.wants = Want(asked.principal.actor, settings.per_principal, cost), Want("tenant", settings.per_tenant, cost)
-    taken = await edge.limiter.take(str(asked.principal.tenant_id), asked.wants)
+    begun = handed(asked.request.scope)
+    taken = begun.taken if begun else await edge.limiter.take(str(asked.principal.tenant_id), asked.wants)
     exchange.headers.update(taken.headers)
     allow(asked.guard.permission, asked.principal, now=edge.clock.now(), step_up_s=settings.step_up_s)
     enough(taken)
