@@ -45,8 +45,9 @@ class Application(FastAPI):
     ahead: Ahead | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self.at_hand is not None and (asking := asking_of(scope)) is not None:
-            if await self.at_hand.answered(scope, asking, send):
+        if scope["type"] == "http" and self.at_hand is not None:
+            asking = asking_of(scope)
+            if asking is not None and await self.at_hand.answered(scope, asking, send):
                 return
             if self.ahead is not None:
                 left = await self.ahead.served(scope, asking, receive, send)
@@ -135,7 +136,7 @@ def build(
         at_hand=at_hand,
     )
     if at_hand is not None:
-        app.ahead = Ahead(edge, finder, at_hand.authenticate, observe=observe)
+        app.ahead = Ahead(app, edge, finder, at_hand.authenticate, observe=observe)
     app.openapi = _described_once(app, settings, guards)  # type: ignore[method-assign]
     app.add_middleware(Shield, settings=settings, clock=wall, draining=draining, load=load, observe=observe)
     return app

@@ -30,6 +30,19 @@ USUAL = frozenset(
     }
 )
 OF_BODY = frozenset({b"content-type", b"content-length"})
+# Headers that have the edge do something, whoever sends them; and all of our own.
+ACTED_ON = frozenset(
+    {
+        b"origin",
+        b"access-control-request-method",
+        b"expect",
+        b"idempotency-key",
+        b"prefer",
+        b"traceparent",
+        b"transfer-encoding",
+    }
+)
+OURS = b"guilder-"
 JSON = b"application/json"
 _LENGTH_DIGITS_MAX = 9
 
@@ -62,6 +75,24 @@ def asking_of(scope: Scope) -> Asking | None:
     made = f"req_{token_hex(12)}"
     request_id = made if b"x-request-id" not in found else request_id_of(Headers(scope=scope), made)
     return Asking(authorization, request_id, length)
+
+
+def stranger_of(scope: Scope) -> Asking | None:
+    """Read the head of what nobody whom we know sends; None where it says anything that the edge would act on.
+
+    Its sender's own headers (a signature has another name at each) are for whoever reads it.
+    """
+    length, is_named = b"", False
+    for name, value in scope["headers"]:
+        if name in ACTED_ON or name.startswith(OURS):
+            return None
+        if name == b"content-length":
+            length = value
+        is_named = is_named or name == b"x-request-id"
+    if not length.isdigit() or len(length) > _LENGTH_DIGITS_MAX:
+        return None
+    made = f"req_{token_hex(12)}"
+    return Asking(b"", request_id_of(Headers(scope=scope), made) if is_named else made, int(length))
 
 
 def _length(found: dict[bytes, bytes]) -> int:

@@ -65,8 +65,10 @@ class Ready:
     line: Line
 
 
-def own_head(request_id: str, taken: Taken) -> Head:
+def own_head(request_id: str, taken: Taken | None) -> Head:
     """Return the headers of an answer that are no other request's (`OWN`)."""
+    if taken is None:
+        return ((b"x-request-id", request_id.encode()),)
     return (
         (b"x-request-id", request_id.encode()),
         (b"ratelimit-limit", b"%d" % taken.limit),

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import structlog
 from fastapi import Request
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from guilder.kernel.errors import Forbidden, Refusal, Unauthenticated
@@ -174,7 +175,9 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
         incoming.read_json(request, body, is_expected=parameters.has_body)
     asked.guard.refuse(asked.exchange.principal, request.query_params, request.parsed)
     asked.reason = calls.reason_of(request.headers)
-    request.scope["guilder.visit"] = _visit(asked)
+    request.scope["guilder.visit"] = visit_of(
+        asked.edge, asked.exchange, asked.caller, request.headers, reason=asked.reason
+    )
     if not asked.guard.has_session:
         return asked.guard.shown(asked.exchange.principal, await _visited(asked))
     asked.key = _key(asked, body)
@@ -218,7 +221,7 @@ async def _identify(asked: _Asked) -> None:
     cost = asked.guard.rules.cost
     asked.wants = Want(asked.principal.actor, settings.per_principal, cost), Want("tenant", settings.per_tenant, cost)
     begun = handed(asked.request.scope)
-    taken = begun.taken if begun else await edge.limiter.take(str(asked.principal.tenant_id), asked.wants)
+    taken = (begun.taken if begun else None) or await edge.limiter.take(str(asked.principal.tenant_id), asked.wants)
     exchange.headers.update(taken.headers)
     allow(asked.guard.permission, asked.principal, now=edge.clock.now(), step_up_s=settings.step_up_s)
     enough(taken)
@@ -238,20 +241,20 @@ def _head(asked: _Asked) -> RequestHead:
     )
 
 
-def _visit(asked: _Asked) -> Visit:
+def visit_of(edge: Edge, exchange: Exchange, caller: calls.Caller, headers: Headers, *, reason: str | None) -> Visit:
     return Visit(
-        database=asked.edge.database,
-        clocks=asked.edge.clocks,
-        now=asked.edge.clock.now(),
-        principal=asked.exchange.principal,
-        request_id=asked.exchange.request_id,
-        base_url=asked.edge.settings.public_url,
-        client_ip=asked.exchange.client_ip,
-        traceparent=traceparent_of(asked.request.headers),
-        gatherings=asked.edge.gatherings,
-        caller=asked.caller,
-        reason=asked.reason,
-        prefer_wait_s=wait_of(asked.request.headers),
+        database=edge.database,
+        clocks=edge.clocks,
+        now=edge.clock.now(),
+        principal=exchange.principal,
+        request_id=exchange.request_id,
+        base_url=edge.settings.public_url,
+        client_ip=exchange.client_ip,
+        traceparent=traceparent_of(headers),
+        gatherings=edge.gatherings,
+        caller=caller,
+        reason=reason,
+        prefer_wait_s=wait_of(headers),
     )
 
 

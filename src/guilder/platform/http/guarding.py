@@ -156,6 +156,8 @@ class _Fields:
         is_everybodys = not (guard.unseen or guard.unset or guard.unset_query) and guard.has_session
         if (rules.gathered or rules.looked) and (not is_everybodys or permission.is_sensitive):
             raise GatheredUnseen(" ".join(endpoint))
+        if rules.is_direct and not permission.is_public:
+            raise GatheredUnseen(" ".join(endpoint))
         return guard
 
     def _trees(self, kind: Any, does: Does) -> dict[Viewer, Tree]:

@@ -13,7 +13,7 @@ KEY = "guilder.handed"
 class Handed:
     """`taken` counts for the request, whoever answers it; `error` is what became of its work, and is to be told."""
 
-    taken: Taken
+    taken: Taken | None
     error: Exception | None = None
 
 

@@ -36,6 +36,7 @@ class Rules:
     `kept` lets a GET be answered from a cache: never where an amount or a decision comes of it.
     `gathered` serves many requests of one caller in one transaction: never where one must not wait for another's rows.
     `looked` answers many questions of one caller by one look, ahead of the handler, which says what is refused.
+    `is_direct` has a public handler asked ahead of FastAPI: of its visit, its request and the words of its path alone.
     `extra_query` lets unknown query parameters pass; None is: where the route is public.
     """
 
@@ -48,7 +49,9 @@ class Rules:
     may_lag: bool = False
     gathered: Gathered | None = None
     looked: Looked | None = None
+    is_direct: bool = False
 
     def __post_init__(self) -> None:
         assert not (self.kept and self.may_lag), "what a replica read may be old already: it is not kept as well"
+        assert not self.is_direct or (self.raw_body and not self.cost), "what is asked directly is limited by nothing"
         assert not (self.looked and (self.kept or self.may_lag)), "what is looked for together is answered as it is now"

@@ -121,19 +121,21 @@ class Load:
         finally:
             self._count(who, -1)
 
-    def begin(self, path: str, principal: Principal) -> bool:
-        """Count a caller's request, in its lane and in its share, if neither is full; whoever was counted ends it, too."""
-        lane, who = Lane.of(path), _who(principal)
-        if self._overload(lane) is not None or self._full(who) is not None:
+    def begin(self, path: str, principal: Principal | None) -> bool:
+        """Count a request, in its lane and in its caller's share, if neither is full; what was counted is to be ended."""
+        lane, who = Lane.of(path), _who(principal) if principal else None
+        if self._overload(lane) is not None or (who is not None and self._full(who) is not None):
             return False
         self._lanes[lane] += 1
-        self._count(who, 1)
+        if who is not None:
+            self._count(who, 1)
         return True
 
-    def end(self, path: str, principal: Principal) -> None:
+    def end(self, path: str, principal: Principal | None) -> None:
         """Count a request that was begun no more."""
         self._lanes[Lane.of(path)] -= 1
-        self._count(_who(principal), -1)
+        if principal is not None:
+            self._count(_who(principal), -1)
 
     def _overload(self, lane: Lane) -> str | None:
         if self._lanes[lane] >= self._ceilings.of(lane):
