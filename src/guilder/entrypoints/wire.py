@@ -32,6 +32,7 @@ class Wire(HttpToolsProtocol):
 
     _patience: asyncio.TimerHandle | None = None
     _head_bytes = 0
+    _fields_bytes = 0
     _is_in_head = True
     _refused_with = HTTPStatus.BAD_REQUEST
 
@@ -55,7 +56,7 @@ class Wire(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_head = True
+        self._is_in_head, self._fields_bytes = True, 0
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -63,7 +64,8 @@ class Wire(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
-        self._check_head(sum(len(each) + len(said) for each, said in self.headers))
+        self._fields_bytes += len(name) + len(value)
+        self._check_head(self._fields_bytes)
 
     def on_headers_complete(self) -> None:
         self._is_in_head, self._head_bytes = False, 0

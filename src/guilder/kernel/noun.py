@@ -1,7 +1,7 @@
 """Nouns: values that never change, and are compared by what they say.
 
 Most are frozen dataclasses. Those that a batch makes by the thousand are frozen structs (`msgspec.Struct`): to a reader and
-to mypy the same, made and copied many times as fast (docs/adr/0026). `replace` copies either.
+to mypy the same, made and copied many times as fast (docs/adr/0027). `replace` copies either.
 """
 
 from dataclasses import replace

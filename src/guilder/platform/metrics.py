@@ -6,7 +6,8 @@ never a customer's; so the number of series does not grow with use.
 
 import re
 from collections import Counter as Counts
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, GCCollector, Histogram, Metric, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -190,16 +191,31 @@ _names, _gateways, _codes = _Known(400), _Known(20), _Known(80)
 
 def request_answered(*, method: str, route: str | None, status: int, seconds: float) -> None:
     """Count a request. `route` is the template (`/api/plans/{id}`), None where no route matched."""
+    _answered_as(method, route, status).observe(seconds)
+
+
+@lru_cache(1_000)
+def _answered_as(method: str, route: str | None, status: int) -> Histogram:
     known_method = method if method in METHODS else OTHER
-    _requests.labels(known_method, _routes(route or "unmatched"), str(status)).observe(seconds)
+    return _requests.labels(known_method, _routes(route or "unmatched"), str(status))
 
 
 def query_ran(*, kind: str, seconds: float) -> None:
-    _queries.labels(kind if kind in {"select", "insert", "update", "delete", "copy"} else OTHER).observe(seconds)
+    _ran_as(kind).observe(seconds)
+
+
+@lru_cache(100)
+def _ran_as(kind: str) -> Histogram:
+    return _queries.labels(kind if kind in {"select", "insert", "update", "delete", "copy"} else OTHER)
 
 
 def transaction_ended(*, outcome: str, seconds: float) -> None:
-    _transactions.labels(outcome if outcome in {"committed", "rolled_back", "clashed"} else OTHER).observe(seconds)
+    _ended_as(outcome).observe(seconds)
+
+
+@lru_cache(10)
+def _ended_as(outcome: str) -> Histogram:
+    return _transactions.labels(outcome if outcome in {"committed", "rolled_back", "clashed"} else OTHER)
 
 
 def pool_stands(*, in_use: int, size: int) -> None:
@@ -257,8 +273,13 @@ def redis_is(*, there: bool) -> None:
 
 def cache_read(*, room: str, outcome: str) -> None:
     """Count a look; `outcome` is hit, miss or away."""
+    _read_as(room, outcome).inc()
+
+
+@lru_cache(100)
+def _read_as(room: str, outcome: str) -> Counter:
     assert outcome in {"near", "hit", "miss", "away"}, outcome
-    _kept.labels(room, outcome).inc()
+    return _kept.labels(room, outcome)
 
 
 def limit_drawn(*, is_shared: bool, is_allowed: bool) -> None:
@@ -270,9 +291,14 @@ def request_shed(*, reason: str) -> None:
     _sheds.labels(reason).inc()
 
 
-def requests_stand(*, lane: str, in_flight: int, waiting: int) -> None:
-    _in_flight.labels(lane).set(in_flight)
-    _pool_waiting.set(waiting)
+def requests_stand(*, lane: str, in_flight: Callable[[], int]) -> None:
+    """Show how many requests of a lane there are, whenever somebody asks."""
+    _in_flight.labels(lane).set_function(in_flight)
+
+
+def pool_waited_for(waiting: Callable[[], int]) -> None:
+    """Show how many transactions wait for a connection, whenever somebody asks."""
+    _pool_waiting.set_function(waiting)
 
 
 def credentials_refused(*, reason: str) -> None:

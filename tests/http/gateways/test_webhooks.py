@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from guilder.domain.gateways import routes as gateway_routes
 from guilder.domain.gateways import service as gateways
 from guilder.domain.identity.model import Mode
 from guilder.kernel import ids
@@ -15,6 +16,19 @@ from guilder.platform.http.settings import Allowance
 from simulated_provider.webhooks import sign
 from tests.support.builders.gateways import a_gateway
 from tests.support.builders.identity import a_tenant, new_tenant
+from tests.support.identity_provider import NOW
+from tests.support.nearby import listening
+from tests.support.served import served
+
+
+@pytest.fixture(params=["ahead", "the whole way"])
+async def site(request, database, till):
+    """A site that takes webhooks in ahead of FastAPI, and one that does not: what is here holds for both."""
+    async with listening(database) as near, served(database, [gateway_routes.router], now=NOW, near=near) as site:
+        site.app.state.gateways = {till.gateway.name: till.gateway}
+        if request.param != "ahead":
+            site.app.ahead = None
+        yield site
 
 
 async def post(site, till, body: bytes, headers: dict, path: str | None = None):
@@ -62,6 +76,65 @@ async def test_a_notice_of_ours_is_kept_and_settles(site, till):
     assert (await till.heard()).count("payments.payment.succeeded") == 1
     assert (await kept(till)).count(("payment_intent.succeeded", "")) == 1
     assert (await post(site, till, body, headers)).status_code == 200
+
+
+async def asked_both_ways(site, till, body, headers, monkeypatch):
+    """Return what is answered ahead and the whole way, and which of them was served ahead."""
+    ways, served_ahead, ahead = [], [], site.app.ahead
+    way = ahead.served
+
+    async def noted(*request):
+        left = await way(*request)
+        served_ahead.append(left is None)
+        return left
+
+    monkeypatch.setattr(ahead, "served", noted)
+    for each in (ahead, None):
+        site.app.ahead = each
+        ways.append(await post(site, till, body, headers))
+    site.app.ahead = ahead
+    return *ways, served_ahead
+
+
+@pytest.mark.parametrize("site", ["ahead"], indirect=True)
+@pytest.mark.parametrize(
+    ("more", "is_ahead"),
+    [
+        ({}, True),
+        ({"Stranger-Than": "fiction"}, True),
+        ({"Origin": "https://example.com"}, False),
+        ({"Guilder-Version": "1999-01-01"}, False),
+        ({"Guilder-Reason": "%00"}, False),
+        ({"Idempotency-Key": "4111111111111111"}, False),
+        ({"Traceparent": f"00-{'a' * 32}-{'b' * 16}-00"}, False),
+    ],
+    ids=str,
+)
+async def test_it_is_answered_ahead_word_for_word_as_the_whole_way(site, till, more, is_ahead, monkeypatch):
+    body, headers = till.signed(an_event(till))
+    ahead, whole, served_ahead = await asked_both_ways(site, till, body, {**headers, **more}, monkeypatch)
+    assert served_ahead == [is_ahead]
+    assert ahead.status_code == whole.status_code
+    assert ahead.text.replace(ahead.headers["x-request-id"], "") == whole.text.replace(
+        whole.headers["x-request-id"], ""
+    )
+    own = ("x-request-id",)
+    assert {n: v for n, v in ahead.headers.items() if n not in own} == {
+        n: v for n, v in whole.headers.items() if n not in own
+    }
+
+
+@pytest.mark.parametrize("site", ["ahead"], indirect=True)
+async def test_each_is_recorded_as_a_call_whichever_way_it_came(site, till):
+    dispute = {"object": "dispute", "status": "needs_response", "reason": "fraudulent", "charge": "ch_1"}
+    for way in (site.app.ahead, None):
+        site.app.ahead = way
+        news = an_event(till, type="charge.dispute.created", intent={**dispute, "id": f"dp_{uuid4().hex}"})
+        assert (await post(site, till, *till.signed(news))).status_code == 200
+    async with till.tx() as tx:
+        rows = await tx.fetch("select payload::text as said from platform.log where topic = 'audit.calls' order by id")
+    [ahead, whole] = [json.loads(row["said"]) for row in rows]
+    assert ahead == whole
 
 
 FORGERIES = {

@@ -182,7 +182,7 @@ async def receive_bare(visit: Visiting, request: Request, gateway: str) -> Envel
     return await _receive(visit, request, gateway, None)
 
 
-@router.post("/webhooks/{gateway}/{endpoint_id}", raw_body=True, body_max=NOTICE_MAX, cost=0)
+@router.post("/webhooks/{gateway}/{endpoint_id}", raw_body=True, body_max=NOTICE_MAX, cost=0, is_direct=True)
 async def receive(visit: Visiting, request: Request, gateway: str, endpoint_id: str) -> Envelope[dict[str, bool]]:
     """Take a provider's webhook in: kept, and answered when that is committed."""
     try:

@@ -20,11 +20,12 @@ class Lease:
     until_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Kept:
     principal: Principal
     expires_at: datetime | None
     lease: Lease
+    is_renewed: bool = False
 
 
 class Leases:
@@ -45,6 +46,14 @@ class Leases:
             return None
         # An expired key is refused to the second, and by who can say why.
         return kept.principal if kept.expires_at is None or self._clock.now() < kept.expires_at else None
+
+    def is_due(self, hash_: bytes) -> bool:
+        """Say, once of each lease, that it is half over: it is to be read anew, while it still counts for all others."""
+        kept = self._kept.get(hash_)
+        if kept is None or kept.is_renewed or self._clock.monotonic() < kept.lease.until_s - LEASE_S / 2:
+            return False
+        kept.is_renewed = True
+        return True
 
     def begin(self, tenant_id: TenantId) -> Lease | None:
         """Return a lease on what is read of this tenant's keys from here on; None: nothing may be remembered."""

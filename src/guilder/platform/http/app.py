@@ -19,6 +19,8 @@ from guilder.platform.db.database import Database
 from guilder.platform.db.replica import Replica
 from guilder.platform.http import docs, errors, health, openapi
 from guilder.platform.http.access import AccessTable
+from guilder.platform.http.ahead import Ahead
+from guilder.platform.http.asking import asking_of
 from guilder.platform.http.at_hand import AtHand
 from guilder.platform.http.calls import Denials, Readings
 from guilder.platform.http.edge import Edge
@@ -37,13 +39,22 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class Application(FastAPI):
-    """FastAPI, which is asked for what is not at hand."""
+    """FastAPI, which is asked for what is neither at hand nor served ahead of it."""
 
     at_hand: AtHand | None = None
+    ahead: Ahead | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self.at_hand is None or scope["type"] != "http" or not await self.at_hand.answered(scope, send):
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "http" and self.at_hand is not None:
+            asking = asking_of(scope)
+            if asking is not None and await self.at_hand.answered(scope, asking, send):
+                return
+            if self.ahead is not None:
+                left = await self.ahead.served(scope, asking, receive, send)
+                if left is None:
+                    return
+                receive = left
+        await super().__call__(scope, receive, send)
 
 
 def build(
@@ -105,8 +116,8 @@ def build(
     for each in (own, _documents(app, settings), *routers):
         app.include_router(each)
     guards = guards_of(app, access)
-    find_quickly(app)
-    app.state.edge = Edge(
+    finder = find_quickly(app)
+    edge = app.state.edge = Edge(
         database=database,
         clocks=clocks,
         authenticate=authenticate,
@@ -124,6 +135,8 @@ def build(
         replica=replica,
         at_hand=at_hand,
     )
+    if at_hand is not None:
+        app.ahead = Ahead(app, edge, finder, at_hand.authenticate, observe=observe)
     app.openapi = _described_once(app, settings, guards)  # type: ignore[method-assign]
     app.add_middleware(Shield, settings=settings, clock=wall, draining=draining, load=load, observe=observe)
     return app

@@ -10,10 +10,8 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from secrets import token_hex
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope, Send
 
@@ -21,8 +19,9 @@ from guilder.platform import metrics, tracing
 from guilder.platform.auth.principal import Kind, Principal
 from guilder.platform.cache.near import Mark, Near
 from guilder.platform.clock import Clock
-from guilder.platform.http.exchange import AtHandAuthenticator, request_id_of
-from guilder.platform.http.limits import RateLimiter, Want
+from guilder.platform.http.asking import Asking, asking_of
+from guilder.platform.http.exchange import AtHandAuthenticator
+from guilder.platform.http.limits import RateLimiter, Taken, Want
 from guilder.platform.http.rules import Kept
 from guilder.platform.logging import Line
 
@@ -30,23 +29,6 @@ LOGGER = "guilder.http"
 SANDBOX = "sandbox"
 BODY_MAX_BYTES = 16_384
 READ_MAX_S = 1.0
-# Headers that make no answer another one. Any that is not here has the request go the whole way.
-USUAL = frozenset(
-    {
-        b"host",
-        b"user-agent",
-        b"accept",
-        b"accept-encoding",
-        b"accept-language",
-        b"authorization",
-        b"connection",
-        b"x-request-id",
-        b"x-forwarded-for",
-        b"x-forwarded-proto",
-        b"x-forwarded-host",
-        b"x-real-ip",
-    }
-)
 # Headers of an answer that are another request's.
 OWN = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
@@ -56,13 +38,6 @@ _Question = tuple[str, str, bytes]
 
 class Observe(Protocol):
     def __call__(self, *, method: str, route: str, status: int, seconds: float) -> None: ...
-
-
-class Asking(NamedTuple):
-    """A request as far as it is looked at here: the one header that says who asks, and its id."""
-
-    authorization: bytes
-    request_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +65,18 @@ class Ready:
     line: Line
 
 
+def own_head(request_id: str, taken: Taken | None) -> Head:
+    """Return the headers of an answer that are no other request's (`OWN`)."""
+    if taken is None:
+        return ((b"x-request-id", request_id.encode()),)
+    return (
+        (b"x-request-id", request_id.encode()),
+        (b"ratelimit-limit", b"%d" % taken.limit),
+        (b"ratelimit-remaining", b"%d" % taken.left),
+        (b"ratelimit-reset", b"%d" % taken.reset_s),
+    )
+
+
 class AtHand:
     """Bounded by `size_max` answers of `BODY_MAX_BYTES`; the least lately kept is forgotten first."""
 
@@ -105,28 +92,24 @@ class AtHand:
     ) -> None:
         self._observe = observe
         self._near = near
-        self._authenticate = authenticate
+        self.authenticate = authenticate
         self._limiter = limiter
         self._clock = clock
         self._size_max = size_max
         self._ready: OrderedDict[_Question, Ready] = OrderedDict()
 
-    async def answered(self, scope: Scope, send: Send) -> bool:
+    async def answered(self, scope: Scope, asking: Asking, send: Send) -> bool:
         """Answer a request if its answer is at hand; False: it is to go the whole way."""
-        began_s = self._clock.monotonic()
-        if (found := self._find(scope)) is None:
+        if scope["method"] != "GET":
             return False
-        ready, asking = found
+        began_s = self._clock.monotonic()
+        if (ready := self._find(scope, asking)) is None:
+            return False
         taken = await self._limiter.take(ready.home, ready.wants)
         if not taken.is_allowed:
             return False  # nothing was taken, and the edge says so as it says it to all
         request_id = asking.request_id
-        own = [
-            (b"x-request-id", request_id.encode()),
-            (b"ratelimit-limit", b"%d" % taken.limit),
-            (b"ratelimit-remaining", b"%d" % taken.left),
-            (b"ratelimit-reset", b"%d" % taken.reset_s),
-        ]
+        own = own_head(request_id, taken)
         await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": [*ready.head, *own]})
         await send({"type": "http.response.body", "body": ready.body})
         seconds = self._clock.monotonic() - began_s
@@ -136,11 +119,10 @@ class AtHand:
             self._observe(method="GET", route=ready.route, status=HTTPStatus.OK.value, seconds=seconds)
         return True
 
-    def _find(self, scope: Scope) -> tuple[Ready, Asking] | None:
-        asking = _asking(scope)
-        if asking is None or tracing.is_on():
+    def _find(self, scope: Scope, asking: Asking) -> Ready | None:
+        if not self._ready or tracing.is_on():
             return None
-        principal = self._authenticate.at_hand(asking.authorization)
+        principal = self.authenticate.at_hand(asking.authorization)
         if principal is None:
             return None
         question = (principal.subject, scope["path"], scope["query_string"])
@@ -151,11 +133,11 @@ class AtHand:
         if place.mark.is_old or self._clock.monotonic() >= place.until_s or place.principal != principal:
             del self._ready[question]
             return None
-        return ready, asking
+        return ready
 
     def place(self, scope: Scope, principal: Principal, kept: Kept, path: Mapping[str, str]) -> Place | None:
         """Say where what is about to be read may be kept; None: nowhere. To be asked before it is read."""
-        if principal.kind is not Kind.API_KEY or principal.mode == SANDBOX or _asking(scope) is None:
+        if principal.kind is not Kind.API_KEY or principal.mode == SANDBOX or asking_of(scope) is None:
             return None
         mark = self._near.mark(principal.tenant_id, kept.subject(path))
         if mark is None:
@@ -188,23 +170,3 @@ class AtHand:
         self._ready.move_to_end(place.question)
         while len(self._ready) > self._size_max:
             self._ready.popitem(last=False)
-
-
-def _asking(scope: Scope) -> Asking | None:
-    """Read a request's head; None where it says anything that an answer at hand was not made for."""
-    if scope["method"] != "GET":
-        return None
-    authorization = given = None
-    for name, value in scope["headers"]:
-        if name not in USUAL:
-            return None
-        if name == b"authorization":
-            if authorization is not None:
-                return None
-            authorization = value
-        elif name == b"x-request-id":
-            given = value
-    if authorization is None:
-        return None
-    made = f"req_{token_hex(12)}"
-    return Asking(authorization, made if given is None else request_id_of(Headers(scope=scope), made))

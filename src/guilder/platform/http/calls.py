@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 from urllib.parse import unquote
@@ -39,6 +40,8 @@ DENIED_MAX = 10_000
 MINUTE_S = 60.0
 READ_ONCE_S = 3_600.0
 READS_MAX = 50_000
+# Whoever asks asks again: addresses and programs that were looked at already.
+SEEN_MAX = 4_096
 
 _ID = re.compile(r"[a-z]{2,8}_[0-7][0-9a-hjkmnp-tv-z]{25}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _REASON = re.compile(r"(?:[\x20-\x24\x26-\x7e]|%[0-9A-Fa-f]{2})*")
@@ -135,7 +138,7 @@ class Caller:
             objects=tuple(text for each in path.values() if _ID.fullmatch(text := str(each))),
             principal=exchange.principal,
             network=network_of(exchange.client_ip),
-            agent=agent_of(headers.get("user-agent", "")),
+            agent=agent_of(headers.get("user-agent", "")[:AGENT_MAX]),
         )
 
     def tenant_id(self, tx: Tx) -> TenantId:
@@ -220,6 +223,7 @@ def reason_of(headers: Headers) -> str | None:
     return text
 
 
+@lru_cache(SEEN_MAX)
 def network_of(address: str) -> str:
     """Return the network an address is in (/24, or /48), which names no one person; empty where it is no address."""
     try:
@@ -229,6 +233,7 @@ def network_of(address: str) -> str:
     return str(ip_network((found, 24 if found.version == 4 else 48), strict=False))
 
 
+@lru_cache(SEEN_MAX)
 def agent_of(user_agent: str) -> str:
     """Return the family of a program, out of a short list; whatever else it says of itself is not kept."""
     said = user_agent[:AGENT_MAX]

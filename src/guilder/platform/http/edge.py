@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 import structlog
 from fastapi import Request
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.responses import Response
 
 from guilder.kernel.errors import Forbidden, Refusal, Unauthenticated
@@ -36,6 +37,7 @@ from guilder.platform.http.at_hand import AtHand
 from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import Authenticator, Exchange, RequestHead, traceparent_of, wait_of
 from guilder.platform.http.guarding import Guard, Guards
+from guilder.platform.http.handed import handed
 from guilder.platform.http.limits import RateLimiter, Want, enough, sender_of
 from guilder.platform.http.paging import Sealer, current_sealer
 from guilder.platform.http.rules import Rules
@@ -161,6 +163,8 @@ async def _serve(asked: _Asked, parameters: Parameters) -> Response:
 
 async def _answer(asked: _Asked, parameters: Parameters) -> Response:
     request, rules = asked.request, asked.guard.rules
+    if (begun := handed(request.scope)) is not None and begun.error is not None:
+        raise begun.error
     incoming.check_query(
         request, known=None if asked.guard.takes_any_query else parameters.query, lists=parameters.query_lists
     )
@@ -171,7 +175,9 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
         incoming.read_json(request, body, is_expected=parameters.has_body)
     asked.guard.refuse(asked.exchange.principal, request.query_params, request.parsed)
     asked.reason = calls.reason_of(request.headers)
-    request.scope["guilder.visit"] = _visit(asked)
+    request.scope["guilder.visit"] = visit_of(
+        asked.edge, asked.exchange, asked.caller, request.headers, reason=asked.reason
+    )
     if not asked.guard.has_session:
         return asked.guard.shown(asked.exchange.principal, await _visited(asked))
     asked.key = _key(asked, body)
@@ -214,7 +220,8 @@ async def _identify(asked: _Asked) -> None:
         raise
     cost = asked.guard.rules.cost
     asked.wants = Want(asked.principal.actor, settings.per_principal, cost), Want("tenant", settings.per_tenant, cost)
-    taken = await edge.limiter.take(str(asked.principal.tenant_id), asked.wants)
+    begun = handed(asked.request.scope)
+    taken = (begun.taken if begun else None) or await edge.limiter.take(str(asked.principal.tenant_id), asked.wants)
     exchange.headers.update(taken.headers)
     allow(asked.guard.permission, asked.principal, now=edge.clock.now(), step_up_s=settings.step_up_s)
     enough(taken)
@@ -234,20 +241,20 @@ def _head(asked: _Asked) -> RequestHead:
     )
 
 
-def _visit(asked: _Asked) -> Visit:
+def visit_of(edge: Edge, exchange: Exchange, caller: calls.Caller, headers: Headers, *, reason: str | None) -> Visit:
     return Visit(
-        database=asked.edge.database,
-        clocks=asked.edge.clocks,
-        now=asked.edge.clock.now(),
-        principal=asked.exchange.principal,
-        request_id=asked.exchange.request_id,
-        base_url=asked.edge.settings.public_url,
-        client_ip=asked.exchange.client_ip,
-        traceparent=traceparent_of(asked.request.headers),
-        gatherings=asked.edge.gatherings,
-        caller=asked.caller,
-        reason=asked.reason,
-        prefer_wait_s=wait_of(asked.request.headers),
+        database=edge.database,
+        clocks=edge.clocks,
+        now=edge.clock.now(),
+        principal=exchange.principal,
+        request_id=exchange.request_id,
+        base_url=edge.settings.public_url,
+        client_ip=exchange.client_ip,
+        traceparent=traceparent_of(headers),
+        gatherings=edge.gatherings,
+        caller=caller,
+        reason=reason,
+        prefer_wait_s=wait_of(headers),
     )
 
 

@@ -7,7 +7,7 @@ matches (another method, no such path) goes FastAPI's own way, and is answered a
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -23,8 +23,9 @@ _Words = tuple[str, str]
 class Finder:
     """The application's router, with a table before it."""
 
-    def __init__(self, app: ASGIApp, routes: Iterator[APIRoute]) -> None:
+    def __init__(self, app: ASGIApp, routes: Sequence[APIRoute]) -> None:
         self._app = app
+        self.routes = routes
         self._tables: dict[_Kind, dict[_Words, list[APIRoute]]] = {}
         by_kind: dict[_Kind, list[APIRoute]] = defaultdict(list)
         for route in routes:
@@ -38,7 +39,7 @@ class Finder:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not scope.get("root_path"):
             path: str = scope["path"]
-            for route in self._candidates(scope["method"], path):
+            for route in self.candidates(scope["method"], path):
                 match, child = route.matches(scope)
                 if match is Match.FULL:
                     scope.update(child)
@@ -46,23 +47,24 @@ class Finder:
                     return
         await self._app(scope, receive, send)
 
-    def _candidates(self, method: str, path: str) -> list[APIRoute]:
+    def candidates(self, method: str, path: str) -> Sequence[APIRoute]:
+        """Return the routes that may be meant, in the order in which they are tried."""
         table = self._tables.get((method, path.count("/")))
         if table is None:
-            return []
+            return ()
         first, second = _words(path)
         for words in ((first, second), (first, ANY), (ANY, second), (ANY, ANY)):
             if (found := table.get(words)) is not None:
                 return found
-        return []
+        return ()
 
 
-def find_quickly(app: FastAPI) -> None:
+def find_quickly(app: FastAPI) -> Finder:
     """Put a table of the application's routes before its router; after the last route was added."""
     routes = (context.original_route for context in iter_route_contexts(app.routes))
-    app.router.middleware_stack = Finder(
-        app.router.middleware_stack, (each for each in routes if isinstance(each, APIRoute))
-    )
+    finder = Finder(app.router.middleware_stack, [each for each in routes if isinstance(each, APIRoute)])
+    app.router.middleware_stack = finder
+    return finder
 
 
 def _table(routes: list[APIRoute]) -> dict[_Words, list[APIRoute]]:

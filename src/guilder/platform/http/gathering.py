@@ -4,9 +4,11 @@ A route may name a `Gathered` beside its handler. It reads the bodies that are m
 requests of one caller what the handler does for one. Whatever it does not read, or will not do, goes the handler's way as
 if it were not there: so every refusal, and every odd body, is answered by the one handler that the document describes.
 Requests with an Idempotency-Key or a reason go that way, too: their answers and reasons are kept one by one.
+
+A route that reads may name a `Looked`: questions that wait are answered by one look, which begins after each of them came.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -14,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
 
+from guilder.platform.auth.principal import Principal
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.db.gathering import Gathering, Size
@@ -48,6 +51,29 @@ class Gathered(Protocol):
         ...
 
 
+class Looked(Protocol):
+    """How questions of a route are answered together, ahead of it (`ahead`), by one look for all that wait."""
+
+    size: Size
+
+    def question(self, path: Mapping[str, str]) -> Any | None:
+        """Say what is asked, by the words of the path; None: let the handler say."""
+        ...
+
+    async def look(self, tx: Tx, questions: Sequence[Any], *, now: datetime) -> Sequence[bytes | None]:
+        """Answer each, in order, as the handler would; None: let the handler say."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Wonders:
+    """One question."""
+
+    question: Any
+    who: Principal
+    request_id: str
+
+
 @dataclass(frozen=True, slots=True)
 class Asks:
     """One request that was read quickly."""
@@ -77,13 +103,30 @@ class Gatherings:
             return None
         if (read := gathered.read(body)) is None:
             return None
-        asks = Asks(read, caller, exchange.request_id, traceparent_of(request.headers))
-        who = caller.principal
-        assert who is not None, caller.route
+        written = await self.write(gathered, Asks(read, caller, exchange.request_id, traceparent_of(request.headers)))
+        return None if written is None else Response(written, OK, media_type="application/json")
+
+    async def write(self, gathered: Gathered, asks: Asks) -> bytes | None:
+        """Have what was read written with what waits; the body of its answer, None where the handler is to say it.
+
+        :raises TooManyWaiting: more waits than is soon written
+        """
+        who = asks.caller.principal
+        assert who is not None, asks.caller.route
         written: bytes | None = await self.of(id(gathered), partial(self._write, gathered), gathered.size).give(
             asks, key=(who.tenant_id, who.actor), weight=gathered.weight(asks.read)
         )
-        return None if written is None else Response(written, OK, media_type="application/json")
+        return written
+
+    async def look(self, looked: Looked, question: Any, *, who: Principal, request_id: str) -> bytes | None:
+        """Have a question answered with those that wait; None where the handler is to.
+
+        :raises TooManyWaiting: more waits than is soon answered
+        """
+        found: bytes | None = await self.of(id(looked), partial(self._look, looked), looked.size).give(
+            _Wonders(question, who, request_id), key=(who.tenant_id, who.actor)
+        )
+        return found
 
     async def settle(self) -> None:
         """Finish what was given: the process ends."""
@@ -101,6 +144,13 @@ class Gatherings:
 
     async def _write(self, gathered: Gathered, group: Sequence[Asks]) -> Sequence[bytes | None]:
         return await again_on_clash(lambda: self._transact(gathered, group))
+
+    async def _look(self, looked: Looked, group: "Sequence[_Wonders]") -> Sequence[bytes | None]:
+        first = group[0]
+        async with self.database.transaction(
+            [first.who.tenant_id], actor=first.who.actor, request_id=first.request_id
+        ) as tx:
+            return await looked.look(tx, [each.question for each in group], now=self.clocks.on_the_wall())
 
     async def _transact(self, gathered: Gathered, group: Sequence[Asks]) -> Sequence[bytes | None]:
         first = group[0]

@@ -36,7 +36,8 @@ class LaggingRecord(Exception):
 
 
 class GatheredUnseen(Exception):
-    """A route whose requests are served together, and of which not every field is everybody's: nobody would look."""
+    """A route whose requests are served together, and of which not every field is everybody's: nobody would look. Or it
+    is recorded each time that it is read: nobody would write that down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,10 @@ class _Fields:
             unset=self._trees(taken, Does.SETS),
             unset_query=_present({each: self._query(endpoint, route, each) for each in VIEWERS}),
         )
-        if rules.gathered and (guard.unseen or guard.unset or guard.unset_query or not guard.has_session):
+        is_everybodys = not (guard.unseen or guard.unset or guard.unset_query) and guard.has_session
+        if (rules.gathered or rules.looked) and (not is_everybodys or permission.is_sensitive):
+            raise GatheredUnseen(" ".join(endpoint))
+        if rules.is_direct and not permission.is_public:
             raise GatheredUnseen(" ".join(endpoint))
         return guard
 

@@ -56,6 +56,8 @@ class Router(APIRouter):
             kept=options.pop("kept", None),
             may_lag=options.pop("may_lag", False),
             gathered=options.pop("gathered", None),
+            looked=options.pop("looked", None),
+            is_direct=options.pop("is_direct", False),
         )
         if rules.may_lag and (method != "GET" or not rules.transaction):
             raise MayNotLag(f"{method} {path}: a replica answers only what reads, in the edge's own transaction")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from guilder.platform.http.gathering import Gathered
+from guilder.platform.http.gathering import Gathered, Looked
 
 BODY_MAX = 1_000_000
 
@@ -35,6 +35,8 @@ class Rules:
     `may_lag` lets a read replica answer: a list, a history, a document; never what money is decided by.
     `kept` lets a GET be answered from a cache: never where an amount or a decision comes of it.
     `gathered` serves many requests of one caller in one transaction: never where one must not wait for another's rows.
+    `looked` answers many questions of one caller by one look, ahead of the handler, which says what is refused.
+    `is_direct` has a public handler asked ahead of FastAPI: of its visit, its request and the words of its path alone.
     `extra_query` lets unknown query parameters pass; None is: where the route is public.
     """
 
@@ -46,6 +48,10 @@ class Rules:
     kept: Kept | None = None
     may_lag: bool = False
     gathered: Gathered | None = None
+    looked: Looked | None = None
+    is_direct: bool = False
 
     def __post_init__(self) -> None:
         assert not (self.kept and self.may_lag), "what a replica read may be old already: it is not kept as well"
+        assert not self.is_direct or (self.raw_body and not self.cost), "what is asked directly is limited by nothing"
+        assert not (self.looked and (self.kept or self.may_lag)), "what is looked for together is answered as it is now"

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from guilder.kernel.errors import TooMany, Unavailable
 from guilder.kernel.ids import TenantId
@@ -24,6 +25,11 @@ from guilder.platform.auth.principal import Principal
 WEBHOOKS = "/api/webhooks/"
 OPERATIONS = frozenset({"/health", "/ready", "/metrics"})
 RETRY_MAX_S = 3
+
+
+# A caller by its tenant and name; all of a tenant's together have none.
+_Caller = tuple[TenantId, str | None]
+_Who = tuple[_Caller, _Caller]
 
 
 class Overloaded(Unavailable):
@@ -63,7 +69,9 @@ class Ceilings:
     waiting: int = 128
 
     def of(self, lane: Lane) -> int:
-        return {Lane.API: self.api, Lane.WEBHOOKS: self.webhooks, Lane.OPERATIONS: self.operations}[lane]
+        if lane is Lane.API:
+            return self.api
+        return self.webhooks if lane is Lane.WEBHOOKS else self.operations
 
 
 class Load:
@@ -73,7 +81,10 @@ class Load:
         self._ceilings = ceilings
         self._waiting = waiting
         self._lanes: Counter[Lane] = Counter()
-        self._callers: Counter[tuple[TenantId, str | None]] = Counter()
+        self._callers: Counter[_Caller] = Counter()
+        for lane in Lane:
+            metrics.requests_stand(lane=lane.value, in_flight=partial(self._lanes.__getitem__, lane))
+        metrics.pool_waited_for(waiting)
 
     @contextmanager
     def lane(self, path: str) -> Iterator[None]:
@@ -85,11 +96,11 @@ class Load:
         if (reason := self._overload(lane)) is not None:
             metrics.request_shed(reason=reason)
             raise Overloaded(retry_after_s=_soon())
-        self._count(lane, 1)
+        self._lanes[lane] += 1
         try:
             yield
         finally:
-            self._count(lane, -1)
+            self._lanes[lane] -= 1
 
     @contextmanager
     def share(self, principal: Principal | None) -> Iterator[None]:
@@ -100,34 +111,55 @@ class Load:
         if principal is None:
             yield
             return
-        caller, tenant = (principal.tenant_id, principal.actor), (principal.tenant_id, None)
-        for who, most in ((caller, self._ceilings.per_caller), (tenant, self._ceilings.per_tenant)):
-            if self._callers[who] >= most:
-                metrics.request_shed(reason="caller" if who is caller else "tenant")
-                raise TooManyAtOnce(retry_after_s=_soon())
-        self._callers.update((caller, tenant))
+        who = _who(principal)
+        if (full := self._full(who)) is not None:
+            metrics.request_shed(reason=full)
+            raise TooManyAtOnce(retry_after_s=_soon())
+        self._count(who, 1)
         try:
             yield
         finally:
-            self._callers.subtract((caller, tenant))
-            for who in (caller, tenant):
-                if not self._callers[who]:
-                    del self._callers[who]
+            self._count(who, -1)
+
+    def begin(self, path: str, principal: Principal | None) -> bool:
+        """Count a request, in its lane and in its caller's share, if neither is full; what was counted is to be ended."""
+        lane, who = Lane.of(path), _who(principal) if principal else None
+        if self._overload(lane) is not None or (who is not None and self._full(who) is not None):
+            return False
+        self._lanes[lane] += 1
+        if who is not None:
+            self._count(who, 1)
+        return True
+
+    def end(self, path: str, principal: Principal | None) -> None:
+        """Count a request that was begun no more."""
+        self._lanes[Lane.of(path)] -= 1
+        if principal is not None:
+            self._count(_who(principal), -1)
 
     def _overload(self, lane: Lane) -> str | None:
         if self._lanes[lane] >= self._ceilings.of(lane):
             return "in_flight"
+        if lane is Lane.OPERATIONS:
+            return None
         most = self._ceilings.waiting
-        is_behind = {
-            Lane.API: self._waiting() >= most,
-            Lane.WEBHOOKS: self._waiting() >= most + most // 2,
-            Lane.OPERATIONS: False,
-        }
-        return "waiting" if is_behind[lane] else None
+        return "waiting" if self._waiting() >= (most if lane is Lane.API else most + most // 2) else None
 
-    def _count(self, lane: Lane, step: int) -> None:
-        self._lanes[lane] += step
-        metrics.requests_stand(lane=lane.value, in_flight=self._lanes[lane], waiting=self._waiting())
+    def _full(self, who: _Who) -> str | None:
+        caller, tenant = who
+        if self._callers[caller] >= self._ceilings.per_caller:
+            return "caller"
+        return "tenant" if self._callers[tenant] >= self._ceilings.per_tenant else None
+
+    def _count(self, who: _Who, step: int) -> None:
+        for each in who:
+            self._callers[each] += step
+            if not self._callers[each]:
+                del self._callers[each]
+
+
+def _who(principal: Principal) -> _Who:
+    return (principal.tenant_id, principal.actor), (principal.tenant_id, None)
 
 
 def _soon() -> int:

@@ -13,7 +13,7 @@ from guilder.domain.entitlements.service.disputing import (
 )
 from guilder.domain.entitlements.service.forgetting import forget_customer, of_customer_export
 from guilder.domain.entitlements.service.keeping import block, follow, grant_products, register, revoke, unblock
-from guilder.domain.entitlements.service.reading import blocked, standing, that_blocked
+from guilder.domain.entitlements.service.reading import blocked, standing, standings_of, that_blocked
 
 __all__ = [
     "forget_customer",
@@ -34,6 +34,7 @@ __all__ = [
     "set_settings",
     "settings",
     "standing",
+    "standings_of",
     "that_blocked",
     "unblock",
 ]

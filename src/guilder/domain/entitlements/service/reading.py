@@ -36,6 +36,20 @@ async def standing(
     return standing_of(found, now=now)
 
 
+async def standings_of(tx: Tx, *, texts: Sequence[str], now: datetime) -> dict[str, Standing]:
+    """Return what customers, by id or organization id, may use now; who is not known yet is not in it (`standing`)."""
+    by_text = {text: ids.from_text("cus", text) for text in dict.fromkeys(texts)}
+    wanted = [each for each in by_text.values() if each is not None]
+    by_id, by_name = await store.standings_by_name(tx, customer_ids=wanted, organization_ids=list(by_text))
+    found = {}
+    for text, customer_id in by_text.items():
+        # An id goes before a name.
+        account = (by_id.get(customer_id) if customer_id is not None else None) or by_name.get(text)
+        if account is not None:
+            found[text] = standing_of(account, now=now)
+    return found
+
+
 async def blocked(tx: Tx, *, query: PageQuery) -> Page[Blocked]:
     """List the tenant's customers who are shut out."""
     return page_of(await store.blocked(tx, query), query, lambda each: each.customer_id)

@@ -25,6 +25,7 @@ from guilder.domain.entitlements.store.standings import (
     settings,
     standing,
     standings,
+    standings_by_name,
 )
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "settings",
     "standing",
     "standings",
+    "standings_by_name",
     "that_blocked",
     "without_account",
 ]

@@ -25,6 +25,8 @@ _COLUMNS = """select tenant_id, customer_id, organization_id, grants::text as gr
                      revocations::text as revocations from entitlements.standings"""
 BY_ID = f"{_COLUMNS} where tenant_id = $1 and customer_id = $2"
 BY_NAME = f"{_COLUMNS} where tenant_id = $1 and organization_id = $2"
+BY_IDS = f"{_COLUMNS} where tenant_id = $1 and customer_id = any($2::uuid[])"
+BY_NAMES = f"{_COLUMNS} where tenant_id = $1 and organization_id = any($2::text[])"
 _NAMED = "(tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))"
 
 _HOLD = f"select tenant_id, customer_id from entitlements.standings where {_NAMED} order by 1, 2 for update"
@@ -86,6 +88,18 @@ async def standing(tx: Tx, *, customer_id: UUID | None, organization_id: str) ->
             return _account(row)
     row = await tx.fetchrow(BY_NAME, tx.tenant_id, organization_id)
     return _account(row) if row is not None else None
+
+
+async def standings_by_name(
+    tx: Tx, *, customer_ids: Sequence[UUID], organization_ids: Sequence[str]
+) -> tuple[dict[UUID, Account], dict[str, Account]]:
+    """Return rows of the transaction's tenant by the names that are asked for: by id, and by organization id."""
+    by_id = await tx.fetch(BY_IDS, tx.tenant_id, customer_ids) if customer_ids else []
+    by_name = await tx.fetch(BY_NAMES, tx.tenant_id, organization_ids) if organization_ids else []
+    return (
+        {row["customer_id"]: _account(row) for row in by_id},
+        {row["organization_id"]: _account(row) for row in by_name},
+    )
 
 
 async def standings(tx: Tx, customers: Sequence[Ref]) -> list[Account]:

@@ -16,9 +16,11 @@ the wall clock, in a sandbox too. Whose an API key is may be remembered for a se
 that long: everything else is read anew with each request.
 """
 
+import asyncio
 import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
@@ -105,6 +107,7 @@ class Authentication:
         self._refuses_demo = refuses_demo
         # Which key or session a hash is never changes; whether it still counts is read each time.
         self._known: OrderedDict[bytes, Ref] = OrderedDict()
+        self._renewing: set[asyncio.Task[None]] = set()
 
     @property
     def verifiers(self) -> Verifiers:
@@ -145,11 +148,25 @@ class Authentication:
         """Say who asks if it is an API key that was let in within the last second; None: it is to be looked at."""
         if not authorization.startswith(_KEY_HEADER):
             return None
-        return self._leases.of(digest(authorization[len(_BEARER) :]))
+        text = authorization[len(_BEARER) :]
+        hash_ = digest(text)
+        found = self._leases.of(hash_)
+        if found is not None and self._leases.is_due(hash_):
+            # Before it is over: or a crowd that asks at once would find it gone, and each of them read it.
+            renewing = asyncio.create_task(self._renewed(text.decode()))
+            self._renewing.add(renewing)
+            renewing.add_done_callback(self._renewing.discard)
+        return found
+
+    async def _renewed(self, text: str) -> None:
+        with suppress(Exception):  # whoever asks next finds out what it was, and is told
+            await self._by_key_anew(text)
 
     async def _by_key(self, text: str) -> Principal:
-        if (remembered := self._leases.of(digest(text))) is not None:
-            return remembered
+        remembered = self._leases.of(digest(text))
+        return remembered if remembered is not None else await self._by_key_anew(text)
+
+    async def _by_key_anew(self, text: str) -> Principal:
         read = api_keys.read(text)
         ref = await self._ref(read.hash, store.find_key) if read else None
         if read is None or ref is None:

@@ -1,0 +1,290 @@
+"""Ahead of FastAPI: the few routes that are asked all the time, served by plain calls.
+
+What stands around a handler (finding it, dependencies, exit stacks, two middlewares, a transaction of its own) costs several
+times what such a route does. A route that names a `Gathered` or a `Looked` is served from here, where a request is as plain
+as most are: an API key that was let in within the last second, usual headers and no other, no query, JSON of a known length.
+So is a route that is `direct`: a webhook, whose sender is nobody whom we know, and says so by a signature.
+
+    may they (the access table's own guard) -> is there room -> how often -> the body -> what is done, with others that wait
+    -> the position, the headers, the line, the metrics: each by the same code as everybody's, in the same order
+
+Nothing is refused here. Whatever is not plain, or is not let in, goes the whole way untouched, as if there were no other;
+what fails on the way is handed over with what became of it (`Handed`), and said there. So there is one place that says no,
+and the handler stays what the document describes. `tests/http/test_ahead.py` holds both ways together.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from guilder.kernel.errors import Forbidden, Refusal
+from guilder.platform import tracing
+from guilder.platform.auth.permission import allow
+from guilder.platform.auth.principal import Kind, Principal
+from guilder.platform.http import parsing, placing
+from guilder.platform.http.asking import Asking, stranger_of
+from guilder.platform.http.at_hand import LOGGER, SANDBOX, Head, Observe, own_head
+from guilder.platform.http.calls import CHANGING, Caller
+from guilder.platform.http.edge import Edge, visit_of
+from guilder.platform.http.exchange import AtHandAuthenticator, Exchange, client_ip_of
+from guilder.platform.http.finding import Finder
+from guilder.platform.http.gathering import Asks, Gathered
+from guilder.platform.http.guarding import Guard
+from guilder.platform.http.handed import KEY, Handed
+from guilder.platform.http.incoming import PATH_PART_MAX, VERSION_HEADER, EdgeRequest
+from guilder.platform.http.limits import Taken, Want
+from guilder.platform.http.shield import set_headers
+from guilder.platform.logging import Line
+
+KNOWN_MAX = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Hot:
+    """A route that is served ahead; `head` is of each of its answers, but for what is each request's own.
+
+    `stranger` is who asks where the route is public.
+    """
+
+    method: str
+    route: str
+    guard: Guard
+    head: Head
+    handler: Callable[..., Awaitable[BaseModel]]
+    stranger: "_Known | None"
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is the same of each request of one caller to one route. Who is nobody is not counted, but by the lane."""
+
+    principal: Principal | None
+    wants: Sequence[Want]
+    home: str
+    line: Line
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    hot: _Hot
+    known: _Known
+    path: Mapping[str, str]
+    asking: Asking
+
+
+class _Body:
+    """A body that may have to be read once more, by another."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._said: list[Message] = []
+
+    async def read(self, *, timeout_s: float) -> bytes:
+        """:raises HTTPException: it does not come, or nobody is left who sends it"""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self._said or self._said[-1].get("more_body"):
+                    self._said.append(await self._receive())
+        except TimeoutError as error:
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT) from error
+        if self._said[-1]["type"] != "http.request":
+            raise HTTPException(HTTPStatus.BAD_REQUEST)
+        return b"".join([each.get("body", b"") for each in self._said])
+
+    async def again(self) -> Message:
+        return self._said.pop(0) if self._said else await self._receive()
+
+
+class Ahead:
+    def __init__(
+        self,
+        app: ASGIApp,
+        edge: Edge,
+        finder: Finder,
+        authenticate: AtHandAuthenticator,
+        *,
+        observe: Observe | None,
+    ) -> None:
+        self._app = app
+        self._edge = edge
+        self._finder = finder
+        self._authenticate = authenticate
+        self._observe = observe
+        # By identity: a route is no key of its own, and lives as long as the application.
+        self._hot = {id(each): hot for each in finder.routes if (hot := _hot(edge, each)) is not None}
+        self._kinds = {(each.method, each.route.count("/")) for each in self._hot.values()}
+        self._known: OrderedDict[tuple[str, str, str], _Known] = OrderedDict()
+
+    async def served(self, scope: Scope, asking: Asking | None, receive: Receive, send: Send) -> Receive | None:
+        """Answer a request; or return from where the application is to receive it."""
+        if (asked := self._find(scope, asking)) is None:
+            return receive
+        edge, known = self._edge, asked.known
+        began_s = edge.clock.monotonic()
+        taken = await edge.limiter.take(known.home, known.wants) if known.wants else None
+        if taken is not None and not taken.is_allowed:
+            return receive  # nothing was taken, and the edge says so as it says it to all
+        body, exchange = _Body(receive), _exchange(edge, scope, asked, began_s)
+        answer = error = None
+        edge.draining.enter()
+        try:
+            if edge.load.begin(scope["path"], known.principal):
+                try:
+                    answer, error = await self._tried(asked, exchange, body, scope)
+                finally:
+                    edge.load.end(scope["path"], known.principal)
+            if answer is not None:
+                await self._say(asked, exchange, taken, answer, send)
+                return None
+        finally:
+            edge.draining.leave()
+        scope[KEY] = Handed(taken, error)
+        return body.again
+
+    async def _tried(
+        self, asked: _Asked, exchange: Exchange, body: _Body, scope: Scope
+    ) -> tuple[bytes | None, Exception | None]:
+        try:
+            async with asyncio.timeout(self._edge.settings.request_timeout_s):
+                return await self._done(asked, exchange, body, scope), None
+        except Exception as error:  # noqa: BLE001  (whoever asked is told, by the one who tells all)
+            return None, error
+
+    async def _done(self, asked: _Asked, exchange: Exchange, body: _Body, scope: Scope) -> bytes | None:
+        edge, rules, who = self._edge, asked.hot.guard.rules, asked.known.principal
+        if rules.looked is not None:
+            question = rules.looked.question(asked.path)
+            if question is None:
+                return None
+            assert who is not None, asked.hot
+            return await edge.gatherings.look(rules.looked, question, who=who, request_id=exchange.request_id)
+        sent = await body.read(timeout_s=edge.settings.body_timeout_s)
+        caller = Caller.of(exchange, method=asked.hot.method, path=asked.path, headers=Headers(scope=scope))
+        answer = await (
+            self._gathered(rules.gathered, sent, exchange, caller)
+            if rules.gathered is not None
+            else self._handled(asked, sent, exchange, caller, scope)
+        )
+        if answer is not None and edge.replica is not None and asked.hot.method in CHANGING:
+            await placing.wrote(edge.replica, exchange)
+        return answer
+
+    async def _gathered(self, gathered: Gathered, sent: bytes, exchange: Exchange, caller: Caller) -> bytes | None:
+        read = gathered.read(sent)
+        if read is None:
+            return None
+        return await self._edge.gatherings.write(gathered, Asks(read, caller, exchange.request_id, None))
+
+    async def _handled(self, asked: _Asked, sent: bytes, exchange: Exchange, caller: Caller, scope: Scope) -> bytes:
+        """Ask the handler itself, as FastAPI would have asked it."""
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=exchange.request_id)
+        scope["app"] = self._app
+        request = EdgeRequest(scope)
+        request.keep(sent)
+        visit = visit_of(self._edge, exchange, caller, request.headers, reason=None)
+        answer = await asked.hot.handler(visit=visit, request=request, **asked.path)
+        return answer.model_dump_json().encode()
+
+    async def _say(self, asked: _Asked, exchange: Exchange, taken: Taken | None, body: bytes, send: Send) -> None:
+        hot, edge = asked.hot, self._edge
+        head = [*hot.head, *own_head(exchange.request_id, taken), (b"content-length", b"%d" % len(body))]
+        head += [(name.lower().encode(), said.encode()) for name, said in exchange.headers.items()]
+        await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": head})
+        await send({"type": "http.response.body", "body": body})
+        seconds = edge.clock.monotonic() - exchange.started_s
+        asked.known.line.say(request_id=exchange.request_id, milliseconds=round(seconds * 1000, 1))
+        if self._observe is not None:
+            self._observe(method=hot.method, route=hot.route, status=HTTPStatus.OK.value, seconds=seconds)
+
+    def _find(self, scope: Scope, asking: Asking | None) -> _Asked | None:
+        """Return what is asked, and by whom; None: it is not plain, or not let in."""
+        method, path = scope["method"], scope["path"]
+        if (method, path.count("/")) not in self._kinds or scope["query_string"] or scope.get("root_path"):
+            return None
+        for route in self._finder.candidates(method, path):
+            if (match := route.path_regex.match(path)) is not None:
+                hot = self._hot.get(id(route))
+                break
+        else:
+            return None
+        if hot is not None and hot.stranger is not None:
+            asking = stranger_of(scope)
+        if hot is None or asking is None or asking.length > hot.guard.rules.body_max or tracing.is_on():
+            return None
+        known = hot.stranger or self._caller(hot, self._authenticate.at_hand(asking.authorization))
+        words = match.groupdict()
+        return _Asked(hot, known, words, asking) if known is not None and _are_plain(words) else None
+
+    def _caller(self, hot: _Hot, principal: Principal | None) -> _Known | None:
+        """Return what is known of a caller who may call this; None: they may not, or it is another's to say."""
+        if principal is None:
+            return None
+        about = (hot.method, hot.route, principal.subject)
+        known = self._known.get(about)
+        if known is not None and (known.principal is principal or known.principal == principal):
+            return known
+        edge, rules = self._edge, hot.guard.rules
+        if principal.kind is not Kind.API_KEY or (rules.looked is not None and principal.mode == SANDBOX):
+            return None
+        try:
+            allow(hot.guard.permission, principal, now=edge.clock.now(), step_up_s=edge.settings.step_up_s)
+        except Forbidden:
+            return None
+        actor, home, settings = principal.actor, str(principal.tenant_id), edge.settings
+        wants = Want(actor, settings.per_principal, rules.cost), Want("tenant", settings.per_tenant, rules.cost)
+        known = _Known(principal, wants, home, _line(hot.method, hot.route, actor, home))
+        self._known[about] = known
+        while len(self._known) > KNOWN_MAX:
+            self._known.popitem(last=False)
+        return known
+
+
+def _exchange(edge: Edge, scope: Scope, asked: _Asked, began_s: float) -> Exchange:
+    peer = scope["client"][0] if scope.get("client") else ""
+    trusted = edge.settings.trusted_proxies
+    return Exchange(
+        request_id=asked.asking.request_id,
+        client_ip=client_ip_of(peer, Headers(scope=scope), trusted) if trusted else peer,
+        started_s=began_s,
+        route=asked.hot.route,
+        principal=asked.known.principal,
+    )
+
+
+def _are_plain(words: Mapping[str, str]) -> bool:
+    try:
+        for name, value in words.items():
+            parsing.check_text(value, name)
+    except Refusal:
+        return False
+    return all(len(each) <= PATH_PART_MAX for each in words.values())
+
+
+def _line(method: str, route: str, actor: str | None, tenant_id: str | None) -> Line:
+    about = {"method": method, "route": route, "status": HTTPStatus.OK.value}
+    return Line(LOGGER, "request", **about, actor=actor, tenant_id=tenant_id)
+
+
+def _hot(edge: Edge, route: APIRoute) -> _Hot | None:
+    """Return a route as it is served ahead; None: it is not."""
+    [method], path = route.methods or {""}, route.path_format
+    rules = getattr(route, "rules", None)
+    if rules is None or not (rules.gathered or rules.looked or rules.is_direct):
+        return None
+    made = Response(b"", media_type="application/json")
+    headers: Any = MutableHeaders(raw=[each for each in made.raw_headers if each[0] != b"content-length"])
+    set_headers(headers, {VERSION_HEADER: edge.settings.versions[-1]})
+    stranger = _Known(None, (), "", _line(method, path, None, None)) if rules.is_direct else None
+    return _Hot(method, path, edge.guards.of(method, path), tuple(headers.raw), route.endpoint, stranger)
