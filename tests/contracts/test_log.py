@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from guilder.kernel.event import Event, Message
-from guilder.platform.bus import groups, outbox, store
+from guilder.platform.bus import groups, outbox, store, together
 from guilder.platform.bus.batches import Batches, LostCursor
 from guilder.platform.bus.codec import UnknownEvent
 from guilder.platform.bus.handling import Handling
@@ -238,7 +238,7 @@ class LogContract(Failures):
         await consumer.drain()
 
         async def zombie() -> None:
-            async with _batches(world)._transaction(share) as tx:
+            async with _batches(world)._transaction(share.group) as tx:
                 await tx.narrow({world.tenant})
                 await tx.execute("update toy.heard set n = -1")
                 await store.move(tx, *share, [(claimed[0], 1)], epoch=claimed[0].epoch)
@@ -260,6 +260,55 @@ class LogContract(Failures):
             assert await store.claim(tx, *share, now=NOW)
             assert await other.step(*share) == 0
         assert await other.step(*share) == 1
+
+    async def test_takes_a_few_messages_of_many_partitions_together(self, world: World) -> None:
+        consumer, things = world.consumer(), some_ids(60)
+        for _ in range(2):
+            for thing in things:
+                await world.count(thing)
+            await consumer.drain()
+        assert [count for _, count in world.calls] == [60, 60], "sixteen partitions, one call"
+        assert await world.heard() == await world.counts()
+
+    async def test_takes_together_what_no_other_consumer_holds(self, world: World) -> None:
+        consumer, things = world.consumer(), some_ids(60)
+        for thing in things:
+            await world.count(thing)
+        await consumer.drain()
+        for thing in things:
+            await world.count(thing)
+        await world.sequence()
+        async with world.database.transaction(actor="test") as tx:
+            shares = await store.news(tx, ["listeners"], now=NOW)
+            assert await store.claim(tx, *shares[0], now=NOW)
+            held = await world.admin.fetchval(
+                "select count(*) / 2 from platform.log where partition = $1", shares[0].partition
+            )
+            dealt = await consumer.step_together("listeners", [share.partition for share in shares])
+        assert dealt == 60 - held < 60
+        await consumer.drain()
+        assert await world.heard() == await world.counts()
+
+    async def test_refuses_all_of_a_batch_one_of_whose_cursors_was_moved(self, world: World) -> None:
+        consumer, things = world.consumer(), some_ids(60)
+        for thing in things:
+            await world.count(thing)
+        await consumer.drain()
+        for thing in things:
+            await world.count(thing)
+        await world.sequence()
+        async with world.database.transaction(actor="test") as tx:
+            shares = await store.news(tx, ["listeners"], now=NOW)
+            claimed = await together.claim(tx, "listeners", [share.partition for share in shares], now=NOW)
+        await consumer.step(*shares[0])
+        before = await world.admin.fetch("select * from platform.log_cursors order by partition")
+        moves = [(partition, cursor, cursor.position + 1) for partition, (cursor,) in claimed.items()]
+        with pytest.raises(LostCursor):
+            async with _batches(world)._transaction("listeners") as tx:
+                await together.move(tx, "listeners", moves, epoch=moves[0][1].epoch)
+        assert await world.admin.fetch("select * from platform.log_cursors order by partition") == before
+        await consumer.drain()
+        assert await world.heard() == await world.counts()
 
     # Clocks.
 
