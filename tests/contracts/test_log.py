@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from guilder.kernel.event import Event, Message
-from guilder.platform.bus import groups, outbox, store, together
+from guilder.platform.bus import groups, outbox, store
 from guilder.platform.bus.batches import Batches, LostCursor
 from guilder.platform.bus.codec import UnknownEvent
 from guilder.platform.bus.handling import Handling
@@ -23,6 +23,7 @@ from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
 from tests.contracts.log_failures import Failures
 from tests.contracts.log_process import nursery
+from tests.contracts.log_together import Together
 from tests.contracts.log_toys import EMPTY, SCHEMA, Asked, Counted, Recounted, World, fails_for
 from tests.rooms.platform.ground import NOW, a_tenant, database_of, platform_database, some_ids
 from tests.support.database import DatabaseUrls, connected
@@ -42,7 +43,7 @@ async def database(log_urls: DatabaseUrls) -> AsyncIterator[Database]:
         yield database
 
 
-class LogContract(Failures):
+class LogContract(Failures, Together):
     """Subclass it and say how a transport is made."""
 
     def transport(self, database: Database) -> Transport:
@@ -260,55 +261,6 @@ class LogContract(Failures):
             assert await store.claim(tx, *share, now=NOW)
             assert await other.step(*share) == 0
         assert await other.step(*share) == 1
-
-    async def test_takes_a_few_messages_of_many_partitions_together(self, world: World) -> None:
-        consumer, things = world.consumer(), some_ids(60)
-        for _ in range(2):
-            for thing in things:
-                await world.count(thing)
-            await consumer.drain()
-        assert [count for _, count in world.calls] == [60, 60], "sixteen partitions, one call"
-        assert await world.heard() == await world.counts()
-
-    async def test_takes_together_what_no_other_consumer_holds(self, world: World) -> None:
-        consumer, things = world.consumer(), some_ids(60)
-        for thing in things:
-            await world.count(thing)
-        await consumer.drain()
-        for thing in things:
-            await world.count(thing)
-        await world.sequence()
-        async with world.database.transaction(actor="test") as tx:
-            shares = await store.news(tx, ["listeners"], now=NOW)
-            assert await store.claim(tx, *shares[0], now=NOW)
-            held = await world.admin.fetchval(
-                "select count(*) / 2 from platform.log where partition = $1", shares[0].partition
-            )
-            dealt = await consumer.step_together("listeners", [share.partition for share in shares])
-        assert dealt == 60 - held < 60
-        await consumer.drain()
-        assert await world.heard() == await world.counts()
-
-    async def test_refuses_all_of_a_batch_one_of_whose_cursors_was_moved(self, world: World) -> None:
-        consumer, things = world.consumer(), some_ids(60)
-        for thing in things:
-            await world.count(thing)
-        await consumer.drain()
-        for thing in things:
-            await world.count(thing)
-        await world.sequence()
-        async with world.database.transaction(actor="test") as tx:
-            shares = await store.news(tx, ["listeners"], now=NOW)
-            claimed = await together.claim(tx, "listeners", [share.partition for share in shares], now=NOW)
-        await consumer.step(*shares[0])
-        before = await world.admin.fetch("select * from platform.log_cursors order by partition")
-        moves = [(partition, cursor, cursor.position + 1) for partition, (cursor,) in claimed.items()]
-        with pytest.raises(LostCursor):
-            async with _batches(world)._transaction("listeners") as tx:
-                await together.move(tx, "listeners", moves, epoch=moves[0][1].epoch)
-        assert await world.admin.fetch("select * from platform.log_cursors order by partition") == before
-        await consumer.drain()
-        assert await world.heard() == await world.counts()
 
     # Clocks.
 

@@ -1,4 +1,5 @@
-"""The SQL of a batch that spans partitions of a group: its cursors are taken, followed and moved by one statement each.
+"""The SQL of what spans partitions: a batch of a group, whose cursors are taken, followed and moved by one statement each;
+and positions given.
 
 One partition alone is a batch of one of them.
 """
@@ -49,4 +50,17 @@ async def move(tx: Tx, group: str, moves: Sequence[tuple[int, Cursor, int]], *, 
         [cursor.position for _, cursor, _ in moves],
         [position for _, _, position in moves],
         epoch,
+    )
+
+
+async def sequence(tx: Tx, partitions: Sequence[int], *, rows_max: int) -> int:
+    """Give positions to up to so many rows of each of these partitions, but for those that another sequencer is at."""
+    # Each call's statements have snapshots of their own, younger than the lock that it took.
+    return int(
+        await tx.fetchval(
+            """select coalesce(sum(greatest(platform.log_sequence(p, $2), 0)), 0)
+                 from unnest($1::smallint[]) as p""",
+            partitions,
+            rows_max,
+        )
     )

@@ -6,8 +6,8 @@ bills nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from decimal import ROUND_DOWN, Decimal
+from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
@@ -19,6 +19,7 @@ from guilder.domain.catalog.model import Basis, Charge, ChargeModel, Meter, Plan
 from guilder.domain.catalog.rules import rating
 from guilder.domain.catalog.rules.rating import Rated
 from guilder.domain.invoicing.model import AppliedRate, LineKind, NewLine
+from guilder.domain.invoicing.rules import parts
 from guilder.domain.subscriptions.model import Segment, Subscription, Terms
 from guilder.domain.subscriptions.rules import shares
 from guilder.domain.usage.model import Group, Question, Reading
@@ -26,8 +27,6 @@ from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money, round_half_up, zero
 from guilder.kernel.period import Interval, Period
 
-# Included units of a part of a period are rounded down to this, so that parts never include more than the whole.
-_UNIT_STEP = Decimal("0.000001")
 _GROUP_TEXT_MAX = 200
 # Where a part of a price counts nothing, or all of it, what is included in it is still measured by time.
 _BY_TIME = {Basis.NONE: Basis.SECOND, Basis.DIFFERENCE: Basis.SECOND}
@@ -185,8 +184,8 @@ def rate(stretch: Stretch, charge: PricedCharge, readings: Sequence[Reading]) ->
     """Price the readings, one for each group. Of a part of a period, what is for a full one counts for its share:
     included units, the cap, and an amount that is charged whatever is used."""
     share = stretch.share
-    included = _part(charge.charge.included, share)
-    model = rating.with_included(_model_for(charge.model, share), included)
+    included = parts.included(charge.charge.included, share)
+    model = rating.with_included(parts.priced(charge.model, share), included)
     cap = None if charge.cap_minor is None else round_half_up(charge.cap_minor * share)
     made = []
     for group, found in _by_group(charge.charge, readings).items():
@@ -309,19 +308,6 @@ def _given_back(stretch: Stretch, use: Use, billed: Billed, amount: Money, *, it
         billed_item=item,
         explanation=_why("late_use", stretch, use, billed, back),
     )
-
-
-def _part(included: Decimal, share: Fraction) -> Decimal:
-    if share == 1 or not included:
-        return included
-    exact = Fraction(included) * share
-    return (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(_UNIT_STEP, ROUND_DOWN)
-
-
-def _model_for(model: PriceModel, share: Fraction) -> PriceModel:
-    if share == 1 or model.model is not ChargeModel.FLAT:
-        return model
-    return replace(model, unit_amount=Decimal(round_half_up(Fraction(model.unit_amount) * share)))
 
 
 def _by_group(charge: Charge, readings: Sequence[Reading]) -> Mapping[Group, list[Reading]]:
