@@ -57,6 +57,7 @@ SCRIPTS = (
     Script("pair", ("3000", "3"), ("10000", "5"), takes_turns=True),
     Script("soak", ("1", "300"), ("60", "5000"), takes_turns=True),
     Script("usage"),
+    Script("month", ("1000000", "3"), ("5000000", "3")),
     Script("intake"),
     Script("entitlements"),
     Script("subscribe"),

@@ -117,9 +117,9 @@ class Patient(KafkaTransport):
             await self._await_all()
         return await super().news(tx, groups, now=now, whole=whole)
 
-    async def find(self, tx: Tx, share: Share, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
+    async def find_in(self, tx: Tx, share: Share, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
         told = self._hints.after(share.partition, cursors, rows_max=rows_max)
-        found = await super().find(tx, share, cursors, rows_max=rows_max)
+        found = await super().find_in(tx, share, cursors, rows_max=rows_max)
         self.found.append(("broker" if told and told == found else "log", len(found)))
         return found
 

@@ -31,6 +31,21 @@ class Failures:
         assert parked["reason"] == "ValueError: cannot hear 1"
         assert "cannot hear 1" in parked["traceback"]
 
+    async def test_looks_for_what_is_at_fault_only_in_its_own_partition(self, world: World) -> None:
+        consumer, things = world.consumer(), some_ids(60)
+        for thing in things:
+            await world.count(thing)
+        await consumer.drain()
+        for thing in things:
+            await world.count(thing)
+        world.fault = fails_for(things[30])
+        world.calls.clear()
+        await consumer.drain()
+        assert await world.heard() == {thing: [1] if thing == things[30] else [1, 2] for thing in things}
+        assert [row["key"] for row in await world.parked()] == [things[30]]
+        # Once for all together, once for each partition, and a few times to find it in its own.
+        assert len(world.calls) <= 1 + 16 + 12
+
     async def test_finds_the_one_at_fault_in_few_transactions(self, world: World) -> None:
         (thing,) = some_ids(1)
         await world.count(thing, 256)

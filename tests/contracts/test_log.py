@@ -23,6 +23,7 @@ from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
 from tests.contracts.log_failures import Failures
 from tests.contracts.log_process import nursery
+from tests.contracts.log_together import Together
 from tests.contracts.log_toys import EMPTY, SCHEMA, Asked, Counted, Recounted, World, fails_for
 from tests.rooms.platform.ground import NOW, a_tenant, database_of, platform_database, some_ids
 from tests.support.database import DatabaseUrls, connected
@@ -42,7 +43,7 @@ async def database(log_urls: DatabaseUrls) -> AsyncIterator[Database]:
         yield database
 
 
-class LogContract(Failures):
+class LogContract(Failures, Together):
     """Subclass it and say how a transport is made."""
 
     def transport(self, database: Database) -> Transport:
@@ -238,7 +239,7 @@ class LogContract(Failures):
         await consumer.drain()
 
         async def zombie() -> None:
-            async with _batches(world)._transaction(share) as tx:
+            async with _batches(world)._transaction(share.group) as tx:
                 await tx.narrow({world.tenant})
                 await tx.execute("update toy.heard set n = -1")
                 await store.move(tx, *share, [(claimed[0], 1)], epoch=claimed[0].epoch)

@@ -36,8 +36,7 @@ class Money(Struct, frozen=True, order=True):
         return Money(self.minor * times, self.currency)
 
     def __str__(self) -> str:
-        digits = exponent(self.currency)
-        return f"{Decimal(self.minor).scaleb(-digits):.{digits}f} {self.currency}"
+        return written(self.minor, self.currency)
 
     @property
     def is_zero(self) -> bool:
@@ -71,11 +70,27 @@ def total(amounts: list[Money], currency: str) -> Money:
     return Money(sum(each.minor for each in amounts), currency)
 
 
-def round_half_up(exact: Fraction) -> int:
+def written(minor: int, currency: str) -> str:
+    """Write an amount in major units, with all digits that the currency has: "12.30 EUR", "-0.05 EUR", "5 JPY"."""
+    sign, size, digits = "-" if minor < 0 else "", abs(minor), exponent(currency)
+    if not digits:
+        return f"{minor} {currency}"
+    whole, part = divmod(size, 10**digits)
+    return f"{sign}{whole}.{part:0{digits}d} {currency}"
+
+
+def round_half_up(exact: Fraction | int) -> int:
     """Round to a whole number, halves away from zero: 2.5 -> 3, -2.5 -> -3."""
-    sign = -1 if exact < 0 else 1
-    size = abs(exact)
-    return sign * ((2 * size.numerator + size.denominator) // (2 * size.denominator))
+    return ratio_half_up(exact.numerator, exact.denominator)
+
+
+def ratio_half_up(numerator: int, denominator: int) -> int:
+    """Round `numerator / denominator`, which is exact, as `round_half_up` does; what it is divided by is above zero."""
+    assert denominator > 0, denominator
+    if denominator == 1:
+        return numerator
+    rounded = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return -rounded if numerator < 0 else rounded
 
 
 def from_decimal(amount: Decimal, currency: str) -> Money:

@@ -1,6 +1,7 @@
 """One batch, one transaction: the cursor moves with the effects of the handlers, or neither happens."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,10 +9,11 @@ from typing import Generic, TypeVar
 
 import asyncpg
 
-from guilder.platform.bus import store
+from guilder.platform.bus import store, together
 from guilder.platform.bus.handling import Handling
 from guilder.platform.bus.retry import RetryPolicy, failure_of
 from guilder.platform.bus.store import Cursor, ParkedRef, Ref, Share
+from guilder.platform.bus.together import Claimed, Found
 from guilder.platform.bus.transport import Transport
 from guilder.platform.db.database import CLASHES, GONE, Database, DatabaseGone
 from guilder.platform.db.tx import Row, Tx
@@ -45,11 +47,13 @@ class Clashed(BatchFailed[R]):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What became of a batch: how many messages the cursors passed, and how many of them only queue behind others."""
+    """What became of a partition's part of a batch: how many messages the cursors passed, and how many of them only queue
+    behind others."""
 
     passed: int = 0
     queued: int = 0
     has_due: bool = False
+    is_claimed: bool = False  # there were cursors that had something before them, and nobody else held them
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,42 +65,55 @@ class Batches:
     handling: Handling
     retry: RetryPolicy
 
-    async def take(self, share: Share, *, rows_max: int, now: datetime, due_before: datetime) -> Taken:
-        """Handle what follows the group's cursors in one partition.
+    async def take(
+        self, group: str, partitions: Sequence[int], *, rows_max: int, now: datetime, due_before: datetime
+    ) -> dict[int, Taken]:
+        """Handle what follows the group's cursors in these partitions; say what became of each.
 
-        :raises BatchFailed: and nothing has happened
+        :raises BatchFailed: and nothing has happened, in none of them
         """
         refs: list[Ref] = []
-        async with self._attempt(share, refs) as tx:
-            cursors = await self.claim(tx, share, now=due_before)
-            taken = Taken(has_due=any(cursor.has_due for cursor in cursors))
-            refs += await self.transport.find(tx, share, cursors, rows_max=rows_max) if cursors else []
-            if not refs:
-                return taken
-            await tx.narrow({ref.tenant_id for ref in refs})
-            rows = await self.transport.read(tx, share, refs)
-            assert len(rows) == len(refs), (share, len(rows), len(refs))
-            busy = await store.busy_keys(tx, share.group, share.partition, rows)
-            waiting = [row for row in rows if (row["topic"], row["key"]) in busy]
-            if waiting:
-                await store.park(tx, share.group, _lying(refs, waiting), due_at=now, now=now)
-            await self.handling.tell(tx, share.group, [row for row in rows if (row["topic"], row["key"]) not in busy])
-            await self._pass(tx, share, cursors, refs)
-        return Taken(len(refs), len(waiting), taken.has_due)
+        waiting: list[Row] = []
+        found: Mapping[int, Sequence[Ref]] = {}
+        async with self._attempt(group, refs) as tx:
+            claimed = _alive(group, await together.claim(tx, group, partitions, now=due_before))
+            found = await self.transport.find(tx, group, claimed, rows_max=rows_max) if claimed else {}
+            refs += [ref for part in found.values() for ref in part]
+            if refs:
+                await tx.narrow({ref.tenant_id for ref in refs})
+                rows = await self.transport.read(tx, found)
+                assert len(rows) == len(refs), (group, partitions, len(rows), len(refs))
+                busy = await store.busy_keys(tx, group, sorted(found), rows)
+                waiting = [row for row in rows if (row["topic"], row["key"]) in busy]
+                if waiting:
+                    await store.park(tx, group, _lying(refs, waiting), due_at=now, now=now)
+                await self.handling.tell(tx, group, [row for row in rows if (row["topic"], row["key"]) not in busy])
+                await self._pass(tx, group, claimed, found)
+        queued = Counter(row["partition"] for row in waiting)
+        return {
+            partition: Taken(
+                passed=len(found.get(partition, ())),
+                queued=queued[partition],
+                has_due=any(cursor.has_due for cursor in claimed.get(partition, ())),
+                is_claimed=partition in claimed,
+            )
+            for partition in partitions
+        }
 
     async def set_aside(self, share: Share, failed: BatchFailed[Ref], *, now: datetime) -> bool:
         """Park the one message that failed alone, and let the cursor pass it. Say whether it is dead at once."""
         (ref,) = failed.refs
         dead = self.retry.is_over(1)
-        async with self._transaction(share) as tx:
+        async with self._transaction(share.group) as tx:
             cursors = [each for each in await self.claim(tx, share, now=now) if each.topic == ref.topic]
-            found = await self.transport.find(tx, share, cursors, rows_max=1) if cursors else []
-            if found != [ref]:
+            claimed = {share.partition: cursors} if cursors else {}
+            found = await self.transport.find(tx, share.group, claimed, rows_max=1) if cursors else {}
+            if found != {share.partition: [ref]}:
                 raise LostCursor(share)
             await tx.narrow({ref.tenant_id})
             await store.park(tx, share.group, [(ref.day, ref.id)], due_at=now, now=now)
             await self._write_failure(tx, share, ref.id, failed, tries=1, now=now)
-            await self._pass(tx, share, cursors, found)
+            await self._pass(tx, share.group, claimed, found)
         return dead
 
     async def retry_due(self, share: Share, *, rows_max: int, now: datetime) -> int:
@@ -105,7 +122,7 @@ class Batches:
         :raises BatchFailed: and nothing has happened
         """
         refs: list[ParkedRef] = []
-        async with self._attempt(share, refs) as tx:
+        async with self._attempt(share.group, refs) as tx:
             # The cursors are held here too: what is parked and what is new of a key is never in two hands.
             topics = [cursor.topic for cursor in await self.claim(tx, share, now=now) if cursor.has_due]
             if topics:
@@ -125,7 +142,7 @@ class Batches:
     ) -> bool:
         """Write down that the one parked message failed again; say whether it is dead now."""
         (ref,) = failed.refs
-        async with self._transaction(share) as tx:
+        async with self._transaction(share.group) as tx:
             topics = [each.topic for each in await self.claim(tx, share, now=due_before) if each.topic == ref.topic]
             due = await store.due(tx, share.group, share.partition, topics, now=due_before, rows_max=1)
             if due != [ref]:
@@ -141,23 +158,22 @@ class Batches:
 
         :raises WrongEpoch: one is of another life of the database
         """
-        cursors = await store.claim(tx, share.group, share.partition, now=now)
-        for cursor in cursors:
-            if cursor.epoch != cursor.log_epoch:
-                raise WrongEpoch(
-                    f"group {share.group} stands in epoch {cursor.epoch} of topic {cursor.topic}, but the log is in epoch "
-                    f"{cursor.log_epoch}: the database was restored; say by command where its groups go on"
-                )
-        return cursors
+        claimed = _alive(share.group, await together.claim(tx, share.group, [share.partition], now=now))
+        return list(claimed.get(share.partition, ()))
 
-    async def _pass(self, tx: Tx, share: Share, cursors: Sequence[Cursor], refs: Sequence[Ref]) -> None:
-        reached = {ref.topic: ref.position for ref in refs}
-        moves = [(cursor, reached[cursor.topic]) for cursor in cursors if cursor.topic in reached]
-        for cursor, position in moves:
-            count = sum(1 for ref in refs if ref.topic == cursor.topic)
-            # Only what retention dropped may be missing, and that lies before everything else.
-            assert cursor.position == 0 or position == cursor.position + count, (share, cursor, position, count)
-        await store.move(tx, share.group, share.partition, moves, epoch=cursors[0].epoch)
+    async def _pass(self, tx: Tx, group: str, claimed: Claimed, found: Found) -> None:
+        moves = []
+        for partition, refs in found.items():
+            reached = {ref.topic: ref.position for ref in refs}
+            counts = Counter(ref.topic for ref in refs)
+            for cursor in claimed[partition]:
+                if cursor.topic not in reached:
+                    continue
+                position, count = reached[cursor.topic], counts[cursor.topic]
+                # Only what retention dropped may be missing, and that lies before everything else.
+                assert cursor.position in (0, position - count), (group, partition, cursor, position, count)
+                moves.append((partition, cursor, position))
+        await together.move(tx, group, moves, epoch=moves[0][1].epoch)
 
     async def _write_failure(
         self, tx: Tx, share: Share, id_: int, failed: BatchFailed[R], *, tries: int, now: datetime
@@ -178,10 +194,10 @@ class Batches:
         )
 
     @asynccontextmanager
-    async def _attempt(self, share: Share, refs: Sequence[Ref] | Sequence[ParkedRef]) -> AsyncIterator[Tx]:
+    async def _attempt(self, group: str, refs: Sequence[Ref] | Sequence[ParkedRef]) -> AsyncIterator[Tx]:
         """Open the transaction of a batch; what it fails of, at the commit too, is its messages' fault, or nobody's."""
         try:
-            async with self._transaction(share) as tx:
+            async with self._transaction(group) as tx:
                 yield tx
         except (*GONE, DatabaseGone, WrongEpoch, LostCursor):
             raise
@@ -195,14 +211,29 @@ class Batches:
             raise BatchFailed(refs) from error
 
     @asynccontextmanager
-    async def _transaction(self, share: Share) -> AsyncIterator[Tx]:
+    async def _transaction(self, group: str) -> AsyncIterator[Tx]:
         try:
-            async with self.database.transaction(actor=f"group:{share.group}") as tx:
+            async with self.database.transaction(actor=f"group:{group}") as tx:
                 yield tx
         except asyncpg.PostgresError as error:
             if error.sqlstate == store.MOVED_SQLSTATE:
-                raise LostCursor(share) from error
+                raise LostCursor(group) from error
             raise
+
+
+def _alive(group: str, claimed: Claimed) -> Claimed:
+    """Return the cursors as they are.
+
+    :raises WrongEpoch: one is of another life of the database
+    """
+    for cursors in claimed.values():
+        for cursor in cursors:
+            if cursor.epoch != cursor.log_epoch:
+                raise WrongEpoch(
+                    f"group {group} stands in epoch {cursor.epoch} of topic {cursor.topic}, but the log is in epoch "
+                    f"{cursor.log_epoch}: the database was restored; say by command where its groups go on"
+                )
+    return claimed
 
 
 def _lying(refs: Sequence[Ref], rows: Sequence[Row]) -> list[tuple[date, int]]:

@@ -2,14 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from guilder.platform.bus import store
-from guilder.platform.bus.batches import Batches, BatchFailed, Clashed, LostCursor
+from guilder.platform.bus.batches import Batches, BatchFailed, Clashed, LostCursor, Taken
 from guilder.platform.bus.handling import Handling
 from guilder.platform.bus.meter import Meter, NoMeter
+from guilder.platform.bus.packs import Pack, Packs
 from guilder.platform.bus.reactions import Reactions, Start
 from guilder.platform.bus.retry import RetryPolicy
 from guilder.platform.bus.rounds import Rounds
@@ -68,6 +69,7 @@ class Consumer:
         self._batches = Batches(database, self._transport, Handling(reactions, clocks), retry or RetryPolicy())
         self._sequencer = Sequencer(database, transport=self._transport)
         self._windows: dict[tuple[Share, str], Window] = {}
+        self._packs = Packs()
         self._registered = False
         self._measured_at: float | None = None
 
@@ -102,6 +104,64 @@ class Consumer:
             _log.info("batch_was_taken_over", group=group, partition=partition)
             return 0
 
+    async def step_together(self, group: str, partitions: Sequence[int], *, hurry: bool = False) -> int:
+        """Deal with one batch of a group's that spans partitions, as `step` does with each; in one transaction.
+
+        Where it fails, nothing has happened, and each partition takes its own step: what is at fault is found where it
+        lies, and holds up no other. So a partition that is looked through already does not come along.
+        """
+        if len(partitions) == 1:
+            dealt = await self.step(group, partitions[0], hurry=hurry)
+            self._packs.passed(group, dealt, rows_max=self._batch_max)
+            return dealt
+        await self.register()
+        now = self._clock.now()
+        try:
+            taken = await _through_clashes(
+                lambda: self._batches.take(
+                    group, partitions, rows_max=self._batch_max, now=now, due_before=_FOR_EVER if hurry else now
+                )
+            )
+        except LostCursor:
+            _log.info("batch_was_taken_over", group=group, partitions=list(partitions))
+            return 0
+        except BatchFailed as failed:
+            self._packs.failed(group, len(partitions))
+            _log.warning("batch_was_split", group=group, messages=len(failed.refs), reason=repr(failed.reason))
+            return await self._step_apart(group, partitions, hurry=hurry)
+        passed = sum(each.passed for each in taken.values())
+        self._packs.passed(group, passed, rows_max=self._batch_max)
+        return passed + await self._after_taking(group, taken, hurry=hurry)
+
+    async def _after_taking(self, group: str, taken: Mapping[int, Taken], *, hurry: bool) -> int:
+        """Count what was handled, try parked messages that are due, and give cursors where there seem to be none."""
+        dealt, opened = 0, []
+        for partition, each in taken.items():
+            share = Share(group, partition)
+            self._count(share, handled=each.passed - each.queued, parked=each.queued)
+            if each.has_due:
+                try:
+                    dealt += await self._retry_due(share, hurry=hurry)
+                except LostCursor:
+                    _log.info("batch_was_taken_over", group=group, partition=partition)
+            elif not each.is_claimed and await self._open_cursors(share):
+                opened.append(partition)
+        return dealt + (await self.step_together(group, opened, hurry=hurry) if opened else 0)
+
+    async def _step_apart(self, group: str, partitions: Sequence[int], *, hurry: bool) -> int:
+        """Step in each partition, whatever becomes of the others; then tell the first one's trouble."""
+        dealt, troubles = 0, []
+        for partition in partitions:
+            try:
+                dealt += await self.step(group, partition, hurry=hurry)
+            except (*GONE, DatabaseGone):
+                raise
+            except Exception as error:  # noqa: BLE001  (one partition's trouble is not the others')
+                troubles.append(error)
+        if troubles:
+            raise troubles[0]
+        return dealt
+
     async def drain(self, *, hurry: bool = False) -> int:
         """Give positions and step until nothing is left that can be done now (parked messages wait, unless `hurry`)."""
         await self.register()
@@ -109,8 +169,8 @@ class Consumer:
         while True:
             sequenced = await self._sequencer.drain()
             dealt = 0
-            for share in await self._news(hurry=hurry):
-                dealt += await self.step(share.group, share.partition, hurry=hurry)
+            for group, partitions in self._together(await self._news(hurry=hurry)):
+                dealt += await self.step_together(group, partitions, hurry=hurry)
             total += dealt
             if not sequenced and not dealt:
                 return total
@@ -126,20 +186,21 @@ class Consumer:
         shares = await self._news(whole=False)
         # Consumers that all began at the first share would stand in each other's way there.
         random.shuffle(shares)
+        packs = self._together(shares)
         free = asyncio.Semaphore(self._at_once_max)
 
-        async def work(share: Share) -> int:
+        async def work(pack: Pack) -> int:
             async with free:
-                return 0 if stop.is_set() else await self.step(*share)
+                return 0 if stop.is_set() else await self.step_together(*pack)
 
-        results = await asyncio.gather(*(work(share) for share in shares), return_exceptions=True)
+        results = await asyncio.gather(*(work(pack) for pack in packs), return_exceptions=True)
         gone = [result for result in results if isinstance(result, (*GONE, DatabaseGone))]
         if gone:
             raise gone[0]
-        for share, result in zip(shares, results, strict=True):
+        for (group, partitions), result in zip(packs, results, strict=True):
             if isinstance(result, BaseException):
                 # One partition's trouble is not the others'; it is tried again with the next round.
-                _log.error("step_failed", group=share.group, partition=share.partition, reason=repr(result))
+                _log.error("step_failed", group=group, partitions=partitions, reason=repr(result))
         if any(isinstance(result, BaseException) for result in results):
             await first(stop, timeout_s=TROUBLE_PAUSE_S)
         return sum(result for result in results if isinstance(result, int))
@@ -148,9 +209,16 @@ class Consumer:
         window = self._window(share, "news")
         now = self._clock.now()
         try:
-            taken = await _through_clashes(
-                lambda: self._batches.take(share, rows_max=window.size, now=now, due_before=_FOR_EVER if hurry else now)
+            parts = await _through_clashes(
+                lambda: self._batches.take(
+                    share.group,
+                    [share.partition],
+                    rows_max=window.size,
+                    now=now,
+                    due_before=_FOR_EVER if hurry else now,
+                )
             )
+            taken = parts[share.partition]
         except BatchFailed as error:
             failed = error  # (its own name would be gone before the lambda runs)
             self._note_failure(share, window, failed)
@@ -208,6 +276,9 @@ class Consumer:
         for outcome, count in outcomes.items():
             if count:
                 self._meter.log_messages(group=share.group, outcome=outcome, count=count)
+
+    def _together(self, shares: Sequence[Share]) -> list[Pack]:
+        return self._packs.of(shares, alone={share for share in shares if not self._window(share, "news").is_open})
 
     def _window(self, share: Share, kind: str) -> Window:
         return self._windows.setdefault((share, kind), Window(self._batch_max))

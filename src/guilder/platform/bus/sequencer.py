@@ -5,8 +5,9 @@ A position is given to what is visible, under a lock of its partition, and is de
 """
 
 import asyncio
+from collections.abc import Sequence
 
-from guilder.platform.bus import store
+from guilder.platform.bus import store, together
 from guilder.platform.bus.rounds import Rounds
 from guilder.platform.bus.transport import PostgresTransport, Transport
 from guilder.platform.db.database import Database
@@ -14,6 +15,8 @@ from guilder.platform.db.tx import Tx
 from guilder.platform.db.wakes import heed
 
 ROWS_MAX = 2_000
+# Of each partition at least so many, however many partitions go together: a call costs as much as some hundred rows.
+ROWS_MIN = 500
 ROUNDS = Rounds("sequencer", poll_s=0.5, backoff_s=1, backoff_max_s=1)
 ACTOR = "sequencer"
 
@@ -34,10 +37,19 @@ class Sequencer:
 
         return max(0, await self._database.run(work, actor=ACTOR))
 
+    async def _step_together(self, partitions: Sequence[int]) -> int:
+        """Give positions in several partitions by one transaction: where there is little in each, it is what it costs."""
+        rows_max = max(min(ROWS_MIN, self._rows_max), self._rows_max // len(partitions))
+
+        async def work(tx: Tx) -> int:
+            return await together.sequence(tx, partitions, rows_max=rows_max)
+
+        return await self._database.run(work, actor=ACTOR)
+
     async def drain(self) -> int:
         """Give positions until no visible row is without one, or another sequencer is at those that are."""
         given = 0
-        while more := sum([await self.step(partition) for partition in await self._waiting()]):
+        while (partitions := await self._waiting()) and (more := await self._step_together(partitions)):
             given += more
             await self._transport.carry()
         return given

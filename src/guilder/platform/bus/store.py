@@ -200,15 +200,15 @@ async def move(tx: Tx, group: str, partition: int, moves: Sequence[tuple[Cursor,
     )
 
 
-async def busy_keys(tx: Tx, group: str, partition: int, rows: Iterable[Row]) -> set[tuple[str, UUID]]:
+async def busy_keys(tx: Tx, group: str, partitions: Sequence[int], rows: Iterable[Row]) -> set[tuple[str, UUID]]:
     """Return the (topic, key) pairs that have a message waiting, or a dead one that holds them."""
     wanted = list({(row["topic"], row["key"]) for row in rows})
     found = await tx.fetch(
         """select distinct topic, key
              from platform.log_parked join unnest($3::text[], $4::uuid[]) as w (topic, key) using (topic, key)
-            where group_name = $1 and partition = $2 and (died_at is null or blocks)""",
+            where group_name = $1 and partition = any ($2) and (died_at is null or blocks)""",
         group,
-        partition,
+        partitions,
         [topic for topic, _ in wanted],
         [key for _, key in wanted],
     )

@@ -18,6 +18,11 @@ class Window:
         assert self.size_max >= 1, self
         self.size = self.size_max
 
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing is suspected: as much as there may be is taken."""
+        return self.size == self.size_max and not self._suspects
+
     def failed(self, count: int) -> None:
         """Say that a batch of this many failed; one that failed alone has been taken out of the way."""
         self._suspects = 0 if count == 1 else count

@@ -6,7 +6,7 @@ from fractions import Fraction
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from guilder.domain.catalog.model import ChargeModel, MatrixCell, Price, PriceModel, Tier
@@ -210,6 +210,32 @@ def test_a_cap_is_never_passed_and_says_so(price, value, events, cap):
     assert capped.amount.minor == min(free.amount.minor, cap)
     assert capped.is_capped is (free.amount.minor > cap)
     assert capped.exact == free.exact
+
+
+@given(models(), values, st.integers(0, 9))
+@example(model("percentage", percent=D(2)), D(1025), 1)
+@example(model("graduated_percentage", tiers=SHARES), D(1025), 1)
+@example(model("dynamic", free_units=D(2)), D(7), 1)
+def test_no_number_on_the_way_is_a_float(price, value, events):
+    found = rate(price, quantity=value, events=events, value=value, currency="EUR")
+    numbers = [found.exact, *(each for step in found.steps for each in (step.units, step.subtotal))]
+    assert {type(each) for each in numbers} <= {int, Fraction}, found
+
+
+def test_a_tier_that_is_used_up_is_the_same_step_and_the_same_words_in_every_line():
+    price = model("graduated", tiers=THREE_TIERS)
+    first, second = (rate(price, quantity=D(quantity), currency="EUR") for quantity in ("5000", "5000.5"))
+    assert all(one is other for one, other in zip(first.steps[:-1], second.steps[:-1], strict=True))
+    assert first.steps[-1] != second.steps[-1]
+    assert sentence(first).split("; ")[:-1] == sentence(second).split("; ")[:-1]
+    assert sentence(rate(price, quantity=D(5000), currency="JPY")).endswith("JPY.")
+
+
+def test_a_tier_that_is_used_up_to_its_very_end_is_priced_as_a_part_of_it_would_be():
+    price = model("graduated", tiers=TWO_TIERS)
+    at_its_end, below, above = (rate(price, quantity=D(each), currency="EUR").exact for each in ("10", "9.5", "10.5"))
+    assert at_its_end - below == D("0.5") * TWO_TIERS[0].unit_amount
+    assert above - at_its_end == D("0.5") * TWO_TIERS[1].unit_amount + TWO_TIERS[1].flat_amount
 
 
 @given(models(), st.decimals(min_value=-1000, max_value=0, places=2))

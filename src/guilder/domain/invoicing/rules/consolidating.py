@@ -6,7 +6,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from guilder.domain.identity.model import Issuer
-from guilder.domain.invoicing.model import Draft
+from guilder.domain.invoicing.model import Draft, NewLine
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.noun import replace
 
@@ -49,23 +49,26 @@ def _together(parts: Sequence[Draft]) -> Draft:
     first = parts[0]
     if len(parts) == 1:
         return first
-    lines = tuple(
-        replace(
-            line,
-            plan_id=line.plan_id or part.plan_id,
-            subscription_id=line.subscription_id or part.subscription_id,
-        )
-        for part in parts
-        for line in part.lines
-    )
+    subscription_id, plan_id = _one(part.subscription_id for part in parts), _one(part.plan_id for part in parts)
     return replace(
         first,
-        lines=lines,
+        lines=tuple(
+            _named(line, part, is_named_by_draft=part.plan_id == plan_id) for part in parts for line in part.lines
+        ),
         issued_at=max(part.issued_at for part in parts),
-        subscription_id=_one(part.subscription_id for part in parts),
-        plan_id=_one(part.plan_id for part in parts),
+        subscription_id=subscription_id,
+        plan_id=plan_id,
         metadata={name: value for part in parts for name, value in part.metadata.items()},
     )
+
+
+def _named(line: NewLine, part: Draft, *, is_named_by_draft: bool) -> NewLine:
+    """Let a line say itself what its draft said for it, and no longer says for all."""
+    plan_id = line.plan_id or (None if is_named_by_draft else part.plan_id)
+    subscription_id = line.subscription_id or part.subscription_id
+    if plan_id == line.plan_id and subscription_id == line.subscription_id:
+        return line
+    return replace(line, plan_id=plan_id, subscription_id=subscription_id)
 
 
 def _one(ids: Iterable[UUID | None]) -> UUID | None:

@@ -27,6 +27,18 @@ class Sale:
     issued_on: date
 
 
+def rates_of(lines: Sequence[NewLine], sale: Sale) -> list[AppliedRate]:
+    """Return what each line is taxed with. Of what is sold at once, lines of one category are taxed alike."""
+    known: dict[str, AppliedRate] = {}
+    rates = []
+    for line in lines:
+        rate = line.taxed_as or known.get(line.tax_category)
+        if rate is None:
+            rate = known[line.tax_category] = rate_of(line, sale)
+        rates.append(rate)
+    return rates
+
+
 def rate_of(line: NewLine, sale: Sale) -> AppliedRate:
     """Return what a line is taxed with; what it credits decides, where it credits something."""
     if line.taxed_as is not None:

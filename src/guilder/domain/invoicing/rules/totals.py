@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
 from guilder.domain.invoicing.model import AppliedRate, TaxTotal
-from guilder.kernel.money import Money, round_half_up, total
+from guilder.kernel.money import Money, ratio_half_up, total
 
 HUNDRED = 100
 
@@ -35,12 +34,14 @@ class Taxed:
 
 def tax_of(net_minor: int, percent: Decimal) -> int:
     """Return the tax on a net amount, rounded half-up once."""
-    return round_half_up(Fraction(net_minor) * Fraction(percent) / HUNDRED) if percent else 0
+    share, of = percent.as_integer_ratio()
+    return ratio_half_up(net_minor * share, of * HUNDRED)
 
 
 def tax_within(gross_minor: int, percent: Decimal) -> int:
     """Return the tax that an amount contains, rounded half-up once: gross * p / (100 + p)."""
-    return round_half_up(Fraction(gross_minor) * Fraction(percent) / (HUNDRED + Fraction(percent)))
+    share, of = percent.as_integer_ratio()
+    return ratio_half_up(gross_minor * share, of * HUNDRED + share)
 
 
 def of(lines: Sequence[Taxable], *, currency: str) -> Taxed:
@@ -50,7 +51,7 @@ def of(lines: Sequence[Taxable], *, currency: str) -> Taxed:
     tax is what the running total grows by when it is added: so the lines of a rate add up to its tax, and none is off
     by more than a unit.
     """
-    so_far: dict[tuple[AppliedRate, bool], int] = {}
+    so_far: dict[tuple[AppliedRate, bool], tuple[int, int]] = {}
     net_of: dict[AppliedRate, int] = {}
     tax_of_rate: dict[AppliedRate, int] = {}
     nets, taxes = [], []
@@ -77,11 +78,13 @@ def of(lines: Sequence[Taxable], *, currency: str) -> Taxed:
     return Taxed(tuple(nets), tuple(taxes), subtotal, tax_total, subtotal + tax_total, shown)
 
 
-def _tax(line: Taxable, so_far: dict[tuple[AppliedRate, bool], int]) -> int:
+def _tax(line: Taxable, so_far: dict[tuple[AppliedRate, bool], tuple[int, int]]) -> int:
+    """Return what the tax of a rate grows by; `so_far` is what came before, and the tax on it."""
     if line.tax is not None:
         return line.tax.minor
     key = (line.rate, line.is_inclusive)
     worked_out = tax_within if line.is_inclusive else tax_of
-    before = so_far.get(key, 0)
-    after = so_far[key] = before + line.amount.minor
-    return worked_out(after, line.rate.percent) - worked_out(before, line.rate.percent)
+    amount, tax = so_far.get(key, (0, 0))
+    amount += line.amount.minor
+    so_far[key] = amount, worked_out(amount, line.rate.percent)
+    return so_far[key][1] - tax

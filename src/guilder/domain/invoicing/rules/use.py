@@ -7,8 +7,9 @@ bills nothing.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 from hashlib import sha256
 from urllib.parse import quote
 from uuid import UUID
@@ -18,22 +19,20 @@ from guilder.domain.catalog.model import Basis, Charge, ChargeModel, Meter, Plan
 from guilder.domain.catalog.rules import rating
 from guilder.domain.catalog.rules.rating import Rated
 from guilder.domain.invoicing.model import AppliedRate, LineKind, NewLine
+from guilder.domain.invoicing.rules import parts
 from guilder.domain.subscriptions.model import Segment, Subscription, Terms
 from guilder.domain.subscriptions.rules import shares
 from guilder.domain.usage.model import Group, Question, Reading
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money, round_half_up, zero
-from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Period
 
-# Included units of a part of a period are rounded down to this, so that parts never include more than the whole.
-_UNIT_STEP = Decimal("0.000001")
 _GROUP_TEXT_MAX = 200
 # Where a part of a price counts nothing, or all of it, what is included in it is still measured by time.
 _BY_TIME = {Basis.NONE: Basis.SECOND, Basis.DIFFERENCE: Basis.SECOND}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what is the same of all its lines is worked out once
 class Stretch:
     """Time on the same terms, whose use is rated for itself. `full` is the period that its included units are for."""
 
@@ -45,7 +44,21 @@ class Stretch:
     full: Period
     time_zone: str
 
-    @property
+    @cached_property
+    def starts(self) -> str:
+        return self.period.starts_at.isoformat()
+
+    @cached_property
+    def said(self) -> Mapping[str, object]:
+        """Return what every line of it says of its time and terms."""
+        return {
+            "plan": self.terms.plan_code,
+            "plan_version": self.terms.plan_version,
+            "period": [self.starts, self.period.ends_at.isoformat()],
+            "time_zone": self.time_zone,
+        }
+
+    @cached_property
     def share(self) -> Fraction:
         """Return what part of the full period this is."""
         basis = self.terms.billing.basis
@@ -171,29 +184,33 @@ def rate(stretch: Stretch, charge: PricedCharge, readings: Sequence[Reading]) ->
     """Price the readings, one for each group. Of a part of a period, what is for a full one counts for its share:
     included units, the cap, and an amount that is charged whatever is used."""
     share = stretch.share
-    included = _part(charge.charge.included, share)
-    model = rating.with_included(_model_for(charge.model, share), included)
+    included = parts.included(charge.charge.included, share)
+    model = rating.with_included(parts.priced(charge.model, share), included)
     cap = None if charge.cap_minor is None else round_half_up(charge.cap_minor * share)
-    return [
-        Use(
-            charge=charge.charge,
-            group=group,
-            quantity=sum((each.quantity for each in found), start=Decimal(0)),
-            events=sum(each.events for each in found),
-            rated=rating.rate(
-                model,
-                quantity=sum((each.quantity for each in found), start=Decimal(0)),
-                events=sum(each.events for each in found),
-                value=sum((each.value for each in found), start=Decimal(0)),
-                groups={each.group: each.quantity for each in found},
-                currency=stretch.terms.currency,
-                cap_minor=cap,
-            ),
-            included=included,
+    made = []
+    for group, found in _by_group(charge.charge, readings).items():
+        quantity, events = sum((each.quantity for each in found), start=Decimal(0)), sum(each.events for each in found)
+        rated = rating.rate(
+            model,
+            quantity=quantity,
+            events=events,
+            value=sum((each.value for each in found), start=Decimal(0)),
+            groups={each.group: each.quantity for each in found},
+            currency=stretch.terms.currency,
             cap_minor=cap,
         )
-        for group, found in _by_group(charge.charge, readings).items()
-    ]
+        made.append(
+            Use(
+                charge=charge.charge,
+                group=group,
+                quantity=quantity,
+                events=events,
+                rated=rated,
+                included=included,
+                cap_minor=cap,
+            )
+        )
+    return made
 
 
 def line(stretch: Stretch, use: Use, billed: Billed | None, *, cause: str = "") -> NewLine | None:
@@ -263,6 +280,8 @@ def unused(charge: Charge, group: Group, currency: str) -> Use:
 
 def group_text(group: Group) -> str:
     """Write a group so that no two are written alike; a long one by its digest."""
+    if not group:
+        return ""
     text = "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in group)
     return text if len(text) <= _GROUP_TEXT_MAX else sha256(text.encode()).hexdigest()
 
@@ -291,19 +310,6 @@ def _given_back(stretch: Stretch, use: Use, billed: Billed, amount: Money, *, it
     )
 
 
-def _part(included: Decimal, share: Fraction) -> Decimal:
-    if share == 1 or not included:
-        return included
-    exact = Fraction(included) * share
-    return (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(_UNIT_STEP, ROUND_DOWN)
-
-
-def _model_for(model: PriceModel, share: Fraction) -> PriceModel:
-    if share == 1 or model.model is not ChargeModel.FLAT:
-        return model
-    return replace(model, unit_amount=Decimal(round_half_up(Fraction(model.unit_amount) * share)))
-
-
 def _by_group(charge: Charge, readings: Sequence[Reading]) -> Mapping[Group, list[Reading]]:
     """Put readings together by the properties that make a line; a matrix has them by its dimensions too."""
     groups: dict[Group, list[Reading]] = {} if charge.group_by else {(): []}
@@ -330,8 +336,7 @@ def _tax_category(stretch: Stretch, use: Use) -> str:
 
 def _item(stretch: Stretch, use: Use, cause: str) -> str:
     charge, group = use.key
-    start = stretch.period.starts_at.isoformat()
-    return f"sub:{stretch.subscription_id}:use:{charge}:{group}:{start}" + (f":{cause}" if cause else "")
+    return f"sub:{stretch.subscription_id}:use:{charge}:{group}:{stretch.starts}" + (f":{cause}" if cause else "")
 
 
 def _described(use: Use) -> str:
@@ -348,14 +353,11 @@ def _days(stretch: Stretch) -> str:
 def _why(rule: str, stretch: Stretch, use: Use, billed: Billed | None, amount: Money) -> dict[str, object]:
     said: dict[str, object] = {
         "rule": rule,
-        "plan": stretch.terms.plan_code,
-        "plan_version": stretch.terms.plan_version,
+        **stretch.said,
         "charge": use.charge.code,
         "name": use.charge.name,
         "meter": use.charge.meter,
         "group": dict(use.group),
-        "period": [stretch.period.starts_at.isoformat(), stretch.period.ends_at.isoformat()],
-        "time_zone": stretch.time_zone,
         "quantity": f"{use.quantity:f}",
         "events": use.events,
         "total": use.rated.amount.minor,
@@ -378,7 +380,8 @@ def _why(rule: str, stretch: Stretch, use: Use, billed: Billed | None, amount: M
         said["kept"] = [billed.kept.numerator, billed.kept.denominator]
     if billed and billed.left is not None and amount != (use.rated.amount - billed.amount).times_half_up(billed.kept):
         said["left"] = billed.left.minor
-    return said | {"sentence": _sentence(use, billed, amount)}
+    said["sentence"] = _sentence(use, billed, amount)
+    return said
 
 
 def _sentence(use: Use, billed: Billed | None, amount: Money) -> str:

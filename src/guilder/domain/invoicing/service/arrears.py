@@ -159,7 +159,7 @@ async def _make_up(tx: Tx, bills: Sequence[_Bill], again: Sequence[tuple[_Bill, 
     ]
     in_order = sorted(bills, key=lambda each: each.due.at, reverse=True)
     first = {bill.due.subscription.ref: bill for bill in in_order}
-    owners = {each.segment.ref: bill for bill in bills for each in closing if each.segment in bill.due.segments}
+    owners = {each.ref: bill for bill in bills for each in bill.due.segments}
     changed = [commitments.Changed(subscription=bill.due.subscription, segment=each) for bill, each in again]
     ratings = [rated for bill in bills for rated in bill.ratings]
     being_billed = [each for bill in bills for each in bill.due.segments if each.kind is SegmentKind.USAGE]

@@ -118,7 +118,7 @@ def _made(draft: Draft, ground: _Ground, *, now: datetime) -> Made:
     issued_on = draft.issued_at.astimezone(ZoneInfo(buyer.time_zone)).date()
     sale = taxation.Sale(seller=issuer, buyer=buyer, rates=ground.rates.get(draft.tenant_id, ()), issued_on=issued_on)
     discounted = ground.take(draft)
-    rates = [taxation.rate_of(line, sale) for line in draft.lines]
+    rates = taxation.rates_of(draft.lines, sale)
     taxed = totals.of(
         [
             totals.Taxable(left, rate, is_inclusive=line.is_tax_inclusive, tax=line.tax)
@@ -213,12 +213,13 @@ def _lines(
     *,
     now: datetime,
 ) -> list[Line]:
-    made = []
+    made, nothing = [], zero(draft.currency)
+    line_ids = ids.new_many(now, len(draft.lines))
     for n, line in enumerate(draft.lines):
-        discount = total([shares[n] for shares in off], draft.currency)
+        discount = total([shares[n] for shares in off], draft.currency) if off else nothing
         made.append(
             Line(
-                id=ids.new(now),
+                id=line_ids[n],
                 number=n + 1,
                 kind=line.kind,
                 description=line.description,

@@ -23,6 +23,7 @@ _SERIES = {InvoiceKind.INVOICE: "series", InvoiceKind.CREDIT_NOTE: "credit_note_
 
 _INSERT_INVOICES = _insert("invoices", INVOICE)
 _INSERT_LINES = _insert("lines", LINE)
+_CLAIMED = Columns({"tenant_id": "uuid", "billed_item": "text", "invoice_id": "uuid"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +45,10 @@ async def claim_items(tx: Tx, items: Sequence[tuple[TenantId, str, UUID]]) -> se
     In order, so that two batches that bill the same wait for each other and do not clash.
     """
     rows = await tx.fetch(
-        """insert into invoicing.billed_items (tenant_id, billed_item, invoice_id)
-           select * from unnest($1::uuid[], $2::text[], $3::uuid[]) as v (tenant_id, billed_item, invoice_id)
+        f"""insert into invoicing.billed_items ({_CLAIMED.names}) select {_CLAIMED.names} from {_CLAIMED.table}
            order by tenant_id, billed_item
            on conflict (tenant_id, billed_item) do nothing returning tenant_id, billed_item""",
-        [item[0] for item in items],
-        [item[1] for item in items],
-        [item[2] for item in items],
+        *_CLAIMED.sent([item[0] for item in items], [item[1] for item in items], [item[2] for item in items]),
     )
     return {(TenantId(row["tenant_id"]), row["billed_item"]) for row in rows}
 

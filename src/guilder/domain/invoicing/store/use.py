@@ -14,6 +14,7 @@ from guilder.domain.invoicing.store.rows import split
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.period import Period
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
 Stretch = tuple[TenantId, UUID, datetime]  # tenant, subscription, when it began
@@ -45,6 +46,25 @@ _GIFTS = """
           and paid ->> 'billed_item' = l.billed_item) f on true"""
 
 
+_RATED = Columns(
+    {
+        "tenant_id": "uuid",
+        "subscription_id": "uuid",
+        "starts_at": "timestamptz",
+        "charge": "text",
+        "group_key": "text",
+        "number": "int",
+        "cause": "text",
+        "group_values": "text",
+        "currency": "text",
+        "quantity": "numeric",
+        "total_minor": "bigint",
+        "amount_minor": "bigint",
+        "billed_item": "text",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rating:
     """One time that a stretch was rated, as it is written down."""
@@ -74,27 +94,23 @@ async def save_rated(tx: Tx, ratings: Sequence[Rating], *, now: datetime) -> Non
     if not ratings:
         return
     await tx.execute(
-        """insert into invoicing.rated (tenant_id, subscription_id, starts_at, charge, group_key, number, cause,
-               group_values, currency, quantity, total_minor, amount_minor, billed_item, rated_at)
-           select v.tenant_id, v.subscription_id, v.starts_at, v.charge, v.group_key, v.number, v.cause,
-                  v.group_values::jsonb, v.currency, v.quantity, v.total, v.amount, v.billed_item, $14
-           from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::text[], $5::text[], $6::int[], $7::text[],
-                       $8::text[], $9::text[], $10::numeric[], $11::bigint[], $12::bigint[], $13::text[])
-               as v (tenant_id, subscription_id, starts_at, charge, group_key, number, cause, group_values, currency,
-                     quantity, total, amount, billed_item)""",
-        [each.stretch[0] for each in ratings],
-        [each.stretch[1] for each in ratings],
-        [each.stretch[2] for each in ratings],
-        [each.once.charge for each in ratings],
-        [each.once.group_key for each in ratings],
-        [each.once.number for each in ratings],
-        [each.once.cause for each in ratings],
-        [msgspec.json.encode(each.once.group).decode() for each in ratings],
-        [each.once.total.currency for each in ratings],
-        [each.quantity for each in ratings],
-        [each.once.total.minor for each in ratings],
-        [each.once.amount.minor for each in ratings],
-        [each.billed_item for each in ratings],
+        f"""insert into invoicing.rated ({_RATED.names}, rated_at)
+           select {_RATED.names.replace("group_values", "group_values::jsonb")}, $14 from {_RATED.table}""",
+        *_RATED.sent(
+            [each.stretch[0] for each in ratings],
+            [each.stretch[1] for each in ratings],
+            [each.stretch[2] for each in ratings],
+            [each.once.charge for each in ratings],
+            [each.once.group_key for each in ratings],
+            [each.once.number for each in ratings],
+            [each.once.cause for each in ratings],
+            [msgspec.json.encode(each.once.group).decode() if each.once.group else "[]" for each in ratings],
+            [each.once.total.currency for each in ratings],
+            [each.quantity for each in ratings],
+            [each.once.total.minor for each in ratings],
+            [each.once.amount.minor for each in ratings],
+            [each.billed_item for each in ratings],
+        ),
         now,
     )
 

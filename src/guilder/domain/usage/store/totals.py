@@ -13,6 +13,7 @@ from guilder.domain.catalog.model import Aggregation
 from guilder.domain.usage.model import Question, Reading
 from guilder.domain.usage.rules.aggregation import amount_source, is_told, weighted
 from guilder.domain.usage.rules.exact import NUMBER_PATTERN, tidy
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
 
@@ -44,6 +45,24 @@ _WAYS: dict[Aggregation, _Way] = {
 assert set(_WAYS) == set(Aggregation)
 
 
+# `offset 0`: what stands for all questions is looked up once a question, and not again for each of its events.
+_QUESTION = Columns(
+    {
+        "tenant_id": "uuid",
+        "customer_id": "uuid",
+        "meter_id": "uuid",
+        "starts_at": "timestamptz",
+        "ends_at": "timestamptz",
+        "subscription_id": "uuid",
+        "filters": "jsonb",
+        "group_by": "jsonb",
+        "aggregation": "text",
+        "property": "text",
+        "source": "text",
+    }
+)
+
+
 async def totals(tx: Tx, questions: Sequence[Question]) -> list[list[Reading]]:
     """Answer each question, in order: at most four statements."""
     found: list[list[Reading]] = [[] for _ in questions]
@@ -63,10 +82,7 @@ async def _ask(tx: Tx, questions: Sequence[Question], way: _Way) -> list[Row]:
     starts = "" if way.whole_past else "and e.at >= q.starts_at"
     return await tx.fetch(
         f"""select q.ordinal, f.grp, f.quantity, f.events, f.amount
-              from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::timestamptz[], $5::timestamptz[], $6::uuid[],
-                          $7::jsonb[], $8::jsonb[], $9::text[], $10::text[], $11::text[]) with ordinality
-                   as q (tenant_id, customer_id, meter_id, starts_at, ends_at, subscription_id, filters, group_by,
-                         aggregation, property, source, ordinal)
+              from (select v.*, v.nth as ordinal from {_QUESTION.table} offset 0) as q
              cross join lateral (
                 select case when q.group_by = '[]' then '{{}}'::text[] else array(
                            select coalesce(e.properties ->> g.name, '')
@@ -88,17 +104,19 @@ async def _ask(tx: Tx, questions: Sequence[Question], way: _Way) -> list[Row]:
                          where not (c.pair -> 1) ? coalesce(e.properties ->> (c.pair ->> 0), '')))
                  group by 1
              ) f""",
-        [each.tenant_id for each in questions],
-        [each.customer_id for each in questions],
-        [each.meter.id for each in questions],
-        [each.starts_at for each in questions],
-        [each.ends_at for each in questions],
-        [each.subscription_id for each in questions],
-        [msgspec.json.encode(each.filters).decode() for each in questions],
-        [msgspec.json.encode(each.group_by).decode() for each in questions],
-        [each.meter.aggregation.value for each in questions],
-        [each.meter.property for each in questions],
-        [amount_source(each) for each in questions],
+        *_QUESTION.sent(
+            [each.tenant_id for each in questions],
+            [each.customer_id for each in questions],
+            [each.meter.id for each in questions],
+            [each.starts_at for each in questions],
+            [each.ends_at for each in questions],
+            [each.subscription_id for each in questions],
+            [msgspec.json.encode(each.filters).decode() for each in questions],
+            [msgspec.json.encode(each.group_by).decode() for each in questions],
+            [each.meter.aggregation.value for each in questions],
+            [each.meter.property for each in questions],
+            [amount_source(each) for each in questions],
+        ),
         NUMBER_PATTERN,
     )
 

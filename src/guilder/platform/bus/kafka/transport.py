@@ -22,6 +22,7 @@ from guilder.platform.bus.kafka.hearing import AGAIN_S, Hearing
 from guilder.platform.bus.kafka.hints import Hints
 from guilder.platform.bus.kafka.record import Received, to_hint
 from guilder.platform.bus.store import Cursor, Ref, Share
+from guilder.platform.bus.together import Claimed, Found
 from guilder.platform.clock import Clock
 from guilder.platform.db.database import GONE, Database, DatabaseGone
 from guilder.platform.db.tx import Row, Tx
@@ -75,7 +76,19 @@ class KafkaTransport:
         self._looked_at, self._doubted, self._behind = instant, found & self._behind, found
         return sorted(found if whole else told | self._doubted)
 
-    async def find(self, tx: Tx, share: Share, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
+    async def find(self, tx: Tx, group: str, claimed: Claimed, *, rows_max: int) -> dict[int, list[Ref]]:
+        found: dict[int, list[Ref]] = {}
+        for partition, cursors in claimed.items():
+            share = Share(group, partition)
+            if not rows_max:
+                self._awake.add(share)  # its turn is the next
+            elif refs := await self.find_in(tx, share, cursors, rows_max=rows_max):
+                found[partition] = refs
+                rows_max -= len(refs)
+        return found
+
+    async def find_in(self, tx: Tx, share: Share, cursors: Sequence[Cursor], *, rows_max: int) -> list[Ref]:
+        """Find what follows the cursors of one partition: where records told, or else in the log."""
         told = [] if share in self._doubted else self._hints.after(share.partition, cursors, rows_max=rows_max)
         self._doubted.discard(share)
         found = told or await store.find(tx, share.partition, cursors, rows_max=rows_max)
@@ -84,11 +97,12 @@ class KafkaTransport:
             self._awake.add(share)  # there may be more behind these
         return found
 
-    async def read(self, tx: Tx, share: Share, refs: Sequence[Ref]) -> list[Row]:
-        found = await store.read(tx, refs)
-        places = [(ref.topic, share.partition, ref.position) for ref in refs]
-        if [(row["topic"], row["partition"], row["position"]) for row in found] == places:
-            return found
+    async def read(self, tx: Tx, found: Found) -> list[Row]:
+        refs = [ref for part in found.values() for ref in part]
+        places = [(ref.topic, partition, ref.position) for partition, part in found.items() for ref in part]
+        rows_found = await store.read(tx, refs)
+        if [(row["topic"], row["partition"], row["position"]) for row in rows_found] == places:
+            return rows_found
         # Nothing of the log is missing there: what told of these rows was not the relay, or of another life of the log.
         self._hints = Hints()
         complain("hints_were_wrong", f"{len(refs)} rows, the first {refs[0]}")

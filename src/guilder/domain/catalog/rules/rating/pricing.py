@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from guilder.domain.catalog.model import ChargeModel, Price, PriceModel, Tier
-from guilder.domain.catalog.rules.rating.rated import Rated, Step, StepKind, rated
+from guilder.domain.catalog.rules.rating.rated import Exact, Rated, Step, StepKind, rated
 from guilder.kernel.noun import replace
 
 # The properties of events and their values, as usage groups them.
@@ -30,13 +30,16 @@ INCLUDABLE = frozenset(
 )
 
 
+_HUNDREDTH = Fraction(1, 100)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Use:
     """What is priced: never below zero, for a correction cannot make use that was not there."""
 
-    units: Fraction
+    units: Exact
     events: int
-    value: Fraction
+    value: Exact
     groups: Mapping[Group, Decimal] | None
 
 
@@ -94,54 +97,61 @@ def _per_unit(model: PriceModel, use: _Use) -> list[Step]:
 
 def _graduated(model: PriceModel, use: _Use) -> list[Step]:
     free, priced = _after_free(model, use.units)
-    return [*free, *(_tier(tier, above, part) for tier, above, part in _parts(model.tiers, priced))]
+    # What is used up of a scale is the same in every line; the last one alone is this line's own.
+    return [
+        *free,
+        *(rung.whole if part == rung.size else rung.part(part) for rung, part in _parts(model.tiers, priced)),
+    ]
 
 
 def _volume(model: PriceModel, use: _Use) -> list[Step]:
     free, priced = _after_free(model, use.units)
     reached = _parts(model.tiers, priced)
-    return [*free, *(_tier(tier, above, priced) for tier, above, _ in reached[-1:])]
+    return [*free, *(rung.part(priced) for rung, _ in reached[-1:])]
 
 
 def _package(model: PriceModel, use: _Use) -> list[Step]:
     free, priced = _after_free(model, use.units)
     packages = -(-priced // _f(model.package_size))  # whole ones: rounded up
-    return [*free, _units(StepKind.PACKAGES, Fraction(packages), model.unit_amount)]
+    return [*free, _units(StepKind.PACKAGES, packages, model.unit_amount)]
 
 
 def _percentage(model: PriceModel, use: _Use) -> list[Step]:
     """Free events cost neither percentage nor fixed fee: they are taken out at the average value of an event."""
     paid_events = max(use.events - model.free_events, 0)
-    value = use.value * Fraction(paid_events, use.events) if model.free_events and use.events else use.value
+    value = use.value
+    if model.free_events and use.events:
+        value = use.value * Fraction(paid_events, use.events)
     if model.free_events and not use.events:
-        value = Fraction(0)
-    paid_value = max(value - _f(model.free_value), Fraction(0))
+        value = 0
+    paid_value = max(value - _f(model.free_value), 0)
     steps = [_free(use.value - paid_value)] if use.value > paid_value else []
     steps.append(_percent(StepKind.PERCENT, paid_value, model.percent))
     if model.fixed_amount:
-        steps.append(_units(StepKind.EVENTS, Fraction(paid_events), model.fixed_amount))
+        steps.append(_units(StepKind.EVENTS, paid_events, model.fixed_amount))
     return steps
 
 
 def _graduated_percentage(model: PriceModel, use: _Use) -> list[Step]:
     return [
-        _percent(StepKind.PERCENT_TIER, part, tier.percent, tier, above)
-        for tier, above, part in _parts(model.tiers, use.value)
+        _percent(StepKind.PERCENT_TIER, part, rung.tier.percent, rung.tier, rung.above)
+        for rung, part in _parts(model.tiers, use.value)
     ]
 
 
 def _dynamic(model: PriceModel, use: _Use) -> list[Step]:
     """Free units are taken out at the average price of a unit: which of them came first is not known here."""
     free, priced = _after_free(model, use.units)
-    carried = use.value * priced / use.units if model.free_units and use.units else use.value
-    if model.free_units and not use.units:
-        carried = Fraction(0)
+    carried = use.value
+    if model.free_units:
+        carried = use.value * Fraction(priced, use.units) if use.units else 0
     return [*free, Step(kind=StepKind.CARRIED, units=carried, subtotal=carried)]
 
 
 def _matrix(model: PriceModel, use: _Use) -> list[Step]:
     """Free units are taken from the cells in their order, and last from what has none."""
-    cells, others = {_key(model, cell.values): Fraction(0) for cell in model.cells}, Fraction(0)
+    cells: dict[Group, Exact] = {_key(model, cell.values): 0 for cell in model.cells}
+    others: Exact = 0
     if use.groups is None:
         others = use.units
     for group, quantity in (use.groups or {}).items():
@@ -175,15 +185,39 @@ _MODELS: dict[ChargeModel, Callable[[PriceModel, _Use], list[Step]]] = {
 assert set(_MODELS) == set(ChargeModel)
 
 
-def _parts(tiers: tuple[Tier, ...], units: Fraction) -> list[tuple[Tier, Decimal, Fraction]]:
-    """Return each tier that is entered, what it lies above, and the units within it. Bounds are inclusive."""
-    entered, above = [], Decimal(0)
+@dataclass(frozen=True, slots=True)
+class _Rung:
+    """A tier of a scale as it is reckoned with."""
+
+    tier: Tier
+    above: Decimal
+    foot: Exact
+    size: Exact | None  # None: it has no end
+    whole: Step  # used up; of one without end, of nothing
+
+    def part(self, units: Exact) -> Step:
+        return _tier(self.tier, self.above, units)
+
+
+@lru_cache(1_024)
+def _rungs(tiers: tuple[Tier, ...]) -> tuple[_Rung, ...]:
+    """Work out once what is the same for all that is priced by a scale."""
+    rungs, above = [], Decimal(0)
     for tier in tiers:
-        if units <= _f(above):
-            break
-        upto = units if tier.up_to is None else min(units, _f(tier.up_to))
-        entered.append((tier, above, upto - _f(above)))
+        size = None if tier.up_to is None else _f(tier.up_to) - _f(above)
+        rungs.append(_Rung(tier, above, _f(above), size, _tier(tier, above, size or 0)))
         above = above if tier.up_to is None else tier.up_to
+    return tuple(rungs)
+
+
+def _parts(tiers: tuple[Tier, ...], units: Exact) -> list[tuple[_Rung, Exact]]:
+    """Return each tier that is entered, and the units within it. Bounds are inclusive."""
+    entered = []
+    for rung in _rungs(tiers):
+        if units <= rung.foot:
+            break
+        within = units - rung.foot
+        entered.append((rung, within if rung.size is None else min(within, rung.size)))
     return entered
 
 
@@ -193,20 +227,22 @@ def _key(model: PriceModel, values: Group) -> Group:
     return tuple((dimension, known.get(dimension, "")) for dimension in model.dimensions)
 
 
-def _after_free(model: PriceModel, units: Fraction) -> tuple[list[Step], Fraction]:
+def _after_free(model: PriceModel, units: Exact) -> tuple[list[Step], Exact]:
+    if not model.free_units:
+        return [], units
     free = min(_f(model.free_units), units)
     return ([_free(free)] if free else []), units - free
 
 
-def _free(units: Fraction) -> Step:
-    return Step(kind=StepKind.FREE, units=units, subtotal=Fraction(0))
+def _free(units: Exact) -> Step:
+    return Step(kind=StepKind.FREE, units=units, subtotal=0)
 
 
-def _units(kind: StepKind, units: Fraction, unit_amount: Decimal) -> Step:
+def _units(kind: StepKind, units: Exact, unit_amount: Decimal) -> Step:
     return Step(kind=kind, units=units, unit_amount=unit_amount, subtotal=units * _f(unit_amount))
 
 
-def _tier(tier: Tier, above: Decimal, units: Fraction) -> Step:
+def _tier(tier: Tier, above: Decimal, units: Exact) -> Step:
     return Step(
         kind=StepKind.TIER,
         units=units,
@@ -219,7 +255,7 @@ def _tier(tier: Tier, above: Decimal, units: Fraction) -> Step:
 
 
 def _percent(
-    kind: StepKind, value: Fraction, percent: Decimal, tier: Tier | None = None, above: Decimal | None = None
+    kind: StepKind, value: Exact, percent: Decimal, tier: Tier | None = None, above: Decimal | None = None
 ) -> Step:
     flat_amount = tier.flat_amount if tier else Decimal(0)
     return Step(
@@ -229,15 +265,18 @@ def _percent(
         flat_amount=flat_amount,
         above=above,
         up_to=tier.up_to if tier else None,
-        subtotal=value * _f(percent) / 100 + _f(flat_amount),
+        subtotal=value * _f(percent) * _HUNDREDTH + _f(flat_amount),
     )
 
 
-def _at_least_zero(value: Decimal) -> Fraction:
-    return max(_f(value), Fraction(0))
+def _at_least_zero(value: Decimal) -> Exact:
+    return _exact(value) if value > 0 else 0
 
 
-@lru_cache(4_096)
-def _f(value: Decimal) -> Fraction:
-    # Of prices and bounds, which are few and stand in every line again.
-    return Fraction(value)
+def _exact(value: Decimal) -> Exact:
+    numerator, denominator = value.as_integer_ratio()
+    return numerator if denominator == 1 else Fraction(numerator, denominator)
+
+
+# Of prices and bounds, which are few and stand in every line again.
+_f = lru_cache(4_096)(_exact)

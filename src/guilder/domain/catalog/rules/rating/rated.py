@@ -1,13 +1,18 @@
 """What a rating comes to: the amount, and the walk as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
+from functools import cached_property
 
 from guilder.kernel.errors import Invalid
 from guilder.kernel.money import MINOR_MAX, Money, round_half_up
+
+# Whole numbers stay whole: nearly all are, and a fraction takes ten times as long. Never divide one by `/`: of two whole
+# ones that is a float.
+Exact = Fraction | int
 
 
 class AmountTooLarge(Invalid):
@@ -29,7 +34,7 @@ class StepKind(StrEnum):
     CELL = "cell"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: what is said of a step is kept with it
 class Step:
     """One line of the arithmetic. `subtotal` = units x unit_amount (or percent of units) + flat_amount, exactly.
 
@@ -38,16 +43,19 @@ class Step:
     """
 
     kind: StepKind
-    units: Fraction
+    units: Exact
     unit_amount: Decimal = Decimal(0)
     flat_amount: Decimal = Decimal(0)
     percent: Decimal = Decimal(0)
     above: Decimal | None = None
     up_to: Decimal | None = None
     values: tuple[tuple[str, str], ...] = ()  # the properties of a matrix's cell
-    subtotal: Fraction
+    subtotal: Exact
+    said: dict[tuple[str, str], str] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """Its words, by currency and unit: a tier that is used up is the same step in every line."""
 
-    def to_data(self) -> dict[str, object]:
+    @cached_property
+    def data(self) -> Mapping[str, object]:
         """Return what JSON can hold: numbers as exact text, without what says nothing here."""
         said: dict[str, object] = {"kind": self.kind.value, "units": exact_text(self.units)}
         if self.kind in (StepKind.TIER, StepKind.PERCENT_TIER):
@@ -67,13 +75,13 @@ class Rated:
     """`exact` is in minor units, before rounding and before the cap; it is the sum of the steps."""
 
     amount: Money
-    exact: Fraction
+    exact: Exact
     steps: tuple[Step, ...]
     is_capped: bool = False
 
     def walk(self) -> list[Mapping[str, object]]:
         """Return the arithmetic as JSON can hold it, step by step."""
-        return [step.to_data() for step in self.steps]
+        return [step.data for step in self.steps]
 
 
 def rated(steps: list[Step], *, currency: str, cap_minor: int | None = None) -> Rated:
@@ -81,7 +89,7 @@ def rated(steps: list[Step], *, currency: str, cap_minor: int | None = None) -> 
 
     :raises AmountTooLarge: no amount can hold the sum
     """
-    exact = sum((step.subtotal for step in steps), start=Fraction(0))
+    exact: Exact = sum(step.subtotal for step in steps)
     minor = round_half_up(exact)
     is_capped = cap_minor is not None and minor > cap_minor
     if cap_minor is not None and is_capped:
@@ -91,7 +99,7 @@ def rated(steps: list[Step], *, currency: str, cap_minor: int | None = None) -> 
     return Rated(amount=Money(minor, currency), exact=exact, steps=tuple(steps), is_capped=is_capped)
 
 
-def exact_text(value: Fraction) -> str:
+def exact_text(value: Exact) -> str:
     """Write a number exactly: `12.5` where a decimal can hold it, else `1/3`."""
     if value.denominator == 1:
         return str(value.numerator)  # most are whole, and an invoice of 4,000 lines writes 80,000

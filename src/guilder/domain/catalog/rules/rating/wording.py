@@ -4,15 +4,15 @@ from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
 
-from guilder.domain.catalog.rules.rating.rated import Rated, Step, StepKind, exact_text
+from guilder.domain.catalog.rules.rating.rated import Exact, Rated, Step, StepKind, exact_text, number
 from guilder.kernel.currency import exponent
-from guilder.kernel.money import Money
+from guilder.kernel.money import written
 
 
 def sentence(rated: Rated, *, unit: str = "units") -> str:
     """Say how the amount came about: "10 units free; 90 units at 0.10 EUR = 9.00 EUR. Together 9.00 EUR."."""
     currency = rated.amount.currency
-    said = [_WORDS[step.kind](step, currency, unit) for step in rated.steps]
+    said = [_words(step, currency, unit) for step in rated.steps]
     if not said:
         return f"Nothing was used: {rated.amount}."
     words = "; ".join(said)
@@ -24,16 +24,24 @@ def sentence(rated: Rated, *, unit: str = "units") -> str:
     return f"{words}. Together {rated.amount}." if len(said) > 1 else f"{words}."
 
 
-def major(minor: Fraction | Decimal, currency: str) -> str:
+def major(minor: Exact | Decimal, currency: str) -> str:
     """Write an exact amount in major units with at least the currency's digits: `0.125 EUR`, `9.00 EUR`, `5 JPY`."""
-    value, digits = Fraction(minor), exponent(currency)
-    if value.denominator == 1:
-        return str(Money(int(value), currency))
-    text = exact_text(value / 10**digits)
+    numerator, denominator = minor.as_integer_ratio()
+    if denominator == 1:
+        return written(numerator, currency)
+    value = Fraction(numerator, denominator * 10 ** exponent(currency))
+    text = exact_text(value)
     if "/" in text:
         # No decimal can hold it: six digits say enough, and that they are not all.
-        text = f"about {exact_text(Fraction(round(value / 10**digits * 10**6), 10**6))}"
+        text = f"about {exact_text(Fraction(round(value * 10**6), 10**6))}"
     return f"{text} {currency}"
+
+
+def _words(step: Step, currency: str, unit: str) -> str:
+    said = step.said.get((currency, unit))
+    if said is None:
+        said = step.said[currency, unit] = _WORDS[step.kind](step, currency, unit)
+    return said
 
 
 def _free(step: Step, currency: str, unit: str) -> str:
@@ -57,21 +65,21 @@ def _events(step: Step, currency: str, unit: str) -> str:
 
 
 def _tier(step: Step, currency: str, unit: str) -> str:
-    reach = _reach(step, lambda bound: exact_text(Fraction(bound)))
+    reach = _reach(step, number)
     flat = f" and {major(step.flat_amount, currency)} for the tier" if step.flat_amount else ""
     each = f"{_counted(step.units, unit)} ({reach}) at {major(step.unit_amount, currency)}"
     return f"{each}{flat} = {major(step.subtotal, currency)}"
 
 
 def _percent(step: Step, currency: str, unit: str) -> str:
-    share = f"{exact_text(Fraction(step.percent))} % of {major(step.units, currency)}"
+    share = f"{number(step.percent)} % of {major(step.units, currency)}"
     return f"{share} = {major(step.subtotal, currency)}"
 
 
 def _percent_tier(step: Step, currency: str, unit: str) -> str:
     reach = _reach(step, lambda bound: major(bound, currency))
     flat = f" and {major(step.flat_amount, currency)} for the tier" if step.flat_amount else ""
-    share = f"{exact_text(Fraction(step.percent))} % of {major(step.units, currency)} ({reach})"
+    share = f"{number(step.percent)} % of {major(step.units, currency)} ({reach})"
     return f"{share}{flat} = {major(step.subtotal, currency)}"
 
 
@@ -84,7 +92,7 @@ def _cell(step: Step, currency: str, unit: str) -> str:
     return _times(step, currency, f"{_counted(step.units, unit)} ({where})")
 
 
-def _counted(units: Fraction, unit: str) -> str:
+def _counted(units: Exact, unit: str) -> str:
     return f"{exact_text(units)} {unit.removesuffix('s') if units == 1 else unit}"
 
 
