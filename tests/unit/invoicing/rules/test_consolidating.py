@@ -3,12 +3,12 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from guilder.kernel.noun import replace
 from guilder.domain.identity.model import Address, Issuer
 from guilder.domain.invoicing.model import Draft, LineKind, NewLine
 from guilder.domain.invoicing.rules.consolidating import consolidated
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 
 TENANT, CUSTOMER = TenantId(UUID(int=1)), CustomerId(UUID(int=2))
 ISSUER = Issuer(tenant_id=TENANT, id=UUID(int=3), legal_name="Acme", address=Address(country="DE"), consolidates=True)

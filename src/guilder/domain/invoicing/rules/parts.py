@@ -3,9 +3,9 @@
 from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 
-from guilder.kernel.noun import replace
 from guilder.domain.catalog.model import ChargeModel, PriceModel
 from guilder.kernel.money import round_half_up
+from guilder.kernel.noun import replace
 
 # Included units of a part of a period are rounded down to this, so that parts never include more than the whole.
 _UNIT_STEP = Decimal("0.000001")
