@@ -48,9 +48,15 @@ async def nothing_is_left(installation: SpreadOut) -> bool:
 
 
 async def all_stand_ready(installation: SpreadOut) -> bool:
+    # A replica that was promoted is what it was to the APIs, too: they stand there twice.
+    return await who_stands(installation) >= Counter(OURS.values())
+
+
+async def who_stands(installation: SpreadOut) -> Counter[str]:
+    """Return how many processes of each role have sessions at the primary."""
     async with connected(installation.urls.admin) as admin:
-        found = {row["role"]: row["processes"] for row in await admin.fetch(SESSIONS, installation.urls.name)}
-    return found == Counter(OURS.values())
+        rows = await admin.fetch(SESSIONS, installation.urls.name)
+    return Counter({row["role"]: row["processes"] for row in rows})
 
 
 def total(figures: dict[str, dict[tuple[str, ...], float]], names: tuple[str, ...], *key: str) -> float:
