@@ -1,10 +1,12 @@
 """What every script stands on: a durable PostgreSQL of its own, and a place for what was measured."""
 
+import asyncio
 import json
 import os
 import platform
+import sys
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -51,6 +53,15 @@ async def a_server() -> AsyncIterator[Server]:
                 await admin.close()
         finally:
             server.stop()
+
+
+def refusing_what_is_wrong(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run a script, and return what it exits with: 1 where its run was not right, and no figure is shown."""
+    try:
+        return asyncio.run(main())
+    except Wrong as wrong:
+        print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
+        return 1
 
 
 async def write_down(script: str, admin: Admin, figures: Mapping[str, Any]) -> Path:

@@ -24,7 +24,7 @@ from typing import Any
 from _check import check_cohort, check_house
 from _cohort import House, a_house
 from _same import Same, again, before
-from _server import Server, Wrong, a_server, write_down
+from _server import Server, a_server, refusing_what_is_wrong, write_down
 from journey import do_job
 from workers import SUBSCRIBED_BEFORE, a_subscribed_cohort
 
@@ -110,13 +110,9 @@ async def main() -> int:
     sizes = tuple(map(int, sys.argv[1].split(","))) if len(sys.argv) > 1 else SIZES
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
     async with a_server() as server:
-        try:
-            await run(server, sizes, rounds)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        await run(server, sizes, rounds)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -8,7 +8,6 @@ that PostgreSQL took (from the kernel, so a busy machine spoils them little), wh
 the disk, and for a processor that somebody else had), and bytes of the write-ahead log. Checked as the journey is.
 """
 
-import asyncio
 import json
 import sys
 import time
@@ -23,7 +22,7 @@ from typing import Any
 import journey
 from _check import check_cohort, check_house
 from _cohort import House, a_cohort, a_house
-from _server import Admin, Server, Wrong, a_server, machine
+from _server import Admin, Server, Wrong, a_server, machine, refusing_what_is_wrong
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Aggregation, NewMeter
@@ -242,13 +241,9 @@ async def main() -> int:
     sizes = tuple(int(each) for each in sys.argv[1].split(",")) if len(sys.argv) > 1 and not of_usage else SIZES
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
     async with a_server() as server:
-        try:
-            await (run_usage(server) if of_usage else run(server, sizes=sizes, rounds=rounds))
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        await (run_usage(server) if of_usage else run(server, sizes=sizes, rounds=rounds))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -33,7 +33,7 @@ import httpx
 from _asking import Asked, Serving, ask, request, serving
 from _check import check_cohort, check_house
 from _cohort import Cohort, House, a_house
-from _server import Server, Wrong, a_server, write_down
+from _server import Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from journey import do_job
 from workers import SUBSCRIBED_BEFORE, a_subscribed_cohort
 
@@ -256,9 +256,6 @@ async def main() -> int:
         house = await a_house(server, now=datetime.now(UTC) - SUBSCRIBED_BEFORE)
         try:
             said = await measure(server, house, customers=customers, rounds=rounds, due=due)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
         finally:
             await house.database.close()
         path = await write_down("entitlements", server.admin, {"customers": customers, **said})
@@ -268,4 +265,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -9,7 +9,6 @@ migration 0016), made anew in the same run under another name. Right means: both
 in the first batch.
 """
 
-import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -17,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 from typing import Any
 
-from _server import Admin, Wrong, a_server, write_down
+from _server import Admin, Wrong, a_server, refusing_what_is_wrong, write_down
 
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
@@ -180,9 +179,6 @@ async def main() -> int:
         try:
             figures = await measure(database, server.admin)
             plans = await explain(server.admin)
-        except Wrong as wrong:
-            print(f"No figures: {wrong}", file=sys.stderr)
-            return 1
         finally:
             await database.close()
         sizes = await server.admin.fetch(
@@ -199,4 +195,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

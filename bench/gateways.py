@@ -27,7 +27,7 @@ from typing import Any
 
 from _bank import Bank
 from _cohort import PLAN, _customer, _plan
-from _server import Server, Wrong, a_server, write_down
+from _server import Server, Wrong, a_server, refusing_what_is_wrong, write_down
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.customers import service as customers
@@ -427,13 +427,9 @@ async def main() -> int:
     given = [int(each) for each in sys.argv[1:]]
     size, rounds, stuck = [*given, *(SIZE, ROUNDS, STUCK)[len(given) :]]
     async with a_server() as server:
-        try:
-            await run(server, size=size, rounds=rounds, stuck=stuck)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        await run(server, size=size, rounds=rounds, stuck=stuck)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

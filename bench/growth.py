@@ -26,7 +26,7 @@ from _check import LEFT_LYING
 from _cohort import Cohort, House, a_house
 from _mass import Seed, grow, lay_aside
 from _quiet import quiet
-from _server import Admin, Server, Wrong, a_server, write_down
+from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _table import row
 from costs import Gauge, postmaster
 from journey import do_job
@@ -278,11 +278,7 @@ async def main() -> int:
         int(given[n]) if len(given) > n else usual for n, usual in ((1, ROUNDS), (2, CUSTOMERS), (3, MONTHS))
     )
     async with a_server() as server:
-        try:
-            sites, figures, checks = await measure(server, sizes, rounds=rounds, customers=customers, months=months)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        sites, figures, checks = await measure(server, sizes, rounds=rounds, customers=customers, months=months)
         memory = memory_mb()
         said = {
             "months": months,
@@ -307,4 +303,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

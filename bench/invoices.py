@@ -11,7 +11,6 @@ One big invoice is of one customer with 200 subscriptions whose issuer puts them
 taxed, numbered and committed in one transaction, beside a plain one made alone.
 """
 
-import asyncio
 import sys
 import time
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from typing import Any
 
 import _bare as bare
 from _cohort import PRICE, Cohort, House, a_cohort, a_house
-from _server import Admin, Server, Wrong, a_server, write_down
+from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import (
@@ -287,13 +286,9 @@ async def main() -> int:
     size = int(sys.argv[1]) if len(sys.argv) > 1 else SIZE
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
     async with a_server() as server:
-        try:
-            await run(server, size=size, rounds=rounds)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        await run(server, size=size, rounds=rounds)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -20,7 +20,7 @@ import _bare as bare
 from _check import check_cohort, check_house
 from _cohort import PLAN, Cohort, House, a_cohort, a_house
 from _meter import POSITIONS, Cell
-from _server import Admin, Server, Wrong, a_server, write_down
+from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 
 from guilder.domain.orders import service as orders
 from guilder.platform.jobs.scheduler import Scheduler
@@ -247,13 +247,9 @@ async def main() -> int:
     sizes = tuple(int(size) for size in sys.argv[1].split(",")) if len(sys.argv) > 1 else SIZES
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
     async with a_server() as server:
-        try:
-            await run(server, sizes=sizes, rounds=rounds)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        await run(server, sizes=sizes, rounds=rounds)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -20,7 +20,7 @@ from statistics import median, quantiles
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from _server import Admin, Server, Wrong, a_server, write_down
+from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _ways import Way, processes
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -247,11 +247,7 @@ async def main() -> int:
         await server.admin.execute(EFFECTS)
         await server.admin.execute("reset role")
         with broker() as brokers:
-            try:
-                figures = await measure(server, brokers.servers)
-            except Wrong as wrong:
-                print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-                return 1
+            figures = await measure(server, brokers.servers)
         path = await write_down("kafka", server.admin, {"events": EVENTS, "batch": BATCH, **figures})
     show(figures)
     print(f"written to {path.relative_to(path.parent.parent.parent)}")
@@ -259,4 +255,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -21,7 +21,7 @@ from statistics import median, quantiles
 from typing import Any, ClassVar
 from uuid import UUID
 
-from _server import Admin, Wrong, a_server, write_down
+from _server import Admin, Wrong, a_server, refusing_what_is_wrong, write_down
 
 from guilder.kernel import ids
 from guilder.kernel.event import Event, Message
@@ -356,13 +356,10 @@ async def main() -> int:
         database = await Database.connect(server.app_url)
         try:
             await run(database, server.admin)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
         finally:
             await database.close()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -8,7 +8,6 @@ fee each. Ratio: how many renewals a second of the book, to the plain ones'. No 
 billed as drawn, the books add up, and the doctor found nothing.
 """
 
-import asyncio
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -18,7 +17,7 @@ from _book import NO_MONEY, a_mixed_cohort, check_book
 from _check import check_cohort, check_house
 from _cohort import Cohort, House, a_cohort, a_house
 from _quiet import quiet
-from _server import Server, Wrong, a_server, write_down
+from _server import Server, a_server, refusing_what_is_wrong, write_down
 from _table import row
 from journey import do_job, subscribe
 
@@ -94,11 +93,7 @@ async def main() -> int:
     size = int(sys.argv[1]) if len(sys.argv) > 1 else SIZE
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
     async with a_server() as server:
-        try:
-            found, checks = await run(server, size=size, rounds=rounds)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        found, checks = await run(server, size=size, rounds=rounds)
         rows = []
         for n, what in enumerate(("a mixed book, billing run", "a mixed book, whole way")):
             ratio = median(each["plain"][n] / each["mixed"][n] for each in found)
@@ -113,4 +108,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -8,7 +8,6 @@ by the same role under the same row-level security, whose rows are read; it pric
 means that every total is the GROUP BY's, and every amount the one of its total.
 """
 
-import asyncio
 import os
 import sys
 import time
@@ -20,7 +19,7 @@ from statistics import median
 from uuid import UUID
 
 from _crowd import backends_cpu_s
-from _server import Admin, Server, Wrong, a_server, write_down
+from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _table import row
 
 from guilder.domain.catalog import service as catalog
@@ -195,13 +194,9 @@ async def tell(server: Server, rated: list[tuple[float, float]], grouped: list[t
 
 async def main() -> int:
     async with a_server() as server:
-        try:
-            await run(server)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        await run(server)
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -22,7 +22,7 @@ from _check import check_cohort, check_house
 from _cohort import House, SetClock, a_house
 from _meter import Meter, connect
 from _quiet import quiet
-from _server import Admin, Server, Wrong, a_server, write_down
+from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _table import row
 from _ways import Way, processes
 from journey import do_job
@@ -121,11 +121,7 @@ async def main() -> int:
     renewals = int(sys.argv[1]) if len(sys.argv) > 1 else RENEWALS
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
     async with a_server() as server:
-        try:
-            found, checks = await run(server, renewals=renewals, rounds=rounds)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
+        found, checks = await run(server, renewals=renewals, rounds=rounds)
         ratio = median(one / two for one, two in found)
         rates = [round(renewals / median(took)) for took in zip(*found, strict=True)]
         figures = {"renewals": renewals, "one_per_s": rates[0], "two_per_s": rates[1]}
@@ -139,4 +135,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -21,7 +21,7 @@ from _bare import TABLES
 from _check import check_house, check_numbers
 from _cohort import Cohort, House, a_house
 from _quiet import quiet
-from _server import Admin, Server, Wrong, a_server, write_down
+from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _table import row
 from journey import do_job
 from workers import a_subscribed_cohort
@@ -159,9 +159,6 @@ async def main() -> int:
         try:
             cohort, seen = await soak(house, server, minutes=minutes, customers=customers)
             checks = await check(house, server, cohort, months=len(seen))
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
         finally:
             await house.database.close()
         renewals = customers * len(seen)
@@ -181,4 +178,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -14,7 +14,6 @@ charge, the receipt) is done after each round and not measured. No figure is sho
 once, charged once, paid in the books, and the doctor finds nothing.
 """
 
-import asyncio
 import os
 import sys
 import tempfile
@@ -27,7 +26,7 @@ from uuid import uuid4
 from _asking import Asked, Serving, ask, request, serving
 from _check import check_house
 from _cohort import PLAN, PRICE, Cohort, House, a_cohort, a_house
-from _server import Server, Wrong, a_server, write_down
+from _server import Server, Wrong, a_server, refusing_what_is_wrong, write_down
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
@@ -166,9 +165,6 @@ async def main() -> int:
         house = await a_house(server, now=datetime.now(UTC))
         try:
             said = await measure(server, house, size=size, rounds=rounds)
-        except Wrong as wrong:
-            print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-            return 1
         finally:
             await house.database.close()
         path = await write_down("subscribe", server.admin, {"requests": size, **said, "rows": [row(said)]})
@@ -178,4 +174,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))

@@ -22,7 +22,7 @@ from _bank import Bank
 from _check import check_cohort, check_house
 from _cohort import Cohort, House, SetClock, a_cohort, a_house
 from _meter import Meter, connect
-from _server import Server, Wrong, a_server, write_down
+from _server import Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _ways import Way, processes
 from journey import do_job, subscribe
 
@@ -163,11 +163,7 @@ async def main() -> int:
         return 1
     async with a_server() as server:
         with broker() as brokers:
-            try:
-                figures, checks = await measure(server, brokers.servers, renewals=renewals, workers=workers)
-            except Wrong as wrong:
-                print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
-                return 1
+            figures, checks = await measure(server, brokers.servers, renewals=renewals, workers=workers)
         path = await write_down("workers", server.admin, {"renewals": renewals, **figures})
     show(figures, renewals, checks)
     print(f"written to {path.relative_to(path.parent.parent.parent)}")
@@ -175,4 +171,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(refusing_what_is_wrong(main))
