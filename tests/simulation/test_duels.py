@@ -183,7 +183,8 @@ class _Unlocking:
         self._tx = tx
 
     async def fetch(self, sql: str, *values: object) -> Any:
-        return await self._tx.fetch(sql.replace("for update of p", ""), *values)
+        assert "for update" in sql, sql
+        return await self._tx.fetch(sql.replace("for update", ""), *values)
 
 
 async def _unlocked(lock_told: Any, tx: Tx, keys: Any) -> Any:

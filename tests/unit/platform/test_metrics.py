@@ -3,6 +3,7 @@
 from prometheus_client.parser import text_string_to_metric_families
 
 from guilder.platform import metrics
+from guilder.platform.http.shedding import Ceilings, Load
 
 
 def series(name):
@@ -38,6 +39,15 @@ def test_methods_and_routes_from_outside_make_no_series():
     destinations = {each.labels["destination"] for each in series("guilder_outside_call_seconds_count")}
     assert len(destinations) <= metrics.NAMES_MAX + 1, "as many names as are known, and one for all others"
     assert len(series("guilder_auth_refused_total")) <= 51
+
+
+def test_what_is_under_way_is_looked_at_when_somebody_asks():
+    load = Load(Ceilings(), lambda: 7)
+    load.show()
+    with load.lane("/api/customers"):
+        assert value("guilder_http_in_flight", lane="api") == 1
+    assert value("guilder_http_in_flight", lane="api") == 0
+    assert value("guilder_db_pool_waiting") == 7
 
 
 def test_everything_that_is_announced_is_on_the_page():

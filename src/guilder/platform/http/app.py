@@ -99,7 +99,7 @@ def build(
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        lifespan=_draining_at_the_end(draining, denials, gatherings, lifespan),
+        lifespan=_served(load, draining, denials, gatherings, lifespan),
     )
     app.at_hand = at_hand
     app.state.database = database
@@ -192,11 +192,14 @@ def _answer_in_one_shape(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http)
 
 
-def _draining_at_the_end(
-    draining: Draining, denials: Denials, gatherings: Gatherings, inner: Lifespan | None
+def _served(
+    load: Load, draining: Draining, denials: Denials, gatherings: Gatherings, inner: Lifespan | None
 ) -> Lifespan:
+    """Show its load from the beginning, and drain it at the end."""
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        load.show()
         try:
             if inner is None:
                 yield

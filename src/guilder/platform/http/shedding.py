@@ -82,9 +82,12 @@ class Load:
         self._waiting = waiting
         self._lanes: Counter[Lane] = Counter()
         self._callers: Counter[_Caller] = Counter()
+
+    def show(self) -> None:
+        """Let the metrics, of which a process has one set, look at this."""
         for lane in Lane:
             metrics.requests_stand(lane=lane.value, in_flight=partial(self._lanes.__getitem__, lane))
-        metrics.pool_waited_for(waiting)
+        metrics.pool_waited_for(self._waiting)
 
     @contextmanager
     def lane(self, path: str) -> Iterator[None]:
