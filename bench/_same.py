@@ -108,7 +108,8 @@ async def _statement(admin: Admin, name: str, n: int) -> str:
         names = ", ".join(kept)
         return f"insert into {name} (status, {names}) select 'draft', {names} from written.t{n}"
     if name not in CHANGED:
-        return f"insert into {name} ({', '.join(columns)}) select {', '.join(columns)} from written.t{n}"
+        names = ", ".join(columns)
+        return f"insert into {name} ({names}) overriding system value select {names} from written.t{n}"
     key = [row["name"] for row in await admin.fetch(_KEY, name)]
     place = CHANGED.index(name)
     join = " and ".join(f"b.{each} = w.{each}" for each in key)
