@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 import _bare as bare
+from _book import TIERS
 from _cohort import PRICE, Cohort, House, a_cohort, a_house
 from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 
@@ -28,15 +29,12 @@ from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import (
     Aggregation,
     Charge,
-    ChargeModel,
     ChargePrice,
     NewMeter,
     NewPrice,
     NewPromoCode,
     Plan,
     PlanContent,
-    PriceModel,
-    Tier,
 )
 from guilder.domain.catalog.model.promotions import Duration
 from guilder.domain.identity import service as identity
@@ -54,15 +52,6 @@ ROUNDS = 3
 BEGAN = timedelta(days=40)
 CALLS = Decimal(250)
 MONTH = Interval(Unit.MONTH)
-# 100 calls at 0.03, 100 at 0.02, 50 at 0.01.
-TIERS = PriceModel(
-    model=ChargeModel.GRADUATED,
-    tiers=(
-        Tier(up_to=Decimal(100), unit_amount=Decimal(3)),
-        Tier(up_to=Decimal(200), unit_amount=Decimal(2)),
-        Tier(up_to=None, unit_amount=Decimal(1)),
-    ),
-)
 OF_TIERS = 550
 
 

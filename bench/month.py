@@ -18,12 +18,13 @@ from decimal import Decimal
 from statistics import median
 from uuid import UUID
 
+from _book import TIERS
 from _crowd import backends_cpu_s
 from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _table import row
 
 from guilder.domain.catalog import service as catalog
-from guilder.domain.catalog.model import Aggregation, ChargeModel, Meter, NewMeter, PriceModel, Tier
+from guilder.domain.catalog.model import Aggregation, Meter, NewMeter
 from guilder.domain.catalog.rules import rating
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Mode
@@ -38,14 +39,6 @@ ROUNDS = int(sys.argv[2]) if len(sys.argv) > 2 else 3
 CUSTOMERS, METERS, BATCH = 2_000, 4, 500
 TARGET = 0.7
 MONTH = timedelta(days=30)
-TIERS = PriceModel(
-    model=ChargeModel.GRADUATED,
-    tiers=(
-        Tier(up_to=Decimal(100), unit_amount=Decimal(3)),
-        Tier(up_to=Decimal(200), unit_amount=Decimal(2)),
-        Tier(up_to=None, unit_amount=Decimal(1)),
-    ),
-)
 
 Totals = dict[tuple[UUID, UUID], Decimal]
 

@@ -19,8 +19,7 @@ class Failures:
 
     async def test_sets_a_message_that_fails_aside_and_goes_on_with_other_keys(self, world: World) -> None:
         things = some_ids(60)
-        for thing in things:
-            await world.count(thing)
+        await world.count_each(things)
         world.fault = fails_for(things[30])
         await world.consumer().drain()
         heard = await world.heard()
@@ -33,11 +32,9 @@ class Failures:
 
     async def test_looks_for_what_is_at_fault_only_in_its_own_partition(self, world: World) -> None:
         consumer, things = world.consumer(), some_ids(60)
-        for thing in things:
-            await world.count(thing)
+        await world.count_each(things)
         await consumer.drain()
-        for thing in things:
-            await world.count(thing)
+        await world.count_each(things)
         world.fault = fails_for(things[30])
         world.calls.clear()
         await consumer.drain()
@@ -103,8 +100,7 @@ class Failures:
 
     async def test_replays_a_dead_letter_exactly_once(self, world: World) -> None:
         things = some_ids(3)
-        for thing in things:
-            await world.count(thing)
+        await world.count_each(things)
         world.fault = fails_for(*things[:2])
         consumer = world.consumer()
         await consumer.drain(hurry=True)

@@ -28,19 +28,16 @@ class Together:
     async def test_takes_a_few_messages_of_many_partitions_together(self, world: World) -> None:
         consumer, things = world.consumer(), some_ids(60)
         for _ in range(2):
-            for thing in things:
-                await world.count(thing)
+            await world.count_each(things)
             await consumer.drain()
         assert [count for _, count in world.calls] == [60, 60], "sixteen partitions, one call"
         assert await world.heard() == await world.counts()
 
     async def test_takes_together_what_no_other_consumer_holds(self, world: World) -> None:
         consumer, things = world.consumer(), some_ids(60)
-        for thing in things:
-            await world.count(thing)
+        await world.count_each(things)
         await consumer.drain()
-        for thing in things:
-            await world.count(thing)
+        await world.count_each(things)
         await world.sequence()
         async with world.database.transaction(actor="test") as tx:
             shares = await store.news(tx, ["listeners"], now=NOW)
@@ -55,11 +52,9 @@ class Together:
 
     async def test_refuses_all_of_a_batch_one_of_whose_cursors_was_moved(self, world: World) -> None:
         consumer, things = world.consumer(), some_ids(60)
-        for thing in things:
-            await world.count(thing)
+        await world.count_each(things)
         await consumer.drain()
-        for thing in things:
-            await world.count(thing)
+        await world.count_each(things)
         await world.sequence()
         async with world.database.transaction(actor="test") as tx:
             shares = await store.news(tx, ["listeners"], now=NOW)

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
@@ -162,6 +162,11 @@ class World:
         for row in rows:
             found[row["thing_id"]].append(row["n"])
         return dict(found)
+
+    async def count_each(self, things: Iterable[UUID]) -> None:
+        """Count each of these once, by a transaction each."""
+        for thing in things:
+            await self.count(thing)
 
     async def counts(self) -> dict[UUID, list[int]]:
         """What everybody must have heard: of each thing 1, 2, 3 … n."""
