@@ -31,7 +31,7 @@ from guilder.platform.crypto import KeyRing
 from guilder.platform.db.database import Database
 from guilder.platform.db.vault import Vault
 from guilder.platform.outside.runner import Runner
-from guilder.wiring.performers import WINDOWS
+from guilder.wiring.performers import AHEAD, WINDOWS
 from guilder.wiring.reactions import REACTION_LIST
 
 PLAN = "pro"
@@ -90,7 +90,7 @@ async def a_house(server: Server, *, now: datetime, key: str | None = None) -> H
 
     # Only the calls that move money are made: documents and mail stay queued.
     calls = performers({bank.name: bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
-    runner = Runner(database, calls, clocks, clock=WallClock(), windows=WINDOWS)
+    runner = Runner(database, calls, clocks, clock=WallClock(), windows=WINDOWS, ahead=AHEAD)
     groups = {group: consumer(group) for group in Reactions(reactions).groups}
     return House(database, meter, clock, bank, consumer(), groups, runner, key)
 

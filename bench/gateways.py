@@ -52,7 +52,7 @@ from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.jobs.timetable import Timetable
 from guilder.platform.outside.runner import Runner
 from guilder.wiring.doctor.run import examine
-from guilder.wiring.performers import WINDOWS
+from guilder.wiring.performers import AHEAD, WINDOWS
 from guilder.wiring.reactions import REACTIONS
 from guilder.wiring.timetable import JOBS
 
@@ -111,7 +111,7 @@ class House:
 
     def runner(self) -> Runner:
         calls = performers({self.bank.name: self.bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
-        return Runner(self.database, calls, identity.Clocks(self.clock), clock=self.clock, windows=WINDOWS)
+        return Runner(self.database, calls, identity.Clocks(self.clock), clock=self.clock, windows=WINDOWS, ahead=AHEAD)
 
     @asynccontextmanager
     async def hearing(self) -> AsyncIterator[None]:

@@ -40,7 +40,7 @@ from guilder.platform.db.vault import Vault
 from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.jobs.timetable import Timetable
 from guilder.platform.outside.runner import Runner
-from guilder.wiring.performers import WINDOWS
+from guilder.wiring.performers import AHEAD, WINDOWS
 from guilder.wiring.reactions import REACTION_LIST
 from guilder.wiring.timetable import JOBS
 
@@ -61,7 +61,7 @@ async def work(way: Way, stop: asyncio.Event, ready: Callable[[], None], given: 
     consumer = Consumer(database, Reactions(REACTION_LIST), clocks, WallClock())
     # Only the calls that move money are made: documents and mail stay queued.
     calls = performers({bank.name: bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
-    runner = Runner(database, calls, clocks, clock=WallClock(), windows=WINDOWS)
+    runner = Runner(database, calls, clocks, clock=WallClock(), windows=WINDOWS, ahead=AHEAD)
     await consumer.register()
     ready()
     while not go.is_set() and not stop.is_set():

@@ -41,7 +41,7 @@ from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.outside.breaker import BreakerLimits
 from guilder.platform.outside.runner import Runner
 from guilder.wiring import access, published
-from guilder.wiring.performers import CEILINGS, WINDOWS, performers
+from guilder.wiring.performers import AHEAD, CEILINGS, WINDOWS, performers
 from guilder.wiring.ports import Ports, authentication, key_source, open_ports
 from guilder.wiring.reactions import REACTIONS
 from guilder.wiring.routers import ROUTERS
@@ -114,6 +114,7 @@ class House:
             self.clocks,
             clock=self.clock,
             windows=WINDOWS,
+            ahead=AHEAD,
             ceilings=CEILINGS,
             breaker_limits=self._breakers(),
         )

@@ -17,6 +17,8 @@ from guilder.wiring.ports import Ports, text_sender
 
 # Calls at once, by family of destination: one that is slow takes no more than its own window.
 WINDOWS = {"gateway": 32, "files": 4, "smtp": 8, "sms": 4, "webhook": 8}
+# So many windows' worth is taken at once while calls are quick, and waits for its turn: a transaction serves more of them.
+AHEAD = {"gateway": 8, "smtp": 4}
 # All of a family together: however many receivers hang, providers are called.
 CEILINGS = {"webhook": 128, "files": 16}
 

@@ -88,6 +88,16 @@ class Phases:
         """Read what the calls need. What has nothing to do any more is finished, and not among those returned."""
         return await halving(claims, self._load, self._put_off)
 
+    async def give_back(self, destination: str, claims: Sequence[Claim]) -> None:
+        """Let go of what was taken and not called: it is due again, as if nobody had tried it, and nothing was drawn."""
+
+        async def work(tx: Tx) -> None:
+            kept = [_kept(each, attempts=each.attempts - 1) for each in await _held(tx, claims)]
+            await store.apply(tx, kept)
+            await store.draw(tx, destination, owed=-len(kept))
+
+        await self._database.run(work, {claim.tenant_id for claim in claims}, actor=ACTOR)
+
     async def record(self, done: Sequence[AnyDone]) -> list[Ready]:
         """Record what came back, where the lease is still ours; return what goes on with a next step, loaded."""
         return await halving(done, self._record, self._lose)
@@ -111,7 +121,7 @@ class Phases:
         return await self._database.run(work, {claim.tenant_id for claim in claims}, actor=ACTOR)
 
     async def _record(self, done: Sequence[AnyDone]) -> list[Ready]:
-        claims = [_claim_of(each.intent) for each in done]
+        claims = [claim_of(each.intent) for each in done]
 
         async def work(tx: Tx) -> list[Ready]:
             ours = {intent.ref: intent for intent in await _held(tx, claims)}
@@ -193,7 +203,7 @@ class Phases:
 
     async def _lose(self, done: AnyDone, error: Exception) -> None:
         """Give up recording: the call is repeated with the same key, and brings the same outcome again."""
-        await self._put_off(_claim_of(done.intent), error)
+        await self._put_off(claim_of(done.intent), error)
 
 
 def change_of(intent: Intent, verdict: Verdict, performer: AnyPerformer, *, lease_s: float) -> Change:
@@ -217,7 +227,7 @@ def change_of(intent: Intent, verdict: Verdict, performer: AnyPerformer, *, leas
             after_s = max(after_s, min(verdict.after_s or 0.0, RETRY_AFTER_MAX_S))
     is_leased = verdict.kind == "next"
     return Change(
-        claim=_claim_of(intent),
+        claim=claim_of(intent),
         state=state,
         step=step,
         attempts=attempts,
@@ -230,7 +240,7 @@ def change_of(intent: Intent, verdict: Verdict, performer: AnyPerformer, *, leas
 def _kept(intent: Intent, *, attempts: int) -> Change:
     """Give an intent back as it stands: it is taken again when its tenant is held no more."""
     return Change(
-        claim=_claim_of(intent),
+        claim=claim_of(intent),
         state="waiting",
         step=intent.step,
         attempts=attempts,
@@ -293,7 +303,8 @@ async def _see(tx: Tx, tenants: Iterable[TenantId]) -> None:
         await tx.narrow(wanted)
 
 
-def _claim_of(intent: Intent) -> Claim:
+def claim_of(intent: Intent) -> Claim:
+    """Return the lease that this intent was taken with."""
     return Claim(intent.tenant_id, intent.id, intent.fence)
 
 

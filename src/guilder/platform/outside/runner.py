@@ -14,13 +14,14 @@ from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.db.wakes import first, heed
 from guilder.platform.outside.breaker import Breaker, BreakerLimits, State
-from guilder.platform.outside.bulkhead import Lane, LaneState
+from guilder.platform.outside.bulkhead import Lane, LaneState, Width
 from guilder.platform.outside.intents import CHANNEL
 from guilder.platform.outside.phases import LEASE_MARGIN_S, AnyPerformer, Phases
 
 WINDOW = 16
-# Over all destinations of this process: what it has sockets and memory for.
+# Over all destinations of this process: what it has sockets for, and how much may be held for its turn.
 CALLS_MAX = 512
+HELD_MAX = 2_048
 LANES_MAX = 2_000
 POLL_S = 1.0
 PAUSE_S = 1.0
@@ -32,7 +33,8 @@ _log = logging.get(__name__)
 
 class Runner:
     """Performs intents. `windows` gives a destination, or its family ("webhook"), another number of calls at once;
-    `ceilings` says how many a whole family may have, so that many that hang together leave room for the others."""
+    `ahead` says how many windows' worth a family's destinations may hold while their calls are quick; `ceilings` says
+    how many a whole family may have, so that many that hang together leave room for the others."""
 
     def __init__(
         self,
@@ -42,6 +44,7 @@ class Runner:
         *,
         clock: Clock,
         windows: Mapping[str, int] | None = None,
+        ahead: Mapping[str, int] | None = None,
         ceilings: Mapping[str, int] | None = None,
         breaker_limits: BreakerLimits | None = None,
         lease_margin_s: float = LEASE_MARGIN_S,
@@ -51,6 +54,8 @@ class Runner:
         self._phases = Phases(database, performers, clocks, lease_margin_s=lease_margin_s)
         self._clock = clock
         self._windows = dict(windows or {})
+        self._ahead = dict(ahead or {})
+        self._calls = asyncio.Semaphore(CALLS_MAX)
         self._ceilings = dict(ceilings or {})
         self._breaker_limits = breaker_limits or BreakerLimits()
         self._poll_s = poll_s
@@ -150,18 +155,21 @@ class Runner:
                 self._phases,
                 clock=self._clock,
                 breaker=Breaker(self._breaker_limits, monotonic=self._clock.monotonic),
-                window=window,
+                width=Width(window, self._ahead.get(family, 1)),
                 room=partial(self._room, family),
+                calls=self._calls,
             )
         return self._lanes[name]
 
-    def _room(self, family: str) -> int:
-        """Return how many more calls a destination of this family may begin."""
-        free = CALLS_MAX - sum(lane.in_flight for lane in self._lanes.values())
-        ceiling = self._ceilings.get(family)
+    def _room(self, family: str, lane: Lane) -> int:
+        """Return how many more a destination may hold: for calls at once, and beyond that while little is held."""
+        lanes = self._lanes.values()
+        at_once = min(lane.window - lane.in_flight, CALLS_MAX - sum(min(each.in_flight, each.window) for each in lanes))
+        beyond = min(lane.reach - lane.in_flight, HELD_MAX - sum(each.in_flight for each in lanes))
+        free, ceiling = max(at_once, beyond), self._ceilings.get(family)
         if ceiling is None:
             return free
-        return min(free, ceiling - sum(lane.in_flight for n, lane in self._lanes.items() if _family(n) == family))
+        return min(free, ceiling - sum(each.in_flight for n, each in self._lanes.items() if _family(n) == family))
 
     def _prune(self) -> None:
         """Forget destinations that are idle and well, once there are many (every customer's webhook host is one)."""

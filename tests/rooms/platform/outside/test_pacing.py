@@ -7,6 +7,7 @@ import pytest
 
 from guilder.platform.outside import pacing
 from guilder.platform.outside.intents import CallFailed, Limits
+from guilder.platform.outside.phases import Phases
 from tests.rooms.platform.outside.toys import World
 
 PLACE = "gateway:toy"
@@ -81,6 +82,18 @@ async def test_is_not_drawn_for_what_was_not_there(world: World):
     assert [await node.step(PLACE) for _ in range(3)] == [0, 0, 0]
     await world.charge()
     assert await node.step(PLACE) == 1
+
+
+async def test_is_given_back_for_what_was_taken_and_not_called(world: World):
+    await world.charge()
+    await set_pace(world, GLACIAL)
+    phases = Phases(world.database, [world.charging(limits=LIMITS)], world.clocks)
+    claims, _ = await phases.take(PLACE, 1)
+    assert await free(world) == 0
+    await phases.give_back(PLACE, claims)
+    assert await free(world) == 1
+    row = await world.row()
+    assert (row["attempts"], row["is_leased"]) == (0, False)
 
 
 async def test_is_paid_for_by_the_next_steps_that_go_out_at_once(world: World):
