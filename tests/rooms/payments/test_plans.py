@@ -1,10 +1,7 @@
 """Money is asked for by the same work among ten customers and among a million: nothing looks through a whole tenant."""
 
-import json
-from collections.abc import Iterator
-from typing import Any
-
 from guilder.domain.payments.store import attempts, methods
+from tests.support.plans import looked_at
 
 MANY, FEW, TOLD = 5_000, 10, 50
 
@@ -19,11 +16,8 @@ async def test_a_method_is_resolved_without_looking_through_the_others_of_its_te
             MANY,
             method.id,
         )
-        [row] = await tx.fetch(
-            f"explain (analyze, format json) {methods.RESOLVED}", [till.tenant.tenant_id], [method.id]
-        )
-    looked_at = {node["Node Type"]: seen(node) for node in nodes(json.loads(row[0])[0]["Plan"])}
-    assert max(looked_at.values()) <= FEW, looked_at
+        seen = await looked_at(tx, methods.RESOLVED, [till.tenant.tenant_id], [method.id])
+    assert max(seen.values()) <= FEW, seen
 
 
 async def test_what_is_told_of_payments_is_found_without_looking_through_the_others_of_their_tenant(till):
@@ -39,21 +33,6 @@ async def test_what_is_told_of_payments_is_found_without_looking_through_the_oth
             payment.id,
         )
         keys = await tx.fetch("select tenant_id, business_key from payments.payments order by id limit $1", TOLD)
-        [row] = await tx.fetch(
-            f"explain (analyze, format json) {attempts.TOLD}",
-            [each["tenant_id"] for each in keys],
-            [each["business_key"] for each in keys],
-        )
-    looked_at = {node["Node Type"]: seen(node) for node in nodes(json.loads(row[0])[0]["Plan"])}
-    assert max(looked_at.values()) <= FEW * TOLD, looked_at
-
-
-def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for each in plan.get("Plans", ()):
-        yield from nodes(each)
-
-
-def seen(node: dict[str, Any]) -> float:
-    filtered = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Join Filter", 0)
-    return float(node["Actual Loops"] * (node["Actual Rows"] + filtered))
+        tenants, named = zip(*keys, strict=True)
+        seen = await looked_at(tx, attempts.TOLD, tenants, named)
+    assert max(seen.values()) <= FEW * TOLD, seen

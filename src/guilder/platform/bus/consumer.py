@@ -27,7 +27,7 @@ from guilder.platform.logging import get
 
 T = TypeVar("T")
 
-BATCH_MAX = 500
+BATCH_MAX = 1_000
 CLASHES_MAX = 6
 ROUNDS = Rounds("consumer", poll_s=1, backoff_s=1, backoff_max_s=30)
 TROUBLE_PAUSE_S = 0.2

@@ -11,6 +11,26 @@ from guilder.platform.db.tx import Row, Tx
 
 _COLUMNS = "i.tenant_id, i.id, i.kind, i.destination, i.subject_id, i.at_step as step, i.attempts"
 
+# Key by key: as plain joins these read all that waits of a tenant, or all that ever was, for each batch of it.
+HELD = f"""
+select {_COLUMNS}, i.fence, i.traceparent,
+       exists (select from platform.held_tenants h where h.tenant_id = i.tenant_id) as is_held
+  from (select * from unnest($1::uuid[], $2::uuid[], $3::bigint[]) as m (tenant_id, id, fence)
+         order by tenant_id, id) mine
+ cross join lateral (select * from platform.intents
+                      where (tenant_id, id, fence) = (mine.tenant_id, mine.id, mine.fence)
+                        and state = 'waiting' and is_leased limit 1 for update) i"""
+APPLY = """
+update platform.intents i
+   set state = n.state, at_step = n.step, attempts = n.attempts, is_leased = n.is_leased,
+       due_at = clock_timestamp() + make_interval(secs => n.after_s), reason = n.reason, changed_at = clock_timestamp()
+  from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::bool[], $8::float8[], $9::text[])
+       as n (tenant_id, id, fence, state, step, attempts, is_leased, after_s, reason)
+ cross join lateral (select ctid from platform.intents
+                      where (tenant_id, id, fence) = (n.tenant_id, n.id, n.fence)
+                        and state = 'waiting' and is_leased limit 1 for update) own
+ where i.ctid = own.ctid"""
+
 # An intent to be written: (id, tenant, kind, destination, subject, step, traceparent).
 Fresh = tuple[UUID, TenantId, str, str, UUID, str, str | None]
 
@@ -190,29 +210,13 @@ async def slow_down(tx: Tx, tenant_id: TenantId, destination: str, *, pause_s: f
 
 async def held(tx: Tx, claims: Sequence[Claim]) -> list[Row]:
     """Lock and read the intents whose lease is still ours; whoever is missing was taken over."""
-    return await tx.fetch(
-        f"""select {_COLUMNS}, i.fence, i.traceparent,
-                   exists (select from platform.held_tenants h where h.tenant_id = i.tenant_id) as is_held
-              from platform.intents i
-              join unnest($1::uuid[], $2::uuid[], $3::bigint[]) as mine (tenant_id, id, fence)
-                on (i.tenant_id, i.id, i.fence) = (mine.tenant_id, mine.id, mine.fence)
-             where i.state = 'waiting' and i.is_leased order by i.tenant_id, i.id for update of i""",
-        *_claimed(claims),
-    )
+    return await tx.fetch(HELD, *_claimed(claims))
 
 
 async def apply(tx: Tx, changes: Sequence[Change]) -> int:
     """Write what the intents become, where the lease is still ours; return how many were."""
     return await tx.execute(
-        """update platform.intents i
-              set state = n.state, at_step = n.step, attempts = n.attempts, is_leased = n.is_leased,
-                  due_at = clock_timestamp() + make_interval(secs => n.after_s), reason = n.reason,
-                  changed_at = clock_timestamp()
-             from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::int[], $7::bool[],
-                         $8::float8[], $9::text[])
-               as n (tenant_id, id, fence, state, step, attempts, is_leased, after_s, reason)
-            where (i.tenant_id, i.id, i.fence) = (n.tenant_id, n.id, n.fence)
-              and i.state = 'waiting' and i.is_leased""",
+        APPLY,
         *_claimed([change.claim for change in changes]),
         [change.state for change in changes],
         [change.step for change in changes],
