@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
 
+from msgspec import Struct
+
 from guilder.kernel.ids import TenantId
 
 
@@ -42,8 +44,7 @@ class Event:
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Message(Generic[E_co]):
+class Message(Struct, Generic[E_co], frozen=True):
     """An event as it is heard: the fact, when it happened on its tenant's clock, and who caused it."""
 
     id: UUID

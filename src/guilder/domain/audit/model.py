@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from msgspec import Struct
+
 from guilder.kernel.ids import CustomerId, TenantId
 
 HASH_BYTES = 32
@@ -36,8 +38,7 @@ class Place(NamedTuple):
 BEGINNING = Place(0, NOTHING_BEFORE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Entry(Struct, frozen=True, kw_only=True):
     """What happened, before it stands in a chain. `payload` is text, byte for byte what the hash is made over."""
 
     tenant_id: TenantId
@@ -61,8 +62,7 @@ class Entry:
         return Chain(self.tenant_id, self.partition)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
+class Record(Struct, frozen=True, kw_only=True):
     """An entry at its place in a chain. `kept_as` and `month` say how long it is kept."""
 
     entry: Entry

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import Struct
+
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 
@@ -56,8 +58,7 @@ class RequestKind(StrEnum):
     SETUP = "setup"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayRequest:
+class GatewayRequest(Struct, frozen=True, kw_only=True):
     """One thing asked of one provider, under a business key that never changes."""
 
     tenant_id: TenantId
@@ -89,8 +90,7 @@ class OutcomeKind(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CardDetails:
+class CardDetails(Struct, frozen=True, kw_only=True):
     """A saved method: a card, or a wallet or account (`kind`), whose `label` is what may be shown of it."""
 
     token: str
@@ -103,8 +103,7 @@ class CardDetails:
     exp_year: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(Struct, frozen=True, kw_only=True):
     """A provider's answer, in our words."""
 
     kind: OutcomeKind
@@ -187,8 +186,7 @@ class Notice:
     raw: Mapping[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(Struct, frozen=True, kw_only=True):
     """A request as it stands: what was asked, what was answered last, how often it was tried."""
 
     request: GatewayRequest
@@ -229,8 +227,7 @@ class NewNotice:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(Struct, frozen=True, kw_only=True):
     """What one call to a provider needs to know. `charge` is what a cancellation is to close."""
 
     asked: Asked
@@ -339,8 +336,7 @@ class Next(StrEnum):
     AGAIN = "again"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(Struct, frozen=True, kw_only=True):
     """What follows from a call: the request as it is now, what is told of it, and what is done next."""
 
     asked: Asked

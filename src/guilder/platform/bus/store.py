@@ -1,10 +1,11 @@
 """All SQL of the log. What must happen before the tenant is known calls the definer functions of 0002_log.sql."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
+
+from msgspec import Struct
 
 from guilder.kernel.ids import TenantId
 from guilder.platform.db.columns import Columns
@@ -26,8 +27,7 @@ COLUMNS = """topic, partition, position, tenant_id, key, event_id, name, version
              occurred_at, recorded_at"""
 
 
-@dataclass(frozen=True, slots=True)
-class Fresh:
+class Fresh(Struct, frozen=True):
     """A row to be written; the transaction knows the rest. `request_id`: to which request it answers."""
 
     topic: str

@@ -15,6 +15,8 @@ from datetime import datetime
 from typing import Generic, Literal, Protocol, TypeVar
 from uuid import UUID
 
+from msgspec import Struct
+
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.page import Page, PageQuery, page_of
@@ -28,8 +30,7 @@ O = TypeVar("O")  # noqa: E741  (R and O: what is asked, what came out)
 CHANNEL = "guilder_intents"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewIntent:
+class NewIntent(Struct, frozen=True, kw_only=True):
     """Asks for one call. Writing the same (tenant, kind, subject, step) twice is writing it once.
 
     `destination` is what shares a window and a breaker: "gateway:stripe:<account>", "smtp", "webhook:example.com".
@@ -45,8 +46,7 @@ class NewIntent:
     key: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
+class Intent(Struct, frozen=True, kw_only=True):
     """An intent as a performer meets it. `step` is the one it stands at now; `attempts` counts this one too.
 
     `is_held`: nothing of its tenant goes out now. What was called before is recorded; nothing is called.
@@ -86,8 +86,7 @@ class CallFailed(Exception):
         super().__init__(reason)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done(Generic[R, O]):
+class Done(Struct, Generic[R, O], frozen=True, kw_only=True):
     """One call that came back: with an outcome, or with a failure. `is_last`: `retry` would give up now."""
 
     intent: Intent
@@ -97,8 +96,7 @@ class Done(Generic[R, O]):
     is_last: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """What becomes of an intent after its call was recorded."""
 
     kind: Literal["done", "next", "again", "retry", "dead"]

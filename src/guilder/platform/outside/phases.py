@@ -6,9 +6,10 @@ A batch that fails is halved until the intent at fault stands alone; that one is
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
+
+from msgspec import Struct
 
 from guilder.kernel.ids import TenantId
 from guilder.kernel.noun import replace
@@ -37,8 +38,7 @@ T = TypeVar("T")
 _log = logging.get(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(Struct, frozen=True):
     """A call that can go out: leased, loaded, and committed."""
 
     intent: Intent

@@ -1,10 +1,11 @@
 """All SQL about intents; the definer functions are in the migration."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
+
+from msgspec import Struct
 
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Row, Tx
@@ -35,8 +36,7 @@ update platform.intents i
 Fresh = tuple[UUID, TenantId, str, str, UUID, str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A lease on one intent: whoever holds the highest fence holds it."""
 
     tenant_id: TenantId
@@ -44,8 +44,7 @@ class Claim:
     fence: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(Struct, frozen=True, kw_only=True):
     """What an intent becomes; `is_leased` keeps the lease and starts it anew, `after_s` long."""
 
     claim: Claim

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
+from msgspec import Struct
+
 from guilder.domain.audit.model import BEGINNING, Chain, Entry, Fault, Head, Place, Record
 
 VERSION = b"guilder.audit.1\n"
@@ -28,8 +30,7 @@ _ALONE = (slice(4, 8), slice(12, len(FIELDS)))
 _Texts = Sequence[str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Encoded:
+class _Encoded(Struct, frozen=True):
     """Texts as the hash is made over them, one after the other, and the sum of each."""
 
     framed: bytes
@@ -220,4 +221,5 @@ def _check(checks: bytes, n: int) -> bytes:
 
 
 def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")
+    in_utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds")
