@@ -17,10 +17,10 @@ from guilder.platform.outside.intents import CallFailed, Done
 from guilder.platform.outside.phases import AnyDone, Phases, Ready, claim_of
 from guilder.platform.outside.store import Claim
 
-# How long an outcome waits for others to be recorded with it: while others are under way, and while others wait for
-# their turn, when a call's place is free again before it is recorded, and nobody waits for this one.
+# How long an outcome waits for others to be recorded with it, while others are under way; and how often over, while more
+# than a window's worth is held: a call's place is free before it is recorded, so that holds up nobody.
 GATHER_S = 0.008
-GATHER_CROWDED_S = 0.1
+GATHERS_MAX = 12
 RECORD_MAX = 500
 # What is held begins within so long, at the time that calls take now: far less than its lease allows.
 SOON_S = 4.0
@@ -101,7 +101,10 @@ class Lane:
         """Claim, load and send out as many as there is room for; return how many were claimed."""
         assert not in_transaction(), f"a call to {self.destination} with a transaction open"
         async with self._filling:
-            limit = self.breaker.room(max(0, self._room(self)))
+            room = max(0, self._room(self))
+            if self.in_flight >= self.window and 2 * room < self.reach:
+                return 0  # enough is held to go on with: what is claimed then shares a transaction with few
+            limit = self.breaker.room(room)
             if limit == 0:
                 return 0
             is_probe = self.breaker.state is not State.CLOSED
@@ -215,8 +218,7 @@ class Lane:
     async def _record(self) -> None:
         try:
             while self._came_back or self._unsent:
-                if len(self._came_back) + len(self._unsent) < self.in_flight:
-                    await asyncio.sleep(GATHER_CROWDED_S if self._turns.locked() else GATHER_S)
+                await self._gather()
                 await self._give_back()
                 batch, self._came_back = self._came_back[:RECORD_MAX], self._came_back[RECORD_MAX:]
                 begin_by = self._clock.monotonic() + self._phases.lease_margin_s
@@ -231,6 +233,12 @@ class Lane:
                 self.hint.set()
         finally:
             self._recorder = None
+
+    async def _gather(self) -> None:
+        for _ in range(GATHERS_MAX if self.in_flight > self.window else 1):
+            if len(self._came_back) + len(self._unsent) >= self.in_flight:
+                return
+            await asyncio.sleep(GATHER_S)
 
     async def _give_back(self) -> None:
         """Let go of what was held and not called, because the breaker opened before its turn: it is due again at once."""

@@ -1,14 +1,31 @@
 """What a lane holds beyond its window, while its calls are quick …"""
 
+import asyncio
 from datetime import timedelta
 
 from guilder.platform.clock import HandClock
-from guilder.platform.outside.breaker import BreakerLimits, State
+from guilder.platform.outside.breaker import Breaker, BreakerLimits, State
+from guilder.platform.outside.bulkhead import Lane, Width
 from guilder.platform.outside.intents import Limits
+from guilder.platform.outside.phases import Phases
 from tests.rooms.platform.ground import NOW
 from tests.rooms.platform.outside.toys import Stopwatch, World, no_answer
 
 WINDOW, AHEAD = 4, 8
+
+
+class Turnstile:
+    """Lets through so many who wait."""
+
+    def __init__(self) -> None:
+        self._free = asyncio.Semaphore(0)
+
+    async def wait(self) -> None:
+        await self._free.acquire()
+
+    def let(self, count: int) -> None:
+        for _ in range(count):
+            self._free.release()
 
 
 def a_runner(world: World, performer, **settings):
@@ -52,6 +69,33 @@ async def test_is_nothing_where_calls_are_slow(world: World):
     await world.charge(WINDOW * AHEAD)
     # A second each: four windows' worth begin within four seconds.
     assert await runner.step("gateway:toy") == 4 * WINDOW
+
+
+async def test_is_claimed_anew_when_half_of_it_has_gone(world: World):
+    await world.charge(1 + 2 * WINDOW * AHEAD)
+    phases = Phases(world.database, [world.charging(steps=("prepare",))], world.clocks)
+    breaker = Breaker(BreakerLimits(), monotonic=Stopwatch().monotonic)
+    lane = Lane(
+        "gateway:toy",
+        phases,
+        clock=Stopwatch(),
+        breaker=breaker,
+        width=Width(WINDOW, AHEAD),
+        room=lambda each: each.reach - each.in_flight,
+        calls=asyncio.Semaphore(100),
+    )
+    assert await lane.fill() == WINDOW
+    await lane.settle()
+    world.provider.gate = gate = Turnstile()
+    claimed = await lane.fill()
+    assert claimed == WINDOW * AHEAD == lane.in_flight
+    while lane.in_flight > WINDOW * AHEAD // 2:
+        assert await lane.fill() == 0
+        gate.let(1)
+        await asyncio.sleep(0.02)
+    assert await lane.fill() == WINDOW * AHEAD - WINDOW * AHEAD // 2
+    gate.let(1_000)
+    await lane.settle()
 
 
 async def test_is_given_back_untried_when_the_destination_turns_out_to_be_down(world: World):
