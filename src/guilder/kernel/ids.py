@@ -22,6 +22,8 @@ _LENGTH = 26
 _MINUTE_MS = 60_000
 _MINUTES_REMEMBERED = 256
 _CHANCE = 8  # bytes, of which 62 bits are used
+# The first byte of chance says in its two highest bits of what kind the id is.
+_VARIANT = bytes(0b10 << 6 | each & 0x3F for each in range(256))
 
 
 class Ref(NamedTuple):
@@ -58,13 +60,16 @@ _sequencer = _Sequencer()
 
 def new(now: datetime) -> UUID:
     """Make a UUIDv7 dated `now`; ids of one process and millisecond keep their order."""
-    return _made(_sequencer.after(_stamp(now)), urandom(_CHANCE))
+    chance = urandom(_CHANCE)
+    return _made(_sequencer.after(_stamp(now)), chance[:1].translate(_VARIANT) + chance[1:])
 
 
 def new_many(now: datetime, count: int) -> list[UUID]:
     """Make so many in a row."""
-    first, chance = _sequencer.after(_stamp(now), count), urandom(_CHANCE * count)
-    return [_made(first + nth, chance[_CHANCE * nth : _CHANCE * (nth + 1)]) for nth in range(count)]
+    first, chance = _sequencer.after(_stamp(now), count), bytearray(urandom(_CHANCE * count))
+    chance[::_CHANCE] = chance[::_CHANCE].translate(_VARIANT)
+    low = bytes(chance)
+    return [_made(first + nth, low[_CHANCE * nth : _CHANCE * (nth + 1)]) for nth in range(count)]
 
 
 def _stamp(now: datetime) -> int:
@@ -72,11 +77,10 @@ def _stamp(now: datetime) -> int:
     return int(now.timestamp() * 1000) << 12
 
 
-def _made(stamp: int, chance: bytes) -> UUID:
-    low = int.from_bytes(chance, "big") >> 2
-    number = (stamp >> 12) << 80 | 0x7 << 76 | (stamp & 0xFFF) << 64 | 0b10 << 62 | low
+def _made(stamp: int, low: bytes) -> UUID:
+    high = (stamp >> 12) << 16 | 0x7 << 12 | stamp & 0xFFF
     # As the driver reads them: a UUID that is made, hashed, compared and written in C.
-    return pgproto.UUID(number.to_bytes(16, "big"))
+    return pgproto.UUID(high.to_bytes(8, "big") + low)
 
 
 def to_text(prefix: str, value: UUID) -> str:

@@ -1,7 +1,8 @@
 import asyncio
 import random
-from datetime import timedelta
+from datetime import timedelta, timezone
 from decimal import Decimal
+from uuid import uuid4
 
 import pytest
 from msgspec.structs import replace
@@ -36,6 +37,42 @@ async def test_an_event_is_read_as_it_was_sent(database, ground):
         {"zone": "eu"},
     )
     assert (found.meter_code, found.customer_id, found.received_at) == (ground.meter.code, ground.customer.id, NOW)
+
+
+async def test_a_batch_of_unlike_events_is_read_as_it_was_sent(database, ground):
+    subscription_id = uuid4()
+    sent = [
+        ground.event(properties={}),
+        ground.event(properties={"said": 'a\nb\r\n"c", {d}\\ é\u2028'}),
+        ground.event(properties={"a": ""}, value=Decimal("-0.000000000001")),
+        ground.event(subscription_id=subscription_id, value=Decimal("1E+3")),
+        ground.event(event_id="NULL", value=Decimal("-999999999999999999.999999999999")),
+        ground.event(
+            event_id='{"a",b}\\', at=(NOW - timedelta(hours=3)).astimezone(timezone(timedelta(hours=5, minutes=30)))
+        ),
+    ]
+    assert await used(database, *sent) == [COUNTED] * len(sent)
+    async with database.transaction([ground.tenant_id], actor="test") as tx:
+        found = [await usage.one(tx, event_id=each.event_id) for each in sent]
+    assert [(each.at, each.value, each.properties, each.subscription_id) for each in found] == [
+        (each.at, each.value, each.properties, each.subscription_id) for each in sent
+    ]
+
+
+async def test_a_batch_of_which_some_were_there_says_which(database, ground):
+    sent = [ground.event() for _ in range(5)]
+    assert await used(database, sent[1], sent[3]) == [COUNTED] * 2
+    assert await used(database, *sent, sent[0]) == [COUNTED, DUPLICATE, COUNTED, DUPLICATE, COUNTED, DUPLICATE]
+    async with database.transaction([ground.tenant_id], actor="test") as tx:
+        assert await quantities(tx, [ground.question()]) == [5]
+
+
+async def test_an_id_of_two_lines_is_no_two_events(database, ground):
+    with pytest.raises(Invalid) as refused:
+        await used(database, ground.event(event_id="one\nand another"), ground.event())
+    assert refused.value.field == "events[0].event_id"
+    async with database.transaction([ground.tenant_id], actor="test") as tx:
+        assert await quantities(tx, [ground.question()]) == [0]
 
 
 async def test_an_id_is_counted_once_whatever_else_is_said_of_it(database, ground):

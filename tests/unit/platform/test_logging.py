@@ -6,6 +6,7 @@ import logging as stdlib_logging
 import time
 
 import pytest
+import structlog
 
 from guilder.platform import logging
 from guilder.platform.auth.api_keys import KeyMode, mint
@@ -174,6 +175,24 @@ def test_a_line_carries_its_request_its_instant_in_utc_and_its_level(written):
     }
     assert first["at"].endswith("Z")
     assert "request_id" not in second
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+@pytest.mark.parametrize(("level", "lines"), [("INFO", 2), ("WARNING", 0)])
+def test_what_every_request_says_is_said_at_info_and_not_above(written, style, level, lines):
+    stream = io.StringIO()
+    logging.configure(level=level, style=style, stream=stream)
+    logging.Line("room", "request", method="GET").say(milliseconds=1.5)
+    logging.say("room", "request", count=3)
+    assert len(stream.getvalue().splitlines()) == lines
+
+
+def test_who_listens_to_lines_hears_them_whatever_is_written(written):
+    logging.configure(level="ERROR", stream=io.StringIO())
+    with structlog.testing.capture_logs() as heard:
+        logging.Line("room", "request", method="GET").say(milliseconds=1.5)
+        logging.say("room", "request", count=3)
+    assert [each["event"] for each in heard] == ["request", "request"]
 
 
 def test_what_cannot_be_written_as_json_does_not_stop_the_line(written):

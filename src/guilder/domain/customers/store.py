@@ -109,8 +109,12 @@ async def by_organization(tx: Tx, organization_ids: Sequence[str]) -> list[Custo
 async def named(tx: Tx, organization_ids: Sequence[str], ids: Sequence[CustomerId]) -> list[NamedCustomer]:
     """Find customers by either name, without opening what is sealed of them."""
     rows = await tx.fetch(
+        # Not one search with `or`: that is planned anew each time, and takes ten times as long as to be done.
         """select c.id, c.organization_id, c.erased_at is not null as is_erased from customers.customers c
-            where c.tenant_id = $1 and (c.organization_id = any($2::text[]) or c.id = any($3::uuid[]))""",
+            where c.tenant_id = $1 and c.organization_id = any($2::text[])
+           union all
+           select c.id, c.organization_id, c.erased_at is not null from customers.customers c
+            where c.tenant_id = $1 and c.id = any($3::uuid[])""",
         tx.tenant_id,
         list(organization_ids),
         list(ids),

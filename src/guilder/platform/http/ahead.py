@@ -34,7 +34,7 @@ from guilder.platform.auth.permission import allow
 from guilder.platform.auth.principal import Kind, Principal
 from guilder.platform.http import parsing, placing
 from guilder.platform.http.asking import Asking, stranger_of
-from guilder.platform.http.at_hand import LOGGER, SANDBOX, Head, Observe, own_head
+from guilder.platform.http.at_hand import LOGGER, Head, Observe, own_head
 from guilder.platform.http.calls import CHANGING, Caller
 from guilder.platform.http.edge import Edge, visit_of
 from guilder.platform.http.exchange import AtHandAuthenticator, Exchange, client_ip_of
@@ -236,7 +236,7 @@ class Ahead:
         if known is not None and (known.principal is principal or known.principal == principal):
             return known
         edge, rules = self._edge, hot.guard.rules
-        if principal.kind is not Kind.API_KEY or (rules.looked is not None and principal.mode == SANDBOX):
+        if principal.kind is not Kind.API_KEY or (rules.looked is not None and principal.is_in_sandbox):
             return None
         try:
             allow(hot.guard.permission, principal, now=edge.clock.now(), step_up_s=edge.settings.step_up_s)

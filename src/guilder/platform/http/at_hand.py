@@ -26,7 +26,6 @@ from guilder.platform.http.rules import Kept
 from guilder.platform.logging import Line
 
 LOGGER = "guilder.http"
-SANDBOX = "sandbox"
 BODY_MAX_BYTES = 16_384
 READ_MAX_S = 1.0
 # Headers of an answer that are another request's.
@@ -137,7 +136,7 @@ class AtHand:
 
     def place(self, scope: Scope, principal: Principal, kept: Kept, path: Mapping[str, str]) -> Place | None:
         """Say where what is about to be read may be kept; None: nowhere. To be asked before it is read."""
-        if principal.kind is not Kind.API_KEY or principal.mode == SANDBOX or asking_of(scope) is None:
+        if principal.kind is not Kind.API_KEY or principal.is_in_sandbox or asking_of(scope) is None:
             return None
         mark = self._near.mark(principal.tenant_id, kept.subject(path))
         if mark is None:

@@ -374,7 +374,7 @@ async def _open_session(asked: _Asked, tx: Tx) -> RequestSession:
 
 async def _now(asked: _Asked, tx: Tx) -> datetime:
     # Who has no clock of their own lives by the wall's: there is nothing to look up.
-    return await _now_of(asked.edge, tx) if asked.principal.mode == keeping.SANDBOX else asked.edge.clocks.on_the_wall()
+    return await _now_of(asked.edge, tx) if asked.principal.is_in_sandbox else asked.edge.clocks.on_the_wall()
 
 
 async def _now_of(edge: Edge, tx: Tx) -> datetime:

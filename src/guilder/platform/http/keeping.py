@@ -19,7 +19,6 @@ from guilder.platform.http.shield import set_headers
 
 S = TypeVar("S")
 Answered = tuple[Response, S | None]
-SANDBOX = "sandbox"
 
 
 async def answered(
@@ -34,7 +33,7 @@ async def answered(
 
     A sandbox is always asked: its time goes by leaps. So is whoever says how new the answer has to be.
     """
-    if principal.mode == SANDBOX or placing.HEADER in request.headers:
+    if principal.is_in_sandbox or placing.HEADER in request.headers:
         return await ask()
     question = _question(kept, request, principal, version)
     found = await answers.find(question)

@@ -32,10 +32,12 @@ def _has_card(body: bytes) -> bool:
     if not body.isascii():
         return any(looks_like_card(each) for each in text.split('"'))
     mask = body.translate(_MASK, _BETWEEN)
-    parts = text.split('"') if _DIGITS in mask else []
     at = mask.find(_DIGITS)
+    parts = text.split('"') if at >= 0 else []
+    part, counted = 0, 0
     while at >= 0:
-        if looks_like_card(parts[mask.count(_QUOTE, 0, at)]):
+        part, counted = part + mask.count(_QUOTE, counted, at), at
+        if looks_like_card(parts[part]):
             return True
         ends = mask.find(_QUOTE, at)
         at = mask.find(_DIGITS, ends) if ends >= 0 else -1

@@ -50,9 +50,8 @@ def configure(*, level: str = "INFO", style: Style = "json", stream: TextIO | No
     )
     handler = logging.StreamHandler(stream or sys.stdout)
     handler.setFormatter(formatter)
-    _short.handler, _short.processors = (
-        (handler, structlog.get_config()["processors"]) if style == "json" else (None, [])
-    )
+    _short.handler = handler if style == "json" else None
+    _short.processors = structlog.get_config()["processors"]
     _short.length = len(_short.processors)
     root = logging.getLogger()
     root.handlers = [handler]
@@ -81,15 +80,18 @@ class _Short:
     processors: Sequence[Processor] = ()
     length = 0
 
+    # Whoever listens to lines, or writes them elsewhere, hangs itself in at one of the places that are looked at here.
+    def is_hushed(self, name: str) -> bool:
+        """Say whether nobody hears what this logger says at INFO."""
+        return self._is_as_configured and not logging.getLogger(name).isEnabledFor(logging.INFO)
+
     @property
     def is_open(self) -> bool:
-        # Whoever listens to lines, or writes them elsewhere, hangs itself in at one of these places.
-        return (
-            self.handler is not None
-            and logging.root.handlers == [self.handler]
-            and len(self.processors) == self.length
-            and structlog.is_configured()
-        )
+        return self.handler is not None and logging.root.handlers == [self.handler] and self._is_as_configured
+
+    @property
+    def _is_as_configured(self) -> bool:
+        return 0 < len(self.processors) == self.length and structlog.is_configured()
 
 
 _short = _Short()
@@ -97,9 +99,11 @@ _short = _Short()
 
 def say(name: str, event: str, **about: Any) -> None:
     """Write a line at INFO as the logger of this name would, at a fraction of the cost: for what every request says."""
+    if _short.is_hushed(name):
+        return
     if not _short.is_open:
         get(name).info(event, **about)
-    elif logging.getLogger(name).isEnabledFor(logging.INFO):
+    else:
         said = _stamped({**about, **structlog.contextvars.get_contextvars(), "logger": name, "level": "info"})
         _write(json.dumps(mask({**said, "event": event})))
 
@@ -113,9 +117,11 @@ class Line:
 
     def say(self, **own: float | str) -> None:
         """Write it at INFO, with what is this one's own: numbers and ids of ours, for nothing in it is masked."""
+        if _short.is_hushed(self._name):
+            return
         if not _short.is_open:
             get(self._name).info(self._event, **self._about, **own)
-        elif logging.getLogger(self._name).isEnabledFor(logging.INFO):
+        else:
             _write(f"{self._made}, {json.dumps(_stamped({**own}))[1:]}")
 
 

@@ -9,6 +9,7 @@ from guilder.domain.usage.rules.intake import (
     BadEventId,
     BadProperty,
     BadValue,
+    Dates,
     EventIsCanceled,
     TimestampOutOfRange,
     amended,
@@ -28,7 +29,9 @@ SECOND = timedelta(seconds=1)
 
 def check(**over):
     return checked(
-        an_event(**{"customer_id": CustomerId(ids.new(NOW)), "meter": SUM, **over}), path="events[3]", now=NOW
+        an_event(**{"customer_id": CustomerId(ids.new(NOW)), "meter": SUM, **over}),
+        path="events[3]",
+        dates=Dates.at(NOW),
     )
 
 
@@ -45,6 +48,7 @@ def test_an_hour_ahead_and_400_days_back_are_taken(at):
         ({"event_id": ""}, BadEventId, "event_id"),
         ({"event_id": "x" * 256}, BadEventId, "event_id"),
         ({"event_id": "current"}, BadEventId, "event_id"),
+        ({"event_id": "two\nlines"}, BadEventId, "event_id"),
         ({"value": Decimal(10) ** 18}, BadValue, "value"),
         ({"value": Decimal("1e-13")}, BadValue, "value"),
         ({"value": Decimal("NaN")}, BadValue, "value"),

@@ -28,6 +28,14 @@ def fits(value: Decimal) -> bool:
     return value.copy_abs() < VALUE_END and (_is_whole(value) or _is_short(value) or rounded(Fraction(value)) == value)
 
 
+def fitted(value: Decimal) -> Decimal | None:
+    """Return a value that fits without zeros that say nothing; None if it does not fit."""
+    # As nearly all are written, soon seen: a whole number, and not the zero that may have a sign.
+    if value.same_quantum(_WHOLE) and value and -VALUE_END < value < VALUE_END:
+        return value
+    return tidy(value) if fits(value) else None
+
+
 def total(values: Iterable[Decimal]) -> Decimal:
     found = Decimal(0)
     for value in values:

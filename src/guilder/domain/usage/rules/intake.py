@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from guilder.domain.catalog.model import Aggregation, Meter
 from guilder.domain.usage.model import Amendment, Content, EventStatus, NewEvent
-from guilder.domain.usage.rules.exact import fits, number, tidy
+from guilder.domain.usage.rules.exact import fitted, number, tidy
 from guilder.kernel.errors import Conflict, Invalid
 
 FUTURE_MAX = timedelta(hours=1)
@@ -24,7 +25,7 @@ RESERVED = frozenset({"alerts", "current"})
 
 
 class BadEventId(Invalid):
-    """An event needs an id of its own, of 1 to 255 characters, and other than "alerts" and "current"."""
+    """An event needs an id of its own, of one line with 1 to 255 characters, and other than "alerts" and "current"."""
 
     code = "bad_event_id"
 
@@ -53,29 +54,41 @@ class EventIsCanceled(Conflict):
     code = "event_canceled"
 
 
-def checked(event: NewEvent, *, path: str = "", now: datetime) -> NewEvent:
+class Dates(NamedTuple):
+    """Between which instants an event may be dated, both included: worked out once for all that come at `now`."""
+
+    now: datetime
+    earliest: datetime
+    latest: datetime
+
+    @classmethod
+    def at(cls, now: datetime) -> "Dates":
+        return cls(now, now - PAST_MAX, now + FUTURE_MAX)
+
+
+def checked(event: NewEvent, *, path: str = "", dates: Dates) -> NewEvent:
     """Return the event with what it counts for as its value.
 
     :raises Invalid: it cannot be counted; `field` names what is wrong, under `path`
     """
-    check(event.event_id, event.at, event.properties, path=path, now=now)
+    check(event.event_id, event.at, event.properties, path=path, dates=dates)
     value = measured(event.meter, event.value, event.properties, path=path)
     return replace(event, value=value)
 
 
-def check(event_id: str, at: datetime, properties: Mapping[str, str], *, path: str = "", now: datetime) -> None:
+def check(event_id: str, at: datetime, properties: Mapping[str, str], *, path: str = "", dates: Dates) -> None:
     """Refuse what no event may say, whatever its meter.
 
     :raises Invalid: `field` names what is wrong, under `path`
     """
-    if not 1 <= len(event_id) <= EVENT_ID_MAX or event_id in RESERVED:
+    if not 1 <= len(event_id) <= EVENT_ID_MAX or event_id in RESERVED or "\n" in event_id:
         raise BadEventId(field=at_path(path, "event_id"))
-    check_date(at, path=path, now=now)
+    check_date(at, path=path, dates=dates)
     check_size(properties, path=path)
 
 
-def check_date(at: datetime, *, path: str = "", now: datetime) -> None:
-    if not now - PAST_MAX <= at <= now + FUTURE_MAX:
+def check_date(at: datetime, *, path: str = "", dates: Dates) -> None:
+    if not dates.earliest <= at <= dates.latest:
         raise TimestampOutOfRange(field=at_path(path, "timestamp"))
 
 
@@ -111,9 +124,10 @@ def measured(meter: Meter, value: Decimal, properties: Mapping[str, str], *, pat
             detail = f'the meter {meter.code} measures {meter.property}: it should be an exact number such as "1.5"'
             raise BadProperty(detail, field=at_path(path, f"properties.{meter.property}"))
         return tidy(found)
-    if not fits(value):
+    found = fitted(value)
+    if found is None:
         raise BadValue(field=at_path(path, "value"))
-    return tidy(value)
+    return found
 
 
 def amended(content: Content, meter: Meter, amendment: Amendment, *, now: datetime) -> Content:
@@ -127,7 +141,7 @@ def amended(content: Content, meter: Meter, amendment: Amendment, *, now: dateti
     if amendment.value is not None:
         check_given(meter, amendment.value)
     if amendment.at is not None and amendment.at != content.at:
-        check_date(amendment.at, now=now)
+        check_date(amendment.at, dates=Dates.at(now))
     properties = content.properties if amendment.properties is None else amendment.properties
     check_size(properties)
     value = content.value if amendment.value is None else amendment.value

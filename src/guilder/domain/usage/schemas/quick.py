@@ -30,49 +30,55 @@ from guilder.platform.http.plainly import is_plain
 # `\Z`: what ends a line is no part of an id, and Python's `$` would let one by.
 _EventId = Annotated[str, Meta(min_length=1, max_length=EVENT_ID_MAX, pattern=r"^[!-.0-~]+\Z")]
 _Code = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,63}\Z")]
+_Whole = Annotated[int, Meta(gt=-int(VALUE_END), lt=int(VALUE_END))]
 _Name = Annotated[str, Meta(min_length=1, max_length=PROPERTY_NAME_MAX)]
-_Property = Annotated[str, Meta(max_length=PROPERTY_VALUE_MAX)] | int | bool
+_Property = Annotated[str, Meta(max_length=PROPERTY_VALUE_MAX)] | _Whole | bool
 _Properties = Annotated[dict[_Name, _Property], Meta(max_length=PROPERTIES_MAX)]
 _Organization = Annotated[str, Meta(min_length=1, max_length=255)]
-_UTC = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z")
+_UTC = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z\Z"
 _ONE = Decimal(1)
 
 
 class _Event(Struct, forbid_unknown_fields=True, gc=False):
-    event_id: _EventId | UnsetType = UNSET
-    meter: _Code | UnsetType = UNSET
+    event_id: _EventId
+    meter: _Code
     organization_id: _Organization | UnsetType = UNSET
     customer_id: str | UnsetType = UNSET
-    timestamp: str | UnsetType = UNSET
-    value: int | str | UnsetType = UNSET
+    timestamp: Annotated[str, Meta(pattern=_UTC)] | UnsetType = UNSET
+    value: _Whole | str | UnsetType = UNSET
     properties: _Properties | UnsetType = UNSET
     subscription_id: str | UnsetType = UNSET
 
 
-class _Body(_Event, forbid_unknown_fields=True, gc=False):
-    events: Annotated[list[_Event], Meta(min_length=1, max_length=EVENTS_MAX)] | UnsetType = UNSET
+class _Events(Struct, forbid_unknown_fields=True, gc=False):
+    events: Annotated[list[_Event], Meta(min_length=1, max_length=EVENTS_MAX)]
 
 
 class _Odd(Exception):
     """Not one of the plain ones."""
 
 
-_decoder = msgspec.json.Decoder(_Body)
+_one = msgspec.json.Decoder(_Event)
+_many = msgspec.json.Decoder(_Events)
 _encoder = msgspec.json.Encoder()
+_IS_MANY = re.compile(rb'\s*\{\s*"events"')
+_QUOTE = b'"'
 
 
 def read(body: bytes) -> list[SentReading] | None:
     """Return the readings of a body; None if it is to be read in full."""
+    sent: _Event | _Events
     try:
-        sent = _decoder.decode(body)
-        if sent.events is UNSET:
-            one, strings = _reading(sent, "")
-            readings = [one]
+        if _IS_MANY.match(body):
+            sent = _many.decode(body)
+            readings = [_reading(each, f"events[{place}]") for place, each in enumerate(sent.events)]
         else:
-            readings, strings = _many(sent, sent.events)
+            sent = _one.decode(body)
+            readings = [_reading(sent, "")]
     except (msgspec.DecodeError, UnicodeDecodeError, _Odd, ValueError):
         return None
-    return readings if is_plain(body, strings=strings) else None
+    # Written again it has as many strings as were read.
+    return readings if is_plain(body, strings=_encoder.encode(sent).count(_QUOTE) // 2) else None
 
 
 def answer(readings: Sequence[SentReading], outcomes: Sequence[Intake]) -> bytes:
@@ -92,56 +98,26 @@ def answer(readings: Sequence[SentReading], outcomes: Sequence[Intake]) -> bytes
     )
 
 
-def _many(sent: _Body, events: Sequence[_Event]) -> tuple[list[SentReading], int]:
-    # Beside `events` nothing may stand, not even what says nothing.
-    if any(getattr(sent, name) is not UNSET for name in _Event.__struct_fields__):
-        raise _Odd
-    readings, strings = [], 1
-    for place, each in enumerate(events):
-        reading, more = _reading(each, f"events[{place}]")
-        readings.append(reading)
-        strings += more
-    return readings, strings
-
-
-def _reading(sent: _Event, path: str) -> tuple[SentReading, int]:
-    """Return a reading, and of how many strings it was made."""
-    event_id, meter, organization_id = sent.event_id, sent.meter, sent.organization_id
-    if event_id is UNSET or meter is UNSET:
-        raise _Odd
-    strings = 6  # three names and what they name
+def _reading(sent: _Event, path: str) -> SentReading:
     customer_id: CustomerId | None = None
-    if organization_id is UNSET:
-        customer_id, organization = CustomerId(_id("cus", sent.customer_id)), None
+    organization_id: str | None = None
+    if sent.organization_id is UNSET:
+        customer_id = CustomerId(_id("cus", sent.customer_id))
+    elif sent.customer_id is not UNSET:
+        raise _Odd
     else:
-        organization = organization_id
-        if sent.customer_id is not UNSET:
-            raise _Odd
-    at = subscription_id = None
-    value: Decimal | None = None
-    if (said := sent.timestamp) is not UNSET:
-        at, strings = _instant(said), strings + 2
-    if (given := sent.value) is not UNSET:
-        value, strings = _value(given), strings + (1 if isinstance(given, int) else 2)
-    if sent.subscription_id is not UNSET:
-        subscription_id, strings = _id("sub", sent.subscription_id), strings + 2
-    properties: dict[str, str] = {}
-    if (told := sent.properties) is not UNSET:
-        properties, more = _properties(told)
-        strings += more
-    return (
-        SentReading(
-            path=path,
-            event_id=event_id,
-            meter=meter,
-            organization_id=organization,
-            customer_id=customer_id,
-            at=at,
-            value=value,
-            properties=properties,
-            subscription_id=subscription_id,
-        ),
-        strings,
+        organization_id = sent.organization_id
+    told, at, given, named = sent.properties, sent.timestamp, sent.value, sent.subscription_id
+    return SentReading(
+        path=path,
+        event_id=sent.event_id,
+        meter=sent.meter,
+        organization_id=organization_id,
+        customer_id=customer_id,
+        at=None if at is UNSET else datetime.fromisoformat(at),
+        value=None if given is UNSET else _value(given),
+        properties={} if told is UNSET else _properties(told),
+        subscription_id=None if named is UNSET else _id("sub", named),
     )
 
 
@@ -152,38 +128,15 @@ def _id(prefix: str, text: str | UnsetType) -> UUID:
     return found
 
 
-def _instant(text: str) -> datetime:
-    if not _UTC.fullmatch(text):
-        raise _Odd
-    return datetime.fromisoformat(text)
-
-
 def _value(given: int | str) -> Decimal:
     if given == 1:
         return _ONE
-    if isinstance(given, int):
-        if abs(given) >= VALUE_END:
-            raise _Odd
-        return Decimal(given)
-    found = number(given)
+    found = Decimal(given) if isinstance(given, int) else number(given)
     if found is None:
         raise _Odd
     return found
 
 
-def _properties(told: dict[str, str | int | bool]) -> tuple[dict[str, str], int]:
-    """Return properties as text, and of how many strings they were made, their own name among them."""
-    strings, properties = 1, {}
-    for name, value in told.items():
-        if isinstance(value, str):
-            properties[name] = value
-            strings += 2
-            continue
-        strings += 1
-        if isinstance(value, bool):
-            properties[name] = "true" if value else "false"
-        elif abs(value) < VALUE_END:
-            properties[name] = str(value)
-        else:
-            raise _Odd
-    return properties, strings
+def _properties(told: dict[str, str | int | bool]) -> dict[str, str]:
+    """Return properties as text."""
+    return {name: value if isinstance(value, str) else str(value).lower() for name, value in told.items()}

@@ -10,7 +10,7 @@ from guilder.domain.catalog.model import Meter
 from guilder.domain.customers import service as customers
 from guilder.domain.customers.model import NamedCustomer
 from guilder.domain.usage.events import UsageRecorded
-from guilder.domain.usage.model import Intake, NewEvent, SentReading
+from guilder.domain.usage.model import Intake, NewEvent, SentReading, Use
 from guilder.domain.usage.rules import intake
 from guilder.domain.usage.store import closing
 from guilder.domain.usage.store import events as event_rows
@@ -59,7 +59,8 @@ async def receive_each(tx: Tx, *, sent: Sequence[Sequence[SentReading]], now: da
     What cannot be counted is refused to whoever sent it, and to nobody else.
     """
     known = await _known(tx, [each for readings in sent for each in readings])
-    events = [_events(known, readings, now) for readings in sent]
+    dates = intake.Dates.at(now)
+    events = [_events(known, readings, dates) for readings in sent]
     fine = [each for each in events if not isinstance(each, Invalid)]
     counted = iter(await _count(tx, [each for some in fine for each in some if each is not None], now=now))
     return [
@@ -75,35 +76,55 @@ async def record(tx: Tx, *, events: Sequence[NewEvent], paths: Sequence[str] = (
 
     :raises Invalid: a reading cannot be counted; none is
     """
-    where = paths or [f"events[{number}]" for number in range(len(events))]
+    where, dates = paths or [f"events[{number}]" for number in range(len(events))], intake.Dates.at(now)
     return await _count(
-        tx, [intake.checked(each, path=path, now=now) for each, path in zip(events, where, strict=True)], now=now
+        tx, [intake.checked(each, path=path, dates=dates) for each, path in zip(events, where, strict=True)], now=now
     )
 
 
 async def _count(tx: Tx, events: Sequence[NewEvent], *, now: datetime) -> list[Intake]:
     """Count what has been checked."""
     assert len(events) <= BATCH_MAX, len(events)
-    first: dict[Name, NewEvent] = {}
-    by_customer: dict[Ref, list[NewEvent]] = {}
-    for each in events:
-        if first.setdefault(_name(each), each) is each:
-            by_customer.setdefault(_whose(each), []).append(each)
-    if not first:
+    if not events:
         return []
+    names = [(each.meter.tenant_id, each.event_id) for each in events]
+    first: dict[Name, NewEvent] = {}
+    for name, each in zip(names, events, strict=True):
+        first.setdefault(name, each)
+    fresh = list(first.values())
+    by_customer = _by_customer(fresh)
     closed = await closing.share(tx, list(by_customer))
-    written = await event_rows.insert(tx, list(first.values()), ids=ids.new_many(now, len(first)), now=now)
-    if len(written) < len(first):
-        by_customer = {ref: [each for each in some if _name(each) in written] for ref, some in by_customer.items()}
+    clashed = await event_rows.insert(tx, fresh, ids=ids.new_many(now, len(fresh)), now=now)
+    if clashed:
+        by_customer = _by_customer([each for name, each in first.items() if name not in clashed])
+    used = {ref: _use(ref, some) for ref, some in by_customer.items()}
     late = [
-        (ref, each.meter.id, each.at) for ref, some in by_customer.items() for each in some if each.at < closed[ref]
+        (ref, each.meter.id, each.at)
+        for ref, some in by_customer.items()
+        if used[ref].earliest_at < closed[ref]
+        for each in some
+        if each.at < closed[ref]
     ]
     await closing.add_late(tx, late)
-    outbox.announce(tx, _told(by_customer), now=now)
+    outbox.announce(tx, _told(used), now=now)
+    if len(fresh) == len(events) and not clashed:
+        return [Intake.COUNTED] * len(events)
     return [
-        Intake.COUNTED if first[name] is each and name in written else Intake.DUPLICATE
-        for each, name in ((each, _name(each)) for each in events)
+        Intake.COUNTED if first[name] is each and name not in clashed else Intake.DUPLICATE
+        for name, each in zip(names, events, strict=True)
     ]
+
+
+def _by_customer(events: Sequence[NewEvent]) -> dict[Ref, list[NewEvent]]:
+    found: dict[Ref, list[NewEvent]] = {}
+    for each in events:
+        # A plain pair finds what a reference names, and is made sooner.
+        pair = each.meter.tenant_id, each.customer_id
+        some = found.get(pair)  # type: ignore[call-overload]
+        if some is None:
+            some = found[Ref(*pair)] = []
+        some.append(each)
+    return found
 
 
 class _Known(NamedTuple):
@@ -123,15 +144,15 @@ async def _known(tx: Tx, readings: Sequence[SentReading]) -> _Known:
     return _Known({code: meter for (_, code), meter in found.items()}, whose)
 
 
-def _events(known: _Known, readings: Sequence[SentReading], now: datetime) -> list[NewEvent | None] | Invalid:
+def _events(known: _Known, readings: Sequence[SentReading], dates: intake.Dates) -> list[NewEvent | None] | Invalid:
     """Return what there is to count, None where the customer was erased; or why it cannot be."""
     try:
-        return [_event(known, each, now) for each in readings]
+        return [_event(known, each, dates) for each in readings]
     except Invalid as refusal:
         return refusal
 
 
-def _event(known: _Known, reading: SentReading, now: datetime) -> NewEvent | None:
+def _event(known: _Known, reading: SentReading, dates: intake.Dates) -> NewEvent | None:
     meter = known.meters.get(reading.meter)
     if meter is None:
         detail = f"there is no meter {reading.meter!r}"
@@ -144,8 +165,8 @@ def _event(known: _Known, reading: SentReading, now: datetime) -> NewEvent | Non
     intake.check_given(meter, reading.value, path=reading.path)
     if customer.is_erased:
         return None
-    at = reading.at or now
-    intake.check(reading.event_id, at, reading.properties, path=reading.path, now=now)
+    at = reading.at or dates.now
+    intake.check(reading.event_id, at, reading.properties, path=reading.path, dates=dates)
     value = ONE if reading.value is None else reading.value
     return NewEvent(
         event_id=reading.event_id,
@@ -158,24 +179,26 @@ def _event(known: _Known, reading: SentReading, now: datetime) -> NewEvent | Non
     )
 
 
-def _told(by_customer: Mapping[Ref, Sequence[NewEvent]]) -> list[UsageRecorded]:
+def _use(ref: Ref, events: Sequence[NewEvent]) -> Use:
+    instants = [each.at for each in events]
+    return Use(
+        tenant_id=ref.tenant_id,
+        customer_id=CustomerId(ref.id),
+        meters=frozenset([each.meter.code for each in events]),
+        earliest_at=min(instants),
+        latest_at=max(instants),
+    )
+
+
+def _told(used: Mapping[Ref, Use]) -> list[UsageRecorded]:
     """Say of each customer once what there is more of."""
     return [
         UsageRecorded(
-            tenant_id=ref.tenant_id,
-            customer_id=CustomerId(ref.id),
-            meters=tuple(sorted({each.meter.code for each in events})),
-            earliest_at=min(each.at for each in events),
-            latest_at=max(each.at for each in events),
+            tenant_id=use.tenant_id,
+            customer_id=use.customer_id,
+            meters=tuple(sorted(use.meters)),
+            earliest_at=use.earliest_at,
+            latest_at=use.latest_at,
         )
-        for ref, events in sorted(by_customer.items())
-        if events
+        for _, use in sorted(used.items())
     ]
-
-
-def _name(event: NewEvent) -> Name:
-    return event.meter.tenant_id, event.event_id
-
-
-def _whose(event: NewEvent) -> Ref:
-    return Ref(event.meter.tenant_id, event.customer_id)

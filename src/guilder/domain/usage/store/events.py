@@ -1,9 +1,9 @@
 """The SQL of readings and their corrections."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from guilder.domain.usage.model import Correction, NewEvent, UsageEvent
@@ -12,20 +12,31 @@ from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
 
-T = TypeVar("T")
+Key = TypeVar("Key", bound=Hashable)
 
-# A batch names few customers and meters again and again: they are sent once, and by their number from then on.
-_INSERT = """
+# What stands between the values of a column. It is in none of them: an id is of one line, and JSON writes it otherwise.
+_END = "\n"
+
+
+def _each(parameter: int) -> str:
+    return f"string_to_array(${parameter}, E'\\n', '')"
+
+
+# A batch names few customers and meters again and again: they are sent once, and by their number from then on. Each column is
+# one text, joined by Python and taken apart by PostgreSQL, both in C: of an array the driver looks at every element several
+# times. A column that is null throughout is empty.
+_INSERT = f"""
     with named as materialized (
-        select n.*, nextval('usage.arrivals') as arrival
-          from unnest($5::int[], $6::int[], $7::uuid[], $8::text[], $9::timestamptz[], $10::text[], $11::text[],
-                      $12::uuid[])
+        select n.meter::int as meter, n.customer::int as customer, n.id::uuid as id, n.event_id, n.at::timestamptz as at,
+               n.value::numeric as value, n.properties, n.subscription_id::uuid as subscription_id,
+               nextval('usage.arrivals') as arrival
+          from unnest({", ".join(_each(n) for n in range(5, 13))})
                as n (meter, customer, id, event_id, at, value, properties, subscription_id)
     )
     insert into usage.events (tenant_id, id, event_id, customer_id, meter_id, meter_code, at, value, properties,
                               subscription_id, status, received_at, arrival)
     select ($1::uuid[])[n.meter], n.id, n.event_id, ($4::uuid[])[n.customer], ($2::uuid[])[n.meter],
-           ($3::text[])[n.meter], n.at, n.value::numeric, n.properties::jsonb, n.subscription_id, 'counted', $13, n.arrival
+           ($3::text[])[n.meter], n.at, n.value, n.properties::jsonb, n.subscription_id, 'counted', $13, n.arrival
       from named n
      -- In one order for everybody, whatever the order in which they were sent.
      order by 1, n.event_id collate "C"
@@ -42,55 +53,54 @@ class Search:
     ends_at: datetime | None = None
 
 
-class _Numbered(Generic[T]):
-    """A column of few different things: each of them once, and for each row the number of its own, from 1."""
-
-    def __init__(self, column: Sequence[T], key: Callable[[T], Hashable]) -> None:
-        found: dict[Hashable, int] = {}
-        self.different: list[T] = []
-        self.numbers: list[int] = []
-        for each in column:
-            number = found.setdefault(key(each), len(found) + 1)
-            if number > len(self.different):
-                self.different.append(each)
-            self.numbers.append(number)
-
-
 async def insert(
     tx: Tx, events: Sequence[NewEvent], *, ids: Sequence[UUID], now: datetime
 ) -> set[tuple[TenantId, str]]:
-    """Write readings; return whose ids were new. Two batches with the same ids wait for each other and never clash."""
-    meters = _Numbered([each.meter for each in events], lambda meter: (meter.tenant_id, meter.id))
-    customers = _Numbered([each.customer_id for each in events], lambda customer: customer)
+    """Write readings, each of another id; return those whose ids were there. Two batches with the same ids wait for each
+    other and never clash.
+    """
+    meters = {(each.meter.tenant_id, each.meter.id): each.meter for each in events}
+    customers = dict.fromkeys([each.customer_id for each in events])
+    of_meter, of_customer = _numbers(meters), _numbers(customers)
     written = await tx.execute(
         _INSERT,
-        [each.tenant_id for each in meters.different],
-        [each.id for each in meters.different],
-        [each.code for each in meters.different],
-        customers.different,
-        meters.numbers,
-        customers.numbers,
-        list(ids),
-        [each.event_id for each in events],
-        [each.at for each in events],
-        [str(each.value) for each in events],
-        [to_json(each.properties) for each in events],
-        [each.subscription_id for each in events],
+        [each.tenant_id for each in meters.values()],
+        [each.id for each in meters.values()],
+        [each.code for each in meters.values()],
+        list(customers),
+        _END.join([of_meter[each.meter.tenant_id, each.meter.id] for each in events]),
+        _END.join([of_customer[each.customer_id] for each in events]),
+        _END.join(map(str, ids)),
+        _END.join([each.event_id for each in events]),
+        _END.join([each.at.isoformat() for each in events]),
+        _END.join([str(each.value) for each in events]),
+        _END.join([to_json(each.properties) for each in events]),
+        _subscriptions(events),
         now,
     )
-    names = {(each.meter.tenant_id, each.event_id) for each in events}
-    return names if written == len(names) else await _written(tx, events, ids)
+    return set() if written == len(events) else await _there(tx, events, ids)
 
 
-async def _written(tx: Tx, events: Sequence[NewEvent], ids: Sequence[UUID]) -> set[tuple[TenantId, str]]:
-    """Return which of the rows that were to be written were: those that bear our ids."""
+def _subscriptions(events: Sequence[NewEvent]) -> str:
+    named = ["" if each.subscription_id is None else str(each.subscription_id) for each in events]
+    return _END.join(named) if any(named) else ""
+
+
+def _numbers(keys: Iterable[Key]) -> dict[Key, str]:
+    """Return the number of each, from 1, as it is written."""
+    return {key: str(number) for number, key in enumerate(keys, start=1)}
+
+
+async def _there(tx: Tx, events: Sequence[NewEvent], ids: Sequence[UUID]) -> set[tuple[TenantId, str]]:
+    """Return which of the rows were there: of those that were written, ours bear our ids."""
     rows = await tx.fetch(
         """select e.tenant_id, e.event_id
              from unnest($1::uuid[], $2::uuid[]) as n (tenant_id, id) join usage.events e using (tenant_id, id)""",
         [each.meter.tenant_id for each in events],
         list(ids),
     )
-    return {(TenantId(row["tenant_id"]), row["event_id"]) for row in rows}
+    names = {(each.meter.tenant_id, each.event_id) for each in events}
+    return names.difference((TenantId(row["tenant_id"]), row["event_id"]) for row in rows)
 
 
 async def get(tx: Tx, event_id: str, *, customer_id: CustomerId | None = None, lock: bool = False) -> UsageEvent | None:
