@@ -2,6 +2,7 @@ import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -200,6 +201,28 @@ async def test_any_number_of_questions_takes_four_statements(database, ground, s
         await usage.totals(tx, questions=all_questions)
         tx.connection.remove_query_logger(asked.append)
     assert len(asked) == 4
+
+
+async def test_what_one_question_asks_for_changes_no_others_answer(database):
+    meters = [await metered(database, aggregation) for aggregation in (Aggregation.SUM, Aggregation.WEIGHTED_SUM)]
+    for each in meters:
+        sent = [
+            each.event(value=Decimal(n), properties={"zone": "eu" if n % 2 else "us", "fee": "1.5"})
+            for n in range(1, 6)
+        ]
+        await used(database, *sent)
+        plain = each.question()
+        special = [
+            each.question(group_by=("zone",)),
+            each.question(filters=(("zone", ("eu",)),)),
+            each.question(amount_property="fee"),
+            each.question(subscription_id=uuid4()),
+        ]
+        async with database.transaction([each.tenant_id], actor="test") as tx:
+            alone = [(await usage.totals(tx, questions=[asked]))[0] for asked in (plain, *special)]
+            assert await usage.totals(tx, questions=[plain, *special]) == alone
+        assert len({len(answer) for answer in alone}) == 2
+        assert alone[3][0].value == Decimal("7.5")
 
 
 async def test_a_total_reads_the_index_and_no_more_than_its_part(database, database_urls):

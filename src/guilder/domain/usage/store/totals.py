@@ -78,31 +78,40 @@ async def totals(tx: Tx, questions: Sequence[Question]) -> list[list[Reading]]:
     return [_ordered(question, readings) for question, readings in zip(questions, found, strict=True)]
 
 
+# What only some questions ask for: each event would be sorted, searched or read for it, and is not where nobody asks.
+_GROUP = """case when q.group_by = '[]' then '{}'::text[] else array(
+                           select coalesce(e.properties ->> g.name, '')
+                             from jsonb_array_elements_text(q.group_by) with ordinality as g (name, place)
+                            order by g.place) end"""
+_FILTERED = """and (q.filters = '[]' or not exists (
+                        select from jsonb_array_elements(q.filters) as c (pair)
+                         where not (c.pair -> 1) ? coalesce(e.properties ->> (c.pair ->> 0), '')))"""
+_CARRIED = f"""case when q.source = '' then e.value
+                                when e.properties ->> q.source ~ '{NUMBER_PATTERN}' then (e.properties ->> q.source)::numeric
+                                else 0 end"""
+
+
 async def _ask(tx: Tx, questions: Sequence[Question], way: _Way) -> list[Row]:
+    sources = [amount_source(each) for each in questions]
+    is_grouped = any(each.group_by for each in questions)
     starts = "" if way.whole_past else "and e.at >= q.starts_at"
+    within = "filter (where e.at >= q.starts_at)" if way.whole_past else ""
     return await tx.fetch(
         f"""select q.ordinal, f.grp, f.quantity, f.events, f.amount
               from (select v.*, v.nth as ordinal from {_QUESTION.table} offset 0) as q
              cross join lateral (
-                select case when q.group_by = '[]' then '{{}}'::text[] else array(
-                           select coalesce(e.properties ->> g.name, '')
-                             from jsonb_array_elements_text(q.group_by) with ordinality as g (name, place)
-                            order by g.place) end as grp,
+                select {_GROUP if is_grouped else "'{}'::text[]"} as grp,
                        {way.quantity} as quantity,
-                       count(*) filter (where e.at >= q.starts_at) as events,
-                       sum(case when q.source = '' then e.value
-                                when e.properties ->> q.source ~ $12 then (e.properties ->> q.source)::numeric
-                                else 0 end) filter (where e.at >= q.starts_at) as amount
+                       count(*) {within} as events,
+                       sum({_CARRIED if any(sources) else "e.value"}) {within} as amount
                   from usage.events e
                  where e.tenant_id = q.tenant_id and e.customer_id = q.customer_id and e.meter_id = q.meter_id
                    and e.at < q.ends_at {starts}
                    and e.status = 'counted'
                    and (q.subscription_id is null or e.subscription_id is null
                         or e.subscription_id = q.subscription_id)
-                   and (q.filters = '[]' or not exists (
-                        select from jsonb_array_elements(q.filters) as c (pair)
-                         where not (c.pair -> 1) ? coalesce(e.properties ->> (c.pair ->> 0), '')))
-                 group by 1
+                   {_FILTERED if any(each.filters for each in questions) else ""}
+                 {"group by 1" if is_grouped else ""}
              ) f""",
         *_QUESTION.sent(
             [each.tenant_id for each in questions],
@@ -115,9 +124,8 @@ async def _ask(tx: Tx, questions: Sequence[Question], way: _Way) -> list[Row]:
             [msgspec.json.encode(each.group_by).decode() for each in questions],
             [each.meter.aggregation.value for each in questions],
             [each.meter.property for each in questions],
-            [amount_source(each) for each in questions],
+            sources,
         ),
-        NUMBER_PATTERN,
     )
 
 
