@@ -1,6 +1,6 @@
 """A billing run in a process of its own, for what is measured beside it: says `ready`, waits for a line, bills, says how.
 
-python bench/_a_run.py APP_URL DOCTOR_URL OWNER_URL RENEWALS
+python bench/_a_run.py APP_URL DOCTOR_URL OWNER_URL ADMIN_URL RENEWALS
 """
 
 import asyncio
@@ -16,10 +16,10 @@ from journey import do_job
 from workers import SUBSCRIBED_BEFORE, a_subscribed_cohort
 
 
-async def main(app_url: str, doctor_url: str, owner_url: str, renewals: int) -> None:
-    admin = await asyncpg.connect(owner_url)
+async def main(app_url: str, doctor_url: str, owner_url: str, admin_url: str, renewals: int) -> None:
+    admin = await asyncpg.connect(admin_url)
     began = datetime.now(UTC) - SUBSCRIBED_BEFORE
-    house = await a_house(Server(owner_url, app_url, doctor_url, admin), now=began)
+    house = await a_house(Server(owner_url, app_url, doctor_url, admin_url, admin), now=began)
     cohort, due_at = await a_subscribed_cohort(house, size=renewals, at=began)
     house.clock.instant = due_at
     print("ready", flush=True)
@@ -36,4 +36,4 @@ async def main(app_url: str, doctor_url: str, owner_url: str, renewals: int) -> 
     await admin.close()
 
 
-asyncio.run(main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])))
+asyncio.run(main(*sys.argv[1:5], renewals=int(sys.argv[5])))

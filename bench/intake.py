@@ -137,6 +137,7 @@ async def beside_a_run(server: Server, path: str, api: dict[int, int]) -> tuple[
         server.app_url,
         server.doctor_url,
         server.owner_url,
+        server.admin_url,
         str(RENEWALS),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
