@@ -135,7 +135,8 @@ class _Known(NamedTuple):
 
 
 async def _known(tx: Tx, readings: Sequence[SentReading]) -> _Known:
-    found = await catalog.meters(tx, tenant_codes=sorted({(tx.tenant_id, each.meter) for each in readings}))
+    codes = sorted({each.meter for each in readings})
+    found = await catalog.meters(tx, tenant_codes=[(tx.tenant_id, code) for code in codes])
     whose = await customers.named(
         tx,
         organization_ids=sorted({each.organization_id for each in readings if each.organization_id is not None}),
