@@ -13,10 +13,13 @@ from http import HTTPStatus
 from secrets import token_hex
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from guilder.platform.http.errors import problem
 from guilder.platform.http.shield import ALWAYS, UNLESS_SAID
+
+log = structlog.get_logger("guilder.wire")
 
 HEAD_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 100
@@ -71,6 +74,34 @@ class Wire(HttpToolsProtocol):
         self._is_in_head, self._head_bytes = False, 0
         self._wait_no_more()
         super().on_headers_complete()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not self._answers_at_once(cycle, app):
+            super()._start_asgi_task(cycle, app)
+
+    def _answers_at_once(self, cycle: RequestResponseCycle, app: Any) -> bool:
+        """Write the answer where it is at hand, and say whether it was: no task is made, and nothing is waited for.
+
+        Not while others wait behind it: each would be answered from within the one before.
+        """
+        at_once = getattr(app, "at_once", None)
+        if at_once is None or self.pipeline or not cycle.keep_alive or self.flow.write_paused:
+            return False
+        try:
+            answer = at_once(cycle.scope)
+        except Exception:
+            log.exception("not_at_once")  # it goes the whole way, and fails there if it must
+            return False
+        if answer is None:
+            return False
+        head, body = answer
+        said = [b"HTTP/1.1 200 OK\r\n"]
+        for name, value in (*cycle.default_headers, *head):
+            said += (name, b": ", value, b"\r\n")
+        self.transport.write(b"".join((*said, b"\r\n", body)))
+        cycle.response_started = cycle.response_complete = True
+        self.on_response_complete()
+        return True
 
     def on_response_complete(self) -> None:
         has_another = bool(self.pipeline)

@@ -10,6 +10,7 @@ from guilder.domain.entitlements.routes import KEPT, router
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
 from guilder.platform import metrics
+from guilder.platform.http.app import Application
 from guilder.platform.http.at_hand import OWN
 from guilder.platform.http.settings import Allowance, HttpSettings
 from tests.http.entitlements.acting import block, eligible
@@ -22,6 +23,25 @@ from tests.support.served import PUBLIC_URL, Asking, served
 
 PATH = "/api/entitlements/org_1"
 OWN_NAMES = {each.lower() for each in OWN}
+
+
+@pytest.fixture(params=["by the application", "at once"], autouse=True)
+def way(request, monkeypatch):
+    """Have the application asked by its server, or its server find the answer by itself, as `wire` does."""
+    if request.param == "by the application":
+        return
+    as_ever = Application.__call__
+
+    async def call(app, scope, receive, send):
+        found = app.at_once(scope) if scope["type"] == "http" else None
+        if found is None:
+            await as_ever(app, scope, receive, send)
+            return
+        head, body = found
+        await send({"type": "http.response.start", "status": 200, "headers": list(head)})
+        await send({"type": "http.response.body", "body": body})
+
+    monkeypatch.setattr(Application, "__call__", call)
 
 
 @asynccontextmanager

@@ -21,7 +21,7 @@ from guilder.platform.http import docs, errors, health, openapi
 from guilder.platform.http.access import AccessTable
 from guilder.platform.http.ahead import Ahead
 from guilder.platform.http.asking import asking_of
-from guilder.platform.http.at_hand import AtHand
+from guilder.platform.http.at_hand import AtHand, Head
 from guilder.platform.http.calls import Denials, Readings
 from guilder.platform.http.edge import Edge
 from guilder.platform.http.exchange import Authenticator
@@ -43,6 +43,10 @@ class Application(FastAPI):
 
     at_hand: AtHand | None = None
     ahead: Ahead | None = None
+
+    def at_once(self, scope: Scope) -> tuple[Head, bytes] | None:
+        """Return head and body of an answer that is at hand and takes no waiting; None: call the application."""
+        return None if self.at_hand is None else self.at_hand.at_once(scope)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.at_hand is not None:

@@ -21,7 +21,7 @@ from guilder.platform.cache.near import Mark, Near
 from guilder.platform.clock import Clock
 from guilder.platform.http.asking import Asking, asking_of
 from guilder.platform.http.exchange import AtHandAuthenticator
-from guilder.platform.http.limits import RateLimiter, Taken, Want
+from guilder.platform.http.limits import InProcess, RateLimiter, Taken, Want
 from guilder.platform.http.rules import Kept
 from guilder.platform.logging import Line
 
@@ -99,27 +99,43 @@ class AtHand:
 
     async def answered(self, scope: Scope, asking: Asking, send: Send) -> bool:
         """Answer a request if its answer is at hand; False: it is to go the whole way."""
-        if scope["method"] != "GET":
-            return False
         began_s = self._clock.monotonic()
         if (ready := self._find(scope, asking)) is None:
             return False
         taken = await self._limiter.take(ready.home, ready.wants)
         if not taken.is_allowed:
             return False  # nothing was taken, and the edge says so as it says it to all
-        request_id = asking.request_id
-        own = own_head(request_id, taken)
+        own = own_head(asking.request_id, taken)
         await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": [*ready.head, *own]})
         await send({"type": "http.response.body", "body": ready.body})
+        self._tell(ready, asking, began_s)
+        return True
+
+    def at_once(self, scope: Scope) -> tuple[Head, bytes] | None:
+        """Return head and body of an answer as `answered` would give it, without waiting for anything; None: ask that.
+
+        For whoever has a request and no task yet. Limits that processes share have to be waited for.
+        """
+        if not self._ready or not isinstance(self._limiter, InProcess) or (asking := asking_of(scope)) is None:
+            return None
+        began_s = self._clock.monotonic()
+        if (ready := self._find(scope, asking)) is None:
+            return None
+        taken = self._limiter.take_now(ready.home, ready.wants)
+        if not taken.is_allowed:
+            return None
+        self._tell(ready, asking, began_s)
+        return (*ready.head, *own_head(asking.request_id, taken)), ready.body
+
+    def _tell(self, ready: Ready, asking: Asking, began_s: float) -> None:
         seconds = self._clock.monotonic() - began_s
-        ready.line.say(request_id=request_id, milliseconds=round(seconds * 1000, 1))
+        ready.line.say(request_id=asking.request_id, milliseconds=round(seconds * 1000, 1))
         metrics.cache_read(room=ready.place.room, outcome="near")
         if self._observe is not None:
             self._observe(method="GET", route=ready.route, status=HTTPStatus.OK.value, seconds=seconds)
-        return True
 
     def _find(self, scope: Scope, asking: Asking) -> Ready | None:
-        if not self._ready or tracing.is_on():
+        if scope["method"] != "GET" or not self._ready or tracing.is_on():
             return None
         principal = self.authenticate.at_hand(asking.authorization)
         if principal is None:

@@ -65,6 +65,9 @@ class InProcess:
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
 
     async def take(self, home: str, wants: Sequence[Want]) -> Taken:
+        return self.take_now(home, wants)
+
+    def take_now(self, home: str, wants: Sequence[Want]) -> Taken:
         now = self._monotonic()
         levels = [self._level(f"{home}:{each.key}", each.allowance, now) for each in wants]
         is_allowed = all(level >= max(each.cost, 1) for each, level in zip(wants, levels, strict=True))

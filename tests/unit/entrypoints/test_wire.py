@@ -1,0 +1,144 @@
+"""An answer that is at hand is written where the request was read: byte for byte the one that the application would send."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from guilder.entrypoints.wire import Wire
+
+HEAD = ((b"content-type", b"application/json"), (b"x-own", b"1"), (b"content-length", b"2"))
+FIRST = b"GET /first HTTP/1.1\r\nHost: us\r\n\r\n"
+OTHER = b"GET /other HTTP/1.1\r\nHost: us\r\n\r\n"
+
+
+class Transport:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.said = b""
+        self.is_closed = False
+
+    def get_extra_info(self, name: str) -> Any:
+        return None
+
+    def write(self, said: bytes) -> None:
+        self.said += said
+
+    def is_closing(self) -> bool:
+        return self.is_closed
+
+    def close(self) -> None:
+        self.is_closed = True
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+
+class Asked:
+    """An application of one answer, which it has at hand for the paths that it is told."""
+
+    def __init__(self, *at_hand: str, fails: bool = False) -> None:
+        self.at_hand, self.fails = at_hand, fails
+        self.ways: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    def at_once(self, scope: Any) -> tuple[Sequence[tuple[bytes, bytes]], bytes] | None:
+        if self.fails:
+            raise RuntimeError
+        if scope["path"] not in self.at_hand:
+            return None
+        self.ways.append(f"at once {scope['path']}")
+        return HEAD, b"{}"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.ways.append(f"as ever {scope['path']}")
+        await self.may_answer.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": list(HEAD)})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+
+def connected(app: Asked) -> tuple[Wire, Transport]:
+    config = uvicorn.Config(app, log_config=None, access_log=False, proxy_headers=False, http=Wire, ws="none")
+    config.load()
+    state = ServerState()
+    state.default_headers = [(b"date", b"today"), (b"server", b"us")]
+    wire, transport = Wire(config=config, server_state=state, app_state={}), Transport()
+    wire.connection_made(transport)  # type: ignore[arg-type]
+    return wire, transport
+
+
+async def settled() -> None:
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def answered(app: Asked, *pieces: bytes) -> Transport:
+    wire, transport = connected(app)
+    for each in pieces:
+        wire.data_received(each)
+    await settled()
+    wire.connection_lost(None)
+    return transport
+
+
+@pytest.mark.parametrize("pieces", [(FIRST,), (FIRST, FIRST), (FIRST + OTHER + FIRST,), (FIRST[:9], FIRST[9:])])
+async def test_what_is_at_hand_is_answered_byte_for_byte_as_ever(pieces):
+    quick, slow = Asked("/first", "/other"), Asked()
+    said = (await answered(quick, *pieces)).said
+    assert said == (await answered(slow, *pieces)).said
+    assert said.startswith(b"HTTP/1.1 200 OK\r\ndate: today\r\n")
+    assert said.count(b"\r\n\r\n{}") == b"".join(pieces).count(b"GET")
+    assert {each[:7] for each in quick.ways} == {"at once"}
+    assert {each[:7] for each in slow.ways} == {"as ever"}
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET /first HTTP/1.0\r\n\r\n", b"GET /first HTTP/1.1\r\nHost: us\r\nConnection: close\r\n\r\n"]
+)
+async def test_the_last_answer_of_a_connection_takes_the_whole_way(request_):
+    app = Asked("/first")
+    transport = await answered(app, request_)
+    assert app.ways == ["as ever /first"]
+    assert re.findall(rb"\r\nconnection: close\r\n", transport.said)
+    assert transport.is_closed
+
+
+async def test_answers_keep_the_order_of_what_was_asked():
+    app = Asked("/first")
+    app.may_answer.clear()
+    wire, transport = connected(app)
+    wire.data_received(OTHER + FIRST * 500)
+    await settled()
+    assert transport.said == b""
+    app.may_answer.set()
+    for _ in range(100):
+        await settled()
+    assert transport.said.count(b"HTTP/1.1 200 OK") == 501
+    assert app.ways[0] == "as ever /other"
+    wire.connection_lost(None)
+
+
+async def test_what_fails_at_once_is_asked_of_the_application():
+    app = Asked("/first", fails=True)
+    assert (await answered(app, FIRST)).said.count(b"HTTP/1.1 200 OK") == 1
+    assert app.ways == ["as ever /first"]
+
+
+async def test_a_connection_that_does_not_read_is_waited_for():
+    app = Asked("/first")
+    wire, transport = connected(app)
+    wire.pause_writing()
+    wire.data_received(FIRST)
+    await settled()
+    assert transport.said == b""
+    wire.resume_writing()
+    await settled()
+    assert transport.said.count(b"HTTP/1.1 200 OK") == 1
+    wire.connection_lost(None)
