@@ -25,13 +25,10 @@ select a.attname::text as name from pg_index i join pg_attribute a on a.attrelid
 CHANGED = ("subscriptions.subscriptions", "invoicing.series")
 # What triggers write by themselves.
 TRIGGERED = frozenset({"invoicing.states", "subscriptions.history", "subscriptions.states", "payments.states"})
-# A foreign key is below what names it.
-FIRST = ("invoicing.invoices", "invoicing.lines", "ledger.entries")
-# An invoice takes lines only while it is a draft, as its triggers have it.
-FINAL = ("status", "sequence", "number", "content_sha256", "paid_at", "finalized_at", "retention_until")
-_FINALIZE = """
-update invoicing.invoices s set ({names}) = row ({values}) from written.t{n} w
- where s.tenant_id = w.tenant_id and s.id = w.id"""
+# A foreign key is below what names it; an invoice takes lines only before it is final, as its triggers have it.
+FIRST = ("invoicing.lines", "invoicing.invoices", "ledger.entries")
+# What a row says of the transaction that writes it.
+OWN = frozenset({"made_in"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +63,6 @@ async def again(admin: Admin, database: Database, tenant_id: TenantId, since: Be
     if not written:
         raise Wrong("the run wrote nothing")
     statements = [await _statement(admin, name, n) for name, n in written.items() if name not in TRIGGERED]
-    if (n := written.get("invoicing.invoices")) is not None:
-        statements.append(
-            _FINALIZE.format(names=", ".join(FINAL), values=", ".join(f"w.{each}" for each in FINAL), n=n)
-        )
     await _undo(admin, written)
     await admin.execute("grant select on all tables in schema written to guilder_app")
     wal = await admin.fetchval("select pg_current_wal_insert_lsn()::text")
@@ -102,11 +95,7 @@ async def _laid_aside(admin: Admin, since: Before) -> dict[str, int]:
 
 
 async def _statement(admin: Admin, name: str, n: int) -> str:
-    columns = [row["name"] for row in await admin.fetch(_COLUMNS, name)]
-    if name == "invoicing.invoices":
-        kept = [each for each in columns if each not in FINAL]
-        names = ", ".join(kept)
-        return f"insert into {name} (status, {names}) select 'draft', {names} from written.t{n}"
+    columns = [row["name"] for row in await admin.fetch(_COLUMNS, name) if row["name"] not in OWN]
     if name not in CHANGED:
         names = ", ".join(columns)
         return f"insert into {name} ({names}) overriding system value select {names} from written.t{n}"

@@ -102,7 +102,7 @@ async def test_17_a_bill_is_sent_and_reminded_of_and_overdue_and_staff_can_bill_
         [sent] = await world.invoices()
         assert (sent["status"], sent["due_at"], sent["amount_due"]) == ("open", "2026-07-01T00:00:00Z", 3630)
         await world.advance(to="2026-06-27T23:59:59Z")
-        assert await told(world) == ["subscription.created", "invoice.finalized", "subscription.activated"]
+        assert await told(world) == ["subscription.created", "subscription.activated", "invoice.finalized"]
         await world.advance(to="2026-06-28T00:00:00Z")
         assert await told(world) == ["invoice.due_soon"]
         await world.advance(to="2026-06-30T23:59:59Z")

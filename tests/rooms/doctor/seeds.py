@@ -233,6 +233,7 @@ SEEDS: list[tuple[str, str]] = [
         f"""insert into invoicing.states (tenant_id, invoice_id, from_status, to_status)
             select tenant_id, id, 'paid', 'open' from invoicing.invoices where id = {_LIVE}""",
     ),
+    ("I18", f"delete from invoicing.states where invoice_id = {_LIVE}"),
     ("I18", f"update subscriptions.subscriptions set status = 'suspended' where id = {_SUB}"),
     ("I18b", f"update subscriptions.subscriptions set status = 'past_due' where id = {_SUB}"),
     ("I18b", f"delete from subscriptions.history where subscription_id = {_SUB}"),

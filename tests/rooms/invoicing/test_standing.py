@@ -70,7 +70,7 @@ async def test_what_is_paid_for_is_paid_and_told_once(open_tx, customer, balance
         paid = await invoicing.one(tx, invoice=made.id)
         states = await tx.fetch("select from_status, to_status from invoicing.states order by id")
     assert (paid.status, paid.paid, paid.due.minor, paid.paid_at) == (Status.PAID, made.total, 0, LATER)
-    assert [tuple(row) for row in states] == [("draft", "open"), ("open", "paid")]
+    assert [tuple(row) for row in states] == [("open", "paid")]
     assert await balances() == {"cash": 1_000, "revenue": -1_000}
 
 

@@ -132,6 +132,24 @@ async def lock(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Customer]:
     return {ref_of(each): each for each in await store.get(tx, sorted(set(refs)), lock=True)}
 
 
+async def hold(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer:
+    """Lock the customer whom `find` would find, and return it.
+
+    :raises NotFound: no such customer
+    :raises CustomerIsErased: its data was erased
+    """
+    by_id = ids.from_text("cus", text)
+    known = await named(tx, organization_ids=[text], ids=[CustomerId(by_id)] if by_id else [])
+    found = (known.get(CustomerId(by_id)) if by_id else None) or known.get(text)
+    if found is None or (only is not None and found.id != only):
+        raise _unknown()
+    ref = Ref(tx.tenant_id, found.id)
+    held = (await lock(tx, refs=[ref]))[ref]
+    if held.is_erased:
+        raise CustomerIsErased
+    return held
+
+
 async def update(tx: Tx, *, customer_id: CustomerId, changes: CustomerChanges, now: datetime) -> Customer:
     """Change a customer; what is not given stays. Changing nothing announces nothing.
 

@@ -95,9 +95,9 @@ class Tx:
         """Say whether more is still to run before the commit: a hook that must be the last one steps back."""
         return bool(self._hooks)
 
-    async def run_hooks(self) -> None:
-        while self._hooks:
-            name = next(iter(self._hooks))
+    async def run_hooks(self, of: str = "") -> None:
+        """Run what waits for the commit; or only that whose name begins with `of`, for who must see what comes of it."""
+        while name := next((each for each in self._hooks if each.startswith(of)), None):
             await self._hooks.pop(name)(self)
 
     @asynccontextmanager

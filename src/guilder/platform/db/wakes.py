@@ -24,6 +24,7 @@ class Waker:
 
     def wake(self, channels: Iterable[str]) -> None:
         self._channels.update(channels)
+        assert all(name.isidentifier() for name in self._channels), self._channels
         if self._channels and (self._sending is None or self._sending.done()):
             self._sending = asyncio.create_task(self._send(), name="wakes")
 
@@ -37,9 +38,9 @@ class Waker:
             await asyncio.sleep(GATHER_S)
             channels, self._channels = sorted(self._channels), set()
             try:
-                # In a transaction: a pooler gives each one server for its whole length, and promises no more.
-                async with self._pool.acquire() as connection, connection.transaction():
-                    await connection.execute("select pg_notify(name, '') from unnest($1::text[]) as name", channels)
+                # One message without values, and so a transaction by itself: it needs no other, nor a pooler's patience.
+                async with self._pool.acquire() as connection:
+                    await connection.execute("; ".join(f'notify "{name}"' for name in channels))
             except _TROUBLE:
                 continue  # whoever listens polls as well
 

@@ -6,13 +6,26 @@ import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from operator import attrgetter
+from typing import NamedTuple
 from uuid import UUID
 
 from guilder.domain.identity.model import Address
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party
 
+_NUMBER = "number"
 _PARTY, _ADDRESS = Party.__struct_fields__, Address.__struct_fields__
 _party_of, _address_of = attrgetter(*_PARTY), attrgetter(*_ADDRESS)
+
+
+class Content(NamedTuple):
+    """Everything that is final about an invoice, as text: what stands before its number, and what stands behind it."""
+
+    before: str
+    after: str
+
+    def sealed(self, number: str) -> str:
+        """Return the SHA-256 of this content under a number."""
+        return hashlib.sha256(f"{self.before}{_encode(number)}{self.after}".encode()).hexdigest()
 
 
 def written(number_format: str, sequence: int, issued_on: date) -> str:
@@ -27,11 +40,15 @@ def file_name(number: str) -> str:
 
 def seal(invoice: Invoice, number: str) -> str:
     """Return the SHA-256 of everything that is final about an invoice; the same content gives the same seal."""
-    content = {
+    return content(invoice).sealed(number)
+
+
+def content(invoice: Invoice) -> Content:
+    """Write down all that is sealed of an invoice but its number: that is known when others wait for the next one."""
+    said = {
         "id": str(invoice.id),
         "tenant": str(invoice.tenant_id),
         "customer": str(invoice.customer_id),
-        "number": number,
         "currency": invoice.currency,
         "totals": [invoice.subtotal.minor, invoice.tax.minor, invoice.total.minor],
         "issued_at": _plain(invoice.issued_at),
@@ -57,7 +74,10 @@ def seal(invoice: Invoice, number: str) -> str:
         "taxes": [[tax.name, tax.percent.normalize(), tax.net.minor, tax.tax.minor] for tax in invoice.taxes],
         **_more(invoice),
     }
-    return hashlib.sha256(_encode(content).encode()).hexdigest()
+    # Names stand in the order of the alphabet, so that what is the same is written the same.
+    before = _encode({name: value for name, value in said.items() if name < _NUMBER})
+    after = _encode({name: value for name, value in said.items() if name > _NUMBER})
+    return Content(f'{before[:-1]}, "{_NUMBER}": ', f", {after[1:]}")
 
 
 def _party(party: Party) -> dict[str, object]:

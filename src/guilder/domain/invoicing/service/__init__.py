@@ -54,7 +54,14 @@ from guilder.domain.invoicing.service.documents import (
     request_documents,
 )
 from guilder.domain.invoicing.service.explaining import explained
-from guilder.domain.invoicing.service.finalizing import AlreadyBilled, are_billed, finalize
+from guilder.domain.invoicing.service.finalizing import (
+    AlreadyBilled,
+    Owed,
+    are_billed,
+    finalize,
+    finalize_at_commit,
+    number_now,
+)
 from guilder.domain.invoicing.service.forgetting import (
     FORGET_DOCUMENT,
     date_documents,
@@ -122,6 +129,7 @@ __all__ = [
     "open_matters",
     "seal_words",
     "AlreadyBilled",
+    "Owed",
     "AskedBack",
     "ByHand",
     "Correction",
@@ -171,6 +179,8 @@ __all__ = [
     "expire_prepaid_due",
     "explained",
     "finalize",
+    "finalize_at_commit",
+    "number_now",
     "get",
     "give_up",
     "grant_credit",

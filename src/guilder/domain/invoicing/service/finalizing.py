@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from guilder.domain.invoicing import store
@@ -25,7 +26,7 @@ from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Payable, Via
+from guilder.domain.payments.model import Payable, Payment, Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict
@@ -35,7 +36,16 @@ from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
+# The name of what is done before the commit.
+_NUMBERING = "invoicing.number"
 _Owner = tuple[TenantId, CustomerId, str]
+
+
+class Owed(NamedTuple):
+    """An invoice that was made, and the payment that was begun for it; None where nothing is to be paid."""
+
+    invoice: Invoice
+    payment: Payment | None
 
 
 class AlreadyBilled(Conflict):
@@ -84,10 +94,22 @@ class _Credits:
         return {credit.ref: credit for mine in self.by_owner.values() for credit in mine}
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Invoices that are final but for their numbers, and what is told of them with those."""
+
+    made: Sequence[Made]
+    payments: Mapping[UUID, Payment]  # by invoice
+    contents: Sequence[numbering.Content]
+    rows: store.Unnumbered
+    granted_by_note: Mapping[UUID, int]
+    granted: Sequence[Credit]
+
+
 async def finalize(
     tx: Tx, *, drafts: Sequence[Draft], via: Via, now: datetime, grants_credit: bool = True
 ) -> list[Invoice]:
-    """Make drafts owed: write them, book them, let credit pay, ask for the rest, and number them, last of all.
+    """Make drafts owed: write what they bill, book them, let credit pay, ask for the rest, and number them, last of all.
 
     A draft whose total is negative becomes a credit note: it makes the open invoices owe less whose lines it gives back,
     and the rest becomes customer credit (unless `grants_credit` is false: then its maker says what becomes of it). What comes to nothing, or is paid by credit, is paid with that, and
@@ -99,28 +121,66 @@ async def finalize(
     """
     if not drafts:
         return []
-    made = await pricing.price(tx, drafts, now=now)
-    notes = [each.invoice for each in made if grants_credit and each.invoice.kind is InvoiceKind.CREDIT_NOTE]
-    set_off = await owing.set_off(tx, notes=notes, now=now)
-    granted = {note.id: -note.total.minor - set_off.get(note.id, 0) for note in notes}
-    made, pool = await _paid_by_credit(tx, made, granted=granted, now=now)
-    await store.insert(tx, [(each.invoice, _head(each)) for each in made], now=now)
-    await _claim(tx, made)
-    await _record_uses(tx, made, pool, now=now)
-    # Of a note whose amount its maker disposes of, the maker says so.
-    await giving_back.tell_payments(tx, drafts=[each.draft for each in made] if grants_credit else [])
-    await ledger.post(tx, entries=[*[_booking(each) for each in made], *_credit_bookings(made, pool)])
-    await payments.collect(tx, payables=[_payable(each, via) for each in made if each.invoice.due.minor], now=now)
-    settled = [each.invoice for each in made if not each.invoice.due.minor]
-    await subscriptions.activate(tx, refs=subscriptions_of(settled), now=now)
-    final = await _number(tx, made, now=now)
-    _announce(tx, final, pool, granted, now=now)
-    return final
+    waiting = await _prepare(tx, drafts, via=via, grants_credit=grants_credit, now=now)
+    return await _number(tx, waiting, now=now)
+
+
+async def finalize_at_commit(tx: Tx, *, drafts: Sequence[Draft], via: Via, now: datetime) -> list[Owed]:
+    """Make drafts owed as `finalize` does, and number them when all else of the transaction is done.
+
+    The invoices returned have no number yet, and until then their rows are not there to be read: for who makes one, and
+    does more in its transaction that only needs to know what it comes to.
+
+    :raises AlreadyBilled: something on a draft was billed before; nothing is written then
+    :raises UnknownIssuer: a draft names an issuer that is not there
+    """
+    if not drafts:
+        return []
+    waiting = await _prepare(tx, drafts, via=via, grants_credit=True, now=now)
+
+    async def number(tx: Tx) -> None:
+        await _number(tx, waiting, now=now)
+
+    tx.before_commit(f"{_NUMBERING}.{waiting.made[0].invoice.id}", number)
+    return [Owed(each.invoice, waiting.payments.get(each.invoice.id)) for each in waiting.made]
+
+
+async def number_now(tx: Tx) -> None:
+    """Number what waits in this transaction for its commit, so that it can be read."""
+    await tx.run_hooks(of=_NUMBERING)
 
 
 async def are_billed(tx: Tx, *, items: Sequence[tuple[TenantId, str]]) -> set[tuple[TenantId, str]]:
     """Return those of (tenant, billed item) that an invoice bills already."""
     return await store.are_billed(tx, items)
+
+
+async def _prepare(tx: Tx, drafts: Sequence[Draft], *, via: Via, grants_credit: bool, now: datetime) -> _Waiting:
+    """Do all that needs no number."""
+    made = await pricing.price(tx, drafts, now=now)
+    notes = [each.invoice for each in made if grants_credit and each.invoice.kind is InvoiceKind.CREDIT_NOTE]
+    set_off = await owing.set_off(tx, notes=notes, now=now)
+    granted = {note.id: -note.total.minor - set_off.get(note.id, 0) for note in notes}
+    made, pool = await _paid_by_credit(tx, made, granted=granted, now=now)
+    made = [replace(each, invoice=_final(each, now=now)) for each in made]
+    rows = await store.insert_lines(tx, [(each.invoice, _head(each)) for each in made], now=now)
+    await _claim(tx, made)
+    await _record_uses(tx, made, pool, now=now)
+    # Of a note whose amount its maker disposes of, the maker says so.
+    await giving_back.tell_payments(tx, drafts=[each.draft for each in made] if grants_credit else [])
+    await ledger.post(tx, entries=[*[_booking(each) for each in made], *_credit_bookings(made, pool)])
+    payables = [_payable(each, via) for each in made if each.invoice.due.minor]
+    begun = await payments.collect(tx, payables=payables, are_new=True, now=now)
+    settled = [each.invoice for each in made if not each.invoice.due.minor]
+    await subscriptions.activate(tx, refs=subscriptions_of(settled), now=now)
+    return _Waiting(
+        made=made,
+        payments={each.invoice_id: each for each in begun},
+        contents=[numbering.content(each.invoice) for each in made],
+        rows=rows,
+        granted_by_note=granted,
+        granted=pool.granted,
+    )
 
 
 async def _paid_by_credit(
@@ -239,50 +299,52 @@ def _payable(each: Made, via: Via) -> Payable:
     )
 
 
-async def _number(tx: Tx, made: Sequence[Made], *, now: datetime) -> list[Invoice]:
+def _final(made: Made, *, now: datetime) -> Invoice:
+    """Return an invoice as it will be, but for its number."""
+    is_paid = not made.invoice.due.minor
+    return replace(
+        made.invoice,
+        status=Status.PAID if is_paid else Status.OPEN,
+        paid_at=made.invoice.issued_at if is_paid else None,
+        finalized_at=now,
+        retention_until=keeping.retention_until(made.invoice.issued_on, country=made.issuer.address.country),
+    )
+
+
+async def _number(tx: Tx, waiting: _Waiting, *, now: datetime) -> list[Invoice]:
+    """Take the numbers, write the invoices and tell of them. From the first line to the commit others wait."""
     following: dict[tuple[InvoiceKind, TenantId, UUID], int] = {}
     for kind in InvoiceKind:
-        series = Counter((each.invoice.tenant_id, each.issuer.id) for each in made if each.invoice.kind is kind)
+        series = Counter(_series(each)[1:] for each in waiting.made if each.invoice.kind is kind)
         first = await store.take_numbers(tx, series, kind=kind)
         following |= {(kind, *key): number for key, number in first.items()}
-    final, touches = [], []
-    for each in made:
-        key = (each.invoice.kind, each.invoice.tenant_id, each.issuer.id)
-        sequence = following[key]
-        following[key] += 1
-        is_note = each.invoice.kind is InvoiceKind.CREDIT_NOTE
-        looks = each.issuer.credit_note_format if is_note else each.issuer.number_format
-        number = numbering.written(looks, sequence, each.invoice.issued_on)
-        is_paid = not each.invoice.due.minor
-        touch = store.FinalTouch(
-            ref=each.invoice.ref,
-            sequence=sequence,
-            number=number,
-            status=Status.PAID if is_paid else Status.OPEN,
-            content_sha256=numbering.seal(each.invoice, number),
-            paid_at=each.invoice.issued_at if is_paid else None,
-            retention_until=keeping.retention_until(each.invoice.issued_on, country=each.issuer.address.country),
-        )
-        touches.append(touch)
-        final.append(
-            replace(
-                each.invoice,
-                number=number,
-                status=touch.status,
-                paid_at=touch.paid_at,
-                finalized_at=now,
-                retention_until=touch.retention_until,
-            )
-        )
-    await store.finalize(tx, touches, now=now)
+    final, numbered = [], []
+    for each, content in zip(waiting.made, waiting.contents, strict=True):
+        sequence = following[_series(each)]
+        following[_series(each)] += 1
+        number = numbering.written(_looks(each), sequence, each.invoice.issued_on)
+        numbered.append(store.Numbered(sequence, number, content.sealed(number)))
+        final.append(replace(each.invoice, number=number))
+    await store.insert(tx, waiting.rows, numbered)
+    _announce(tx, final, waiting, now=now)
     return final
 
 
-def _announce(tx: Tx, final: Sequence[Invoice], pool: _Credits, granted: Mapping[UUID, int], *, now: datetime) -> None:
+def _series(made: Made) -> tuple[InvoiceKind, TenantId, UUID]:
+    return made.invoice.kind, made.invoice.tenant_id, made.issuer.id
+
+
+def _looks(made: Made) -> str:
+    is_note = made.invoice.kind is InvoiceKind.CREDIT_NOTE
+    return made.issuer.credit_note_format if is_note else made.issuer.number_format
+
+
+def _announce(tx: Tx, final: Sequence[Invoice], waiting: _Waiting, *, now: datetime) -> None:
     invoices = [each for each in final if each.kind is InvoiceKind.INVOICE]
     outbox.announce(tx, [finalized_event(invoice) for invoice in invoices], now=now)
     outbox.announce(tx, [paid_event(invoice) for invoice in invoices if invoice.status is Status.PAID], now=now)
     # Of a note whose amount its maker disposes of, the maker tells.
+    granted = waiting.granted_by_note
     told = [note_event(note, credited_minor=granted[note.id]) for note in final if note.id in granted]
     outbox.announce(tx, told, now=now)
-    outbox.announce(tx, [granted_event(each) for each in pool.granted if each.amount.minor > 0], now=now)
+    outbox.announce(tx, [granted_event(each) for each in waiting.granted if each.amount.minor > 0], now=now)

@@ -2,12 +2,13 @@
 
 from guilder.domain.invoicing.store import crediting, discounts
 from guilder.domain.invoicing.store.making import (
-    FinalTouch,
+    Numbered,
+    Unnumbered,
     are_billed,
     claim_items,
-    finalize,
     free_items,
     insert,
+    insert_lines,
     take_numbers,
 )
 from guilder.domain.invoicing.store.recognition import (
@@ -43,8 +44,9 @@ from guilder.domain.invoicing.store.standing import (
 __all__ = [
     "add_documented",
     "documented",
-    "FinalTouch",
     "Head",
+    "Numbered",
+    "Unnumbered",
     "are_billed",
     "balances",
     "by_number",
@@ -56,10 +58,10 @@ __all__ = [
     "crediting",
     "discounts",
     "document_path",
-    "finalize",
     "free_items",
     "get",
     "insert",
+    "insert_lines",
     "invoices_of_lines",
     "listing",
     "lock",

@@ -1,11 +1,12 @@
-"""Making invoices: what they bill is claimed, they are written, they are numbered."""
+"""Making invoices: what they bill is claimed, their lines are written, then they, numbered."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.model import Invoice, InvoiceKind
 from guilder.domain.invoicing.store.rows import INVOICE, LINE, Head, head_row, line_row, sealing, split
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.columns import Columns
@@ -20,23 +21,27 @@ def _insert(table: str, columns: Columns) -> str:
 
 
 _SERIES = {InvoiceKind.INVOICE: "series", InvoiceKind.CREDIT_NOTE: "credit_note_series"}
+_NUMBERED = {"sequence": "bigint", "number": "text", "content_sha256": "text"}
 
-_INSERT_INVOICES = _insert("invoices", INVOICE)
+_INSERT_INVOICES = _insert("invoices", Columns({**INVOICE.kinds, **_NUMBERED}))
 _INSERT_LINES = _insert("lines", LINE)
 _CLAIMED = Columns({"tenant_id": "uuid", "billed_item": "text", "invoice_id": "uuid"})
 
 
 @dataclass(frozen=True, slots=True)
-class FinalTouch:
-    """The last step: an invoice's number, and the seal on its content."""
+class Unnumbered:
+    """Invoices of which all is written but their own rows, which wait for their numbers: their columns, in one order."""
 
-    ref: Ref
+    columns: list[list[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """What an invoice gets last: its place in its series, how that is written, and the seal on its content."""
+
     sequence: int
     number: str
-    status: Status
     content_sha256: str
-    paid_at: datetime | None
-    retention_until: date
 
 
 async def claim_items(tx: Tx, items: Sequence[tuple[TenantId, str, UUID]]) -> set[tuple[TenantId, str]]:
@@ -71,18 +76,30 @@ async def are_billed(tx: Tx, items: Sequence[tuple[TenantId, str]]) -> set[tuple
     return {(TenantId(row["tenant_id"]), row["billed_item"]) for row in rows}
 
 
-async def insert(tx: Tx, drafts: Sequence[tuple[Invoice, Head]], *, now: datetime) -> None:
-    """Write drafts and their lines."""
+async def insert_lines(tx: Tx, made: Sequence[tuple[Invoice, Head]], *, now: datetime) -> Unnumbered:
+    """Write the lines of invoices that are final but for their numbers, and get their own rows ready."""
     assert tx.vault is not None
-    sealed = await tx.vault.seal_many(tx, [sealing(invoice) for invoice, _ in drafts], now=now)
-    heads = [head_row(invoice, head, parties) for (invoice, head), parties in zip(drafts, sealed, strict=True)]
-    await tx.execute(_INSERT_INVOICES, *INVOICE.of(heads))
+    assert all(invoice.finalized_at is not None for invoice, _ in made)
     lines = [
         line_row(invoice, line, recognize_at)
-        for invoice, head in drafts
+        for invoice, head in made
         for line, recognize_at in zip(invoice.lines, head.recognize_at, strict=True)
     ]
     await tx.execute(_INSERT_LINES, *LINE.of(lines))
+    sealed = await tx.vault.seal_many(tx, [sealing(invoice) for invoice, _ in made], now=now)
+    heads = [head_row(invoice, head, parties) for (invoice, head), parties in zip(made, sealed, strict=True)]
+    return Unnumbered(INVOICE.of(heads))
+
+
+async def insert(tx: Tx, waiting: Unnumbered, numbered: Sequence[Numbered]) -> None:
+    """Write invoices, in the order in which they waited."""
+    await tx.execute(
+        _INSERT_INVOICES,
+        *waiting.columns,
+        [each.sequence for each in numbered],
+        [each.number for each in numbered],
+        [each.content_sha256 for each in numbered],
+    )
 
 
 async def take_numbers(
@@ -104,23 +121,3 @@ async def take_numbers(
     )
     found = {(TenantId(row["tenant_id"]), row["issuer_id"]): row["next"] for row in rows}
     return {key: found[key] - counts[key] for key in keys}
-
-
-async def finalize(tx: Tx, sealed: Sequence[FinalTouch], *, now: datetime) -> None:
-    await tx.execute(
-        """update invoicing.invoices i
-           set sequence = v.sequence, number = v.number, status = v.status, content_sha256 = v.sha256,
-               paid_at = v.paid_at, retention_until = v.retention_until, finalized_at = $8
-           from unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
-                       $9::date[])
-               as v (tenant_id, id, sequence, number, status, sha256, paid_at, retention_until)
-           where i.tenant_id = v.tenant_id and i.id = v.id and i.status = 'draft'""",
-        *split([each.ref for each in sealed]),
-        [each.sequence for each in sealed],
-        [each.number for each in sealed],
-        [each.status.value for each in sealed],
-        [each.content_sha256 for each in sealed],
-        [each.paid_at for each in sealed],
-        now,
-        [each.retention_until for each in sealed],
-    )

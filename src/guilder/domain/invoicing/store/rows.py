@@ -50,6 +50,9 @@ INVOICE = Columns(
         "is_sent": "boolean",
         "corrects_invoice_id": "uuid",
         "memo": "text",
+        "paid_at": "timestamptz",
+        "finalized_at": "timestamptz",
+        "retention_until": "date",
     }
 )
 LINE = Columns(
@@ -102,7 +105,7 @@ class Words(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What of a draft is in no noun: who issues it, where its reader lives, how it is to be paid, what is earned when."""
+    """What of an invoice is in no noun: who issues it, where its reader lives, how it is to be paid, what is earned when."""
 
     issuer_id: UUID
     time_zone: str
@@ -186,7 +189,7 @@ def head_row(invoice: Invoice, head: Head, parties: bytes) -> dict[str, Any]:
         "subscription_id": invoice.subscription_id,
         "order_id": invoice.order_id,
         "issuer_id": head.issuer_id,
-        "status": Status.DRAFT.value,
+        "status": invoice.status.value,
         "currency": invoice.currency,
         "subtotal_minor": invoice.subtotal.minor,
         "tax_minor": invoice.tax.minor,
@@ -207,6 +210,9 @@ def head_row(invoice: Invoice, head: Head, parties: bytes) -> dict[str, Any]:
         "is_sent": invoice.is_sent,
         "corrects_invoice_id": invoice.corrects_invoice_id,
         "memo": invoice.memo,
+        "paid_at": invoice.paid_at,
+        "finalized_at": invoice.finalized_at,
+        "retention_until": invoice.retention_until,
     }
 
 

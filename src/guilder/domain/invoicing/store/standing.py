@@ -162,12 +162,15 @@ async def add_documented(tx: Tx, ref: Ref, minor: int) -> None:
 
 
 async def credited(tx: Tx, refs: Sequence[Ref]) -> dict[UUID, tuple[int, int]]:
-    """Return, by line of these invoices, (net, tax) of what credits it: negative, as it stands on the credits."""
+    """Return, by line of these invoices, (net, tax) of what credits it: negative, as it stands on the credits.
+
+    What this transaction is just making counts: its lines are there before it is.
+    """
     rows = await tx.fetch(
         """select c.credits_line_id, sum(c.amount_minor)::bigint as net, sum(c.tax_minor)::bigint as tax
            from invoicing.lines c
-           join invoicing.invoices i on i.tenant_id = c.tenant_id and i.id = c.invoice_id and i.status <> 'void'
-           where (c.tenant_id, c.credits_line_id) in (
+           left join invoicing.invoices i on i.tenant_id = c.tenant_id and i.id = c.invoice_id
+           where i.status is distinct from 'void' and (c.tenant_id, c.credits_line_id) in (
                select l.tenant_id, l.id from invoicing.lines l
                where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])))
            group by c.credits_line_id""",

@@ -126,7 +126,7 @@ async def _sell(
     )
     # Nobody is charged for a thing bought once without having said with what: without a method it is a link.
     via = Via.SAVED if payment_method_id else Via.LINK
-    [invoice] = await invoicing.finalize(tx, drafts=[draft], via=via, now=now)
+    [owed] = await invoicing.finalize_at_commit(tx, drafts=[draft], via=via, now=now)
     order = new_order(
         Ref(buyer.tenant_id, order_id),
         customer_id=buyer.id,
@@ -137,4 +137,6 @@ async def _sell(
     )
     if product is not None:
         order = replace(order, product_id=product.id, product_code=product.code, access_days=product.access_days)
-    return await place(tx, order, invoice=invoice, subscription=None, base_url=asked.base_url, now=now)
+    return await place(
+        tx, order, invoice=owed.invoice, payment=owed.payment, subscription=None, base_url=asked.base_url, now=now
+    )

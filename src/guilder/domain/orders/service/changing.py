@@ -143,6 +143,7 @@ async def _now(tx: Tx, subscription: Subscription, wanted: _Change, *, asked: As
         tx,
         replace(order, pending_terms=wanted.terms if waits else None),
         invoice=invoice,
+        payment=await current_payment(tx, invoice),
         subscription=subscription,
         base_url=asked.base_url,
         # What was worked out for this period cannot be paid for in another.

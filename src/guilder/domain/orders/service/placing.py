@@ -50,13 +50,11 @@ async def held_customer(tx: Tx, *, text: str, only: CustomerId | None, name: str
     :raises NotFound: no such customer, or not theirs; names the field
     """
     try:
-        found = await customers.find(tx, text=text, only=only)
+        return await customers.hold(tx, text=text, only=only)
     except NotFound as error:
         raise NotFound("there is no such customer", field=name) from error
-    if found.is_erased:
-        raise customers.CustomerIsErased(field=name)
-    held = await customers.lock(tx, refs=[customers.ref_of(found)])
-    return held[customers.ref_of(found)]
+    except customers.CustomerIsErased as error:
+        raise customers.CustomerIsErased(field=name) from error
 
 
 async def check_method(tx: Tx, *, customer_id: CustomerId, payment_method_id: UUID | None) -> None:
@@ -92,6 +90,7 @@ async def place(
     order: Order,
     *,
     invoice: Invoice | None,
+    payment: Payment | None,
     subscription: Subscription | None,
     base_url: str,
     abandon_at: datetime | None = None,
@@ -99,10 +98,9 @@ async def place(
 ) -> Answer:
     """Write an order down with what came of it, and say what is owed for it and where that can be paid.
 
-    It is complete at once if nothing is owed. `abandon_at` is when it is given up, if nobody has
+    `payment` is the invoice's, if it has one. It is complete at once if nothing is owed. `abandon_at` is when it is given up, if nobody has
     paid it by link until then.
     """
-    payment = await current_payment(tx, invoice)
     is_owed = invoice is not None and invoice.status is not InvoiceStatus.PAID
     placed = replace(
         order,

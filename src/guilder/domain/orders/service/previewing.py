@@ -28,6 +28,7 @@ async def preview(tx: Tx, verb: Callable[[], Awaitable[Answer]]) -> Preview:
     async with tx.rehearsal():
         mark = len(tx.outbox)
         answer = await verb()
+        await invoicing.number_now(tx)
         made = await _made_since(tx, mark)
         after = answer.subscription
         if after is not None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from guilder.domain.catalog import service as catalog
@@ -20,13 +21,14 @@ from guilder.domain.orders.service.discounting import redeemed
 from guilder.domain.orders.service.placing import (
     Asked,
     check_method,
+    current_payment,
     has_default_method,
     held_customer,
     new_order,
     place,
 )
 from guilder.domain.orders.store import orders as store
-from guilder.domain.payments.model import Via
+from guilder.domain.payments.model import Payment, Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import NewSubscription, Status, Subscription, Terms
 from guilder.kernel import ids
@@ -80,6 +82,13 @@ class Beginning:
     payment_method_id: UUID | None = None
     promo_code: str | None = None
     is_first_purchase: bool = False
+
+
+class _Owed(NamedTuple):
+    """What a subscription begins with owing, if anything, and the payment that is begun for it."""
+
+    invoice: Invoice | None
+    payment: Payment | None
 
 
 async def subscribe(
@@ -145,7 +154,9 @@ async def subscribe(
         parent_id=parent.id if parent else None,
         payment_method_id=payment_method_id,
         promo_code=promo_code,
-        is_first_purchase=starting.is_first_purchase(had, has_bought=await store.has_bought(tx, customer.id)),
+        # Only a code asks.
+        is_first_purchase=promo_code is not None
+        and starting.is_first_purchase(had, has_bought=await store.has_bought(tx, customer.id)),
     )
     return await begin(tx, beginning, asked=asked, kind=OrderKind.SUBSCRIBE, now=now)
 
@@ -163,8 +174,9 @@ async def begin(tx: Tx, beginning: Beginning, *, asked: Asked, kind: OrderKind, 
             is_first_purchase=beginning.is_first_purchase,
             now=now,
         )
-    invoice = await _first_invoice(tx, subscription, order_id=order_id, now=now)
-    subscription = await subscriptions.one(tx, ref=subscription.ref)
+    owed = await _first_invoice(tx, subscription, order_id=order_id, now=now)
+    if not _waits(subscription, owed):
+        subscription = await subscriptions.one(tx, ref=subscription.ref)
     order = new_order(
         Ref(customer.tenant_id, order_id),
         customer_id=customer.id,
@@ -176,7 +188,8 @@ async def begin(tx: Tx, beginning: Beginning, *, asked: Asked, kind: OrderKind, 
     return await place(
         tx,
         order,
-        invoice=invoice,
+        invoice=owed.invoice,
+        payment=owed.payment,
         subscription=subscription,
         base_url=asked.base_url,
         # Paid after its first period, it would be owing periods in which nobody had access.
@@ -206,21 +219,22 @@ def _new(beginning: Beginning, asked: Asked) -> NewSubscription:
     )
 
 
-async def _first_invoice(tx: Tx, subscription: Subscription, *, order_id: UUID, now: datetime) -> Invoice | None:
+async def _first_invoice(tx: Tx, subscription: Subscription, *, order_id: UUID, now: datetime) -> _Owed:
     """Bill what a subscription begins with. What began in the past brings every period since."""
     if subscription.next_due_at is not None and subscription.next_due_at <= now:
         await invoicing.bill_due(tx, refs=[subscription.ref], now=now)
         brought = await invoicing.listing(tx, query=PageQuery(limit=1), subscription_id=subscription.id)
-        return next(iter(brought.items), None)
+        latest = next(iter(brought.items), None)
+        return _Owed(latest, await current_payment(tx, latest))
     if subscription.status in _UNBILLED or subscription.terms.billing.in_arrears:
-        return None
+        return _Owed(None, None)
     draft = drafts.first_period(subscription, order_id=order_id, issued_at=now)
     via = Via.SAVED if subscription.payment_method_id else Via.EITHER
-    [invoice] = await invoicing.finalize(tx, drafts=[draft], via=via, now=now)
-    if invoice.is_sent:
+    [owed] = await invoicing.finalize_at_commit(tx, drafts=[draft], via=via, now=now)
+    if owed.invoice.is_sent:
         # It is trusted to be paid: what was sent is owed by somebody who has the service.
         await subscriptions.activate(tx, refs=[subscription.ref], now=now)
-    return invoice
+    return _Owed(*owed)
 
 
 async def _parent(
@@ -234,6 +248,12 @@ async def _parent(
             raise NotFound("there is no such subscription", field="parent_id")
     starting.check_parent(plan, parent, currency=currency)
     return parent
+
+
+def _waits(subscription: Subscription, owed: _Owed) -> bool:
+    """Say whether a subscription is as it was made, for its first invoice is to be paid first."""
+    is_to_be_paid = owed.invoice is not None and owed.payment is not None and not owed.invoice.is_sent
+    return is_to_be_paid and subscription.status is Status.PROCESSING
 
 
 def _refuse_twice(had: Sequence[Subscription], terms: Terms, beside: Beside | None) -> None:

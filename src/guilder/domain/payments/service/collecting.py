@@ -1,6 +1,6 @@
 """Collecting: at most one payment in flight for an invoice, and none beside the one that paid it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from guilder.domain.gateways import service as gateways
@@ -20,18 +20,18 @@ from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
 
-async def collect(tx: Tx, *, payables: Sequence[Payable], now: datetime) -> list[Payment]:
+async def collect(tx: Tx, *, payables: Sequence[Payable], are_new: bool = False, now: datetime) -> list[Payment]:
     """Ask for what is owed; return, for each payable, the payment that will bring it (or has brought it).
 
     With a saved method it is asked of a provider by the workers; by link, nothing happens before it is opened. An
     invoice that is being collected, or is paid, gets no second payment. Where the customer's open link stands in the
     way of a saved method, it is closed first; at the provider too, if it is known there, and then the new attempt is
-    made when that is certain.
+    made when that is certain. `are_new`: this transaction makes these invoices, so that no payment of them is looked for.
     """
     if not payables:
         return []
     invoices = [Ref(each.tenant_id, each.invoice_id) for each in payables]
-    holders = await attempts.lock_holders(tx, invoices)
+    holders = {} if are_new else await attempts.lock_holders(tx, invoices)
     chosen = await _methods_for(tx, payables)
     begin: list[tuple[Payable, Via, PaymentMethod | None]] = []
     here: list[Payment] = []
@@ -47,7 +47,8 @@ async def collect(tx: Tx, *, payables: Sequence[Payable], now: datetime) -> list
         if plan is Plan.REPLACE_THERE and holder is not None:
             there.append(replace(holder, again_via=via, again_method_id=method.id if method else None))
     await give_up(tx, payments=here + there, keeps_hold=True, now=now)
-    begun = await _begin(tx, begin, now=now)
+    last = {} if are_new else await attempts.last_attempts(tx, [Ref(p.tenant_id, p.invoice_id) for p, _, _ in begin])
+    begun = await _begin(tx, begin, last, now=now)
     found = {Ref(each.tenant_id, each.invoice_id): each for each in begun}
     if others := [invoice for invoice in invoices if invoice not in found]:
         found |= await attempts.current(tx, others)
@@ -92,21 +93,21 @@ async def _methods_for(tx: Tx, payables: Sequence[Payable]) -> list[PaymentMetho
         tx, [Ref(p.tenant_id, p.payment_method_id) for p in payables if p.payment_method_id is not None]
     )
     usable = {(ref, method.customer_id): method for ref, method in named.items() if method.status is MethodStatus.VALID}
-    defaults = await method_rows.defaults(tx, list({Ref(p.tenant_id, p.customer_id) for p in payables}))
-    return [
-        (usable.get((Ref(p.tenant_id, p.payment_method_id), p.customer_id)) if p.payment_method_id else None)
-        or defaults.get(Ref(p.tenant_id, p.customer_id))
+    chosen = [
+        usable.get((Ref(p.tenant_id, p.payment_method_id), p.customer_id)) if p.payment_method_id else None
         for p in payables
     ]
+    without = {Ref(p.tenant_id, p.customer_id) for p, method in zip(payables, chosen, strict=True) if method is None}
+    defaults = await method_rows.defaults(tx, sorted(without)) if without else {}
+    return [method or defaults.get(Ref(p.tenant_id, p.customer_id)) for p, method in zip(payables, chosen, strict=True)]
 
 
 async def _begin(
-    tx: Tx, wanted: Sequence[tuple[Payable, Via, PaymentMethod | None]], *, now: datetime
+    tx: Tx, wanted: Sequence[tuple[Payable, Via, PaymentMethod | None]], last: Mapping[Ref, int], *, now: datetime
 ) -> list[Payment]:
-    """Begin these payments; return those that are begun by this."""
+    """Begin these payments, each its invoice's next after the `last`; return those that are begun by this."""
     if not wanted:
         return []
-    last = await attempts.last_attempts(tx, [Ref(p.tenant_id, p.invoice_id) for p, _, _ in wanted])
     made = [
         _made(payable, via, method, attempt=last.get(Ref(payable.tenant_id, payable.invoice_id), 0) + 1, now=now)
         for payable, via, method in wanted

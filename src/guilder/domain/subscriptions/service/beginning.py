@@ -41,6 +41,8 @@ async def create(tx: Tx, *, orders: Sequence[NewSubscription], now: datetime) ->
 
 async def activate(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscription]:
     """Begin what was waiting for its first payment. What is not waiting is left alone."""
+    if not refs:
+        return []
     waiting = [s for s in await store.lock(tx, refs) if s.status is Status.PROCESSING]
     active = [periods.activate(s) for s in waiting]
     await store.save(tx, active)

@@ -27,3 +27,11 @@ union all
 select l.tenant_id, l.kind, l.id::text, format('it is %s, and the last that was noted is that it became %s', s.status, l.to_status)
 from last l join standing s on s.tenant_id = l.tenant_id and s.kind = l.kind and s.id = l.id
 where s.status <> l.to_status
+union all
+-- An invoice is made open, or paid where nothing was owed; only what becomes of it later is noted.
+select i.tenant_id, 'inv', i.id::text, format('it is %s, and nothing is noted of how it became that', i.status)
+from tenant t
+join invoicing.invoices i on i.tenant_id = t.tenant_id
+where not exists (select from invoicing.states s where s.tenant_id = i.tenant_id and s.invoice_id = i.id)
+  and i.status <> 'open'
+  and (i.status, i.paid_at, i.paid_minor, i.credited_minor) is distinct from ('paid', i.issued_at, 0, 0)
