@@ -5,7 +5,8 @@ lost its power) uses it up, and the standby that was promoted is never asked.
 """
 
 import socket
-from typing import Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qs, urlencode, urlsplit
 from uuid import uuid4
 
@@ -33,7 +34,40 @@ _NEXT = (
 )
 
 
-class OpeningConnection(asyncpg.Connection):
+# Types with smaller numbers came with PostgreSQL: everywhere they have that number, and are what they are.
+_FIRST_OF_ITS_OWN = 10_000
+# What servers said of such types, by the number of each: the rows that the driver reads.
+_known: dict[int, Sequence[Any]] = {}
+
+
+class _NothingAsked(NamedTuple):
+    """Stands for the statement that a server was asked with, where none was: named, so none was overwritten by it."""
+
+    name: str = "known"
+
+
+class KnowingConnection(asyncpg.Connection):
+    """A connection that asks for no type that a server was asked for before.
+
+    The driver has every new connection ask for every kind of array anew, a recursive query each that takes as long to
+    plan as twenty others to run.
+    """
+
+    async def _introspect_types(self, typeoids: Iterable[int], timeout: float | None) -> tuple[list[Any], Any]:
+        asking = cast("Any", super())  # the driver's types do not know its own method
+        found: list[Any] = []
+        statement: Any = _NothingAsked()
+        for number in typeoids:
+            rows = _known.get(number)
+            if rows is None:
+                rows, statement = await asking._introspect_types([number], timeout)  # noqa: SLF001
+            if number < _FIRST_OF_ITS_OWN:
+                _known[number] = rows
+            found += rows
+        return found, statement
+
+
+class OpeningConnection(KnowingConnection):
     """A connection whose next BEGIN takes along what else opens the transaction: one message instead of two.
 
     The driver begins transactions itself, and knows by that whether one within is a savepoint.
@@ -51,7 +85,7 @@ class OpeningConnection(asyncpg.Connection):
         return done
 
 
-class PooledConnection(asyncpg.Connection):
+class PooledConnection(KnowingConnection):
     """A connection through a pooler: behind it servers are shared, so a statement's name is nobody else's either."""
 
     def _get_unique_id(self, prefix: str) -> str:
