@@ -171,7 +171,7 @@ async def test_repaying_answers_with_a_link_or_with_the_payment(front):
     card = await front.shop.card(customer)
     front.shop.bank = says_no
     declined = await front.shop.subscribe(customer, await front.shop.plan(), payment_method_id=card.id)
-    path = f"/api/invoices/{declined.invoice.number}/pay"
+    path = f"/api/invoices/{await front.shop.number(declined)}/pay"
     by_link = (await front.ask("POST", path, {})).json()["data"]
     assert (by_link["invoice_status"], by_link["payment_status"]) == ("open", "declined")
     assert by_link["payment_link"]

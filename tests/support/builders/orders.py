@@ -20,6 +20,7 @@ from guilder.domain.gateways.model import CardDetails, Outcome, OutcomeKind, Req
 from guilder.domain.identity.model import Tenant
 from guilder.domain.invoicing import handlers as invoicing
 from guilder.domain.invoicing import jobs as invoicing_jobs
+from guilder.domain.invoicing import service as invoices
 from guilder.domain.invoicing.events import InvoicePaid, InvoiceVoided
 from guilder.domain.orders import handlers as orders
 from guilder.domain.orders import jobs as orders_jobs
@@ -169,6 +170,14 @@ class Shop:
         if "trial_days" in over:
             over["start"] = service.Start(trial_days=over.pop("trial_days"))
         return await service.subscribe(tx, **{**said, **over})
+
+    async def number(self, answer: OrderAnswer) -> str:
+        """Return the number of an order's invoice, which it got at the commit."""
+        assert answer.invoice is not None
+        invoice_id = answer.invoice.id
+        number = (await self.act(lambda tx: invoices.one(tx, invoice=invoice_id))).number
+        assert number is not None
+        return number
 
     async def pays_by_link(self, answer: OrderAnswer, outcome: Outcome | None = None) -> None:
         """Open the payment page of an order and pay there."""
