@@ -208,13 +208,14 @@ async def test_b7_a_page_cannot_be_opened_beside_an_automatic_charge_that_is_und
     await assert_paid_once(world, counter, subscription)
 
 
-async def kept_falling(processes, is_over, *, seed):
-    """Kill -9 one of the processes again and again, never all at once, and start it again."""
+async def kept_falling(processes, is_over, *, fell, seed):
+    """Kill -9 one of the processes again and again, never all at once, and start it again; say each time that it fell."""
     chance = random.Random(seed)
     kills = 0
     while not is_over.is_set():
         with killed(chance.choice(processes)):
             kills += 1
+            fell.release()
             await asyncio.sleep(chance.uniform(0.05, 0.4))
         await asyncio.sleep(chance.uniform(*PAUSE_S))
     return kills
@@ -262,10 +263,12 @@ async def test_e5_three_schedulers_that_keep_falling_bill_each_renewal_once(
     await rest(world)
     assert len(await counter.charges()) == customers
 
-    is_over = asyncio.Event()
-    falling = asyncio.create_task(kept_falling(schedulers, is_over, seed=5))
+    is_over, fell = asyncio.Event(), asyncio.Semaphore(0)
+    falling = asyncio.create_task(kept_falling(schedulers, is_over, fell=fell, seed=5))
     try:
         for month in range(renewals):
+            async with asyncio.timeout(60):
+                await fell.acquire()  # however quick a month is, one of them falls at its beginning
             await world.advance(to=f"{2026 + (month + 2) // 12}-{(month + 2) % 12 + 1:02}-01T00:00:00Z")
     finally:
         is_over.set()

