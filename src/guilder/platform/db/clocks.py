@@ -28,3 +28,11 @@ class TenantClocks(Protocol):
     def on_the_wall(self) -> datetime:
         """Return the present of every tenant that is no sandbox."""
         ...
+
+
+async def now_of(clocks: TenantClocks, tx: Tx, *, may_be_sandbox: bool = True) -> datetime:
+    """Return the present of the transaction's one tenant. Only a sandbox has a clock of its own to look up."""
+    if not may_be_sandbox:
+        return clocks.on_the_wall()
+    [domain] = await clocks.domains(tx, [tx.tenant_id])
+    return domain.now

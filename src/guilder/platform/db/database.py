@@ -46,20 +46,21 @@ SCHEMA = 42
 
 # Rows are found by their keys, hundreds at a time, and row-level security makes each look dearer by PostgreSQL's reckoning
 # than it is: with the 4 that a server comes with, a batch reads tables of up to some 200,000 rows whole.
-PLANNED = "set_config('random_page_cost', '1.1', true)"
+_PLANNED = "set_config('random_page_cost', '1.1', true)"
 
 # One round trip opens a transaction: the role that cannot bypass row-level security, whose rows it sees, who acts, and
 # in answer to which request: triggers that tell of changes know no more.
-_OPEN = f"""select set_config('role', $1, true), set_config('guilder.tenants', $2, true),
-                   set_config('guilder.actor', $3, true), set_config('guilder.request_id', $4, true),
-                   set_config('guilder.schema', '{SCHEMA}', true), {PLANNED}, pg_is_in_recovery()"""
+SAID = f"""set_config('role', $1, true), set_config('guilder.tenants', $2, true),
+           set_config('guilder.actor', $3, true), set_config('guilder.request_id', $4, true),
+           set_config('guilder.schema', '{SCHEMA}', true), {_PLANNED}"""
+_OPEN = f"select {SAID}, pg_is_in_recovery()"
 
 
 # The same beside BEGIN, in the same message: which takes no values, so that words from outside come in hexadecimal.
 _OPEN_WITH = f"""select set_config('role', '{APP_ROLE}', true), set_config('guilder.tenants', '%s', true),
                         set_config('guilder.actor', convert_from(decode('%s', 'hex'), 'utf8'), true),
                         set_config('guilder.request_id', convert_from(decode('%s', 'hex'), 'utf8'), true),
-                        set_config('guilder.schema', '{SCHEMA}', true), {PLANNED}"""
+                        set_config('guilder.schema', '{SCHEMA}', true), {_PLANNED}"""
 
 _POSITION = "select (pg_current_wal_insert_lsn() - '0/0')::bigint"
 

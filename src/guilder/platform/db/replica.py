@@ -26,8 +26,7 @@ from guilder.platform.db.database import (
     APP_ROLE,
     CLASHES,
     GONE,
-    PLANNED,
-    SCHEMA,
+    SAID,
     STATEMENTS_KEPT,
     Database,
     DatabaseGone,
@@ -48,10 +47,7 @@ TENANTS_MAX = 10_000
 # Of a write whose position could not be asked: the primary answers until time has passed instead.
 UNKNOWN = 2**63 - 1
 
-_OPEN = f"""select set_config('role', $1, true), set_config('guilder.tenants', $2, true),
-                   set_config('guilder.actor', $3, true), set_config('guilder.request_id', $4, true),
-                   set_config('guilder.schema', '{SCHEMA}', true), {PLANNED},
-                   pg_is_in_recovery() as is_replica,
+_OPEN = f"""select {SAID}, pg_is_in_recovery() as is_replica,
                    (pg_last_wal_replay_lsn() - '0/0')::bigint as replayed"""
 _REPLAYED = """select case when pg_is_in_recovery() then (pg_last_wal_replay_lsn() - '0/0')::bigint end"""
 

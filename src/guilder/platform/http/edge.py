@@ -28,7 +28,7 @@ from guilder.platform.bus import outbox
 from guilder.platform.cache.answers import Answers
 from guilder.platform.clock import Clock
 from guilder.platform.crypto import KeyRing
-from guilder.platform.db.clocks import TenantClocks
+from guilder.platform.db.clocks import TenantClocks, now_of
 from guilder.platform.db.database import Database, riding
 from guilder.platform.db.replica import Replica
 from guilder.platform.db.tx import Tx
@@ -327,7 +327,7 @@ async def _within(asked: _Asked, tx: Tx) -> tuple[Response, RequestSession | Non
 async def _visited(asked: _Asked) -> Response:
     if asked.request.method not in calls.CHANGING:
         return await asked.inner(asked.request)
-    token = riding.set(calls.rider(asked.caller, partial(_now_of, asked.edge), reason=asked.reason))
+    token = riding.set(calls.rider(asked.caller, partial(now_of, asked.edge.clocks), reason=asked.reason))
     try:
         answer = await asked.inner(asked.request)
     finally:
@@ -353,7 +353,7 @@ async def _tell_denied(asked: _Asked, error: Forbidden) -> None:
 
     async def write(denied: calls.CallDenied) -> None:
         async with edge.database.transaction([principal.tenant_id], actor=principal.actor, request_id=request_id) as tx:
-            outbox.announce(tx, [denied], now=await _now_of(edge, tx))
+            outbox.announce(tx, [denied], now=await now_of(edge.clocks, tx))
 
     await edge.denials.tell(asked.caller, write, code=error.code)
 
@@ -373,14 +373,7 @@ async def _open_session(asked: _Asked, tx: Tx) -> RequestSession:
 
 
 async def _now(asked: _Asked, tx: Tx) -> datetime:
-    # Who has no clock of their own lives by the wall's: there is nothing to look up.
-    return await _now_of(asked.edge, tx) if asked.principal.is_in_sandbox else asked.edge.clocks.on_the_wall()
-
-
-async def _now_of(edge: Edge, tx: Tx) -> datetime:
-    domains = await edge.clocks.domains(tx, [tx.tenant_id])
-    assert len(domains) == 1, domains
-    return domains[0].now
+    return await now_of(asked.edge.clocks, tx, may_be_sandbox=asked.principal.is_in_sandbox)
 
 
 async def _wait(asked: _Asked, look: Look, wait_s: int, answer: Response) -> Response:

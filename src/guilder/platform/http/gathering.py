@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from starlette.responses import Response
 
 from guilder.platform.auth.principal import Principal
-from guilder.platform.db.clocks import TenantClocks
+from guilder.platform.db.clocks import TenantClocks, now_of
 from guilder.platform.db.database import Database
 from guilder.platform.db.gathering import Gathering, Size
 from guilder.platform.db.tx import Tx
@@ -161,7 +161,7 @@ class Gatherings:
         async with self.database.transaction(
             [who.tenant_id], actor=who.actor, request_id=first.request_id, traceparent=traced
         ) as tx:
-            now = await self._now(tx, who)
+            now = await now_of(self.clocks, tx, may_be_sandbox=who.is_in_sandbox)
             bodies = await gathered.write(tx, [each.read for each in group], now=now)
             for each, body in zip(group, bodies, strict=True):
                 if body is not None:
@@ -169,10 +169,3 @@ class Gatherings:
                         tx, each.caller, status=OK, key=None, reason=None, now=now, request_id=each.request_id
                     )
             return bodies
-
-    async def _now(self, tx: Tx, who: Principal) -> datetime:
-        # Only a sandbox has a clock of its own to look up.
-        if not who.is_in_sandbox:
-            return self.clocks.on_the_wall()
-        [domain] = await self.clocks.domains(tx, [who.tenant_id])
-        return domain.now

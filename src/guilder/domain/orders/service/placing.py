@@ -98,8 +98,8 @@ async def place(
 ) -> Answer:
     """Write an order down with what came of it, and say what is owed for it and where that can be paid.
 
-    `payment` is the invoice's, if it has one. It is complete at once if nothing is owed. `abandon_at` is when it is given up, if nobody has
-    paid it by link until then.
+    `payment` is the invoice's, if it has one. It is complete at once if nothing is owed. `abandon_at` is when it is given
+    up, if nobody has paid it by link until then.
     """
     is_owed = invoice is not None and invoice.status is not InvoiceStatus.PAID
     placed = replace(
