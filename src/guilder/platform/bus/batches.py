@@ -84,10 +84,11 @@ class Batches:
                 rows = await self.transport.read(tx, found)
                 assert len(rows) == len(refs), (group, partitions, len(rows), len(refs))
                 busy = await store.busy_keys(tx, group, sorted(found), rows)
-                waiting = [row for row in rows if (row["topic"], row["key"]) in busy]
-                if waiting:
+                if busy:
+                    waiting = [row for row in rows if (row["topic"], row["key"]) in busy]
+                    rows = [row for row in rows if (row["topic"], row["key"]) not in busy]
                     await store.park(tx, group, _lying(refs, waiting), due_at=now, now=now)
-                await self.handling.tell(tx, group, [row for row in rows if (row["topic"], row["key"]) not in busy])
+                await self.handling.tell(tx, group, rows)
                 await self._pass(tx, group, claimed, found)
         queued = Counter(row["partition"] for row in waiting)
         return {

@@ -36,15 +36,26 @@ class Handling:
         The transaction sees the rows' tenants; afterwards it may see fewer. Rows of a tenant that has no clock any more
         (a sandbox that was thrown away) concern nobody.
         """
-        hears_rows = self.reactions.hears_rows(group)
-        heard = [row for row in rows if self.reactions.of(group, row["name"]) and (hears_rows or _is_public(row))]
+        heard = self._heard(group, rows)
         if not heard:
             return
         tenants = {row["tenant_id"] for row in heard}
         for domain in await self.clocks.domains(tx, tenants):
             here = frozenset(domain.tenants & tenants)
             if here:
-                await self._tell_domain(tx, group, [row for row in heard if row["tenant_id"] in here], here, domain)
+                told = heard if here == tenants else [row for row in heard if row["tenant_id"] in here]
+                await self._tell_domain(tx, group, told, here, domain)
+
+    def _heard(self, group: str, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return those of the rows that the group hears. They are of few kinds, so it is the kinds that are asked about."""
+        hears_rows = self.reactions.hears_rows(group)
+        kinds = {(row["name"], row["topic"]) for row in rows}
+        heard = {
+            (name, topic)
+            for name, topic in kinds
+            if self.reactions.of(group, name) and (hears_rows or topic not in store.PRIVATE_TOPICS)
+        }
+        return rows if heard == kinds else [row for row in rows if (row["name"], row["topic"]) in heard]
 
     async def _tell_domain(
         self, tx: Tx, group: str, rows: Sequence[Row], tenants: frozenset[TenantId], domain: ClockDomain
@@ -64,7 +75,7 @@ class Handling:
         types = codec.known_types() if hears_all and not hears_rows else self.reactions.types(group)
         try:
             # Whoever hears everything hears it in one list, in order.
-            for name, wave in waves(rows, key=_key, name=_everything if hears_all else _name):
+            for name, wave in [("", rows)] if hears_all else waves(rows, key=_key, name=_name):
                 messages = wave if hears_rows else [to_message(row, types) for row in wave]
                 for reaction in self.reactions.of(group, name):
                     await reaction.handler(tx, messages, now=domain.now)
@@ -97,17 +108,9 @@ def _unknown(row: Row) -> codec.UnknownEvent:
     )
 
 
-def _is_public(row: Row) -> bool:
-    return row["topic"] not in store.PRIVATE_TOPICS
-
-
 def _key(row: Row) -> Any:
     return row["key"]
 
 
 def _name(row: Row) -> str:
     return str(row["name"])
-
-
-def _everything(row: Row) -> str:
-    return ""

@@ -37,7 +37,8 @@ def announce(tx: Tx, events: Sequence[Event], *, now: datetime, request_id: str 
     assert all(event.tenant_id in tx.tenants for event in events), (
         "an event of a tenant that this transaction is not for"
     )
-    tx.outbox.extend(Announced(ids.new(now), event, now, request_id) for event in events)
+    named = zip(ids.new_many(now, len(events)), events, strict=True)
+    tx.outbox.extend([Announced(id_, event, now, request_id) for id_, event in named])
     tx.before_commit("log", _write)
 
 

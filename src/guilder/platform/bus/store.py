@@ -51,7 +51,7 @@ class Cursor(NamedTuple):
     has_due: bool
 
 
-class Ref(NamedTuple):
+class Ref(Struct, frozen=True):
     """Where a row lies, and whose it is."""
 
     topic: str
@@ -96,12 +96,15 @@ _FRESH = Columns(
     }
 )
 _ACTOR = f"${len(_FRESH.kinds) + 1}"
+# As platform.log_partition has it, which would be a query of its own for every row.
+_PARTITION = """((get_byte(hash, 0)::bigint << 24 | get_byte(hash, 1) << 16 | get_byte(hash, 2) << 8 | get_byte(hash, 3))
+                 % (select partitions from platform.log_settings))::smallint"""
 _APPEND = f"""insert into platform.log (day, id, topic, partition, tenant_id, key, event_id, name, version, payload,
                               actor, request_id, traceparent, occurred_at, recorded_at)
     select (statement_timestamp() at time zone 'utc')::date, nextval('platform.log_ids'), topic,
-           platform.log_partition(key), tenant_id, key, event_id, name, version, payload,
+           {_PARTITION}, tenant_id, key, event_id, name, version, payload,
            {_ACTOR}, request_id, traceparent, occurred_at, statement_timestamp()
-      from (select * from {_FRESH.table} order by nth) as fresh"""
+      from (select *, sha256(uuid_send(key)) as hash from {_FRESH.table} order by nth) as fresh"""
 
 
 async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
@@ -183,7 +186,7 @@ async def read(tx: Tx, refs: Sequence[Ref]) -> list[Row]:
     # A day at a time, nearly always the only one: a join over all days is planned a dozen times as slow.
     for day, ids in by_day.items():
         rows = await tx.fetch(f"select id, {COLUMNS} from platform.log where day = $1 and id = any ($2)", day, ids)
-        found.update((row["id"], row) for row in rows)
+        found |= {row["id"]: row for row in rows}
     return [found[ref.id] for ref in refs if ref.id in found]
 
 
@@ -200,8 +203,15 @@ async def move(tx: Tx, group: str, partition: int, moves: Sequence[tuple[Cursor,
     )
 
 
+_ANY_BUSY = """select exists (select from platform.log_parked
+                               where group_name = $1 and partition = any ($2) and (died_at is null or blocks))"""
+
+
 async def busy_keys(tx: Tx, group: str, partitions: Sequence[int], rows: Iterable[Row]) -> set[tuple[str, UUID]]:
     """Return the (topic, key) pairs that have a message waiting, or a dead one that holds them."""
+    # Asked of every batch, and nearly never is there any.
+    if not await tx.fetchval(_ANY_BUSY, group, partitions):
+        return set()
     wanted = list({(row["topic"], row["key"]) for row in rows})
     found = await tx.fetch(
         """select distinct topic, key

@@ -34,8 +34,8 @@ async def find(tx: Tx, claimed: Claimed, *, rows_max: int) -> dict[int, list[Ref
         rows_max,
     )
     found: dict[int, list[Ref]] = {}
-    for partition, *ref in rows:
-        found.setdefault(partition, []).append(Ref(*ref))
+    for row in rows:
+        found.setdefault(row[0], []).append(Ref(*row[1:]))
     return found
 
 

@@ -12,10 +12,13 @@ def waves(items: Sequence[T], *, key: Callable[[T], Hashable], name: Callable[[T
     The level of an item is that of the item before it of its key, and one more where the name differs; all items of one
     level and name go together. A thousand customers who each subscribed and then paid are two lists, not two thousand.
     """
+    names = [name(item) for item in items]
+    if len(set(names)) == 1:
+        return [(names[0], list(items))]
     last: dict[Hashable, tuple[int, str]] = {}
     found: dict[tuple[int, str], list[T]] = {}
-    for item in items:
-        of, called = key(item), name(item)
+    for item, called in zip(items, names, strict=True):
+        of = key(item)
         level, before = last.get(of, (0, called))
         here = (level if before == called else level + 1, called)
         last[of] = here
