@@ -1,7 +1,10 @@
 """A provider in this process that says yes at once: what is measured is us, and no network. It keeps a journal."""
 
+import json
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from guilder.domain.gateways.model import CardDetails, GatewayRequest, Outcome, OutcomeKind, Registration
 from guilder.domain.gateways.port import Credentials
@@ -12,17 +15,27 @@ class Bank:
     """The part of guilder.domain.gateways.port.Gateway that a charge to a saved card uses, and one that it declines."""
 
     name: str = "simulated"
-    prepared: dict[str, GatewayRequest] = field(default_factory=dict)
-    charges: list[dict[str, Any]] = field(default_factory=list)
     declined: set[str] = field(default_factory=set)
     """Cards that have no money on them, by their tokens."""
+    # On disk, a line a charge: what a provider remembers is not to be taken for memory that the house needs.
+    _charges: IO[bytes] = field(default_factory=tempfile.TemporaryFile)
+
+    @property
+    def charges(self) -> list[dict[str, Any]]:
+        """Read back what was charged, in its order."""
+        self._charges.seek(0)
+        return [json.loads(line) for line in self._charges]
+
+    def charged(self, charges: Sequence[dict[str, Any]]) -> None:
+        """Write charges down: its own, and those of another process's side of the bank."""
+        self._charges.seek(0, 2)
+        self._charges.writelines(json.dumps(each).encode() + b"\n" for each in charges)
 
     @property
     def journal(self) -> dict[str, Any]:
         return {"gateway": self.name, "charges": self.charges, "refunds": []}
 
     async def prepare(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
-        self.prepared[request.business_key] = request
         return Outcome(kind=OutcomeKind.REQUIRES_ACTION, provider_ref=f"pi_{request.id.hex}", amount=request.amount)
 
     async def confirm(self, credentials: Credentials, request: GatewayRequest, *, key: str) -> Outcome:
@@ -39,7 +52,7 @@ class Bank:
             "status": "succeeded",
             "at": None,
         }
-        self.charges.append(charge)
+        self.charged([charge])
         return Outcome(
             kind=OutcomeKind.SUCCEEDED,
             provider_ref=ref,

@@ -105,7 +105,7 @@ async def run_one(house: House, server: Server, count: int, *, renewals: int, be
     with processes(Way(server.app_url), work, count, (house.key, due_at, go)) as told, quiet():
         seconds = await renewed(server.admin, due_at, go)
     for charges in told:
-        house.bank.charges.extend(charges)
+        house.bank.charged(charges)
     house.clock.instant = due_at
     await do_job(house, "invoicing.recognize_due")
     await house.settle()

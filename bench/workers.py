@@ -119,7 +119,7 @@ async def run_one(
             await renewed(house, server, first_due)
             seconds = await renewed(house, server, second_due)
     for charges in told:
-        house.bank.charges.extend(charges)
+        house.bank.charged(charges)
     await do_job(house, "invoicing.recognize_due")
     await house.settle()
     for cohort in (first, second):
