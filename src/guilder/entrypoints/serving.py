@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import uvicorn
+import uvloop
 from fastapi import FastAPI
 
 from guilder.entrypoints.checking import refuse_unsafe
@@ -15,6 +17,7 @@ from guilder.platform import logging, tracing
 from guilder.platform.config import Settings
 
 Role = Callable[[asyncio.Event], Awaitable[None]]
+T = TypeVar("T")
 
 GRACE_S = 20
 # New objects before the young are looked through, young rounds before the middle ones, and those before the old.
@@ -30,6 +33,11 @@ class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+def run(process: Coroutine[Any, Any, T]) -> T:
+    """Run what a process does for as long as it lasts. Its loop is written in C: Python's own takes a fifth of a request."""
+    return uvloop.run(process)
 
 
 def begin(settings: Settings) -> None:
@@ -66,7 +74,7 @@ async def serve(app: FastAPI, settings: Settings, stop: asyncio.Event) -> None:
         proxy_headers=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_S,
-        loop="uvloop",
+        loop="none",  # it runs already (`run`)
         http=Wire,
         ws="none",
     )

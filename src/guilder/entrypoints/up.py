@@ -35,10 +35,10 @@ def up(settings: Settings, console: Console, *, with_demo: bool) -> None:
         console.print(f"  [dim]{sentence}[/dim]")
 
     if settings.database_url is not None:
-        asyncio.run(_run(settings, console, server=None, with_demo=with_demo))
+        serving.run(_run(settings, console, server=None, with_demo=with_demo))
         return
     with embedded(settings, progress=progress) as (found, server):
-        asyncio.run(_run(found, console, server=server, with_demo=with_demo))
+        serving.run(_run(found, console, server=server, with_demo=with_demo))
 
 
 def _quiet(settings: Settings) -> Settings:

@@ -44,7 +44,7 @@ def relay(
             "there is nothing to relay: without KAFKA_BOOTSTRAP_SERVERS the log is carried by PostgreSQL itself, and "
             "workers hear it there"
         )
-    asyncio.run(_relay(settings))
+    serving.run(_relay(settings))
 
 
 async def _relay(settings: Settings) -> None:

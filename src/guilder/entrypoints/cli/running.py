@@ -48,7 +48,7 @@ def serve() -> None:
 
         return serve_trusting
 
-    asyncio.run(_play(settings, http, Part.SERVE))
+    serving.run(_play(settings, http, Part.SERVE))
 
 
 def work(
@@ -72,7 +72,7 @@ def work(
     if unknown:
         raise Trouble(f"there is no group {unknown[0]}; the groups are {', '.join(REACTIONS.groups)}")
     share = Share(groups=tuple(group) if group else None, hears=not only_calls, calls=not no_calls)
-    asyncio.run(_work(_with_database(), share))
+    serving.run(_work(_with_database(), share))
 
 
 def schedule() -> None:
@@ -80,7 +80,7 @@ def schedule() -> None:
 
     Any number may run side by side; each piece of work is done by one of them.
     """
-    asyncio.run(_play(_with_database(), lambda house: house.scheduler().run, Part.SCHEDULE, needs_tables=True))
+    serving.run(_play(_with_database(), lambda house: house.scheduler().run, Part.SCHEDULE, needs_tables=True))
 
 
 def _with_database() -> Settings:

@@ -1,0 +1,34 @@
+"""What a process of a role runs on."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from guilder.entrypoints import serving
+from guilder.entrypoints.cli import running
+from guilder.platform.config import Settings
+
+
+def test_the_loop_of_a_process_is_the_one_in_c() -> None:
+    async def loop() -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
+
+    assert isinstance(serving.run(loop()), uvloop.Loop)
+
+
+@pytest.mark.parametrize("role", [running.serve, running.schedule, lambda: running.work(only_calls=False)])
+def test_every_role_runs_on_it(role: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+
+    def run(process: Coroutine[Any, Any, None]) -> None:
+        ran.append(process.__name__)
+        process.close()
+
+    monkeypatch.setattr(running, "_with_database", lambda: Settings(_env_file=None, port=0))
+    monkeypatch.setattr(running, "refuse_taken_port", lambda _: None)
+    monkeypatch.setattr(serving, "run", run)
+    role()
+    assert ran in (["_play"], ["_work"])
