@@ -205,6 +205,7 @@ def bare_read(pool: "list[asyncpg.Pool[Any]]") -> Any:
 
     async def read(request: Request) -> JSONResponse:
         row = await pool[0].fetchrow(statement, tenant_id, request.path_params["name"])
+        assert row is not None, request.url
         return JSONResponse(dict(row))
 
     return Starlette(routes=[Route("/bare/{name}", read)])

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from _cohort import PRICE, Cohort, House, a_cohort, a_customer
-from _server import Admin, Wrong
+from _server import Admin, Wrong, one_row
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import (
@@ -70,8 +70,10 @@ def traits(size: int) -> list[Trait]:
     chance = random.Random(SEED)
 
     def draw() -> Trait:
-        has = [chance.random() < share for share in (USED, DISCOUNTED, TAXED, CHANGING, FAILING)]
-        return Trait(*has, currency=chance.choice(CURRENCIES))
+        uses, discounted, taxed, changing, fails = (
+            chance.random() < share for share in (USED, DISCOUNTED, TAXED, CHANGING, FAILING)
+        )
+        return Trait(uses, discounted, taxed, changing, fails, chance.choice(CURRENCIES))
 
     return [draw() for _ in range(size)]
 
@@ -154,7 +156,8 @@ async def check_book(admin: Admin, cohort: Cohort) -> None:
     :raises Wrong: says what is another
     """
     drawn = traits(len(cohort.customers))
-    row = await admin.fetchrow(
+    row = await one_row(
+        admin,
         """with last as (select distinct on (subscription_id) * from invoicing.invoices
                           where tenant_id = $1 order by subscription_id, sequence desc)
            select (select count(*) from invoicing.invoices where tenant_id = $1) as invoices,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from _cohort import PRICE, Cohort, House
-from _server import Admin, Server, Wrong
+from _server import Admin, Server, Wrong, one_row
 
 from guilder.wiring.doctor.run import examine
 
@@ -57,7 +57,8 @@ async def check_numbers(admin: Admin, cohort: Cohort, *, wanted: int) -> None:
 
     :raises Wrong: there is a gap, or another count
     """
-    numbers = await admin.fetchrow(
+    numbers = await one_row(
+        admin,
         "select min(sequence), max(sequence), count(distinct sequence) from invoicing.invoices where tenant_id = $1",
         cohort.tenant_id,
     )

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from _bank import Bank
 from _meter import Meter, connect
@@ -26,7 +27,7 @@ from guilder.kernel.money import Money
 from guilder.kernel.period import Interval, Unit
 from guilder.platform.bus.consumer import Consumer
 from guilder.platform.bus.reactions import Reactions
-from guilder.platform.clock import WallClock
+from guilder.platform.clock import Clock, WallClock
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.database import Database
 from guilder.platform.db.vault import Vault
@@ -71,7 +72,13 @@ class House:
 @dataclass(frozen=True, slots=True)
 class Cohort:
     tenant_id: TenantId
-    customers: list[tuple[Customer, object]]
+    customers: list[tuple[Customer, UUID]]
+
+
+def calling(database: Database, bank: Bank, clocks: identity.Clocks, *, clock: Clock | None = None) -> Runner:
+    """Return who makes the calls that move money, to this bank; documents and mail stay queued."""
+    calls = performers({bank.name: bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
+    return Runner(database, calls, clocks, clock=clock or WallClock(), windows=WINDOWS, ahead=AHEAD)
 
 
 async def a_house(server: Server, *, now: datetime, key: str | None = None) -> House:
@@ -88,9 +95,7 @@ async def a_house(server: Server, *, now: datetime, key: str | None = None) -> H
         heard = [reaction for reaction in reactions if not groups or reaction.group in groups]
         return Consumer(database, Reactions(heard), clocks, WallClock())
 
-    # Only the calls that move money are made: documents and mail stay queued.
-    calls = performers({bank.name: bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
-    runner = Runner(database, calls, clocks, clock=WallClock(), windows=WINDOWS, ahead=AHEAD)
+    runner = calling(database, bank, clocks)
     groups = {group: consumer(group) for group in Reactions(reactions).groups}
     return House(database, meter, clock, bank, consumer(), groups, runner, key)
 
@@ -110,8 +115,8 @@ async def a_cohort(house: House, *, size: int, person: Person | None = None) -> 
         await gateways.connect(
             tx, gateway=house.bank.name, name="Bank", secret_key="sk_bench", is_default=True, now=now
         )
-        await catalog.create_plan(tx, code=PLAN, content=_plan(), now=now)
-    made: list[tuple[Customer, object]] = []
+        await catalog.create_plan(tx, code=PLAN, content=plan_content(), now=now)
+    made: list[tuple[Customer, UUID]] = []
     while len(made) < size:
         numbers = range(len(made), min(len(made) + CUSTOMERS_AT_ONCE, size))
         made += await _customers(house, tenant_id, [(person or _person)(tenant_id, n) for n in numbers])
@@ -121,7 +126,7 @@ async def a_cohort(house: House, *, size: int, person: Person | None = None) -> 
 
 async def _customers(
     house: House, tenant_id: TenantId, people: Sequence[tuple[NewCustomer, str]]
-) -> list[tuple[Customer, object]]:
+) -> list[tuple[Customer, UUID]]:
     now = house.clock.now()
     async with house.database.transaction({tenant_id}, actor="bench") as tx:
         made = await customers.create(tx, customers=[new for new, _ in people], now=now)
@@ -132,7 +137,7 @@ async def _customers(
     return list(zip(made, cards, strict=True))
 
 
-def _plan() -> PlanContent:
+def plan_content() -> PlanContent:
     price = NewPrice(interval=Interval(Unit.MONTH), unit_amount=PRICE, cycle="monthly")
     return PlanContent(
         name="Pro",

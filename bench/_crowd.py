@@ -6,10 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import uvloop
 from _server import Wrong
@@ -156,5 +156,5 @@ def quantile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-def run(main: "asyncio.coroutines.Coroutine[None, None, None]") -> None:
+def run(main: Coroutine[Any, Any, None]) -> None:
     uvloop.run(main)

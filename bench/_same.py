@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from _bare import TABLES, mark
-from _server import Admin, Wrong
+from _server import Admin, Wrong, one_row
 
 from guilder.kernel.ids import TenantId
 from guilder.platform.db.database import Database
@@ -103,7 +103,7 @@ async def _statement(admin: Admin, name: str, n: int) -> str:
     place = CHANGED.index(name)
     join = " and ".join(f"b.{each} = w.{each}" for each in key)
     differ = ", ".join(f"bool_or(to_jsonb(b.{each}) is distinct from to_jsonb(w.{each})) as {each}" for each in columns)
-    row = await admin.fetchrow(f"select {differ} from before.t{place} b join written.t{n} w on {join}")
+    row = await one_row(admin, f"select {differ} from before.t{place} b join written.t{n} w on {join}")
     changed = [each for each in columns if row[each]]
     sets = ", ".join(f"{each} = w.{each}" for each in changed)
     return f"update {name} s set {sets} from written.t{n} w where " + " and ".join(

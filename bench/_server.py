@@ -1,6 +1,5 @@
 """What every script stands on: a durable PostgreSQL of its own, and a place for what was measured."""
 
-import asyncio
 import json
 import os
 import platform
@@ -15,6 +14,7 @@ from typing import Any
 
 import asyncpg
 
+from guilder.entrypoints import serving
 from guilder.platform.db.embedded import EmbeddedPostgres
 from guilder.platform.db.migrate import migrate
 
@@ -58,10 +58,17 @@ async def a_server() -> AsyncIterator[Server]:
 def refusing_what_is_wrong(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a script, and return what it exits with: 1 where its run was not right, and no figure is shown."""
     try:
-        return asyncio.run(main())
+        return serving.run(main())
     except Wrong as wrong:
         print(f"No figures: the run was not right. {wrong}", file=sys.stderr)
         return 1
+
+
+async def one_row(admin: Admin, sql: str, *values: object) -> asyncpg.Record:
+    """Return the row of a query that always has one."""
+    row = await admin.fetchrow(sql, *values)
+    assert row is not None, sql
+    return row
 
 
 async def write_down(script: str, admin: Admin, figures: Mapping[str, Any]) -> Path:

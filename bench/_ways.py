@@ -11,6 +11,7 @@ from typing import Any
 
 from _server import Wrong
 
+from guilder.entrypoints import serving
 from guilder.platform.bus.kafka.connection import Connection
 from guilder.platform.bus.kafka.relay import Relay
 from guilder.platform.bus.kafka.sender import Sender
@@ -85,7 +86,7 @@ def _play(role: Role, way: Way, ready: Any, over: Any, told: Any, given: Any) ->
         stop.set()
         return await running
 
-    told.put(asyncio.run(play()))
+    told.put(serving.run(play()))
 
 
 async def _relay(way: Way, stop: asyncio.Event, ready: Callable[[], None], given: Any) -> None:

@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from _server import Admin, Wrong, a_server, write_down
+from _server import Admin, Wrong, a_server, one_row, write_down
 
 from guilder.domain.audit import handlers
 from guilder.domain.audit import service as audit
@@ -127,10 +127,11 @@ async def nothing(tx: Tx, rows: Sequence[Any], *, now: datetime) -> None:
 
 
 async def right(admin: Admin, expected: int) -> None:
-    row = await admin.fetchrow(
+    row = await one_row(
+        admin,
         """select count(*) as n, count(distinct a.id) as ids,
                   count(*) filter (where a.id is null) as missing
-             from platform.log l left join audit.records a on a.id = l.event_id"""
+             from platform.log l left join audit.records a on a.id = l.event_id""",
     )
     if row["n"] != row["ids"] or row["missing"] or row["n"] < expected:
         raise Wrong(f"not every event is in the audit once: {dict(row)}")

@@ -22,7 +22,7 @@ from typing import Any
 import journey
 from _check import check_cohort, check_house
 from _cohort import House, a_cohort, a_house
-from _server import Admin, Server, Wrong, a_server, machine, refusing_what_is_wrong
+from _server import Admin, Server, Wrong, a_server, machine, one_row, refusing_what_is_wrong
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Aggregation, NewMeter
@@ -62,12 +62,11 @@ class Gauge:
         wall, python, postgresql = time.perf_counter(), time.process_time(), self._postgresql_s()
         yield
         of_each = self._postgresql_s()
-        took = [
-            1_000 * (time.perf_counter() - wall),
-            1_000 * (time.process_time() - python),
-            1_000 * sum(seconds - postgresql.get(pid, 0.0) for pid, seconds in of_each.items()),
-        ]
-        self.steps[name] = Cost(*took, max(0.0, took[0] - took[1] - took[2]), await self._wal() - wal)
+        wall_ms = 1_000 * (time.perf_counter() - wall)
+        python_ms = 1_000 * (time.process_time() - python)
+        postgresql_ms = 1_000 * sum(seconds - postgresql.get(pid, 0.0) for pid, seconds in of_each.items())
+        rest_ms = max(0.0, wall_ms - python_ms - postgresql_ms)
+        self.steps[name] = Cost(wall_ms, python_ms, postgresql_ms, rest_ms, await self._wal() - wal)
 
     async def _wal(self) -> int:
         return int(await self._admin.fetchval("select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint"))
@@ -122,7 +121,8 @@ async def live_through(house: House, server: Server, *, size: int, began: dateti
 
 async def counted(admin: Admin, tenant_id: object) -> dict[str, int]:
     """Return how many rows there are of what a renewal leaves for others to do, and in the log."""
-    found = await admin.fetchrow(
+    found = await one_row(
+        admin,
         """select (select count(*) from platform.log where tenant_id = $1) as log_messages,
                   (select count(*) from platform.intents where tenant_id = $1 and kind like 'gateway.%') as gateway_intents,
                   (select count(*) from platform.intents where tenant_id = $1 and kind like '%document%') as documents,

@@ -1,6 +1,6 @@
 """One customer's access over HTTP, beside a bare Starlette endpoint that does one indexed select of the same row.
 
-    python bench/entitlements.py [customers] [rounds] [due]        (200 5 20000)
+    python bench/entitlements.py [customers] [rounds] [seconds]        (200 5 5)
 
 Each server is a process of its own on a durable PostgreSQL of its own, with the same settings of uvicorn, pool and
 client (16 kept connections, each asking again as soon as it is answered):
@@ -10,13 +10,12 @@ client (16 kept connections, each asking again as soon as it is answered):
     uncached    the API, of what is never kept (…/{organization}/limits/{code}): what is left of a limit
     alone       the API that remembers nothing, nor whose a key is (ANSWERS_NEAR_MAX=0)
 
-Rounds take turns; figures are medians, ratios are answers a second "the way : bare". Then the billing run of another
-tenant goes on beside: 95th and 99th percentile before and during it. No figure is shown unless every cached answer is
+Rounds take turns; figures are medians, ratios are answers a second "the way : bare". Beside the billing run of another
+tenant, by a process of its own, it is asked for so many seconds: 95th and 99th percentile before and during it. No figure is shown unless every cached answer is
 the uncached one word for word, a customer shut out by another process is seen shut out, and a revoked key is refused by
 every process with the next request.
 """
 
-import asyncio
 import os
 import sys
 import tempfile
@@ -30,13 +29,14 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from _a_run import a_run
 from _asking import Asked, Serving, ask, request, serving
 from _check import check_cohort, check_house
 from _cohort import Cohort, House, a_house
 from _server import Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _table import row
 from journey import do_job
-from workers import APART, SUBSCRIBED_BEFORE, a_subscribed_cohort
+from workers import SUBSCRIBED_BEFORE, a_subscribed_cohort
 
 from guilder.domain.entitlements import service as entitlements
 from guilder.domain.entitlements.model import NewBlock
@@ -47,12 +47,12 @@ from guilder.platform.cache.near import Teller
 
 CUSTOMERS = 200
 ROUNDS = 5
-DUE = 20_000
 SECONDS = 2.0
-# A client has to start, too, before it asks: so many due are billed for longer than both take.
-SECONDS_BESIDE = 1.0
+SECONDS_BESIDE = 5.0
+BILLED = 1_000
 P99_MOST_MS = 10.0
 WAYS = ("bare", "cached", "uncached", "alone")
+TOGETHER = ("cached", "uncached")
 TAILS = {"uncached": "/limits/seats"}
 FOLLOWS_WITHIN_S = 2.0
 SELECT = """select organization_id, grants::text as grants, blocks::text as blocks, revocations::text as revocations
@@ -162,66 +162,71 @@ async def check_revoked(servers: dict[str, Serving], house: House, cohort: Cohor
             raise Wrong("a revoked key was let in")
 
 
-async def beside_a_run(server: Serving, house: House, asked: list[str], due_at: datetime) -> tuple[Asked, Asked, float]:
-    """Return what it was before, what during the billing run of another tenant, and how long that took."""
-    alone = await ask(server, asked, seconds=SECONDS_BESIDE)
-    house.clock.instant = due_at
+async def beside_a_run(*, customers: int, seconds: float) -> dict[str, Any]:
+    """Return what asking was before the billing run of another tenant and while it went on; in a house of its own, for
+    what follows from those bills nobody hears.
 
-    async def billed() -> float:
-        began = time.perf_counter()
-        await do_job(house, "invoicing.bill_due")
-        return time.perf_counter() - began
+    :raises Wrong: an answer was another one than the database's, or what was billed not what fell due
+    """
+    beside: dict[str, Any] = {}
+    async with a_server() as server:
+        house, cohort, key = await a_quiet_house(server, customers=customers)
+        try:
+            async with all_serving(server, house, cohort) as servers, a_run(server, customers=BILLED) as billing:
+                asked = {way: asked_of(way, cohort, key) for way in TOGETHER}
+                for way in TOGETHER:
+                    await ask(servers[way], asked[way], seconds=1.0)
+                alone = {way: await ask(servers[way], asked[way], seconds=seconds) for way in TOGETHER}
+                billing.go()
+                for way in TOGETHER:
+                    print(f"  {way}, beside a run", file=sys.stderr, flush=True)
+                    during = await ask(servers[way], asked[way], seconds=seconds)
+                    beside[way] = {"alone": asdict(alone[way]), "during": asdict(during)}
+                billed = await billing.stop()
+                await check_words(servers, cohort, key)
+        finally:
+            await house.database.close()
+    return {"ways": beside, "renewals_per_s": billed.per_s}
 
-    running = asyncio.create_task(billed())
-    await asyncio.sleep(0.2)
-    during = await ask(server, asked, seconds=SECONDS_BESIDE)
-    if running.done():
-        raise Wrong("the run was over before the asking: take more that is due")
-    return alone, during, await running
 
-
-async def measure(server: Server, house: House, *, customers: int, rounds: int, due: int) -> dict[str, Any]:
-    began = datetime.now(UTC) - SUBSCRIBED_BEFORE
+async def a_quiet_house(server: Server, *, customers: int) -> tuple[House, Cohort, str]:
+    """Return a house whose customers have all renewed once, with nothing left to do, and a key to ask by."""
+    house = await a_house(server, now=datetime.now(UTC) - SUBSCRIBED_BEFORE)
     # Every process says what it has changed: this one bills and blocks beside those that serve.
     house.database.on_touched = Teller(house.database.pool).touched
-    cohort, due_at = await a_subscribed_cohort(house, size=customers, at=began)
+    cohort, due_at = await a_subscribed_cohort(house, size=customers, at=house.clock.now())
     house.clock.instant = due_at
     await do_job(house, "invoicing.bill_due")
     await house.settle()
     await do_job(house, "invoicing.recognize_due")
     await house.settle()
     await check_cohort(house, cohort, server.admin)
-    # The second falls due when the first has been billed.
-    runs = [await a_subscribed_cohort(house, size=due, at=began + n * APART) for n in range(2)] if due else []
     _, key = await a_key(house, cohort)
     await server.admin.execute("vacuum analyze")
+    return house, cohort, key
+
+
+async def measure(server: Server, *, customers: int, rounds: int) -> dict[str, Any]:
+    house, cohort, key = await a_quiet_house(server, customers=customers)
     taken: dict[str, list[Asked]] = {way: [] for way in WAYS}
-    async with all_serving(server, house, cohort) as servers:
-        for way in WAYS:
-            await ask(servers[way], asked_of(way, cohort, key), seconds=1.0)
-        await check_words(servers, cohort, key)
-        for each in range(rounds):
-            print(f"  round {each + 1}", file=sys.stderr, flush=True)
+    try:
+        async with all_serving(server, house, cohort) as servers:
             for way in WAYS:
-                taken[way].append(await ask(servers[way], asked_of(way, cohort, key), seconds=SECONDS))
-        beside = {}
-        for way, (_, run_at) in zip(("cached", "uncached"), runs, strict=False):
-            print(f"  {way}, beside a run", file=sys.stderr, flush=True)
-            asked = asked_of(way, cohort, key)
-            alone, during, seconds = await beside_a_run(servers[way], house, asked, run_at)
-            beside[way] = {"alone": asdict(alone), "during": asdict(during), "run_s": seconds}
-        await check_words(servers, cohort, key)
-        await check_revoked(servers, house, cohort)
-        followed_s = await follows(servers["cached"], house, cohort, key)
-    await house.settle()
-    await do_job(house, "invoicing.recognize_due")
-    await house.settle()
-    for each_cohort, _ in runs:
-        await check_cohort(house, each_cohort, server.admin)
-    checks = await check_house(house, server)
+                await ask(servers[way], asked_of(way, cohort, key), seconds=1.0)
+            await check_words(servers, cohort, key)
+            for each in range(rounds):
+                print(f"  round {each + 1}", file=sys.stderr, flush=True)
+                for way in WAYS:
+                    taken[way].append(await ask(servers[way], asked_of(way, cohort, key), seconds=SECONDS))
+            await check_words(servers, cohort, key)
+            await check_revoked(servers, house, cohort)
+            followed_s = await follows(servers["cached"], house, cohort, key)
+        await house.settle()
+        checks = await check_house(house, server)
+    finally:
+        await house.database.close()
     return {
         "ways": {way: [asdict(each) for each in all_] for way, all_ in taken.items()},
-        "beside": beside,
         "followed_ms": followed_s * 1_000,
         "checks": checks,
     }
@@ -229,7 +234,7 @@ async def measure(server: Server, house: House, *, customers: int, rounds: int, 
 
 def to_bare(ways: Mapping[str, Any], way: str) -> float:
     """Return a way's answers a second beside the bare endpoint's in the same round: the median of the rounds."""
-    return median(one["per_s"] / other["per_s"] for one, other in zip(ways[way], ways["bare"], strict=True))
+    return median(float(one["per_s"] / other["per_s"]) for one, other in zip(ways[way], ways["bare"], strict=True))
 
 
 def rows(said: dict[str, Any]) -> list[dict[str, Any]]:
@@ -241,11 +246,20 @@ def rows(said: dict[str, Any]) -> list[dict[str, Any]]:
         figures = {name: median(each[name] for each in ways[way]) for name in ("per_s", "p99_ms", "cpu_us")}
         return row(what, ratio, target, unit="of bare Starlette with one indexed select", figures=figures)
 
-    beside = [
-        row(f"{way}, beside a billing run, p99", each["during"]["p99_ms"], P99_MOST_MS, unit="ms", at_most=True)
-        for way, each in said["beside"].items()
+    def beside(way: str, what: str) -> dict[str, Any]:
+        each = said["beside"]["ways"][way]
+        figures = {"alone_p99_ms": each["alone"]["p99_ms"], "p95_ms": each["during"]["p95_ms"]}
+        figures |= {"per_s": each["during"]["per_s"], "renewals_per_s": round(said["beside"]["renewals_per_s"])}
+        p99 = each["during"]["p99_ms"]
+        return row(f"{what}, beside a billing run, p99", p99, P99_MOST_MS, unit="ms", figures=figures, at_most=True)
+
+    blocked, left = "who is blocked, at hand", "what is left of a limit"
+    return [
+        of("cached", blocked, 3.0),
+        of("uncached", left, 0.7),
+        beside("cached", blocked),
+        beside("uncached", left),
     ]
-    return [of("cached", "who is blocked, at hand", 3.0), of("uncached", "what is left of a limit", 0.7), *beside]
 
 
 def show(said: dict[str, Any]) -> None:
@@ -259,10 +273,11 @@ def show(said: dict[str, Any]) -> None:
             f"{way:<10}{each['per_s']:>12,.0f}{each['p50_ms']:>9.2f}{each['p95_ms']:>9.2f}{each['p99_ms']:>9.2f}"
             f"{each['cpu_us']:>12.0f}{ratio:>12.2f}"
         )
-    for way, each in said["beside"].items():
+    print(f"a billing run beside, {said['beside']['renewals_per_s']:,.0f} renewals/s:")
+    for way, each in said["beside"]["ways"].items():
         alone, during = each["alone"], each["during"]
         print(
-            f"{way} beside a billing run of {each['run_s']:.1f} s: {during['per_s']:,.0f}/s ({alone['per_s']:,.0f} alone), "
+            f"{way}: {during['per_s']:,.0f}/s ({alone['per_s']:,.0f} alone), "
             f"p95 {during['p95_ms']:.1f} ms ({alone['p95_ms']:.1f}), p99 {during['p99_ms']:.1f} ms ({alone['p99_ms']:.1f})"
         )
     print(f"right: every answer word for word; a revoked key refused by every process; {said['checks']} checks")
@@ -270,18 +285,14 @@ def show(said: dict[str, Any]) -> None:
 
 
 async def main() -> int:
-    customers, rounds, due = (
-        int(sys.argv[each]) if len(sys.argv) > each else default
-        for each, default in ((1, CUSTOMERS), (2, ROUNDS), (3, DUE))
-    )
+    customers = int(sys.argv[1]) if len(sys.argv) > 1 else CUSTOMERS
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
+    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else SECONDS_BESIDE
     for name in [each for each in os.environ if each.endswith("_URL")]:
         del os.environ[name]
+    beside = await beside_a_run(customers=customers, seconds=seconds)
     async with a_server() as server:
-        house = await a_house(server, now=datetime.now(UTC) - SUBSCRIBED_BEFORE)
-        try:
-            said = await measure(server, house, customers=customers, rounds=rounds, due=due)
-        finally:
-            await house.database.close()
+        said = {**await measure(server, customers=customers, rounds=rounds), "beside": beside}
         path = await write_down("entitlements", server.admin, {"customers": customers, **said, "rows": rows(said)})
     show(said)
     print(f"written to {path.relative_to(path.parent.parent.parent)}")

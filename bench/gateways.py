@@ -17,16 +17,17 @@ import secrets
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from statistics import median, quantiles
 from typing import Any
+from uuid import UUID
 
 from _bank import Bank
-from _cohort import PLAN, _customer, _plan
+from _cohort import PLAN, a_customer, calling, plan_content
 from _server import Server, Wrong, a_server, refusing_what_is_wrong, write_down
 
 from guilder.domain.catalog import service as catalog
@@ -34,7 +35,6 @@ from guilder.domain.customers import service as customers
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.adapters.simulated.client import Simulated
 from guilder.domain.gateways.model import GatewayRequest, Outcome
-from guilder.domain.gateways.performers import performers
 from guilder.domain.gateways.port import Credentials
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Mode
@@ -52,7 +52,6 @@ from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.jobs.timetable import Timetable
 from guilder.platform.outside.runner import Runner
 from guilder.wiring.doctor.run import examine
-from guilder.wiring.performers import AHEAD, WINDOWS
 from guilder.wiring.reactions import REACTIONS
 from guilder.wiring.timetable import JOBS
 
@@ -110,8 +109,7 @@ class House:
     bank: Counters
 
     def runner(self) -> Runner:
-        calls = performers({self.bank.name: self.bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
-        return Runner(self.database, calls, identity.Clocks(self.clock), clock=self.clock, windows=WINDOWS, ahead=AHEAD)
+        return calling(self.database, self.bank, identity.Clocks(self.clock), clock=self.clock)
 
     @asynccontextmanager
     async def hearing(self) -> AsyncIterator[None]:
@@ -128,7 +126,7 @@ class House:
 
 
 @asynccontextmanager
-async def _running(*roles: Callable[[asyncio.Event], Awaitable[None]]) -> AsyncIterator[None]:
+async def _running(*roles: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
     stop = asyncio.Event()
     tasks = [asyncio.create_task(role(stop)) for role in roles]
     try:
@@ -144,8 +142,8 @@ class Till:
 
     tenant_id: TenantId
     a_key: str
-    at_a: list[tuple[str, object]]
-    at_b: list[tuple[str, object]]
+    at_a: list[tuple[str, UUID]]
+    at_b: list[tuple[str, UUID]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +208,11 @@ async def a_till(house: House, *, size: int, stuck: int) -> Till:
             await gateways.connect(tx, gateway=house.bank.name, name=key[:4], secret_key=key, is_default=not n, now=now)
             for n, key in enumerate(keys)
         ]
-        await catalog.create_plan(tx, code=PLAN, content=_plan(), now=now)
-    made: list[list[tuple[str, object]]] = []
+        await catalog.create_plan(tx, code=PLAN, content=plan_content(), now=now)
+    made: list[list[tuple[str, UUID]]] = []
     for account, count in zip(accounts, (stuck, size + SINGLES), strict=True):
         async with house.database.transaction({tenant_id}, actor="bench") as tx:
-            known = await customers.create(tx, customers=[_customer(tenant_id) for _ in range(count)], now=now)
+            known = await customers.create(tx, customers=[a_customer(tenant_id) for _ in range(count)], now=now)
             cards = [
                 await payments.add_method(
                     tx, customer_id=CustomerId(each.id), token="pm_card_ok", account_id=account.id, now=now
@@ -235,7 +233,7 @@ async def a_till(house: House, *, size: int, stuck: int) -> Till:
     return Till(tenant_id, keys[0], *made)
 
 
-async def subscribe(house: House, till: Till, who: Sequence[tuple[str, object]]) -> None:
+async def subscribe(house: House, till: Till, who: Sequence[tuple[str, UUID]]) -> None:
     for organization_id, card in who:
         async with house.database.transaction({till.tenant_id}, actor="bench") as tx:
             await orders.subscribe(
@@ -333,7 +331,10 @@ async def _open(house: House) -> int:
 
 async def _behind(house: House) -> int:
     return int(
-        await house.server.admin.fetchval("select coalesce(sum(behind + parked + dead), 0) from platform.log_lag()")
+        await house.server.admin.fetchval(
+            """select (select coalesce(sum(behind + parked + dead), 0) from platform.log_lag())
+                    + (select count(*) from platform.log where position is null)"""
+        )
     )
 
 
@@ -390,7 +391,7 @@ async def report(
     def ratio(how: str) -> float:
         return median(a.per_s / b.per_s for a, b in zip(measured[how], measured[ALONE], strict=True))
 
-    said = {
+    said: dict[str, dict[str, Any]] = {
         how: {
             "per_s": round(median(each.per_s for each in of), 1),
             "per_s_lowest_highest": [round(end, 1) for end in (min(e.per_s for e in of), max(e.per_s for e in of))],

@@ -26,7 +26,7 @@ from _check import LEFT_LYING
 from _cohort import Cohort, House, a_house
 from _mass import Seed, grow, lay_aside
 from _quiet import quiet
-from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
+from _server import Admin, Server, Wrong, a_server, one_row, refusing_what_is_wrong, write_down
 from _table import row
 from costs import Gauge, postmaster
 from journey import do_job
@@ -91,10 +91,12 @@ async def a_copy(server: Server, name: str) -> AsyncIterator[Server]:
     at = await asyncpg.connect(_database(server.admin_url, "postgres"))
     try:
         await at.execute(f"create database {name} template guilder strategy file_copy")
-        urls = [_database(url, name) for url in (server.owner_url, server.app_url, server.doctor_url, server.admin_url)]
-        admin = await asyncpg.connect(urls[-1])
+        owner, app, doctor, admin_url = (
+            _database(url, name) for url in (server.owner_url, server.app_url, server.doctor_url, server.admin_url)
+        )
+        admin = await asyncpg.connect(admin_url)
         try:
-            yield Server(*urls, admin)
+            yield Server(owner, app, doctor, admin_url, admin)
         finally:
             await admin.close()
             await at.execute(f"drop database {name} with (force)")
@@ -154,7 +156,8 @@ async def check(site: Site, cohort: Cohort, *, periods: int) -> int:
     :raises Wrong: says what is another
     """
     customers, admin = len(cohort.customers), site.server.admin
-    row = await admin.fetchrow(
+    row = await one_row(
+        admin,
         """select count(*) filter (where p.is_default) as invoices, max(i.sequence) filter (where p.is_default) as last,
                   count(distinct i.sequence) filter (where p.is_default) as numbers,
                   count(*) filter (where i.status <> 'paid') as unpaid
@@ -163,8 +166,8 @@ async def check(site: Site, cohort: Cohort, *, periods: int) -> int:
         cohort.tenant_id,
     )
     wanted = customers * periods
-    if (found := tuple(row)) != (wanted, wanted, wanted, 0):
-        raise Wrong(f"invoices, last number, numbers, unpaid: {found}, and not {wanted} of each and none")
+    if (said := tuple(row)) != (wanted, wanted, wanted, 0):
+        raise Wrong(f"invoices, last number, numbers, unpaid: {said}, and not {wanted} of each and none")
     if books := await admin.fetchval("select coalesce(sum(amount_minor), 0) from ledger.postings"):
         raise Wrong(f"the books add up to {books}")
     report = await examine(site.server.doctor_url, now=datetime.now(UTC))
@@ -224,7 +227,7 @@ def memory_mb() -> float:
 
 
 def middle(rounds: list[Renewed], name: str) -> float:
-    return median(getattr(each, name) for each in rounds)
+    return median(float(getattr(each, name)) for each in rounds)
 
 
 def rows_of(figures: dict[int, list[Renewed]], memory: float) -> list[dict[str, Any]]:

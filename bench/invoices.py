@@ -263,8 +263,8 @@ async def run(server: Server, *, size: int, rounds: int) -> None:
         _row("one big invoice (4,000 lines)", times, TIMES_MAX, "times a plain one made alone", figures),
         _row("one big invoice (4,000 lines), seconds", seconds, SECONDS_MAX, "s", figures),
     ]
-    figures = {"size": size, "rounds": rounds, "kinds": said, "big": big, "rows": rows}
-    path = await write_down("invoices", server.admin, figures)
+    told = {"size": size, "rounds": rounds, "kinds": said, "big": big, "rows": rows}
+    path = await write_down("invoices", server.admin, told)
     show(said)
     print(f"\n{BIG.name}: {seconds:.3f} s, {times:.0f} times a plain one made alone; its rows, bare: {bare_s:.3f} s")
     print(f"\n{size:,} at once, medians of {rounds} rounds; every line, total, number and entry was right")

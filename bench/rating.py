@@ -9,6 +9,7 @@ import sys
 import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "src"))
 
@@ -28,7 +29,7 @@ TIERS = (
 CELLS = tuple(MatrixCell(values=(("region", name),), unit_amount=D(n)) for n, name in enumerate(REGIONS))
 
 # What is priced, by what, and what it comes to in cents.
-KINDS = {
+KINDS: dict[str, tuple[PriceModel, dict[str, Any], int]] = {
     "flat": (PriceModel(model=ChargeModel.FLAT, unit_amount=D(3000)), {}, 3000),
     "per unit": (PriceModel(model=ChargeModel.PER_UNIT, unit_amount=D("0.0125")), {}, 19),
     "graduated, 3 tiers": (PriceModel(model=ChargeModel.GRADUATED, tiers=TIERS), {}, 7175),
@@ -50,7 +51,7 @@ KINDS = {
 def main(rounds: int) -> None:
     print(f"microseconds to rate one charge: median of {rounds} rounds of {CALLS} (least, most)")
     for name, (model, use, minor) in KINDS.items():
-        said = {"quantity": D(1500), "currency": "EUR", **use}
+        said: dict[str, Any] = {"quantity": D(1500), "currency": "EUR", **use}
         found = rate(model, **said).amount.minor
         if found != minor:
             sys.exit(f"{name} is {found}, not {minor}: no figure is shown")
@@ -58,7 +59,7 @@ def main(rounds: int) -> None:
         print(f"{name:<20} {statistics.median(took):7.1f}  ({took[0]:.1f}, {took[-1]:.1f})")
 
 
-def _round(model: PriceModel, said: dict) -> float:
+def _round(model: PriceModel, said: dict[str, Any]) -> float:
     began = time.perf_counter()
     for _ in range(CALLS):
         rate(model, **said)

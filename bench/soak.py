@@ -94,7 +94,8 @@ async def a_month(house: House, admin: Admin, cohort: Cohort) -> None:
 async def soak(house: House, server: Server, *, minutes: float, customers: int) -> tuple[Cohort, list[Seen]]:
     """Return what was renewed, and what was seen after each month."""
     cohort, _ = await a_subscribed_cohort(house, size=customers, at=house.clock.now())
-    began, seen = time.perf_counter(), []
+    seen: list[Seen] = []
+    began = time.perf_counter()
     while len(seen) < MONTHS_MOST and (time.perf_counter() - began < minutes * 60 or len(seen) < MONTHS_LEAST):
         with quiet(alone=False):
             month_began = time.perf_counter()

@@ -26,7 +26,7 @@ from uuid import uuid4
 from _asking import Asked, Serving, ask, request, serving
 from _check import check_house
 from _cohort import PLAN, PRICE, Cohort, House, a_cohort, a_house
-from _server import Server, Wrong, a_server, refusing_what_is_wrong, write_down
+from _server import Server, Wrong, a_server, one_row, refusing_what_is_wrong, write_down
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
@@ -54,7 +54,7 @@ def subscribing(cohort: Cohort, key: str) -> list[str]:
             body={
                 "organization_id": customer.organization_id,
                 "plan_id": PLAN,
-                "payment_method_id": ids.to_text("pm", card),  # type: ignore[arg-type]
+                "payment_method_id": ids.to_text("pm", card),
             },
             Idempotency_Key=uuid4().hex,
         )
@@ -75,7 +75,8 @@ async def check(house: House, cohort: Cohort, server: Server) -> None:
     """
     size = len(cohort.customers)
     ours = [each for each in house.bank.charges if each["business_key"].startswith(str(cohort.tenant_id))]
-    found = await server.admin.fetchrow(
+    found = await one_row(
+        server.admin,
         """select (select count(*) from subscriptions.subscriptions where tenant_id = $1 and status = 'active') as active,
                   (select count(distinct customer_id) from subscriptions.subscriptions where tenant_id = $1) as customers,
                   (select count(*) from invoicing.invoices where tenant_id = $1 and status = 'paid') as paid,

@@ -59,8 +59,7 @@ SCRIPTS = (
     Script("usage"),
     Script("month", ("1000000", "3"), ("5000000", "3")),
     Script("intake"),
-    # Beside a billing run only where that is long: it takes 20,000 due to outlast a second of asking.
-    Script("entitlements", ("200", "5", "0"), ("200", "5", "20000")),
+    Script("entitlements"),
     Script("subscribe"),
     Script("log"),
     Script("invoices"),

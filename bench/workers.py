@@ -20,14 +20,13 @@ from uuid import uuid4
 
 from _bank import Bank
 from _check import check_cohort, check_house
-from _cohort import Cohort, House, SetClock, a_cohort, a_house
+from _cohort import Cohort, House, SetClock, a_cohort, a_house, calling
 from _meter import Meter, connect
 from _server import Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _ways import Way, processes
 from journey import do_job, subscribe
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from guilder.domain.gateways.performers import performers
 from guilder.domain.identity import service as identity
 from guilder.entrypoints import serving
 from guilder.platform.bus.consumer import Consumer
@@ -36,8 +35,6 @@ from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import WallClock
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.vault import Vault
-from guilder.platform.outside.runner import Runner
-from guilder.wiring.performers import AHEAD, WINDOWS
 from guilder.wiring.reactions import REACTION_LIST
 from tests.support.kafka import broker, missing
 
@@ -63,9 +60,7 @@ async def work(way: Way, stop: asyncio.Event, ready: Callable[[], None], given: 
     bank, clocks = Bank(), identity.Clocks(SetClock(now))
     database = await connect(way.url, Meter(), Vault(KeyRing.parse(key)))
     consumer = Consumer(database, Reactions(REACTION_LIST), clocks, WallClock(), transport=way.transport(database))
-    # Only the calls that move money are made: documents and mail stay queued.
-    calls = performers({bank.name: bank}, public_url="http://127.0.0.1:9")  # type: ignore[dict-item]
-    runner = Runner(database, calls, clocks, clock=WallClock(), windows=WINDOWS, ahead=AHEAD)
+    runner = calling(database, bank, clocks)
     await consumer.register()
     ready()
     await asyncio.gather(consumer.run(stop), runner.run(stop))
