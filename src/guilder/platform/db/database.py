@@ -27,7 +27,13 @@ STATEMENTS_KEPT = 300
 STATEMENT_TIMEOUT_S = 60
 
 # What PostgreSQL itself asks to be tried again: a deadlock, a lost race, a lock that took too long.
-CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+CLASHES = (
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    # A statement was prepared before a migration gave its table a column: the driver forgets it, and prepares it anew.
+    asyncpg.InvalidCachedStatementError,
+)
 GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
