@@ -15,7 +15,7 @@ from _server import Admin, Wrong, one_row
 from guilder.kernel.ids import TenantId
 from guilder.platform.db.database import Database
 
-_COLUMNS = """
+COLUMNS = """
 select a.attname::text as name from pg_attribute a
  where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped and a.attgenerated = '' order by a.attnum"""
 _KEY = """
@@ -59,11 +59,11 @@ async def before(admin: Admin) -> Before:
 
 async def again(admin: Admin, database: Database, tenant_id: TenantId, since: Before) -> Same:
     """Undo what was written since, and write it again."""
-    written = await _laid_aside(admin, since)
+    written = await laid_aside(admin, since)
     if not written:
         raise Wrong("the run wrote nothing")
     statements = [await _statement(admin, name, n) for name, n in written.items() if name not in TRIGGERED]
-    await _undo(admin, written)
+    await undo(admin, written)
     await admin.execute("grant select on all tables in schema written to guilder_app")
     wal = await admin.fetchval("select pg_current_wal_insert_lsn()::text")
     began = time.perf_counter()
@@ -73,11 +73,16 @@ async def again(admin: Admin, database: Database, tenant_id: TenantId, since: Be
     seconds = time.perf_counter() - began
     bytes_ = await admin.fetchval("select (pg_current_wal_insert_lsn() - $1::text::pg_lsn)::bigint", wal)
     counts = {name: await admin.fetchval(f"select count(*) from written.t{n}") for name, n in written.items()}
-    await admin.execute("drop schema before cascade; drop schema written cascade")
+    await forget(admin)
     return Same(seconds, bytes_, counts)
 
 
-async def _laid_aside(admin: Admin, since: Before) -> dict[str, int]:
+async def forget(admin: Admin) -> None:
+    """Take away what was noted and laid aside."""
+    await admin.execute("drop schema before cascade; drop schema written cascade")
+
+
+async def laid_aside(admin: Admin, since: Before) -> dict[str, int]:
     """Set what was written aside, table by table; return the number of each one's copy."""
     written: dict[str, int] = {}
     names = [row["name"] for row in await admin.fetch(TABLES)]
@@ -95,7 +100,7 @@ async def _laid_aside(admin: Admin, since: Before) -> dict[str, int]:
 
 
 async def _statement(admin: Admin, name: str, n: int) -> str:
-    columns = [row["name"] for row in await admin.fetch(_COLUMNS, name) if row["name"] not in OWN]
+    columns = [row["name"] for row in await admin.fetch(COLUMNS, name) if row["name"] not in OWN]
     if name not in CHANGED:
         names = ", ".join(columns)
         return f"insert into {name} ({names}) overriding system value select {names} from written.t{n}"
@@ -111,7 +116,7 @@ async def _statement(admin: Admin, name: str, n: int) -> str:
     )
 
 
-async def _undo(admin: Admin, written: Mapping[str, int]) -> None:
+async def undo(admin: Admin, written: Mapping[str, int]) -> None:
     """Take the run's rows away and give the changed ones back what they were, without anything that guards them."""
     await admin.execute("set session_replication_role = replica")
     for name, n in written.items():
@@ -119,7 +124,7 @@ async def _undo(admin: Admin, written: Mapping[str, int]) -> None:
         same = " and ".join(f"s.{each} = w.{each}" for each in key)
         await admin.execute(f"delete from {name} s using written.t{n} w where {same}")
         if name in CHANGED:
-            columns = ", ".join(row["name"] for row in await admin.fetch(_COLUMNS, name))
+            columns = ", ".join(row["name"] for row in await admin.fetch(COLUMNS, name))
             place = CHANGED.index(name)
             same = " and ".join(f"b.{each} = w.{each}" for each in key)
             await admin.execute(

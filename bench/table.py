@@ -52,6 +52,7 @@ class Script:
 SCRIPTS = (
     Script("billing", ("1000", "3"), ("5000,50000", "5")),
     Script("journey", ("1000", "1"), ("1,100,1000,5000", "3")),
+    Script("orm", ("1000", "3"), ("5000", "5")),
     Script("growth", ("10000,100000", "2", "500", "2"), ("10000,100000,1000000", "5"), takes_turns=True),
     Script("mixed", ("2000", "3"), ("10000", "5"), takes_turns=True),
     Script("pair", ("3000", "3"), ("10000", "5"), takes_turns=True),
