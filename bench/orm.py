@@ -174,8 +174,9 @@ def renewals(written: Mapping[str, Sequence[Values]]) -> list[Renewal]:
     found = []
     for invoice in sorted(written[INVOICES], key=lambda each: each["sequence"]):
         [entry] = by_key[ENTRIES, invoice["id"]]
-        key_of = {POSTINGS: entry["id"], LOG: invoice["customer_id"]}
-        added = {name: by_key.pop((name, key_of.get(name, invoice["id"]))) for name in ADDED}
+        keys: dict[str, UUID] = dict.fromkeys(ADDED, invoice["id"])
+        keys |= {POSTINGS: entry["id"], LOG: invoice["customer_id"]}
+        added = {name: by_key.pop((name, keys[name])) for name in ADDED}
         found.append(Renewal(subscriptions[invoice["customer_id"]], added))
     if by_key or len(found) != len(subscriptions):
         raise Wrong(f"rows of no renewal: {list(by_key)[:3]}")

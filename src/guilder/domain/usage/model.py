@@ -94,8 +94,7 @@ class UsageEvent:
         return Content(at=self.at, value=self.value, properties=self.properties, status=self.status)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """What did a customer use of a meter from `starts_at` up to, not including, `ends_at`?"""
 
     tenant_id: TenantId
@@ -109,8 +108,7 @@ class Question:
     amount_property: str = ""  # what `Reading.value` adds up; empty: the meter's property
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(Struct, frozen=True, kw_only=True):
     """The answer, one for each group; without `group_by` one with an empty group, also where nothing was used."""
 
     group: Group

@@ -5,6 +5,8 @@ from decimal import Decimal
 from enum import StrEnum
 from uuid import UUID
 
+from msgspec import Struct
+
 from guilder.kernel.money import Money
 from guilder.kernel.period import Interval, Unit
 
@@ -43,8 +45,7 @@ class ChargeModel(StrEnum):
     MATRIX = "matrix"  # a unit price by the properties of the event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tier:
+class Tier(Struct, frozen=True, kw_only=True, cache_hash=True):
     """Units up to and including `up_to`; None is without end. The flat fee is charged once, when the tier is entered."""
 
     up_to: Decimal | None

@@ -65,8 +65,8 @@ def content(invoice: Invoice) -> Content:
                 line.amount.minor,
                 line.tax.minor,
                 line.tax_percent.normalize(),
-                line.period.starts_at if line.period else None,
-                line.period.ends_at if line.period else None,
+                _instant(line.period.starts_at) if line.period else None,
+                _instant(line.period.ends_at) if line.period else None,
                 *_more_of(line),
             ]
             for line in invoice.lines
@@ -109,9 +109,13 @@ def _more_of(line: Line) -> list[object]:
     return [{name: value for name, value in more.items() if value}] if any(more.values()) else []
 
 
+def _instant(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat()
+
+
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
+        return _instant(value)
     assert isinstance(value, UUID | date | Decimal), value
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 

@@ -1,10 +1,11 @@
 """What was billed of a stretch before: worked out from each time that it was rated."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
+
+from msgspec import Struct
 
 from guilder.domain.invoicing.model import AppliedRate, TaxTotal
 from guilder.domain.invoicing.rules.use import Billed, Key
@@ -14,8 +15,7 @@ from guilder.kernel.money import Money
 PROGRESSIVE, CLOSED, LATE = "progressive", "closed", "late"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Once:
+class Once(Struct, frozen=True, kw_only=True):
     """One time that a charge and group of a stretch was rated; with the line that it was billed by, where that stands."""
 
     charge: str

@@ -15,6 +15,8 @@ from urllib.parse import quote
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from msgspec import Struct
+
 from guilder.domain.catalog.model import Basis, Charge, ChargeModel, Meter, Plan, PriceModel
 from guilder.domain.catalog.rules import rating
 from guilder.domain.catalog.rules.rating import Rated
@@ -72,8 +74,7 @@ class Stretch:
         ).share
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PricedCharge:
+class PricedCharge(Struct, frozen=True, kw_only=True):
     """A charge as one subscription pays for it."""
 
     charge: Charge
@@ -81,8 +82,7 @@ class PricedCharge:
     cap_minor: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(Struct, frozen=True, kw_only=True):
     """What one charge and group of a stretch come to."""
 
     charge: Charge
@@ -312,7 +312,9 @@ def _given_back(stretch: Stretch, use: Use, billed: Billed, amount: Money, *, it
 
 def _by_group(charge: Charge, readings: Sequence[Reading]) -> Mapping[Group, list[Reading]]:
     """Put readings together by the properties that make a line; a matrix has them by its dimensions too."""
-    groups: dict[Group, list[Reading]] = {} if charge.group_by else {(): []}
+    if not charge.group_by:
+        return {(): list(readings)}
+    groups: dict[Group, list[Reading]] = {}
     for reading in readings:
         values = dict(reading.group)
         groups.setdefault(tuple((name, values.get(name, "")) for name in charge.group_by), []).append(reading)

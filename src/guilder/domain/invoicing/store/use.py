@@ -7,6 +7,7 @@ from decimal import Decimal
 from uuid import UUID
 
 import msgspec
+from msgspec import Struct
 
 from guilder.domain.invoicing.model import TaxTotal
 from guilder.domain.invoicing.rules.rerating import Once
@@ -65,8 +66,7 @@ _RATED = Columns(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rating:
+class Rating(Struct, frozen=True, kw_only=True):
     """One time that a stretch was rated, as it is written down."""
 
     stretch: Stretch

@@ -6,6 +6,8 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import lru_cache
 
+from msgspec import Struct
+
 from guilder.domain.catalog.model import ChargeModel, Price, PriceModel, Tier
 from guilder.domain.catalog.rules.rating.rated import Exact, Rated, Step, StepKind, rated
 from guilder.kernel.noun import replace
@@ -33,8 +35,7 @@ INCLUDABLE = frozenset(
 _HUNDREDTH = Fraction(1, 100)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Use:
+class _Use(Struct, frozen=True, kw_only=True):
     """What is priced: never below zero, for a correction cannot make use that was not there."""
 
     units: Exact

@@ -1,11 +1,12 @@
 """What a rating comes to: the amount, and the walk as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
 from functools import cached_property
+
+from msgspec import Struct
 
 from guilder.kernel.errors import Invalid
 from guilder.kernel.money import MINOR_MAX, Money, round_half_up
@@ -34,8 +35,7 @@ class StepKind(StrEnum):
     CELL = "cell"
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots: what is said of a step is kept with it
-class Step:
+class Step(Struct, frozen=True, kw_only=True, dict=True):  # `dict`: what is said of a step is kept with it
     """One line of the arithmetic. `subtotal` = units x unit_amount (or percent of units) + flat_amount, exactly.
 
     Units lie above `above`, up to and including `up_to`, where it is a tier; None is without end. Amounts are minor
@@ -51,8 +51,11 @@ class Step:
     up_to: Decimal | None = None
     values: tuple[tuple[str, str], ...] = ()  # the properties of a matrix's cell
     subtotal: Exact
-    said: dict[tuple[str, str], str] = field(default_factory=dict, init=False, compare=False, repr=False)
-    """Its words, by currency and unit: a tier that is used up is the same step in every line."""
+
+    @cached_property
+    def said(self) -> dict[tuple[str, str], str]:
+        """Keep its words, by currency and unit: a tier that is used up is the same step in every line."""
+        return {}
 
     @cached_property
     def data(self) -> Mapping[str, object]:
@@ -70,8 +73,7 @@ class Step:
         return said | {"subtotal": exact_text(self.subtotal)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rated:
+class Rated(Struct, frozen=True, kw_only=True):
     """`exact` is in minor units, before rounding and before the cap; it is the sum of the steps."""
 
     amount: Money
