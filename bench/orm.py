@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import median
 from typing import Any
-from uuid import UUID
 
 from _bare import mark
 from _check import check_cohort, check_house
@@ -166,7 +165,7 @@ def renewals(written: Mapping[str, Sequence[Values]]) -> list[Renewal]:
 
     :raises Wrong: a row is nobody's
     """
-    by_key: dict[tuple[str, UUID], list[Values]] = {}
+    by_key: dict[tuple[str, Any], list[Values]] = {}
     for name, column in ADDED.items():
         for each in written[name]:
             by_key.setdefault((name, each[column]), []).append(each)
@@ -174,8 +173,7 @@ def renewals(written: Mapping[str, Sequence[Values]]) -> list[Renewal]:
     found = []
     for invoice in sorted(written[INVOICES], key=lambda each: each["sequence"]):
         [entry] = by_key[ENTRIES, invoice["id"]]
-        keys: dict[str, UUID] = dict.fromkeys(ADDED, invoice["id"])
-        keys |= {POSTINGS: entry["id"], LOG: invoice["customer_id"]}
+        keys = dict.fromkeys(ADDED, invoice["id"]) | {POSTINGS: entry["id"], LOG: invoice["customer_id"]}
         added = {name: by_key.pop((name, keys[name])) for name in ADDED}
         found.append(Renewal(subscriptions[invoice["customer_id"]], added))
     if by_key or len(found) != len(subscriptions):
