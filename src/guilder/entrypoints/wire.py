@@ -16,8 +16,10 @@ from typing import Any
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from guilder.platform.http.at_hand import Head
 from guilder.platform.http.errors import problem
 from guilder.platform.http.shield import ALWAYS, UNLESS_SAID
+from guilder.platform.http.whole import KEY
 
 log = structlog.get_logger("guilder.wire")
 
@@ -77,6 +79,8 @@ class Wire(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if not self._answers_at_once(cycle, app):
+            scope: Any = cycle.scope  # open to more than its type says
+            scope[KEY] = _Whole(self, cycle)
             super()._start_asgi_task(cycle, app)
 
     def _answers_at_once(self, cycle: RequestResponseCycle, app: Any) -> bool:
@@ -85,7 +89,7 @@ class Wire(HttpToolsProtocol):
         Not while others wait behind it: each would be answered from within the one before.
         """
         at_once = getattr(app, "at_once", None)
-        if at_once is None or self.pipeline or not cycle.keep_alive or self.flow.write_paused:
+        if at_once is None or self.pipeline or not self.takes_whole(cycle):
             return False
         try:
             answer = at_once(cycle.scope)
@@ -94,14 +98,22 @@ class Wire(HttpToolsProtocol):
             return False
         if answer is None:
             return False
-        head, body = answer
+        self.write_whole(cycle, *answer)
+        return True
+
+    def takes_whole(self, cycle: RequestResponseCycle) -> bool:
+        """Say whether an answer may be written at one go: not the last of a connection, nor to who does not read."""
+        return cycle.keep_alive and not (self.flow.write_paused or cycle.disconnected or cycle.response_started)
+
+    def write_whole(self, cycle: RequestResponseCycle, head: Head, body: bytes) -> None:
+        """Write a 200 whole, and go on to what is asked next."""
         said = [b"HTTP/1.1 200 OK\r\n"]
         for name, value in (*cycle.default_headers, *head):
             said += (name, b": ", value, b"\r\n")
         self.transport.write(b"".join((*said, b"\r\n", body)))
         cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
         self.on_response_complete()
-        return True
 
     def on_response_complete(self) -> None:
         has_another = bool(self.pipeline)
@@ -152,3 +164,22 @@ class Wire(HttpToolsProtocol):
         head = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
         self.transport.write(f"HTTP/1.1 {status.value} {status.phrase}\r\n{head}\r\n".encode() + body)
         self.transport.close()
+
+
+class _Whole:
+    """One request of a connection, as `Whole` says."""
+
+    __slots__ = ("_cycle", "_wire")
+
+    def __init__(self, wire: Wire, cycle: RequestResponseCycle) -> None:
+        self._wire, self._cycle = wire, cycle
+
+    def body(self) -> bytes | None:
+        cycle = self._cycle
+        return None if cycle.more_body or cycle.disconnected else bytes(cycle.body)
+
+    def answer(self, head: Head, body: bytes) -> bool:
+        if not self._wire.takes_whole(self._cycle):
+            return False
+        self._wire.write_whole(self._cycle, head, body)
+        return True

@@ -10,6 +10,7 @@ import uvicorn
 from uvicorn.server import ServerState
 
 from guilder.entrypoints.wire import Wire
+from guilder.platform.http.whole import whole
 
 HEAD = ((b"content-type", b"application/json"), (b"x-own", b"1"), (b"content-length", b"2"))
 FIRST = b"GET /first HTTP/1.1\r\nHost: us\r\n\r\n"
@@ -141,4 +142,83 @@ async def test_a_connection_that_does_not_read_is_waited_for():
     wire.resume_writing()
     await settled()
     assert transport.said.count(b"HTTP/1.1 200 OK") == 1
+    wire.connection_lost(None)
+
+
+class AtOneGo(Asked):
+    """An application that takes what was sent and answers at one go, where the connection offers that."""
+
+    def __init__(self, *, takes: bool) -> None:
+        super().__init__()
+        self.takes = takes
+        self.bodies: list[bytes | None] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.may_answer.wait()
+        found = whole(scope)
+        assert found is not None
+        self.bodies.append(found.body())
+        if self.takes and found.answer(HEAD, b"{}"):
+            self.ways.append("at one go")
+            return
+        received = await receive()
+        self.ways.append(f"received {received['body'].decode()}")
+        await super().__call__(scope, receive, send)
+
+
+SENT = b"POST /first HTTP/1.1\r\nHost: us\r\nContent-Length: 4\r\n\r\nbody"
+
+
+@pytest.mark.parametrize("pieces", [(SENT,), (SENT, SENT), (SENT + SENT + FIRST,), (SENT[:9], SENT[9:])])
+async def test_what_is_answered_at_one_go_is_byte_for_byte_what_is_sent(pieces):
+    quick, slow = AtOneGo(takes=True), AtOneGo(takes=False)
+    said = (await answered(quick, *pieces)).said
+    assert said == (await answered(slow, *pieces)).said
+    assert said.count(b"\r\n\r\n{}") == b"".join(pieces).count(b"HTTP/1.1")
+    assert set(quick.ways) == {"at one go"}
+    assert slow.ways.count("received body") == b"".join(pieces).count(b"POST")
+    assert quick.bodies.count(b"body") == b"".join(pieces).count(b"POST")
+
+
+async def test_a_body_is_not_there_before_all_of_it_came():
+    app = AtOneGo(takes=False)
+    wire, _ = connected(app)
+    wire.data_received(SENT[:-2])
+    await settled()
+    assert app.bodies == [None]
+    wire.connection_lost(None)
+
+
+async def test_nor_is_it_there_when_nobody_is():
+    app = AtOneGo(takes=True)
+    app.may_answer.clear()
+    wire, transport = connected(app)
+    wire.data_received(SENT)
+    await settled()
+    wire.connection_lost(None)
+    app.may_answer.set()
+    await settled()
+    assert (app.bodies, transport.said) == ([None], b"")
+
+
+@pytest.mark.parametrize("last", [b"HTTP/1.0\r\n", b"HTTP/1.1\r\nConnection: close\r\n"])
+async def test_the_last_answer_is_not_written_at_one_go(last):
+    app = AtOneGo(takes=True)
+    transport = await answered(app, SENT.replace(b"HTTP/1.1\r\n", last))
+    assert "at one go" not in app.ways
+    assert transport.said.count(b"\r\nconnection: close\r\n") == 1
+    assert transport.is_closed
+
+
+async def test_nor_is_any_to_a_connection_that_does_not_read():
+    app = AtOneGo(takes=True)
+    wire, transport = connected(app)
+    wire.pause_writing()
+    wire.data_received(SENT)
+    await settled()
+    assert transport.said == b""
+    wire.resume_writing()
+    await settled()
+    assert transport.said.count(b"HTTP/1.1 200 OK") == 1
+    assert "at one go" not in app.ways
     wire.connection_lost(None)

@@ -45,6 +45,7 @@ from guilder.platform.http.handed import KEY, Handed
 from guilder.platform.http.incoming import PATH_PART_MAX, VERSION_HEADER, EdgeRequest
 from guilder.platform.http.limits import Taken, Want
 from guilder.platform.http.shield import set_headers
+from guilder.platform.http.whole import Whole, whole
 from guilder.platform.logging import Line
 
 KNOWN_MAX = 10_000
@@ -86,12 +87,15 @@ class _Asked:
 class _Body:
     """A body that may have to be read once more, by another."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, whole: Whole | None) -> None:
         self._receive = receive
+        self._whole = whole
         self._said: list[Message] = []
 
     async def read(self, *, timeout_s: float) -> bytes:
         """:raises HTTPException: it does not come, or nobody is left who sends it"""
+        if self._whole is not None and (body := self._whole.body()) is not None:
+            return body
         try:
             async with asyncio.timeout(timeout_s):
                 while not self._said or self._said[-1].get("more_body"):
@@ -135,7 +139,7 @@ class Ahead:
         taken = await edge.limiter.take(known.home, known.wants) if known.wants else None
         if taken is not None and not taken.is_allowed:
             return receive  # nothing was taken, and the edge says so as it says it to all
-        body, exchange = _Body(receive), _exchange(edge, scope, asked, began_s)
+        body, exchange = _Body(receive, whole(scope)), _exchange(edge, scope, asked, began_s)
         answer = error = None
         edge.draining.enter()
         try:
@@ -145,7 +149,7 @@ class Ahead:
                 finally:
                     edge.load.end(scope["path"], known.principal)
             if answer is not None:
-                await self._say(asked, exchange, taken, answer, send)
+                await self._say(asked, exchange, taken, answer, scope, send)
                 return None
         finally:
             edge.draining.leave()
@@ -197,12 +201,15 @@ class Ahead:
         answer = await asked.hot.handler(visit=visit, request=request, **asked.path)
         return answer.model_dump_json().encode()
 
-    async def _say(self, asked: _Asked, exchange: Exchange, taken: Taken | None, body: bytes, send: Send) -> None:
+    async def _say(
+        self, asked: _Asked, exchange: Exchange, taken: Taken | None, body: bytes, scope: Scope, send: Send
+    ) -> None:
         hot, edge = asked.hot, self._edge
         head = [*hot.head, *own_head(exchange.request_id, taken), (b"content-length", b"%d" % len(body))]
         head += [(name.lower().encode(), said.encode()) for name, said in exchange.headers.items()]
-        await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": head})
-        await send({"type": "http.response.body", "body": body})
+        if (at_one_go := whole(scope)) is None or not at_one_go.answer(head, body):
+            await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": head})
+            await send({"type": "http.response.body", "body": body})
         seconds = edge.clock.monotonic() - exchange.started_s
         asked.known.line.say(request_id=exchange.request_id, milliseconds=round(seconds * 1000, 1))
         if self._observe is not None:

@@ -116,7 +116,9 @@ class AtHand:
 
         For whoever has a request and no task yet. Limits that processes share have to be waited for.
         """
-        if not self._ready or not isinstance(self._limiter, InProcess) or (asking := asking_of(scope)) is None:
+        if scope["method"] != "GET" or not self._ready or not isinstance(self._limiter, InProcess):
+            return None
+        if (asking := asking_of(scope)) is None:
             return None
         began_s = self._clock.monotonic()
         if (ready := self._find(scope, asking)) is None:
