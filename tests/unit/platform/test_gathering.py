@@ -6,7 +6,7 @@ import pytest
 
 from guilder.kernel.errors import Unavailable
 from guilder.platform.db.database import DatabaseGone
-from guilder.platform.db.gathering import Gathering, Size, TooManyWaiting
+from guilder.platform.db.gathering import TURNS, Gathering, Size, TooManyWaiting
 
 ASKED: ContextVar[str] = ContextVar("asked", default="nobody")
 SIZE = Size(group=4, at_once=1, waiting=8)
@@ -37,9 +37,13 @@ def desk() -> Desk:
 async def given(gathering: Gathering[str, str], items: str, key: object = None) -> list[asyncio.Task[str]]:
     """Give single letters, in order; an upper-case one is of another key."""
     tasks = [asyncio.create_task(gathering.give(each, key=each.isupper() if key is None else key)) for each in items]
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await turns(3 * TURNS)
     return tasks
+
+
+async def turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 async def test_a_single_one_waits_for_nobody(desk):
@@ -56,6 +60,36 @@ async def test_what_waits_while_a_group_is_written_is_written_together(desk):
     desk.open.set()
     assert await asyncio.gather(*first, *rest) == ["a written", "b written", "c written", "d written"]
     assert desk.groups == [["a"], ["b", "c", "d"]]
+
+
+async def test_who_is_at_the_door_already_comes_along(desk):
+    desk.open.set()
+    gathering = Gathering(desk.write, SIZE)
+
+    async def read_later(item: str, turn: int) -> str:
+        await turns(turn)
+        return await gathering.give(item, key=False)
+
+    await asyncio.gather(read_later("a", 0), read_later("b", TURNS - 1), read_later("c", 2 * TURNS - 1))
+    assert desk.groups == [["a", "b", "c"]]
+
+
+async def test_nobody_waits_for_who_is_not(desk):
+    gathering = Gathering(desk.write, SIZE)
+    first = asyncio.create_task(gathering.give("a"))
+    await turns(2 * TURNS)
+    assert desk.groups == [["a"]]
+    desk.open.set()
+    await first
+
+
+async def test_nor_lets_in_more_than_a_group_holds(desk):
+    gathering = Gathering(desk.write, SIZE)
+    tasks = [asyncio.create_task(gathering.give(each)) for each in "abcd"]
+    await turns(2)
+    assert desk.groups == [["a", "b", "c", "d"]]
+    desk.open.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_nobody_is_answered_before_its_group_is_written(desk):
@@ -96,16 +130,54 @@ async def test_what_weighs_more_is_fewer_to_a_group_and_the_heaviest_goes_alone(
     assert await gathering.give("e", weight=100) == "e written"
 
 
-async def test_two_groups_are_written_at_once_where_two_may_be(desk):
-    gathering = Gathering(desk.write, Size(group=4, at_once=2, waiting=8))
-    tasks = await given(gathering, "ab")
-    assert desk.groups == [["a", "b"]]
-    tasks += await given(gathering, "c")
+TWO = Size(group=4, at_once=2, waiting=8)
+
+
+async def test_two_groups_of_other_keys_are_written_at_once_where_two_may_be(desk):
+    gathering = Gathering(desk.write, TWO)
+    tasks = await given(gathering, "abC")
+    assert desk.groups == [["a", "b"], ["C"]]
     tasks += await given(gathering, "d")
-    assert desk.groups == [["a", "b"], ["c"]]
+    tasks += await given(gathering, "e", key="another")
+    assert desk.groups == [["a", "b"], ["C"]]
     desk.open.set()
     await asyncio.gather(*tasks)
-    assert desk.groups == [["a", "b"], ["c"], ["d"]]
+    assert desk.groups == [["a", "b"], ["C"], ["d"], ["e"]]
+
+
+async def test_of_one_key_one_group_is_written_at_a_time(desk):
+    gathering = Gathering(desk.write, TWO)
+    tasks = await given(gathering, "a")
+    tasks += await given(gathering, "bcd")
+    assert desk.groups == [["a"]]
+    desk.open.set()
+    await asyncio.gather(*tasks)
+    assert desk.groups == [["a"], ["b", "c", "d"]]
+
+
+async def test_what_waited_for_its_key_is_begun_beside_what_came_before_it():
+    doors = {key: asyncio.Event() for key in "aBc"}
+    groups: list[Sequence[str]] = []
+
+    async def write(items: Sequence[str]) -> Sequence[str]:
+        groups.append(items)
+        await doors[items[0]].wait()
+        return items
+
+    gathering = Gathering(write, TWO)
+    tasks = await given(gathering, "a", key="a")
+    tasks += await given(gathering, "B", key="B")
+    tasks += [asyncio.create_task(gathering.give("c", key="a"))]
+    await asyncio.sleep(0)
+    assert groups == [["a"], ["B"]]
+    doors["a"].set()
+    async with asyncio.timeout(30):
+        while len(groups) < 3:
+            await asyncio.sleep(0)
+    assert groups == [["a"], ["B"], ["c"]]
+    for each in doors.values():
+        each.set()
+    await asyncio.gather(*tasks)
 
 
 async def test_one_that_cannot_be_written_fails_alone(desk):
