@@ -13,6 +13,7 @@ from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.noun import replace
+from guilder.platform.outside import bulkhead, http
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TENANT = TenantId(ids.new(NOW))
@@ -307,6 +308,13 @@ class GatewayContract(GatewayGround):
         notice = await self.read(gateway, merchant, body, self.signed(merchant, body, at=wall), now=wall)
         assert (notice.subject, notice.outcome, notice.dispute, notice.elsewhere) == (None, None, None, None)
         assert notice.type
+
+    async def test_what_verifies_alone_asks_nobody(self, gateway, merchant, monkeypatch):
+        """It may be asked within a transaction, where a call to the outside fails."""
+        for each in (http, bulkhead):
+            monkeypatch.setattr(each, "in_transaction", lambda: gateway.verifies_alone)
+        body, wall = self.strange_notice(merchant), datetime.now(UTC)
+        assert await self.read(gateway, merchant, body, self.signed(merchant, body, at=wall), now=wall)
 
     @pytest.mark.parametrize("body", [b"", b"[]", b"nonsense", b"{}", b'{"id": 1, "type": "x"}', b"[" * 100_000])
     async def test_a_signed_body_that_is_no_notice_is_told_apart(self, gateway, merchant, body):

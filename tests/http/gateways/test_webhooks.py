@@ -21,12 +21,15 @@ from tests.support.nearby import listening
 from tests.support.served import served
 
 
-@pytest.fixture(params=["ahead", "the whole way"])
-async def site(request, database, till):
-    """A site that takes webhooks in ahead of FastAPI, and one that does not: what is here holds for both."""
+@pytest.fixture(params=["ahead", "the whole way", "fetched first"])
+async def site(request, database, till, monkeypatch):
+    """A site that takes webhooks in ahead of FastAPI, one that does not, and one whose provider is verified by what has to be
+    fetched: what is here holds for each.
+    """
+    monkeypatch.setattr(till.gateway, "verifies_alone", request.param != "fetched first", raising=True)
     async with listening(database) as near, served(database, [gateway_routes.router], now=NOW, near=near) as site:
         site.app.state.gateways = {till.gateway.name: till.gateway}
-        if request.param != "ahead":
+        if request.param == "the whole way":
             site.app.ahead = None
         yield site
 
@@ -169,6 +172,46 @@ async def test_a_forgery_is_refused_in_one_way_and_leaves_nothing(site, till, fo
     assert await kept(till) == []
     unknown = await post(site, till, body, headers, f"/api/webhooks/simulated/{uuid4()}")
     assert {**unknown.json(), "request_id": "", "instance": ""} == {**said, "request_id": "", "instance": ""}
+
+
+async def test_a_forgery_among_others_is_refused_and_harms_none_of_them(site, till):
+    events = [json.dumps(an_event(till)).encode() for _ in range(12)]
+    right, at = [till.signed(each)[1] for each in events], int(till.now.timestamp())
+    forged = [FORGERIES["wrong secret"](each, till.secret, at) for each in events]
+    nothing = till.signed(b"nothing")[1]
+    sent = [
+        (events[0], right[0]),
+        *zip(events, forged, strict=True),
+        (b"nothing", nothing),
+        *zip(events, right, strict=True),
+    ]
+    answers = await asyncio.gather(*[post(site, till, body, headers) for body, headers in sent])
+    assert [each.status_code for each in answers] == [200, *[401] * 12, 400, *[200] * 12]
+    assert len(await kept(till)) == 12
+
+
+async def test_what_comes_together_is_verified_and_kept_in_few_transactions(site, till, monkeypatch):
+    opened = []
+    way = gateways.open_endpoint
+
+    async def noted(tx, **asked):
+        opened.append(tx)
+        return await way(tx, **asked)
+
+    monkeypatch.setattr(gateways, "open_endpoint", noted)
+    sent = [till.signed(an_event(till)) for _ in range(30)]
+    answers = await asyncio.gather(*[post(site, till, *each) for each in sent])
+    assert {each.status_code for each in answers} == {200}
+    assert len(await kept(till)) == 30
+    assert len(opened) < 15 + (0 if till.gateway.verifies_alone else 30)
+
+
+async def test_who_retires_an_account_is_not_told_by_it_any_more(site, till):
+    assert (await post(site, till, *till.signed(an_event(till)))).status_code == 200
+    async with till.tx() as tx:
+        await tx.execute("update gateways.accounts set is_active = false, is_default = false")
+    assert (await post(site, till, *till.signed(an_event(till)))).status_code == 401
+    assert len(await kept(till)) == 1
 
 
 async def test_a_provider_is_heard_however_much_it_has_to_tell_at_once(site, till):

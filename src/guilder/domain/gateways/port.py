@@ -75,6 +75,8 @@ class Gateway(Bookkeeping, Protocol):
     """
 
     name: str
+    verifies_alone: bool
+    """What it verifies webhooks by is at hand: it asks nobody for it, and may be asked within a transaction."""
 
     async def close(self) -> None:
         """Let go of connections. Nothing is asked afterwards."""
@@ -135,7 +137,8 @@ class Gateway(Bookkeeping, Protocol):
     async def read_notice(
         self, headers: Mapping[str, str], body: bytes, *, secret: str, settings: Mapping[str, str], now: datetime
     ) -> Notice:
-        """Verify a webhook over its raw bytes and read it. `now` is the wall clock's. Never inside a transaction.
+        """Verify a webhook over its raw bytes and read it. `now` is the wall clock's. Never inside a transaction, unless it
+        `verifies_alone`.
 
         :raises BadNotice: not signed by whoever has the secret, or not within five minutes of now
         :raises UnreadableNotice: signed, and yet no notice

@@ -24,10 +24,10 @@ from guilder.domain.gateways.schemas import (
     pace_to_wire,
     to_wire,
 )
-from guilder.kernel.errors import Conflict, Invalid, Malformed, Unauthenticated, Unavailable
-from guilder.kernel.ids import Ref
+from guilder.kernel.errors import Conflict, Invalid, Malformed, Refusal, Unauthenticated, Unavailable
+from guilder.kernel.noun import replace
 from guilder.platform import tracing
-from guilder.platform.db.clocks import TenantClocks
+from guilder.platform.db.clocks import TenantClocks, now_of
 from guilder.platform.db.database import Database
 from guilder.platform.db.gathering import Size
 from guilder.platform.db.tx import Tx
@@ -38,9 +38,10 @@ from guilder.platform.outside.intents import CallFailed
 
 NOTICE_MAX = 1_000_000
 SIMULATED = "simulated"
-# Webhooks that arrive together: looked up by their address, verified each by itself, and kept together.
-ADDRESSES = Size(group=1_000, at_once=2, waiting=10_000)
-NOTICES = Size(group=200, at_once=2, waiting=2_000)
+# Webhooks that come to one address while others are written: their address is opened once, each is verified by itself, and
+# they are kept together. A large one weighs more, so that no group takes long to be read.
+NOTICES = Size(group=200, at_once=2, waiting=20_000)
+BYTES_A_WEIGHT = 10_000
 
 router = Router(prefix="/api", tags=["gateways"])
 
@@ -192,94 +193,118 @@ async def receive(visit: Visiting, request: Request, gateway: str, endpoint_id: 
     return await _receive(visit, request, gateway, endpoint)
 
 
+# What becomes of a webhook: kept, and the trace that it belongs to, if any; or why it is not.
+_Fate = str | Refusal | None
+
+
 @dataclass(frozen=True, slots=True)
-class _Verified:
-    """A webhook that is to be kept."""
+class _Sent:
+    """A webhook as it came; `notice` is what it says, where that had to be found out ahead."""
 
     visit: Visit
-    account: GatewayAccount
-    notice: Notice
+    gateway: Gateway
+    endpoint_id: UUID | None
+    headers: Mapping[str, str]
     body: bytes
+    notice: Notice | None = None
 
 
 async def _receive(visit: Visit, request: Request, name: str, endpoint_id: UUID | None) -> Envelope[dict[str, bool]]:
     gateway = _gateways(request).get(name)
     if gateway is None:
         raise NoticeRefused
-    body = await request.body()
-    address = (name, endpoint_id)
-    opening = visit.gatherings.of("gateways.addresses", partial(_open_address, visit.database), ADDRESSES)
-    opened = await opening.give(address, key=address)
-    if opened is None:
-        raise NoticeRefused
-    notice = await _verified(gateway, request, body, opened, visit)
-    keeping = visit.gatherings.of("gateways.notices", partial(_keep, visit.database, visit.clocks), NOTICES)
-    account = opened.account
+    sent = _Sent(visit, gateway, endpoint_id, request.headers, await request.body())
+    if not gateway.verifies_alone:
+        sent = replace(sent, notice=await _fetched_and_read(sent))
+    gathering = visit.gatherings.of("gateways.notices", partial(_take_in, visit.database, visit.clocks), NOTICES)
+    taken = await gathering.give(sent, key=(name, endpoint_id), weight=1 + len(sent.body) // BYTES_A_WEIGHT)
+    if isinstance(taken, Refusal):
+        raise taken
     # Written beside others', in no request's own span: what it belongs to is said here.
-    tracing.linked(await keeping.give(_Verified(visit, account, notice, body), key=(account.tenant_id, account.id)))
+    tracing.linked(taken)
     return ok({"received": True})
 
 
-async def _open_address(database: Database, same: Sequence[tuple[str, UUID | None]]) -> list[OpenAccount | None]:
-    """Open the account of an address, once for all who wait for it: none is answered with what was so before it came."""
-    name, endpoint_id = same[0]
-    async with database.transaction(actor="webhook") as tx:
-        found = await service.find_endpoint(tx, gateway=name, endpoint_id=endpoint_id)
-        opened = None
-        if found is not None:
-            await tx.narrow({found.tenant_id})
-            opened = await _opened(tx, found, name)
-    return [opened] * len(same)
+async def _fetched_and_read(sent: _Sent) -> Notice:
+    """Read a webhook outside any transaction: what it is verified by may have to be fetched."""
+    async with sent.visit.database.transaction(actor="webhook") as tx:
+        opened = await _opened(tx, sent)
+    read = NoticeRefused() if opened is None else await _read(sent, opened)
+    if isinstance(read, Refusal):
+        raise read
+    return read
 
 
-async def _opened(tx: Tx, account: Ref, gateway: str) -> OpenAccount | None:
+async def _take_in(database: Database, clocks: TenantClocks, group: Sequence[_Sent]) -> Sequence[_Fate]:
+    """Open the address of webhooks that came to it, verify each, and keep what is right, in one transaction: none is taken by
+    what was so before it came. Return the trace that each belongs to, or why it is not taken.
+    """
+    first = group[0]
+
+    async def work(tx: Tx) -> Sequence[_Fate]:
+        opened = await _opened(tx, first)
+        if opened is None:
+            return [NoticeRefused() for _ in group]
+        read = [each.notice or await _read(each, opened) for each in group]
+        right = [(sent, each) for sent, each in zip(group, read, strict=True) if isinstance(each, Notice)]
+        traces = iter(await _keep(tx, clocks, opened.account, right))
+        return [each if isinstance(each, Refusal) else next(traces) for each in read]
+
+    return await database.run(
+        work,
+        actor=f"webhook:{first.gateway.name}",
+        request_id=first.visit.request_id,
+        traceparent=next((each.visit.traceparent for each in group if each.visit.traceparent), None),
+    )
+
+
+async def _opened(tx: Tx, sent: _Sent) -> OpenAccount | None:
+    """Open the account of an address, and see its tenant from here on; None where nothing can be verified there."""
+    found = await service.find_endpoint(tx, gateway=sent.gateway.name, endpoint_id=sent.endpoint_id)
+    if found is None:
+        return None
+    await tx.narrow({found.tenant_id})
     try:
-        return await service.open_endpoint(tx, account=account, gateway=gateway)
+        return await service.open_endpoint(tx, account=found, gateway=sent.gateway.name)
     except BadNotice:
         return None
 
 
-async def _verified(gateway: Gateway, request: Request, body: bytes, opened: OpenAccount, visit: Visit) -> Notice:
-    # Outside any transaction: one provider's certificate has to be fetched.
+async def _read(sent: _Sent, opened: OpenAccount) -> Notice | Refusal:
     try:
-        return await gateway.read_notice(
-            request.headers, body, secret=opened.endpoint_secret, settings=opened.account.settings, now=visit.now
+        return await sent.gateway.read_notice(
+            sent.headers,
+            sent.body,
+            secret=opened.endpoint_secret,
+            settings=opened.account.settings,
+            now=sent.visit.now,
         )
-    except BadNotice as error:
-        raise NoticeRefused from error
-    except UnreadableNotice as error:
-        raise NoticeUnreadable from error
-    except CallFailed as error:
-        raise CannotVerify from error
+    except BadNotice:
+        return NoticeRefused()
+    except UnreadableNotice:
+        return NoticeUnreadable()
+    except CallFailed:
+        return CannotVerify()
 
 
-async def _keep(database: Database, clocks: TenantClocks, group: Sequence[_Verified]) -> list[str | None]:
-    """Keep webhooks of one account, in one transaction; return the trace that each belongs to."""
-    first = group[0]
-    tenant_id = first.account.tenant_id
-
-    async def work(tx: Tx) -> list[str | None]:
-        [domain] = await clocks.domains(tx, [tenant_id])
-        notices = [(each.notice, each.body) for each in group]
-        received = await service.receive_notices(
-            tx,
-            account=first.account,
-            notices=notices,
-            request_ids=[each.visit.request_id for each in group],
-            now=domain.now,
-        )
-        for each, (is_told, _) in zip(group, received, strict=True):
-            if is_told:
-                await each.visit.tell(tx, domain.now)
-        return [trace for _, trace in received]
-
-    return await database.run(
-        work,
-        [tenant_id],
-        actor=f"webhook:{first.account.gateway}",
-        request_id=first.visit.request_id,
-        traceparent=next((each.visit.traceparent for each in group if each.visit.traceparent), None),
+async def _keep(
+    tx: Tx, clocks: TenantClocks, account: GatewayAccount, verified: Sequence[tuple[_Sent, Notice]]
+) -> list[str | None]:
+    """Keep webhooks of one account; return the trace that each belongs to."""
+    if not verified:
+        return []
+    now = await now_of(clocks, tx, may_be_sandbox=account.is_on_own_clock)
+    received = await service.receive_notices(
+        tx,
+        account=account,
+        notices=[(notice, sent.body) for sent, notice in verified],
+        request_ids=[sent.visit.request_id for sent, _ in verified],
+        now=now,
     )
+    for (sent, _), (is_told, _) in zip(verified, received, strict=True):
+        if is_told:
+            await sent.visit.tell(tx, now)
+    return [trace for _, trace in received]
 
 
 def _settings(gateway: Gateway, secret_key: str, settings: Mapping[str, str], *, is_live: bool) -> dict[str, str]:

@@ -27,6 +27,7 @@ _PREFIX_MAX = 12
 
 class Manual:
     name = "manual"
+    verifies_alone = True
 
     async def close(self) -> None:
         """There is nothing to close."""

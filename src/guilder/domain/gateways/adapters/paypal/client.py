@@ -35,6 +35,7 @@ class PayPal:
     """`certificates` verify notices; `base_urls`, by environment, are for tests: else they are PayPal's own."""
 
     name = "paypal"
+    verifies_alone = False
 
     def __init__(
         self,

@@ -54,6 +54,7 @@ class _Reply:
 
 class Simulated:
     name = "simulated"
+    verifies_alone = True
 
     def __init__(self, *, base_url: str = BASE_URL, timeout_s: float = TIMEOUT_S) -> None:
         policy = OutboundPolicy(allows_loopback=True)

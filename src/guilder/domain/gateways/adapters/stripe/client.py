@@ -29,6 +29,7 @@ _KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{8,250}")
 
 class Stripe:
     name = "stripe"
+    verifies_alone = True
 
     def __init__(self, *, base_url: str = BASE_URL, timeout_s: float = TIMEOUT_S) -> None:
         self._sdk = Sdk(base_url=base_url, timeout_s=timeout_s)
