@@ -206,6 +206,35 @@ async def test_what_comes_together_is_verified_and_kept_in_few_transactions(site
     assert len(opened) < 15 + (0 if till.gateway.verifies_alone else 30)
 
 
+async def test_whose_an_address_is_is_looked_up_once_and_what_it_opens_each_time(site, till, monkeypatch):
+    looked_up, opened = [], []
+    find, read = gateways.find_endpoint, gateways.open_endpoint
+
+    async def finding(tx, **asked):
+        looked_up.append(asked)
+        return await find(tx, **asked)
+
+    async def opening(tx, **asked):
+        opened.append(asked)
+        return await read(tx, **asked)
+
+    monkeypatch.setattr(gateways, "find_endpoint", finding)
+    monkeypatch.setattr(gateways, "open_endpoint", opening)
+    for _ in range(3):
+        assert (await post(site, till, *till.signed(an_event(till)))).status_code == 200
+    fetches = 0 if till.gateway.verifies_alone else 3
+    assert (len(looked_up), len(opened)) == (1 + fetches, 3 + fetches)
+
+
+async def test_an_address_is_of_one_gateway_also_when_it_is_remembered(site, till, monkeypatch):
+    assert (await post(site, till, *till.signed(an_event(till)))).status_code == 200
+    monkeypatch.setattr(till.gateway, "name", "other")
+    site.app.state.gateways = {"other": till.gateway}
+    path = f"/api/webhooks/other/{till.account.endpoint_id}"
+    assert (await post(site, till, *till.signed(an_event(till)), path)).status_code == 401
+    assert len(await kept(till)) == 1
+
+
 async def test_who_retires_an_account_is_not_told_by_it_any_more(site, till):
     assert (await post(site, till, *till.signed(an_event(till)))).status_code == 200
     async with till.tx() as tx:

@@ -1,9 +1,9 @@
 """Gateways over HTTP: the tenant's accounts, and the address that providers' webhooks come to."""
 
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from guilder.domain.gateways.schemas import (
     to_wire,
 )
 from guilder.kernel.errors import Conflict, Invalid, Malformed, Refusal, Unauthenticated, Unavailable
+from guilder.kernel.ids import Ref
 from guilder.kernel.noun import replace
 from guilder.platform import tracing
 from guilder.platform.db.clocks import TenantClocks, now_of
@@ -42,6 +43,8 @@ SIMULATED = "simulated"
 # they are kept together. A large one weighs more, so that no group takes long to be read.
 NOTICES = Size(group=200, at_once=2, waiting=20_000)
 BYTES_A_WEIGHT = 10_000
+# Of so many addresses it is remembered whose they are.
+ADDRESSES_MAX = 10_000
 
 router = Router(prefix="/api", tags=["gateways"])
 
@@ -216,7 +219,7 @@ async def _receive(visit: Visit, request: Request, name: str, endpoint_id: UUID 
     sent = _Sent(visit, gateway, endpoint_id, request.headers, await request.body())
     if not gateway.verifies_alone:
         sent = replace(sent, notice=await _fetched_and_read(sent))
-    gathering = visit.gatherings.of("gateways.notices", partial(_take_in, visit.database, visit.clocks), NOTICES)
+    gathering = visit.gatherings.of("gateways.notices", _Intake(visit.database, visit.clocks), NOTICES)
     taken = await gathering.give(sent, key=(name, endpoint_id), weight=1 + len(sent.body) // BYTES_A_WEIGHT)
     if isinstance(taken, Refusal):
         raise taken
@@ -235,37 +238,60 @@ async def _fetched_and_read(sent: _Sent) -> Notice:
     return read
 
 
-async def _take_in(database: Database, clocks: TenantClocks, group: Sequence[_Sent]) -> Sequence[_Fate]:
-    """Open the address of webhooks that came to it, verify each, and keep what is right, in one transaction: none is taken by
-    what was so before it came. Return the trace that each belongs to, or why it is not taken.
+@dataclass(frozen=True, slots=True)
+class _Intake:
+    """Takes webhooks in that came to one address, in one transaction: opens the address, verifies each and keeps what is right.
+
+    Whose an address is never changes, and is remembered; all else is read anew, so that nothing is taken by what was so
+    before it came.
     """
-    first = group[0]
 
-    async def work(tx: Tx) -> Sequence[_Fate]:
-        opened = await _opened(tx, first)
-        if opened is None:
-            return [NoticeRefused() for _ in group]
-        read = [each.notice or await _read(each, opened) for each in group]
-        right = [(sent, each) for sent, each in zip(group, read, strict=True) if isinstance(each, Notice)]
-        traces = iter(await _keep(tx, clocks, opened.account, right))
-        return [each if isinstance(each, Refusal) else next(traces) for each in read]
+    database: Database
+    clocks: TenantClocks
+    _whose: OrderedDict[UUID, Ref] = field(default_factory=OrderedDict)
 
-    return await database.run(
-        work,
-        actor=f"webhook:{first.gateway.name}",
-        request_id=first.visit.request_id,
-        traceparent=next((each.visit.traceparent for each in group if each.visit.traceparent), None),
-    )
+    async def __call__(self, group: Sequence[_Sent]) -> Sequence[_Fate]:
+        """Return the trace that each belongs to, or why it is not taken."""
+        first = group[0]
+        address = first.endpoint_id
+        known = None if address is None else self._whose.pop(address, None)
+
+        async def work(tx: Tx) -> tuple[Ref | None, Sequence[_Fate]]:
+            opened = await _opened(tx, first, known)
+            if opened is None:
+                return None, [NoticeRefused() for _ in group]
+            read = [each.notice or await _read(each, opened) for each in group]
+            right = [(sent, each) for sent, each in zip(group, read, strict=True) if isinstance(each, Notice)]
+            traces = iter(await _keep(tx, self.clocks, opened.account, right))
+            account = Ref(opened.account.tenant_id, opened.account.id)
+            return account, [each if isinstance(each, Refusal) else next(traces) for each in read]
+
+        found, fates = await self.database.run(
+            work,
+            [known.tenant_id] if known else [],
+            actor=f"webhook:{first.gateway.name}",
+            request_id=first.visit.request_id,
+            traceparent=next((each.visit.traceparent for each in group if each.visit.traceparent), None),
+        )
+        if found is not None and address is not None:
+            self._whose[address] = found
+            while len(self._whose) > ADDRESSES_MAX:
+                self._whose.popitem(last=False)
+        return fates
 
 
-async def _opened(tx: Tx, sent: _Sent) -> OpenAccount | None:
-    """Open the account of an address, and see its tenant from here on; None where nothing can be verified there."""
-    found = await service.find_endpoint(tx, gateway=sent.gateway.name, endpoint_id=sent.endpoint_id)
+async def _opened(tx: Tx, sent: _Sent, known: Ref | None = None) -> OpenAccount | None:
+    """Open the account of an address, and see its tenant from here on; None where nothing can be verified there.
+
+    `known` is whose address it was before, and then the transaction is that tenant's.
+    """
+    found = known or await service.find_endpoint(tx, gateway=sent.gateway.name, endpoint_id=sent.endpoint_id)
     if found is None:
         return None
-    await tx.narrow({found.tenant_id})
+    if known is None:
+        await tx.narrow({found.tenant_id})
     try:
-        return await service.open_endpoint(tx, account=found, gateway=sent.gateway.name)
+        return await service.open_endpoint(tx, account=found, gateway=sent.gateway.name, endpoint_id=sent.endpoint_id)
     except BadNotice:
         return None
 

@@ -4,10 +4,29 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from guilder.domain.gateways.model import NewNotice
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.vault import Sealing
 
 _BODY = "gateways.notices.sealed_body"
+_NOTICES = Columns(
+    {
+        "tenant_id": "uuid",
+        "id": "uuid",
+        "account_id": "uuid",
+        "notice_id": "text",
+        "type": "text",
+        "business_key": "text",
+        "ignored_because": "text",
+        "sealed_body": "bytea",
+        "received_at": "timestamptz",
+    }
+)
+_INSERT = f"""insert into gateways.notices ({_NOTICES.names})
+    select {_NOTICES.names} from {_NOTICES.table}
+     -- In one order for everybody, so that two who are told the same wait for each other and never clash.
+     order by tenant_id, account_id, notice_id collate "C", id
+    on conflict (tenant_id, account_id, notice_id) do nothing returning id"""
 
 
 async def insert_notices(tx: Tx, notices: Sequence[NewNotice]) -> set[UUID]:
@@ -16,25 +35,18 @@ async def insert_notices(tx: Tx, notices: Sequence[NewNotice]) -> set[UUID]:
         tx, [Sealing(each.tenant_id, each.tenant_id, _BODY, each.body) for each in notices], now=notices[0].received_at
     )
     rows = await tx.fetch(
-        """insert into gateways.notices
-               (tenant_id, id, account_id, notice_id, type, business_key, ignored_because, sealed_body, received_at)
-           select n.*
-             from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-                         $8::bytea[], $9::timestamptz[])
-                  as n (tenant_id, id, account_id, notice_id, type, business_key, ignored_because, sealed_body,
-                        received_at)
-            -- In one order for everybody, so that two who are told the same wait for each other and never clash.
-            order by n.tenant_id, n.account_id, n.notice_id collate "C", n.id
-           on conflict (tenant_id, account_id, notice_id) do nothing returning id""",
-        [each.tenant_id for each in notices],
-        [each.id for each in notices],
-        [each.account_id for each in notices],
-        [each.notice_id for each in notices],
-        [each.type for each in notices],
-        [each.business_key for each in notices],
-        [each.ignored_because for each in notices],
-        bodies,
-        [each.received_at for each in notices],
+        _INSERT,
+        *_NOTICES.sent(
+            [each.tenant_id for each in notices],
+            [each.id for each in notices],
+            [each.account_id for each in notices],
+            [each.notice_id for each in notices],
+            [each.type for each in notices],
+            [each.business_key for each in notices],
+            [each.ignored_because for each in notices],
+            bodies,
+            [each.received_at for each in notices],
+        ),
     )
     return {row["id"] for row in rows}
 
