@@ -225,11 +225,12 @@ async def test_nobody_is_let_in_ahead_who_is_not_let_in(both, tenant, ask):
         await both.house.key_of(other),
         await both.house.key_of(tenant, Role.MEMBER, ["plans:read"]),
     )
+    almost = ask.token[:-1] + ("y" if ask.token.endswith("x") else "x")
     for who, get, post in (
         (stranger, 404, 422),
         (narrow, 403, 403),
         (both.house.nobody(), 401, 401),
-        (Asking(both.house.client, f"{ask.token[:-1]}x"), 401, 401),
+        (Asking(both.house.client, almost), 401, 401),
     ):
         await let_in(who)
         for _ in range(2):
