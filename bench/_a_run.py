@@ -21,6 +21,7 @@ from journey import do_job
 from workers import a_subscribed_cohort
 
 from guilder.entrypoints import serving
+from guilder.platform.config import read_settings
 
 # So long ago that no month of a run of some minutes lies ahead of today.
 BEGAN_BEFORE = timedelta(days=3_650)
@@ -91,6 +92,7 @@ async def a_run(server: Server, *, customers: int) -> AsyncIterator[Run]:
 
 
 async def main(app_url: str, doctor_url: str, owner_url: str, admin_url: str, customers: str) -> None:
+    serving.step_back(read_settings().work_niceness)  # as whoever bills does, beside an API
     admin = await asyncpg.connect(admin_url)
     began = datetime.now(UTC) - BEGAN_BEFORE
     house = await a_house(Server(owner_url, app_url, doctor_url, admin_url, admin), now=began)

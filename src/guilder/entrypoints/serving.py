@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -49,6 +50,11 @@ def begin(settings: Settings) -> None:
     logging.configure(level=settings.log_level, style=settings.log_style)
     tracing.configure(settings.otel_exporter_otlp_endpoint)
     spare_what_stays()
+
+
+def step_back(niceness: int) -> None:
+    """Let whatever else this machine runs, the API first, have a core before this process, by so much (0 to 19)."""
+    os.nice(max(0, niceness - os.nice(0)))
 
 
 def spare_what_stays() -> None:

@@ -92,6 +92,8 @@ def _with_database() -> Settings:
 
 async def _play(settings: Settings, role: Callable[[House], Role], part: Part, *, needs_tables: bool = False) -> None:
     serving.begin(settings)
+    if part is not Part.SERVE:
+        serving.step_back(settings.work_niceness)
     async with open_house(settings, role=part) as house:
         if needs_tables:
             await refuse_unmigrated(house.database)
@@ -101,6 +103,7 @@ async def _play(settings: Settings, role: Callable[[House], Role], part: Part, *
 
 async def _work(settings: Settings, share: Share) -> None:
     serving.begin(settings)
+    serving.step_back(settings.work_niceness)
     async with open_house(settings, role=Part.WORK) as house:
         await refuse_unmigrated(house.database)
         worker = house.worker(groups=share.groups, hears=share.hears, calls=share.calls)

@@ -111,6 +111,13 @@ class DatabaseSettings(BaseModel):
         description="Prepared statements that each connection keeps; unset, 300, or none behind a pooler. PgBouncer since 1.21 "
         "with max_prepared_statements can keep them too.",
     )
+    work_niceness: int = Field(
+        5,
+        ge=0,
+        le=19,
+        description="How far workers and schedulers stand back for the API where they share a machine, as `nice` has it: at 5 the "
+        "API gets three times as much of a core that both want; 0, not at all.",
+    )
     database_replica_url: SecretStr | None = Field(
         None,
         description="A read replica for what may lag: lists, histories, the event feed, documents; unset, DATABASE_URL.",
