@@ -5,9 +5,11 @@
 
 Nobody waits for company: while one group is being written, the next one gathers, so that a single request is as quick as
 ever and a crowd shares the price of a commit (and of each statement) among itself. Who stands at the door already, unread,
-is let in first: else the first of a crowd that was just answered would go alone, and the rest of it wait. What is written together is alike by a
-key that the caller names (a tenant and who acts in it), so that a transaction never holds the rows of two tenants. Of one
-key one group is written at a time: two beside each other would be half as large, and the same work dearer.
+is let in first: else the first of a crowd that was just answered would go alone, and the rest of it wait.
+
+What is written together is alike by a key that the caller names (a tenant and who acts in it), so that a transaction never
+holds the rows of two tenants. Of one key one group is written at a time: two beside each other would be half as large, and
+the same work dearer.
 """
 
 import asyncio
