@@ -192,7 +192,8 @@ async def test_what_is_at_hand_for_one_is_not_shown_to_another(house, tenant, as
         assert (await stranger("GET", PATH)).status_code == 404
         assert (await narrow("GET", PATH)).status_code == 403
         assert (await house.nobody()("GET", PATH)).status_code == 401
-        assert (await Asking(house.client, f"{ask.token[:-1]}x")("GET", PATH)).status_code == 401
+        almost = ask.token[:-1] + ("y" if ask.token.endswith("x") else "x")
+        assert (await Asking(house.client, almost)("GET", PATH)).status_code == 401
 
 
 async def test_a_sandbox_is_always_asked(house, tenant):
