@@ -92,16 +92,15 @@ async def a_mixed_cohort(house: House, *, size: int) -> Cohort:
         await _sell(tx, now=now)
     for (customer, card), trait in zip(cohort.customers, drawn, strict=True):
         async with house.database.transaction({cohort.tenant_id}, actor="bench") as tx:
-            await orders.subscribe(
-                tx,
+            sign_up = orders.SignUp(
                 organization_id=customer.organization_id,
                 plan=METERED if trait.uses else PLAIN,
                 currency=trait.currency,
                 promo_code=PROMO if trait.is_discounted else None,
                 payment_method_id=card,
                 asked=ASKED,
-                now=now,
             )
+            await orders.subscribe(tx, sign_up=sign_up, now=now)
     await house.settle()
     await _live(house, cohort, drawn, now=now)
     await house.settle()

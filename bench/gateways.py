@@ -236,14 +236,13 @@ async def a_till(house: House, *, size: int, stuck: int) -> Till:
 async def subscribe(house: House, till: Till, who: Sequence[tuple[str, UUID]]) -> None:
     for organization_id, card in who:
         async with house.database.transaction({till.tenant_id}, actor="bench") as tx:
-            await orders.subscribe(
-                tx,
+            sign_up = orders.SignUp(
                 organization_id=organization_id,
                 plan=PLAN,
                 payment_method_id=card,
                 asked=orders.Asked(base_url="https://billing.example.com"),
-                now=house.clock.now(),
             )
+            await orders.subscribe(tx, sign_up=sign_up, now=house.clock.now())
 
 
 def paid(house: House, till: Till) -> Any:

@@ -75,16 +75,13 @@ class Flow:
 
 
 async def subscribe(house: House, cohort: Cohort) -> None:
+    asked = orders.Asked(base_url="https://billing.example.com")
     for customer, card in cohort.customers:
+        sign_up = orders.SignUp(
+            organization_id=customer.organization_id, plan=PLAN, payment_method_id=card, asked=asked
+        )
         async with house.database.transaction({cohort.tenant_id}, actor="bench") as tx:
-            await orders.subscribe(
-                tx,
-                organization_id=customer.organization_id,
-                plan=PLAN,
-                payment_method_id=card,
-                asked=orders.Asked(base_url="https://billing.example.com"),
-                now=house.clock.now(),
-            )
+            await orders.subscribe(tx, sign_up=sign_up, now=house.clock.now())
 
 
 async def do_job(house: House, name: str) -> None:

@@ -200,7 +200,7 @@ async def test_what_is_odd_is_refused_as_ever(both, ask, request_):
     [
         {"Origin": "https://example.com"},
         {"Guilder_Version": "1999-01-01"},
-        {"Idempotency_Key": "k-1"},
+        {"Prefer": "wait=1"},
         {"Guilder_Reason": "asked"},
         {"Cookie": "guilder=x"},
         {"Content_Encoding": "gzip"},
@@ -213,8 +213,22 @@ async def test_what_has_an_unusual_header_goes_the_whole_way(both, ask, headers)
     for request in (("GET", LIMIT), ("POST", USAGE, json.dumps(event()))):
         said = {"Content_Type": "application/json", **headers} if len(request) > 2 else headers
         ahead, whole = await both.ask(ask, *request, **said)
-        if "Idempotency_Key" not in headers or request[0] == "GET":
-            assert (ahead.status_code, words(ahead)) == (whole.status_code, words(whole))
+        assert (ahead.status_code, words(ahead)) == (whole.status_code, words(whole))
+    assert not any(both.served)
+
+
+async def test_a_key_of_an_idempotent_request_is_kept_ahead_and_known_everywhere(both, ask):
+    said = {"Content_Type": "application/json", "Idempotency_Key": "k-1"}
+    ahead, whole = await both.ask(ask, "POST", USAGE, json.dumps(event()).replace("~~", "1"), **said)
+    assert both.served[-1]
+    assert (ahead.status_code, whole.status_code, words(ahead)) == (200, 200, words(whole))
+    assert whole.headers["idempotent-replayed"] == "true"
+    both.served.clear()
+    ahead, whole = await both.ask(ask, "POST", USAGE, json.dumps(event()).replace("~~", "2"), **said)
+    assert (ahead.status_code, ahead.json()["code"]) == (422, "idempotency_mismatch")
+    assert words(ahead) == words(whole)
+    ahead, whole = await both.ask(ask, "POST", USAGE, json.dumps(event()), **{**said, "Idempotency_Key": "k" * 256})
+    assert (ahead.status_code, ahead.json()["code"], words(ahead)) == (400, "bad_idempotency_key", words(whole))
     assert not any(both.served)
 
 

@@ -26,6 +26,7 @@ log = structlog.get_logger("guilder.wire")
 HEAD_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 100
 HEAD_TIMEOUT_S = 15.0
+STATUS_LINES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 
 
 class _HeadTooLarge(Exception):
@@ -98,16 +99,16 @@ class Wire(HttpToolsProtocol):
             return False
         if answer is None:
             return False
-        self.write_whole(cycle, *answer)
+        self.write_whole(cycle, HTTPStatus.OK, *answer)
         return True
 
     def takes_whole(self, cycle: RequestResponseCycle) -> bool:
         """Say whether an answer may be written at one go: not the last of a connection, nor to who does not read."""
         return cycle.keep_alive and not (self.flow.write_paused or cycle.disconnected or cycle.response_started)
 
-    def write_whole(self, cycle: RequestResponseCycle, head: Head, body: bytes) -> None:
-        """Write a 200 whole, and go on to what is asked next."""
-        said = [b"HTTP/1.1 200 OK\r\n"]
+    def write_whole(self, cycle: RequestResponseCycle, status: int, head: Head, body: bytes) -> None:
+        """Write an answer whole, and go on to what is asked next."""
+        said = [STATUS_LINES[status]]
         for name, value in (*cycle.default_headers, *head):
             said += (name, b": ", value, b"\r\n")
         self.transport.write(b"".join((*said, b"\r\n", body)))
@@ -178,8 +179,8 @@ class _Whole:
         cycle = self._cycle
         return None if cycle.more_body or cycle.disconnected else bytes(cycle.body)
 
-    def answer(self, head: Head, body: bytes) -> bool:
+    def answer(self, status: int, head: Head, body: bytes) -> bool:
         if not self._wire.takes_whole(self._cycle):
             return False
-        self._wire.write_whole(self._cycle, head, body)
+        self._wire.write_whole(self._cycle, status, head, body)
         return True

@@ -7,12 +7,11 @@ import pytest
 
 from guilder.domain.usage.schemas import quick
 from guilder.kernel import ids
-from guilder.platform.db.gathering import Gathering, Size
+from guilder.platform.db.gathering import Size
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import new_tenant
 from tests.support.builders.usage import a_meter
 
-IN_HAND: list[int] = []  # what the test's groups hold that are not written yet
 SMALL = Size(group=1, at_once=1, waiting=2)
 EVENT = {"organization_id": "org_1", "meter": "calls"}
 
@@ -20,40 +19,6 @@ EVENT = {"organization_id": "org_1", "meter": "calls"}
 @pytest.fixture
 async def ask(house, tenant, ground):
     return await house.key_of(tenant)
-
-
-@pytest.fixture
-def groups(monkeypatch):
-    """How many requests each transaction served."""
-    found: list[int] = []
-    write = Gathering._write_group
-
-    async def counted(self, group):
-        found.append(len(group))
-        await write(self, group)
-
-    monkeypatch.setattr(Gathering, "_write_group", counted)
-    return found
-
-
-@pytest.fixture
-def held(monkeypatch):
-    """Let no group be written until this is set."""
-    let, in_hand = asyncio.Event(), IN_HAND
-    in_hand.clear()
-    write = Gathering._write_group
-
-    async def waiting(self, group):
-        in_hand.append(len(group))
-        await let.wait()
-        await write(self, group)
-
-    monkeypatch.setattr(Gathering, "_write_group", waiting)
-    return let
-
-
-def waiting_in(gatherings):
-    return sum(len(each._waiting) for each in gatherings._of.values()) + sum(IN_HAND)
 
 
 async def events_of(house, tenant):
@@ -74,7 +39,7 @@ async def calls_of(house, tenant):
 async def test_a_crowd_shares_transactions_and_everyone_is_counted_once(house, tenant, ask, groups, held):
     sent = [{**EVENT, "event_id": f"e{n:02}"} for n in range(40)]
     asking = [asyncio.create_task(ask("POST", "/api/usage", each)) for each in [*sent, *sent]]
-    while waiting_in(house.app.state.edge.gatherings) < 40:
+    while held.waiting_in(house.app.state.edge.gatherings) < 40:
         await asyncio.sleep(0.01)
     held.set()
     answers = await asyncio.gather(*asking)
@@ -188,7 +153,7 @@ async def test_who_asks_too_much_at_once_is_told_when_to_come_back(ask, held, mo
 async def test_what_was_given_is_written_before_the_process_ends(house, tenant, ask, held):
     asking = asyncio.create_task(ask("POST", "/api/usage", {**EVENT, "event_id": "e1"}))
     gatherings = house.app.state.edge.gatherings
-    while not waiting_in(gatherings):
+    while not held.waiting_in(gatherings):
         await asyncio.sleep(0.01)
     settling = asyncio.create_task(gatherings.settle())
     await asyncio.sleep(0)
@@ -201,7 +166,7 @@ async def test_what_was_given_is_written_before_the_process_ends(house, tenant, 
 
 async def test_who_gives_up_is_counted_or_not_and_harms_nobody(house, tenant, ask, held):
     asking = [asyncio.create_task(ask("POST", "/api/usage", {**EVENT, "event_id": f"e{n}"})) for n in range(8)]
-    while waiting_in(house.app.state.edge.gatherings) < 8:
+    while held.waiting_in(house.app.state.edge.gatherings) < 8:
         await asyncio.sleep(0.01)
     for each in asking[::2]:
         each.cancel()

@@ -166,10 +166,10 @@ class Shop:
         return answer
 
     async def subscribed(self, tx: Tx, customer: Customer, to: Plan, **over: Any) -> OrderAnswer:
-        said = {"organization_id": customer.organization_id, "plan": to.code, "asked": asked(), "now": self.now}
+        said = {"organization_id": customer.organization_id, "plan": to.code, "asked": asked()}
         if "trial_days" in over:
             over["start"] = service.Start(trial_days=over.pop("trial_days"))
-        return await service.subscribe(tx, **{**said, **over})
+        return await service.subscribe(tx, sign_up=service.SignUp(**{**said, **over}), now=self.now)
 
     async def number(self, answer: OrderAnswer) -> str:
         """Return the number of an order's invoice, which it got at the commit."""

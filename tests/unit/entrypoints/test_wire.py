@@ -44,8 +44,8 @@ class Transport:
 class Asked:
     """An application of one answer, which it has at hand for the paths that it is told."""
 
-    def __init__(self, *at_hand: str, fails: bool = False) -> None:
-        self.at_hand, self.fails = at_hand, fails
+    def __init__(self, *at_hand: str, fails: bool = False, status: int = 200) -> None:
+        self.at_hand, self.fails, self.status = at_hand, fails, status
         self.ways: list[str] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
@@ -61,7 +61,7 @@ class Asked:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.ways.append(f"as ever {scope['path']}")
         await self.may_answer.wait()
-        await send({"type": "http.response.start", "status": 200, "headers": list(HEAD)})
+        await send({"type": "http.response.start", "status": self.status, "headers": list(HEAD)})
         await send({"type": "http.response.body", "body": b"{}"})
 
 
@@ -148,8 +148,8 @@ async def test_a_connection_that_does_not_read_is_waited_for():
 class AtOneGo(Asked):
     """An application that takes what was sent and answers at one go, where the connection offers that."""
 
-    def __init__(self, *, takes: bool) -> None:
-        super().__init__()
+    def __init__(self, *, takes: bool, status: int = 200) -> None:
+        super().__init__(status=status)
         self.takes = takes
         self.bodies: list[bytes | None] = []
 
@@ -158,7 +158,7 @@ class AtOneGo(Asked):
         found = whole(scope)
         assert found is not None
         self.bodies.append(found.body())
-        if self.takes and found.answer(HEAD, b"{}"):
+        if self.takes and found.answer(self.status, HEAD, b"{}"):
             self.ways.append("at one go")
             return
         received = await receive()
@@ -169,9 +169,10 @@ class AtOneGo(Asked):
 SENT = b"POST /first HTTP/1.1\r\nHost: us\r\nContent-Length: 4\r\n\r\nbody"
 
 
+@pytest.mark.parametrize("status", [200, 201])
 @pytest.mark.parametrize("pieces", [(SENT,), (SENT, SENT), (SENT + SENT + FIRST,), (SENT[:9], SENT[9:])])
-async def test_what_is_answered_at_one_go_is_byte_for_byte_what_is_sent(pieces):
-    quick, slow = AtOneGo(takes=True), AtOneGo(takes=False)
+async def test_what_is_answered_at_one_go_is_byte_for_byte_what_is_sent(pieces, status):
+    quick, slow = AtOneGo(takes=True, status=status), AtOneGo(takes=False, status=status)
     said = (await answered(quick, *pieces)).said
     assert said == (await answered(slow, *pieces)).said
     assert said.count(b"\r\n\r\n{}") == b"".join(pieces).count(b"HTTP/1.1")

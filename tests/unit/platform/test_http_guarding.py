@@ -2,12 +2,14 @@
 
 import json
 from typing import Annotated, Any
+from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
 from pydantic import AliasChoices, Field, RootModel
 
-from guilder.platform.auth.principal import Role
+from guilder.kernel.ids import CustomerId, TenantId
+from guilder.platform.auth.principal import Kind, Principal, Role
 from guilder.platform.http import access
 from guilder.platform.http.envelope import Envelope, ListEnvelope
 from guilder.platform.http.fields import In, Out
@@ -20,6 +22,13 @@ GET, /toys, toys:read, member, member, -, -, -
 POST, /toys, toys:write, billing, billing, -, -, -
 """
 FIELDS = "object, field, does, staff, customer\n"
+TENANT = TenantId(uuid4())
+PEOPLE = {
+    "a member": Principal(Kind.STAFF, "m", TENANT, Role.MEMBER),
+    "staff": Principal(Kind.STAFF, "s", TENANT, Role.BILLING),
+    "a key": Principal(Kind.API_KEY, "k", TENANT, Role.ADMIN),
+    "a customer": Principal(Kind.CUSTOMER_USER, "c", TENANT, Role.ADMIN, customer_id=CustomerId(uuid4())),
+}
 
 
 class PartIn(In):
@@ -58,10 +67,10 @@ class DollOut(ToyOut):
     hair: str
 
 
-def an_app(gathered: Any = None) -> FastAPI:
+def an_app(gathered: Any = None, looked: Any = None) -> FastAPI:
     router = Router()
 
-    @router.get("/toys")
+    @router.get("/toys", looked=looked)
     async def index(hidden: bool = False) -> ListEnvelope[DollOut]:
         raise NotImplementedError
 
@@ -105,12 +114,18 @@ def test_a_row_that_holds_nothing_does_not_start(endpoints: str, fields: str, sa
     guards(fields, ENDPOINTS + endpoints, is_partial=True)
 
 
-@pytest.mark.parametrize("rule", ["PartIn, price, sets, billing, -\n", "ToyOut, price, sees, member, billing\n"])
-def test_requests_are_not_served_together_where_a_field_is_not_for_everybody(rule: str):
+def test_questions_are_not_answered_together_where_a_field_is_not_for_everybody():
     table = access.read(ENDPOINTS, FIELDS)
-    guards_of(an_app(gathered=object()), table)
-    with pytest.raises(GatheredUnseen, match="POST /toys"):
-        guards_of(an_app(gathered=object()), access.read(ENDPOINTS, FIELDS + rule))
+    guards_of(an_app(looked=object()), table)
+    with pytest.raises(GatheredUnseen, match="GET /toys"):
+        guards_of(an_app(looked=object()), access.read(ENDPOINTS, FIELDS + "ToyOut, price, sees, member, billing\n"))
+
+
+@pytest.mark.parametrize("rule", ["PartIn, price, sets, billing, -\n", "ToyOut, price, sees, billing, -\n"])
+def test_requests_are_served_together_of_those_from_whom_nothing_is_withheld(rule: str):
+    found = guards_of(an_app(gathered=object()), access.read(ENDPOINTS, FIELDS + rule)).of("POST", "/toys")
+    withheld = {who for who in PEOPLE if found.withholds(PEOPLE[who])}
+    assert withheld == {"a member", "a customer"}
 
 
 def test_nothing_withheld_costs_nothing():

@@ -10,6 +10,7 @@ from guilder.domain.customers.model import Customer, CustomerChanges, NamedCusto
 from guilder.domain.customers.rules import vat_ids
 from guilder.domain.customers.rules.aliases import alias_of
 from guilder.domain.customers.rules.details import changed_by, checked
+from guilder.domain.customers.store import Lock
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Tenant
 from guilder.kernel import ids
@@ -127,9 +128,13 @@ async def customer_of(tx: Tx, organization_id: str) -> CustomerId | None:
     return await store.id_of_organization(tx, organization_id)
 
 
-async def lock(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Customer]:
-    """Lock customers, in the order of their ids, so that what is done to each is done one after another."""
-    return {ref_of(each): each for each in await store.get(tx, sorted(set(refs)), lock=True)}
+async def lock(tx: Tx, *, refs: Sequence[Ref], waits: bool = True) -> dict[Ref, Customer]:
+    """Lock customers, in the order of their ids, so that what is done to each is done one after another.
+
+    If it does not wait, those whom another transaction has locked are left out.
+    """
+    how = Lock.WAITS if waits else Lock.SKIPS
+    return {ref_of(each): each for each in await store.get(tx, sorted(set(refs)), lock=how)}
 
 
 async def hold(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer:
@@ -138,16 +143,31 @@ async def hold(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer
     :raises NotFound: no such customer
     :raises CustomerIsErased: its data was erased
     """
-    by_id = ids.from_text("cus", text)
-    known = await named(tx, organization_ids=[text], ids=[CustomerId(by_id)] if by_id else [])
-    found = (known.get(CustomerId(by_id)) if by_id else None) or known.get(text)
-    if found is None or (only is not None and found.id != only):
+    held = (await hold_each(tx, texts=[text], only=only)).get(text)
+    if held is None:
         raise _unknown()
-    ref = Ref(tx.tenant_id, found.id)
-    held = (await lock(tx, refs=[ref]))[ref]
     if held.is_erased:
         raise CustomerIsErased
     return held
+
+
+async def hold_each(
+    tx: Tx, *, texts: Sequence[str], only: CustomerId | None = None, waits: bool = True
+) -> dict[str, Customer]:
+    """Lock the customers whom `find` would find for each of these texts, in the order of their ids; erased ones, too.
+
+    For whom there is nobody is left out; so is, if it does not wait, who is locked by another transaction.
+    """
+    by_id = {text: CustomerId(found) for text in texts if (found := ids.from_text("cus", text)) is not None}
+    known = await named(tx, organization_ids=texts, ids=list(by_id.values()))
+    meant = {text: (known.get(by_id[text]) if text in by_id else None) or known.get(text) for text in texts}
+    refs = {
+        text: Ref(tx.tenant_id, found.id)
+        for text, found in meant.items()
+        if found is not None and only in (None, found.id)
+    }
+    held = await lock(tx, refs=list(refs.values()), waits=waits) if refs else {}
+    return {text: held[ref] for text, ref in refs.items() if ref in held}
 
 
 async def update(tx: Tx, *, customer_id: CustomerId, changes: CustomerChanges, now: datetime) -> Customer:

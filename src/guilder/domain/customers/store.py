@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
+from enum import StrEnum
 
 import msgspec
 
@@ -85,12 +86,19 @@ async def save(tx: Tx, customer: Customer, *, now: datetime) -> None:
     )
 
 
-async def get(tx: Tx, refs: Sequence[Ref], *, lock: bool = False) -> list[Customer]:
-    # "No key": whoever locks a customer keeps out others who do, but not the rows that merely refer to it.
+class Lock(StrEnum):
+    """How rows are locked that are read; "no key": others who lock are kept out, rows that merely refer are not."""
+
+    NOT = ""
+    WAITS = "for no key update"
+    SKIPS = "for no key update skip locked"
+
+
+async def get(tx: Tx, refs: Sequence[Ref], *, lock: Lock = Lock.NOT) -> list[Customer]:
     rows = await tx.fetch(
         f"""select {_COLUMNS} from customers.customers c
             where (c.tenant_id, c.id) in (select * from unnest($1::uuid[], $2::uuid[]))
-            order by c.tenant_id, c.id {"for no key update" if lock else ""}""",
+            order by c.tenant_id, c.id {lock}""",
         [ref.tenant_id for ref in refs],
         [ref.id for ref in refs],
     )

@@ -39,6 +39,7 @@ from guilder.platform.db.gathering import Size
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.fields import Code, Instant
+from guilder.platform.http.gathering import Asks
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
@@ -59,6 +60,7 @@ class _Readings:
     # A group is what one may send at once: whoever sends one reading beside it waits as long as for its own. One at a
     # time: what comes while it is written makes the next one larger, and cheaper, than two beside each other would be.
     size = Size(group=EVENTS_MAX, at_once=1, waiting=20 * EVENTS_MAX)
+    status = 200
 
     def read(self, body: bytes) -> list[SentReading] | None:
         return quick.read(body)
@@ -66,7 +68,8 @@ class _Readings:
     def weight(self, read: list[SentReading]) -> int:
         return len(read)
 
-    async def write(self, tx: Tx, reads: Sequence[list[SentReading]], *, now: datetime) -> list[bytes | None]:
+    async def write(self, tx: Tx, group: Sequence[Asks], *, now: datetime) -> list[bytes | None]:
+        reads: list[list[SentReading]] = [each.read for each in group]
         outcomes = await service.receive_each(tx, sent=reads, now=now)
         return [
             None if isinstance(each, Invalid) else quick.answer(readings, each)

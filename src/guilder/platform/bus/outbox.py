@@ -60,7 +60,7 @@ async def _write(tx: Tx) -> None:
                 version=each.event.version,
                 payload=codec.encode(each.event).decode(),
                 occurred_at=each.occurred_at,
-                request_id=each.request_id or tx.request_id,
+                request_id=each.request_id or tx.requests.get(each.event.key_value, tx.request_id),
             )
             for each in announced
         ],

@@ -34,6 +34,8 @@ class Tx:
     touched: set[tuple[TenantId, str]] = field(default_factory=set)
     # Of a batch that belongs to several traces: by the log's key, the one that its message came with.
     traces: dict[UUID, str | None] = field(default_factory=dict)
+    # Where several requests are answered: by the log's key, whose answer what is announced is.
+    requests: dict[UUID, str] = field(default_factory=dict)
     _counts: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -89,6 +91,12 @@ class Tx:
     def trace_of(self, key: UUID | None) -> str | None:
         """Return the traceparent to pass on with what concerns this key of the log."""
         return self.traces.get(key, self.traceparent) if key else self.traceparent
+
+    def asked_by(self, key: UUID, request_id: str | None, traceparent: str | None) -> None:
+        """Say by which request what concerns this key of the log is asked for; None: by the transaction's own."""
+        if request_id is not None:
+            self.requests[key] = request_id
+            self.traces[key] = traceparent
 
     @property
     def has_hooks(self) -> bool:

@@ -39,7 +39,6 @@ from guilder.platform.http.calls import CHANGING, Caller
 from guilder.platform.http.edge import Edge, visit_of
 from guilder.platform.http.exchange import AtHandAuthenticator, Exchange, client_ip_of
 from guilder.platform.http.finding import Finder
-from guilder.platform.http.gathering import Asks, Gathered
 from guilder.platform.http.guarding import Guard
 from guilder.platform.http.handed import KEY, Handed
 from guilder.platform.http.incoming import PATH_PART_MAX, VERSION_HEADER, EdgeRequest
@@ -62,6 +61,7 @@ class _Hot:
     route: str
     guard: Guard
     head: Head
+    status: int
     handler: Callable[..., Awaitable[BaseModel]]
     stranger: "_Known | None"
 
@@ -176,19 +176,13 @@ class Ahead:
         sent = await body.read(timeout_s=edge.settings.body_timeout_s)
         caller = Caller.of(exchange, method=asked.hot.method, path=asked.path, headers=Headers(scope=scope))
         answer = await (
-            self._gathered(rules.gathered, sent, exchange, caller)
+            edge.gatherings.write(rules.gathered, scope, sent, caller, exchange, given=_keys_of(asked.asking))
             if rules.gathered is not None
             else self._handled(asked, sent, exchange, caller, scope)
         )
         if answer is not None and edge.replica is not None and asked.hot.method in CHANGING:
             await placing.wrote(edge.replica, exchange)
         return answer
-
-    async def _gathered(self, gathered: Gathered, sent: bytes, exchange: Exchange, caller: Caller) -> bytes | None:
-        read = gathered.read(sent)
-        if read is None:
-            return None
-        return await self._edge.gatherings.write(gathered, Asks(read, caller, exchange.request_id, None))
 
     async def _handled(self, asked: _Asked, sent: bytes, exchange: Exchange, caller: Caller, scope: Scope) -> bytes:
         """Ask the handler itself, as FastAPI would have asked it."""
@@ -207,13 +201,13 @@ class Ahead:
         hot, edge = asked.hot, self._edge
         head = [*hot.head, *own_head(exchange.request_id, taken), (b"content-length", b"%d" % len(body))]
         head += [(name.lower().encode(), said.encode()) for name, said in exchange.headers.items()]
-        if (at_one_go := whole(scope)) is None or not at_one_go.answer(head, body):
-            await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": head})
+        if (at_one_go := whole(scope)) is None or not at_one_go.answer(hot.status, head, body):
+            await send({"type": "http.response.start", "status": hot.status, "headers": head})
             await send({"type": "http.response.body", "body": body})
         seconds = edge.clock.monotonic() - exchange.started_s
         asked.known.line.say(request_id=exchange.request_id, milliseconds=round(seconds * 1000, 1))
         if self._observe is not None:
-            self._observe(method=hot.method, route=hot.route, status=HTTPStatus.OK.value, seconds=seconds)
+            self._observe(method=hot.method, route=hot.route, status=hot.status, seconds=seconds)
 
     def _find(self, scope: Scope, asking: Asking | None) -> _Asked | None:
         """Return what is asked, and by whom; None: it is not plain, or not let in."""
@@ -245,13 +239,15 @@ class Ahead:
         edge, rules = self._edge, hot.guard.rules
         if principal.kind is not Kind.API_KEY or (rules.looked is not None and principal.is_in_sandbox):
             return None
+        if hot.guard.withholds(principal):
+            return None
         try:
             allow(hot.guard.permission, principal, now=edge.clock.now(), step_up_s=edge.settings.step_up_s)
         except Forbidden:
             return None
         actor, home, settings = principal.actor, str(principal.tenant_id), edge.settings
         wants = Want(actor, settings.per_principal, rules.cost), Want("tenant", settings.per_tenant, rules.cost)
-        known = _Known(principal, wants, home, _line(hot.method, hot.route, actor, home))
+        known = _Known(principal, wants, home, _line(hot.method, hot.route, hot.status, actor, home))
         self._known[about] = known
         while len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
@@ -279,8 +275,12 @@ def _are_plain(words: Mapping[str, str]) -> bool:
     return all(len(each) <= PATH_PART_MAX for each in words.values())
 
 
-def _line(method: str, route: str, actor: str | None, tenant_id: str | None) -> Line:
-    about = {"method": method, "route": route, "status": HTTPStatus.OK.value}
+def _keys_of(asking: Asking) -> Sequence[str]:
+    return [] if asking.key is None else [asking.key.decode("latin-1")]
+
+
+def _line(method: str, route: str, status: int, actor: str | None, tenant_id: str | None) -> Line:
+    about = {"method": method, "route": route, "status": status}
     return Line(LOGGER, "request", **about, actor=actor, tenant_id=tenant_id)
 
 
@@ -293,5 +293,6 @@ def _hot(edge: Edge, route: APIRoute) -> _Hot | None:
     made = Response(b"", media_type="application/json")
     headers: Any = MutableHeaders(raw=[each for each in made.raw_headers if each[0] != b"content-length"])
     set_headers(headers, {VERSION_HEADER: edge.settings.versions[-1]})
-    stranger = _Known(None, (), "", _line(method, path, None, None)) if rules.is_direct else None
-    return _Hot(method, path, edge.guards.of(method, path), tuple(headers.raw), route.endpoint, stranger)
+    status = rules.gathered.status if rules.gathered is not None else HTTPStatus.OK.value
+    stranger = _Known(None, (), "", _line(method, path, status, None, None)) if rules.is_direct else None
+    return _Hot(method, path, edge.guards.of(method, path), tuple(headers.raw), status, route.endpoint, stranger)

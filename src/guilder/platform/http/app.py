@@ -94,7 +94,7 @@ def build(
     draining, wall = Draining(), clock or WallClock()
     load = Load(settings.ceilings, lambda: database.waiting)
     denials = Denials(wall.monotonic)
-    gatherings = Gatherings(database, clocks)
+    gatherings = Gatherings(database, clocks, keys, settings.public_url)
     app = Application(
         title=title,
         version=version,

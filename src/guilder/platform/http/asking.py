@@ -30,13 +30,15 @@ USUAL = frozenset(
     }
 )
 OF_BODY = frozenset({b"content-type", b"content-length"})
+# Of what changes something: asked for again, it is to be done once.
+KEY = b"idempotency-key"
 # Headers that have the edge do something, whoever sends them; and all of our own.
 ACTED_ON = frozenset(
     {
         b"origin",
         b"access-control-request-method",
         b"expect",
-        b"idempotency-key",
+        KEY,
         b"prefer",
         b"traceparent",
         b"transfer-encoding",
@@ -48,11 +50,12 @@ _LENGTH_DIGITS_MAX = 9
 
 
 class Asking(NamedTuple):
-    """A request as far as it is looked at: the one header that says who asks, its id, and how long its JSON is."""
+    """A request as far as it is looked at: the one header that says who asks, its id, how long its JSON is, and its key."""
 
     authorization: bytes
     request_id: str
     length: int = 0
+    key: bytes | None = None
 
 
 def asking_of(scope: Scope) -> Asking | None:
@@ -62,7 +65,7 @@ def asking_of(scope: Scope) -> Asking | None:
         return None
     found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
-        if name in found or (name not in USUAL and name not in OF_BODY):
+        if name in found or (name not in USUAL and name not in OF_BODY and (name != KEY or method == "GET")):
             # Of most headers a second one would be no matter, but hardly anybody sends it.
             return None
         found[name] = value
@@ -74,7 +77,7 @@ def asking_of(scope: Scope) -> Asking | None:
         return None
     made = f"req_{token_hex(12)}"
     request_id = made if b"x-request-id" not in found else request_id_of(Headers(scope=scope), made)
-    return Asking(authorization, request_id, length)
+    return Asking(authorization, request_id, length, found.get(KEY))
 
 
 def stranger_of(scope: Scope) -> Asking | None:

@@ -169,8 +169,10 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
         request, known=None if asked.guard.takes_any_query else parameters.query, lists=parameters.query_lists
     )
     body = await incoming.read_body(request, body_max=rules.body_max, timeout_s=asked.edge.settings.body_timeout_s)
-    if rules.gathered is not None and (together := await _together(asked, rules.gathered, body)) is not None:
-        return together
+    if rules.gathered is not None and not asked.guard.withholds(asked.principal):
+        together = await _together(asked, rules.gathered, body)
+        if together is not None:
+            return together
     if not rules.raw_body:
         incoming.read_json(request, body, is_expected=parameters.has_body)
     asked.guard.refuse(asked.exchange.principal, request.query_params, request.parsed)
@@ -260,13 +262,8 @@ def visit_of(edge: Edge, exchange: Exchange, caller: calls.Caller, headers: Head
 
 def _key(asked: _Asked, body: bytes) -> idempotency.Key | None:
     request = asked.request
-    text = idempotency.read_key(request.headers.getlist(idempotency.HEADER))
-    if text is None or request.method not in idempotency.METHODS:
-        return None
-    fingerprint = idempotency.fingerprint(
-        method=request.method, path=request.url.path, query=request.scope["query_string"], body=body
-    )
-    return idempotency.Key(asked.principal, text, fingerprint)
+    given = request.headers.getlist(idempotency.HEADER)
+    return idempotency.key_of(request.scope, given, asked.principal, body)
 
 
 def _sealer(asked: _Asked) -> Sealer:

@@ -3,7 +3,8 @@
 A route may name a `Gathered` beside its handler. It reads the bodies that are mostly sent, quickly, and does for many
 requests of one caller what the handler does for one. Whatever it does not read, or will not do, goes the handler's way as
 if it were not there: so every refusal, and every odd body, is answered by the one handler that the document describes.
-Requests with an Idempotency-Key or a reason go that way, too: their answers and reasons are kept one by one.
+Requests with a reason, or that would wait for more than the commit, go that way, too. An Idempotency-Key is taken with
+those of the others; one that is held, or was answered, has the handler say so.
 
 A route that reads may name a `Looked`: questions that wait are answered by one look, which begins after each of them came.
 """
@@ -15,8 +16,11 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from starlette.responses import Response
+from starlette.types import Scope
 
+from guilder.kernel.noun import replace
 from guilder.platform.auth.principal import Principal
+from guilder.platform.crypto import KeyRing
 from guilder.platform.db.clocks import TenantClocks, now_of
 from guilder.platform.db.database import Database
 from guilder.platform.db.gathering import Gathering, Size
@@ -26,17 +30,21 @@ from guilder.platform.http.exchange import Exchange, traceparent_of
 from guilder.platform.http.incoming import EdgeRequest, is_plain_json
 from guilder.platform.http.retries import again_on_clash
 
-OK = 200
-# What is kept of a request by itself: its answer, and why it was made.
-ONE_BY_ONE = (idempotency.HEADER, calls.REASON_HEADER)
+# What of a request is for it alone: why it was made, and what it would wait for.
+ONE_BY_ONE = (calls.REASON_HEADER, "Prefer")
+JSON = "application/json"
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 
 
 class Gathered(Protocol):
-    """How a route's requests are served together. What `read` returns is handed to `write`, and nobody else looks at it."""
+    """How a route's requests are served together. What `read` returns is handed to `write`, and nobody else looks at it.
+
+    `status` is what is answered where all went well, as the route has it.
+    """
 
     size: Size
+    status: int
 
     def read(self, body: bytes) -> Any | None:
         """Read a body in the way that most are written; None if it is any other, right or wrong."""
@@ -46,8 +54,9 @@ class Gathered(Protocol):
         """Say how much of a group it is."""
         ...
 
-    async def write(self, tx: Tx, reads: Sequence[Any], *, now: datetime) -> Sequence[bytes | None]:
-        """Do what was asked, each as if it were alone, in order; the body of each answer, None: let the handler say."""
+    async def write(self, tx: Tx, group: "Sequence[Asks]", *, now: datetime) -> Sequence[bytes | None]:
+        """Do what was asked by one caller, each as if it were alone, in order; the body of each answer, None: let the
+        handler say."""
         ...
 
 
@@ -76,12 +85,19 @@ class _Wonders:
 
 @dataclass(frozen=True, slots=True)
 class Asks:
-    """One request that was read quickly."""
+    """One request that was read quickly; `base_url` is where links in its answer begin."""
 
     read: Any
     caller: calls.Caller
     request_id: str
     traceparent: str | None
+    base_url: str
+    key: idempotency.Key | None = None
+
+    @property
+    def who(self) -> Principal:
+        assert self.caller.principal is not None, self.caller.route
+        return self.caller.principal
 
 
 @dataclass(slots=True)
@@ -90,6 +106,8 @@ class Gatherings:
 
     database: Database
     clocks: TenantClocks
+    keys: KeyRing
+    base_url: str
     _of: dict[Hashable, "Gathering[Any, Any]"] = field(default_factory=dict)
 
     async def serve(
@@ -101,20 +119,40 @@ class Gatherings:
         """
         if any(name in request.headers for name in ONE_BY_ONE) or not is_plain_json(request):
             return None
-        if (read := gathered.read(body)) is None:
-            return None
-        written = await self.write(gathered, Asks(read, caller, exchange.request_id, traceparent_of(request.headers)))
-        return None if written is None else Response(written, OK, media_type="application/json")
+        given, traceparent = request.headers.getlist(idempotency.HEADER), traceparent_of(request.headers)
+        written = await self.write(
+            gathered, request.scope, body, caller, exchange, given=given, traceparent=traceparent
+        )
+        return None if written is None else Response(written, gathered.status, media_type=JSON)
 
-    async def write(self, gathered: Gathered, asks: Asks) -> bytes | None:
-        """Have what was read written with what waits; the body of its answer, None where the handler is to say it.
+    async def write(
+        self,
+        gathered: Gathered,
+        scope: Scope,
+        body: bytes,
+        caller: calls.Caller,
+        exchange: Exchange,
+        *,
+        given: Sequence[str],
+        traceparent: str | None = None,
+    ) -> bytes | None:
+        """Have what a request asks written with what waits; the body of its answer, None where the handler is to say it.
+
+        `given` is what its headers say of an Idempotency-Key.
 
         :raises TooManyWaiting: more waits than is soon written
         """
-        who = asks.caller.principal
-        assert who is not None, asks.caller.route
+        if (read := gathered.read(body)) is None:
+            return None
+        asks = Asks(read, caller, exchange.request_id, traceparent, self.base_url)
+        if given:
+            try:
+                asks = replace(asks, key=idempotency.key_of(scope, given, asks.who, body))
+            except idempotency.BadKey:
+                return None
+        who = asks.who
         written: bytes | None = await self.of(id(gathered), partial(self._write, gathered), gathered.size).give(
-            asks, key=(who.tenant_id, who.actor), weight=gathered.weight(asks.read)
+            asks, key=(who.tenant_id, who.actor, who.customer_id), weight=gathered.weight(read)
         )
         return written
 
@@ -154,18 +192,40 @@ class Gatherings:
 
     async def _transact(self, gathered: Gathered, group: Sequence[Asks]) -> Sequence[bytes | None]:
         first = group[0]
-        who = first.caller.principal
-        assert who is not None
         # What follows from a group goes on in the trace of whoever came first and has one.
         traced = next((each.traceparent for each in group if each.traceparent), None)
         async with self.database.transaction(
-            [who.tenant_id], actor=who.actor, request_id=first.request_id, traceparent=traced
+            [first.who.tenant_id], actor=first.who.actor, request_id=first.request_id, traceparent=traced
         ) as tx:
-            now = await now_of(self.clocks, tx, may_be_sandbox=who.is_in_sandbox)
-            bodies = await gathered.write(tx, [each.read for each in group], now=now)
-            for each, body in zip(group, bodies, strict=True):
-                if body is not None:
-                    await calls.tell_made(
-                        tx, each.caller, status=OK, key=None, reason=None, now=now, request_id=each.request_id
-                    )
-            return bodies
+            now = await now_of(self.clocks, tx, may_be_sandbox=first.who.is_in_sandbox)
+            is_new = await _are_new(tx, group)
+            new = [each for each, is_so in zip(group, is_new, strict=True) if is_so]
+            bodies = iter(await gathered.write(tx, new, now=now) if new else ())
+            answered = [(each, next(bodies) if is_so else None) for each, is_so in zip(group, is_new, strict=True)]
+            await self._note(tx, gathered, answered, now=now)
+            return [body for _, body in answered]
+
+    async def _note(
+        self, tx: Tx, gathered: Gathered, answered: Sequence[tuple[Asks, bytes | None]], *, now: datetime
+    ) -> None:
+        """Write down what was asked and done: the calls, and the answers of those that came with a key."""
+        kept = []
+        for each, body in answered:
+            if body is None:
+                continue
+            key, status = each.key, gathered.status
+            text = key.text if key else None
+            await calls.tell_made(
+                tx, each.caller, status=status, key=text, reason=None, now=now, request_id=each.request_id
+            )
+            if key is not None:
+                kept.append(idempotency.Kept(key, status, body, JSON))
+        if kept:
+            await idempotency.remember_each(tx, kept, self.keys)
+
+
+async def _are_new(tx: Tx, group: Sequence[Asks]) -> list[bool]:
+    """Say which of them nobody has done or is doing; those without a key say nothing of that."""
+    keys = [each.key for each in group if each.key is not None]
+    claimed = iter(await idempotency.claim_new(tx, keys) if keys else ())
+    return [each.key is None or next(claimed) for each in group]

@@ -36,8 +36,9 @@ class LaggingRecord(Exception):
 
 
 class GatheredUnseen(Exception):
-    """A route whose requests are served together, and of which not every field is everybody's: nobody would look. Or it
-    is recorded each time that it is read: nobody would write that down."""
+    """A route that is answered together, and of which not every field is everybody's: nobody would look. (Where it is
+    written together, whoever anything is withheld from goes the whole way.) Or it is recorded each time that it is read:
+    nobody would write that down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Guard:
     def takes_any_query(self) -> bool:
         said = self.rules.extra_query
         return self.permission.is_public if said is None else said
+
+    def withholds(self, principal: Principal) -> bool:
+        """Say whether there is anything that this caller may not see, or not say."""
+        viewer = Viewer.of(principal)
+        return viewer in self.unseen or viewer in self.unset or viewer in self.unset_query
 
     def refuse(self, principal: Principal | None, query: Mapping[str, str], body: Any) -> None:
         """Let pass what says nothing that is not this caller's to say.
@@ -154,7 +160,9 @@ class _Fields:
             unset_query=_present({each: self._query(endpoint, route, each) for each in VIEWERS}),
         )
         is_everybodys = not (guard.unseen or guard.unset or guard.unset_query) and guard.has_session
-        if (rules.gathered or rules.looked) and (not is_everybodys or permission.is_sensitive):
+        if rules.looked and (not is_everybodys or permission.is_sensitive):
+            raise GatheredUnseen(" ".join(endpoint))
+        if rules.gathered and (not guard.has_session or permission.is_sensitive):
             raise GatheredUnseen(" ".join(endpoint))
         if rules.is_direct and not permission.is_public:
             raise GatheredUnseen(" ".join(endpoint))

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from starlette.datastructures import URL
 from starlette.responses import Response
+from starlette.types import Scope
 
 from guilder.kernel.errors import Conflict, Invalid, Malformed
 from guilder.platform import crypto
@@ -71,6 +73,16 @@ class Key:
         return crypto.about(TABLE, self.principal.tenant_id, self.scope, self.text)
 
 
+class Kept(NamedTuple):
+    """An answer as it is stored under its key."""
+
+    key: Key
+    status: int
+    body: bytes
+    media_type: str
+    location: str | None = None
+
+
 class Answers(NamedTuple):
     """How many stored answers were forgotten, and after which one to go on; None: there is no other."""
 
@@ -97,6 +109,42 @@ def fingerprint(*, method: str, path: str, query: bytes, body: bytes) -> bytes:
         digest.update(len(part).to_bytes(8))
         digest.update(part)
     return digest.digest()
+
+
+def key_of(scope: Scope, given: Sequence[str], principal: Principal, body: bytes) -> Key | None:
+    """Return the key of a request, as its headers say it; None if they say none.
+
+    :raises BadKey: empty, too long, control characters, or several
+    """
+    text = read_key(given)
+    if text is None or scope["method"] not in METHODS:
+        return None
+    asked = fingerprint(method=scope["method"], path=URL(scope=scope).path, query=scope["query_string"], body=body)
+    return Key(principal, text, asked)
+
+
+async def claim_new(tx: Tx, keys: Sequence[Key]) -> list[bool]:
+    """Take keys for this transaction, and say of each whether it did.
+
+    Not taken is one that another transaction holds, that was answered before, or that is given twice here, the second
+    time: what to say to that is for `claim`, alone.
+    """
+    locks = {each.lock: place for place, each in reversed(list(enumerate(keys)))}
+    rows = await tx.fetch(
+        "select l.number from unnest($1::bigint[]) as l (number) where pg_try_advisory_xact_lock(l.number)",
+        sorted(locks),
+    )
+    taken = {locks[row["number"]] for row in rows}
+    # A statement of its own, as in `claim`.
+    rows = await tx.fetch(
+        """select scope, key from platform.idempotency_keys
+            where tenant_id = $1 and (scope, key) in (select * from unnest($2::text[], $3::text[]))""",
+        tx.tenant_id,
+        [each.scope for each in keys],
+        [each.text for each in keys],
+    )
+    known = {(row["scope"], row["key"]) for row in rows}
+    return [place in taken and (each.scope, each.text) not in known for place, each in enumerate(keys)]
 
 
 async def claim(tx: Tx, key: Key, keys: crypto.KeyRing) -> Response | None:
@@ -129,20 +177,28 @@ async def remember(tx: Tx, key: Key, keys: crypto.KeyRing, answer: Response) -> 
 
     One that is streamed has no bytes yet: such a route does nothing that a key must guard.
     """
-    if not hasattr(answer, "body"):
-        return
+    if hasattr(answer, "body"):
+        headers = answer.headers
+        kept = Kept(
+            key, answer.status_code, bytes(answer.body), headers.get("content-type", ""), headers.get("location")
+        )
+        await remember_each(tx, [kept], keys)
+
+
+async def remember_each(tx: Tx, kept: Sequence[Kept], keys: crypto.KeyRing) -> None:
+    """Store answers, in the transaction that did what they say."""
     await tx.execute(
         """insert into platform.idempotency_keys
                (tenant_id, scope, key, fingerprint, status, media_type, location, body)
-           values ($1, $2, $3, $4, $5, $6, $7, $8)""",
-        key.principal.tenant_id,
-        key.scope,
-        key.text,
-        key.fingerprint,
-        answer.status_code,
-        answer.headers.get("content-type", ""),
-        answer.headers.get("location"),
-        crypto.seal(keys, bytes(answer.body), about=key.about),
+           select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::int[], $6::text[], $7::text[], $8::bytea[])""",
+        [each.key.principal.tenant_id for each in kept],
+        [each.key.scope for each in kept],
+        [each.key.text for each in kept],
+        [each.key.fingerprint for each in kept],
+        [each.status for each in kept],
+        [each.media_type for each in kept],
+        [each.location for each in kept],
+        [crypto.seal(keys, each.body, about=each.key.about) for each in kept],
     )
 
 

@@ -16,8 +16,8 @@ class Whole(Protocol):
         """Return the body, if all of it has come; it stays to be received."""
         ...
 
-    def answer(self, head: Head, body: bytes) -> bool:
-        """Write a 200 whole; False: it is to be sent as ever. `head` is all that the answer says, and is well-formed."""
+    def answer(self, status: int, head: Head, body: bytes) -> bool:
+        """Write an answer whole; False: it is to be sent as ever. `head` is all that the answer says, and is well-formed."""
         ...
 
 

@@ -88,11 +88,25 @@ async def plan(tx: Tx, *, plan: UUID | str) -> Plan:
 
     :raises NotFound: no such plan
     """
-    by_id = plan if isinstance(plan, UUID) else ids.from_text("plan", plan)
-    found = await store.plan(tx, plan_id=by_id, code=None if isinstance(plan, UUID) else plan)
+    found = (await newest(tx, plans=[plan])).get(plan)
     if found is None:
-        raise NotFound("there is no such plan", field="plan_id")
+        raise no_such_plan()
     return found
+
+
+async def newest(tx: Tx, *, plans: Sequence[UUID | str]) -> dict[UUID | str, Plan]:
+    """Return the newest version of each of these plans, by what it was named by: an id or a code; unknown ones left out."""
+    wanted = {name: name if isinstance(name, UUID) else ids.from_text("plan", name) for name in plans}
+    codes = [name for name in wanted if isinstance(name, str)]
+    found = await store.newest(tx, plan_ids=[each for each in wanted.values() if each is not None], codes=codes)
+    by_name: dict[UUID | str, Plan] = {each.code: each for each in found}
+    by_name.update((each.id, each) for each in found)
+    meant = {name: by_name.get(name) or (by_name.get(id_) if id_ else None) for name, id_ in wanted.items()}
+    return {name: each for name, each in meant.items() if each is not None}
+
+
+def no_such_plan() -> NotFound:
+    return NotFound("there is no such plan", field="plan_id")
 
 
 async def plans(tx: Tx, *, query: PageQuery, archived: bool = False) -> Page[Plan]:

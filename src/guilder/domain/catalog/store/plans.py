@@ -102,11 +102,14 @@ async def save_head(tx: Tx, *, plan_id: UUID, version: int, status: PlanStatus) 
     await tx.execute("update catalog.plans set version = $2, status = $3 where id = $1", plan_id, version, status.value)
 
 
-async def plan(tx: Tx, *, plan_id: UUID | None, code: str | None) -> Plan | None:
-    row = await tx.fetchrow(
-        f"{_PLANS} where v.version = p.version and (p.id = $1 or p.code = $2) {_GROUP}", plan_id, code
+async def newest(tx: Tx, *, plan_ids: Sequence[UUID], codes: Sequence[str]) -> list[Plan]:
+    rows = await tx.fetch(
+        f"""{_PLANS} where v.version = p.version and (p.id = any($1::uuid[]) or p.code = any($2::text[])) {_GROUP}
+            order by p.id""",
+        plan_ids,
+        codes,
     )
-    return _plan(row) if row else None
+    return [_plan(row) for row in rows]
 
 
 async def plans(tx: Tx, query: PageQuery, *, archived: bool) -> list[Plan]:

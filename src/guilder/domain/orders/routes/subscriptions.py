@@ -1,9 +1,11 @@
 """Subscribing, changing, pausing and ending over HTTP, and the previews of all of these."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
+from pydantic import ValidationError
 
 from guilder.domain.catalog.model import Unused
 from guilder.domain.invoicing import service as invoicing
@@ -26,20 +28,67 @@ from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status, Subscription
+from guilder.kernel.errors import Refusal
 from guilder.kernel.noun import replace
+from guilder.platform.db.gathering import Size
 from guilder.platform.db.tx import Tx
+from guilder.platform.http import parsing
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.fields import Instant
+from guilder.platform.http.gathering import Asks
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
 from guilder.platform.http.withheld import FieldNotYours
 
+# So many are begun in less than a second; who comes first waits as long as who comes last.
+SIGN_UPS_MAX = 64
+
 router = Router(tags=["orders"])
+
+
+class _SignUps:
+    """Organizations that subscribe at the same time, begun and billed in one transaction."""
+
+    size = Size(group=SIGN_UPS_MAX, at_once=4, waiting=1_000)
+    status = 201
+
+    def read(self, body: bytes) -> SubscribeIn | None:
+        try:
+            read = SubscribeIn.model_validate(parsing.parse(body))
+        except (Refusal, ValidationError):
+            return None
+        # A code is held until the commit, and every other group that redeems it would wait. What began in the past brings
+        # bills that are read back one by one.
+        return read if read.promo_code is None and read.starts_at is None else None
+
+    def weight(self, read: SubscribeIn) -> int:
+        return 1
+
+    async def write(self, tx: Tx, group: Sequence[Asks], *, now: datetime) -> list[bytes | None]:
+        sign_ups = [
+            _sign_up(
+                each.read,
+                service.Asked(
+                    base_url=each.base_url,
+                    only=each.who.customer_id,
+                    metadata=each.read.metadata,
+                    request_id=each.request_id,
+                    traceparent=each.traceparent,
+                ),
+            )
+            for each in group
+        ]
+        outcomes = await service.subscribe_each(tx, sign_ups=sign_ups, waits=False, now=now)
+        return [
+            ok(subscribed_to_wire(each)).model_dump_json().encode() if isinstance(each, Answer) else None
+            for each in outcomes
+        ]
+
 
 _FAILED = frozenset({PaymentStatus.DECLINED, PaymentStatus.CANCELED})
 
 
-@router.post("/api/subscriptions", status_code=201)
+@router.post("/api/subscriptions", status_code=_SignUps.status, gathered=_SignUps())
 async def subscribe(session: Session, body: SubscribeIn) -> Envelope[SubscribedOut]:
     """Subscribe an organization to a plan.
 
@@ -117,8 +166,12 @@ async def _subscribe(session: RequestSession, body: SubscribeIn) -> Answer:
     if session.customer_filter is not None and body.starts_at is not None and body.starts_at < session.now:
         # To begin later is for a customer to say; to have begun earlier, and to have it billed, is not.
         raise FieldNotYours(field="starts_at")
-    return await service.subscribe(
-        session.tx,
+    sign_up = _sign_up(body, asked_by(session, body.metadata))
+    return await service.subscribe(session.tx, sign_up=sign_up, now=session.now)
+
+
+def _sign_up(body: SubscribeIn, asked: service.Asked) -> service.SignUp:
+    return service.SignUp(
         organization_id=body.organization_id,
         plan=body.plan_id,
         billing_cycle=body.billing_cycle,
@@ -137,8 +190,7 @@ async def _subscribe(session: RequestSession, body: SubscribeIn) -> Answer:
         if body.parent_id
         else None,
         promo_code=body.promo_code,
-        asked=asked_by(session, body.metadata),
-        now=session.now,
+        asked=asked,
     )
 
 

@@ -23,7 +23,14 @@ from guilder.domain.orders.service.previewing import next_invoice, preview
 from guilder.domain.orders.service.reading import add_ons, listing, one
 from guilder.domain.orders.service.repaying import NothingToPay, repay
 from guilder.domain.orders.service.settling import canceled, paid
-from guilder.domain.orders.service.subscribing import AlreadySubscribed, Beside, Start, subscribe
+from guilder.domain.orders.service.subscribing import (
+    AlreadySubscribed,
+    Beside,
+    SignUp,
+    Start,
+    subscribe,
+    subscribe_each,
+)
 from guilder.domain.orders.service.transferring import record_transfer
 
 __all__ = [
@@ -39,6 +46,7 @@ __all__ = [
     "MethodNotUsable",
     "NothingToPay",
     "OnlyNow",
+    "SignUp",
     "Start",
     "Wish",
     "abandon_due",
@@ -75,6 +83,7 @@ __all__ = [
     "resume",
     "revoke_change",
     "subscribe",
+    "subscribe_each",
     "take_charges",
     "use_method",
 ]

@@ -10,8 +10,8 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.rules import drafts
 from guilder.domain.orders.model import Answer, OrderKind, Recurring
 from guilder.domain.orders.rules import terms as rules
-from guilder.domain.orders.service.placing import Asked, check_method, held_customer, new_order, place
-from guilder.domain.orders.service.subscribing import Beginning, begin
+from guilder.domain.orders.service.beginning import Beginning, begin
+from guilder.domain.orders.service.placing import Asked, Brought, check_method, held_customer, new_order, place
 from guilder.domain.payments.model import Via
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
@@ -96,9 +96,11 @@ async def pay(
         customer=payer,
         terms=rules.agreed(hidden, hidden.prices[0], quantity=1),
         starts_at=now,
+        asked=asked,
         payment_method_id=payment_method_id,
     )
-    return await begin(tx, beginning, asked=asked, kind=kind, now=now)
+    [answer] = await begin(tx, [beginning], kind=kind, now=now)
+    return answer
 
 
 async def _sell(
@@ -137,6 +139,8 @@ async def _sell(
     )
     if product is not None:
         order = replace(order, product_id=product.id, product_code=product.code, access_days=product.access_days)
-    return await place(
-        tx, order, invoice=owed.invoice, payment=owed.payment, subscription=None, base_url=asked.base_url, now=now
+    brought = Brought(
+        order=order, invoice=owed.invoice, payment=owed.payment, subscription=None, base_url=asked.base_url
     )
+    [answer] = await place(tx, [brought], now=now)
+    return answer

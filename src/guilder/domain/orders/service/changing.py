@@ -17,9 +17,17 @@ from guilder.domain.orders.model import Answer, OrderKind
 from guilder.domain.orders.rules import change as rules
 from guilder.domain.orders.rules import terms as term_rules
 from guilder.domain.orders.rules.change import When
-from guilder.domain.orders.service.placing import Asked, check_method, current_payment, has_method, new_order, place
+from guilder.domain.orders.service.beginning import ABANDON_AFTER
+from guilder.domain.orders.service.placing import (
+    Asked,
+    Brought,
+    check_method,
+    current_payment,
+    has_method,
+    new_order,
+    place,
+)
 from guilder.domain.orders.service.rolling import rolled, take_back_unpaid
-from guilder.domain.orders.service.subscribing import ABANDON_AFTER
 from guilder.domain.payments.model import Payment, Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
@@ -139,17 +147,17 @@ async def _now(tx: Tx, subscription: Subscription, wanted: _Change, *, asked: As
         metadata=asked.metadata,
         now=now,
     )
-    return await place(
-        tx,
-        replace(order, pending_terms=wanted.terms if waits else None),
+    brought = Brought(
+        order=replace(order, pending_terms=wanted.terms if waits else None),
         invoice=invoice,
         payment=await current_payment(tx, invoice),
         subscription=subscription,
         base_url=asked.base_url,
         # What was worked out for this period cannot be paid for in another.
         abandon_at=rules.payable_until(subscription, now=now, at_most=ABANDON_AFTER) if waits else None,
-        now=now,
     )
+    [answer] = await place(tx, [brought], now=now)
+    return answer
 
 
 async def _trial_over(tx: Tx, subscription: Subscription, *, now: datetime) -> tuple[Subscription, Invoice | None]:

@@ -25,7 +25,7 @@ async def redeem(tx: Tx, *, subscription_id: UUID, code: str, now: datetime) -> 
     subscription = await rolled(tx, subscription_id=subscription_id, only=None, now=now)
     had = await subscriptions.of_customer(tx, customer_id=subscription.customer_id)
     others = [each for each in had if each.id != subscription.id]
-    has_bought = await store.has_bought(tx, subscription.customer_id)
+    has_bought = bool(await store.have_bought(tx, [subscription.customer_id]))
     return await redeemed(
         tx,
         subscription,

@@ -1,6 +1,6 @@
 """What every order has in common: whom it is for, how it is paid, that it is written down, and what is answered."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -15,11 +15,11 @@ from guilder.domain.orders.rules.lifecycle import MOVES, Step
 from guilder.domain.orders.service.checkout import payment_link
 from guilder.domain.orders.store import orders as store
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import MethodStatus, Payment
+from guilder.domain.payments.model import MethodStatus, Payment, PaymentMethod
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Invalid, NotFound
-from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.money import Money
 from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
@@ -36,12 +36,15 @@ class MethodNotUsable(Invalid):
 class Asked:
     """Who asks for what, beside the thing itself: the same for every order.
 
-    `only` is the one customer that whoever asks may order for; None may order for all of the tenant's.
+    `only` is the one customer that whoever asks may order for; None may order for all of the tenant's. `request_id` and
+    `traceparent` are of its own request, where a transaction answers several.
     """
 
     base_url: str
     only: CustomerId | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    request_id: str | None = None
+    traceparent: str | None = None
 
 
 async def held_customer(tx: Tx, *, text: str, only: CustomerId | None, name: str) -> Customer:
@@ -62,10 +65,17 @@ async def check_method(tx: Tx, *, customer_id: CustomerId, payment_method_id: UU
 
     :raises MethodNotUsable: it is not
     """
-    if payment_method_id is None:
-        return
-    usable = {each.id for each in await payments.methods(tx, customer_id=customer_id) if _is_usable(each.status)}
-    if payment_method_id not in usable:
+    if payment_method_id is not None:
+        ref = Ref(tx.tenant_id, payment_method_id)
+        check_found((await payments.named_methods(tx, refs=[ref])).get(ref), customer_id=customer_id)
+
+
+def check_found(method: PaymentMethod | None, *, customer_id: CustomerId) -> None:
+    """Let a payment method pass that was found, is this customer's and can be charged.
+
+    :raises MethodNotUsable: it is not
+    """
+    if method is None or method.customer_id != customer_id or method.status is not MethodStatus.VALID:
         raise MethodNotUsable(field="payment_method_id")
 
 
@@ -73,50 +83,60 @@ async def has_method(tx: Tx, subscription: Subscription) -> bool:
     """Say whether there is something to charge: a method of its own, or the customer's default one."""
     if subscription.payment_method_id is not None:
         return True
-    return await has_default_method(tx, tenant_id=subscription.tenant_id, customer_id=subscription.customer_id)
-
-
-async def has_default_method(tx: Tx, *, tenant_id: TenantId, customer_id: CustomerId) -> bool:
-    customer = Ref(tenant_id, customer_id)
+    customer = Ref(subscription.tenant_id, subscription.customer_id)
     return customer in await payments.default_methods(tx, refs=[customer])
 
 
-def _is_usable(status: MethodStatus) -> bool:
-    return status is MethodStatus.VALID
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """What came of an order. `payment` is the invoice's, if it has one; `abandon_at` is when the order is given up, if
+    nobody has paid it by link until then."""
+
+    order: Order
+    invoice: Invoice | None
+    payment: Payment | None
+    subscription: Subscription | None
+    base_url: str
+    abandon_at: datetime | None = None
+
+    @property
+    def is_owed(self) -> bool:
+        return self.invoice is not None and self.invoice.status is not InvoiceStatus.PAID
 
 
-async def place(
-    tx: Tx,
-    order: Order,
-    *,
-    invoice: Invoice | None,
-    payment: Payment | None,
-    subscription: Subscription | None,
-    base_url: str,
-    abandon_at: datetime | None = None,
-    now: datetime,
-) -> Answer:
-    """Write an order down with what came of it, and say what is owed for it and where that can be paid.
+async def place(tx: Tx, brought: Sequence[Brought], *, now: datetime) -> list[Answer]:
+    """Write orders down with what came of them, and say what is owed for each and where that can be paid.
 
-    `payment` is the invoice's, if it has one. It is complete at once if nothing is owed. `abandon_at` is when it is given
-    up, if nobody has paid it by link until then.
+    One for which nothing is owed is complete at once.
     """
-    is_owed = invoice is not None and invoice.status is not InvoiceStatus.PAID
-    placed = replace(
-        order,
-        amount_due=invoice.due if invoice else order.amount_due,
+    placed = [_order_of(each, now=now) for each in brought]
+    await store.insert(tx, placed)
+    for each in placed:
+        outbox.announce(tx, [_placed(each)], now=now)
+        if each.status is OrderStatus.COMPLETED:
+            outbox.announce(tx, [completed_event(each)], now=now)
+    return [
+        Answer(
+            order=order,
+            subscription=each.subscription,
+            invoice=each.invoice,
+            payment=each.payment,
+            payment_link=await link_to_pay(tx, each.invoice, base_url=each.base_url, now=now),
+        )
+        for each, order in zip(brought, placed, strict=True)
+    ]
+
+
+def _order_of(brought: Brought, *, now: datetime) -> Order:
+    invoice, subscription = brought.invoice, brought.subscription
+    order = replace(
+        brought.order,
+        amount_due=invoice.due if invoice else brought.order.amount_due,
         invoice_id=invoice.id if invoice else None,
         subscription_id=subscription.id if subscription else None,
-        abandon_at=abandon_at if is_owed else None,
+        abandon_at=brought.abandon_at if brought.is_owed else None,
     )
-    if not is_owed:
-        placed = complete(placed, at=now)
-    await store.insert(tx, placed)
-    outbox.announce(tx, [_placed(placed)], now=now)
-    if not is_owed:
-        outbox.announce(tx, [completed_event(placed)], now=now)
-    link = await link_to_pay(tx, invoice, base_url=base_url, now=now)
-    return Answer(order=placed, subscription=subscription, invoice=invoice, payment=payment, payment_link=link)
+    return order if brought.is_owed else complete(order, at=now)
 
 
 async def current_payment(tx: Tx, invoice: Invoice | None) -> Payment | None:

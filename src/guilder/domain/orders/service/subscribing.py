@@ -1,45 +1,36 @@
-"""Subscribing: customer, plan, price, trial, promo code, first invoice and payment link, in one transaction."""
+"""Subscribing: customer, plan, price, trial, promo code, first invoice and payment link, in one transaction.
 
-from collections.abc import Sequence
+Many who subscribe at once are read, refused, begun and billed by the same few statements as one.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Plan, PlanStatus
+from guilder.domain.customers import service as customers
 from guilder.domain.customers.model import Customer
-from guilder.domain.invoicing import service as invoicing
-from guilder.domain.invoicing.model import Invoice
-from guilder.domain.invoicing.rules import drafts
 from guilder.domain.orders.model import Answer, OrderKind
 from guilder.domain.orders.rules import starting
 from guilder.domain.orders.rules import terms as rules
 from guilder.domain.orders.rules.starting import AddOnGrid, PastPeriods
 from guilder.domain.orders.rules.terms import Own
-from guilder.domain.orders.service.discounting import redeemed
-from guilder.domain.orders.service.placing import (
-    Asked,
-    check_method,
-    current_payment,
-    has_default_method,
-    held_customer,
-    new_order,
-    place,
-)
+from guilder.domain.orders.service.beginning import Beginning, begin
+from guilder.domain.orders.service.placing import Asked, check_found
 from guilder.domain.orders.store import orders as store
-from guilder.domain.payments.model import Payment, Via
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import PaymentMethod
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.model import NewSubscription, Status, Subscription, Terms
+from guilder.domain.subscriptions.model import Subscription, Terms
 from guilder.kernel import ids
-from guilder.kernel.errors import Conflict, NotFound
-from guilder.kernel.ids import Ref
-from guilder.kernel.page import PageQuery
+from guilder.kernel.errors import Conflict, NotFound, Refusal
+from guilder.kernel.ids import CustomerId, Ref
 from guilder.platform.db.tx import Tx
-
-# A subscription that is to be paid by link, and never is, waits this long.
-ABANDON_AFTER = timedelta(days=7)
-_UNBILLED = frozenset({Status.SCHEDULED, Status.TRIALING})
 
 
 class AlreadySubscribed(Conflict):
@@ -68,45 +59,34 @@ class Beside:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Beginning:
-    """A subscription about to begin: whose, on which terms, after how long a trial, paid with what."""
+class SignUp:
+    """An organization that is to have a plan, by its id or code; what is not said is as the plan says, and now."""
 
-    customer: Customer
-    terms: Terms
-    starts_at: datetime
-    trial_days: int = 0
-    trial_ends_at: datetime | None = None
-    skips_past: bool = False
-    anchor_at: datetime | None = None
-    parent_id: UUID | None = None
+    organization_id: str
+    plan: UUID | str
+    asked: Asked
+    billing_cycle: str | None = None
+    currency: str | None = None
     payment_method_id: UUID | None = None
+    quantity: int = 1
+    start: Start | None = None
+    own: Own | None = None
+    beside: Beside | None = None
     promo_code: str | None = None
-    is_first_purchase: bool = False
 
 
-class _Owed(NamedTuple):
-    """What a subscription begins with owing, if anything, and the payment that is begun for it."""
+class _Known(NamedTuple):
+    """What there is of everybody who signs up: read once, after their customers are locked."""
 
-    invoice: Invoice | None
-    payment: Payment | None
+    plans: Mapping[UUID | str, Plan]
+    had: Mapping[CustomerId, Sequence[Subscription]]
+    parents: Mapping[UUID, Subscription]
+    methods: Mapping[UUID, PaymentMethod]
+    with_default: AbstractSet[CustomerId]
+    with_purchases: AbstractSet[CustomerId]
 
 
-async def subscribe(
-    tx: Tx,
-    *,
-    organization_id: str,
-    plan: UUID | str,
-    asked: Asked,
-    billing_cycle: str | None = None,
-    currency: str | None = None,
-    payment_method_id: UUID | None = None,
-    quantity: int = 1,
-    start: Start | None = None,
-    own: Own | None = None,
-    beside: Beside | None = None,
-    promo_code: str | None = None,
-    now: datetime,
-) -> Answer:
+async def subscribe(tx: Tx, *, sign_up: SignUp, now: datetime) -> Answer:
     """Give an organization a plan: in trial, active where nothing is to be paid first, else processing until it is.
 
     One that starts on a later date is scheduled. One that started earlier is active, and its periods since are billed
@@ -121,139 +101,134 @@ async def subscribe(
     :raises AlreadySubscribed: it has this plan, or is about to
     :raises Invalid: the start, the trial, the parent, the promo code or what is its own does not fit; names the field
     """
-    start = start or Start()
+    [outcome] = await subscribe_each(tx, sign_ups=[sign_up], now=now)
+    if isinstance(outcome, Refusal):
+        raise outcome
+    assert outcome is not None, "a single one is never left alone"
+    return outcome
+
+
+async def subscribe_each(
+    tx: Tx, *, sign_ups: Sequence[SignUp], waits: bool = True, now: datetime
+) -> list[Answer | Refusal | None]:
+    """Subscribe many, each as `subscribe` would alone, in order; who is refused keeps no other from it.
+
+    None is who was left alone: whose customer another of them is of as well, or, if this does not wait, one whom another
+    transaction holds. All of them are asked for by one caller.
+
+    :raises Refusal: a promo code, or what may be billed, refuses one of them; nothing may be committed then
+    """
+    [only] = {each.asked.only for each in sign_ups}
+    texts = list(dict.fromkeys(each.organization_id for each in sign_ups))
+    held = await customers.hold_each(tx, texts=texts, only=only, waits=waits)
+    known = await _known(tx, sign_ups, held)
+    outcomes: list[Answer | Refusal | None] = [None] * len(sign_ups)
+    beginnings: dict[int, Beginning] = {}
+    at_it: set[CustomerId] = set()
+    for place, sign_up in enumerate(sign_ups):
+        customer = held.get(sign_up.organization_id)
+        if customer is not None and customer.id in at_it:
+            continue
+        try:
+            beginnings[place] = _beginning(sign_up, customer, known, now=now)
+        except Refusal as refusal:
+            outcomes[place] = refusal if waits or customer is not None else None
+        else:
+            at_it.add(beginnings[place].customer.id)
+            tx.asked_by(beginnings[place].customer.id, sign_up.asked.request_id, sign_up.asked.traceparent)
+    answers = await begin(tx, list(beginnings.values()), kind=OrderKind.SUBSCRIBE, now=now)
+    for place, answer in zip(beginnings, answers, strict=True):
+        outcomes[place] = answer
+    return outcomes
+
+
+async def _known(tx: Tx, sign_ups: Sequence[SignUp], held: Mapping[str, Customer]) -> _Known:
+    tenant_id, theirs = tx.tenant_id, {each.id: Ref(each.tenant_id, each.id) for each in held.values()}
+    had: dict[CustomerId, list[Subscription]] = defaultdict(list)
+    for each in await subscriptions.of_customers(tx, customers=list(theirs.values())):
+        had[each.customer_id].append(each)
+    parents = [Ref(tenant_id, each.beside.parent_id) for each in sign_ups if each.beside is not None]
+    methods = [Ref(tenant_id, each.payment_method_id) for each in sign_ups if each.payment_method_id is not None]
+    without = [
+        theirs[held[each.organization_id].id]
+        for each in sign_ups
+        if each.payment_method_id is None and each.organization_id in held
+    ]
+    # Only a code asks.
+    with_code = [held[each.organization_id].id for each in sign_ups if each.promo_code and each.organization_id in held]
+    return _Known(
+        plans=await catalog.newest(tx, plans=list(dict.fromkeys(each.plan for each in sign_ups))),
+        had=had,
+        parents={ref.id: each for ref, each in (await subscriptions.get(tx, refs=parents)).items()} if parents else {},
+        methods={ref.id: each for ref, each in (await payments.named_methods(tx, refs=methods)).items()},
+        with_default={CustomerId(ref.id) for ref in await payments.default_methods(tx, refs=without)}
+        if without
+        else frozenset(),
+        with_purchases=await store.have_bought(tx, with_code) if with_code else frozenset(),
+    )
+
+
+def _beginning(sign_up: SignUp, customer: Customer | None, known: _Known, *, now: datetime) -> Beginning:
+    """Say how it would begin.
+
+    :raises Refusal: what `subscribe` raises
+    """
+    start = sign_up.start or Start()
     starts_at = start.starts_at or now
-    customer = await held_customer(tx, text=organization_id, only=asked.only, name="organization_id")
-    chosen = await catalog.plan(tx, plan=plan)
+    if customer is None:
+        raise NotFound("there is no such customer", field="organization_id")
+    if customer.is_erased:
+        raise customers.CustomerIsErased(field="organization_id")
+    chosen = known.plans.get(sign_up.plan)
+    if chosen is None:
+        raise catalog.no_such_plan()
     if chosen.status is PlanStatus.ARCHIVED:
         raise catalog.PlanIsArchived(field="plan_id")
-    price = rules.price_of(chosen, cycle=billing_cycle, currency=currency)
-    terms = rules.agreed(chosen, price, quantity=quantity, own=own)
+    price = rules.price_of(chosen, cycle=sign_up.billing_cycle, currency=sign_up.currency)
+    terms = rules.agreed(chosen, price, quantity=sign_up.quantity, own=sign_up.own)
     starting.check_start(starts_at, now=now)
     starting.check_trial(days=start.trial_days, ends_at=start.trial_ends_at, starts_at=starts_at)
-    had = await subscriptions.of_customer(tx, customer_id=customer.id)
-    _refuse_twice(had, terms, beside)
-    parent = await _parent(tx, customer, chosen, beside, currency=terms.currency)
-    await check_method(tx, customer_id=customer.id, payment_method_id=payment_method_id)
+    had = known.had.get(customer.id, ())
+    _refuse_twice(had, terms, sign_up.beside)
+    parent = _parent(customer, chosen, sign_up.beside, known, currency=terms.currency)
+    method_id = sign_up.payment_method_id
+    if method_id is not None:
+        check_found(known.methods.get(method_id), customer_id=customer.id)
     trial_days = 0 if start.trial_ends_at else rules.trial_days(chosen, asked=start.trial_days, had=had)
     starting.check_method(
         terms,
         has_trial=bool(trial_days or start.trial_ends_at),
         needs=start.trial_needs_method,
-        has_method=payment_method_id is not None
-        or await has_default_method(tx, tenant_id=customer.tenant_id, customer_id=customer.id),
+        has_method=method_id is not None or customer.id in known.with_default,
     )
-    beginning = Beginning(
+    follows = parent is not None and sign_up.beside is not None and sign_up.beside.grid is AddOnGrid.PARENT
+    return Beginning(
         customer=customer,
         terms=terms,
         starts_at=starts_at,
+        asked=sign_up.asked,
         trial_days=trial_days,
         trial_ends_at=start.trial_ends_at,
         skips_past=start.past_periods is PastPeriods.SKIP and starts_at < now,
-        anchor_at=parent.anchor_at if parent and beside and beside.grid is AddOnGrid.PARENT else None,
+        anchor_at=parent.anchor_at if parent is not None and follows else None,
         parent_id=parent.id if parent else None,
-        payment_method_id=payment_method_id,
-        promo_code=promo_code,
-        # Only a code asks.
-        is_first_purchase=promo_code is not None
-        and starting.is_first_purchase(had, has_bought=await store.has_bought(tx, customer.id)),
-    )
-    return await begin(tx, beginning, asked=asked, kind=OrderKind.SUBSCRIBE, now=now)
-
-
-async def begin(tx: Tx, beginning: Beginning, *, asked: Asked, kind: OrderKind, now: datetime) -> Answer:
-    """Make the subscription, redeem its promo code, bill its first period, and write the order down."""
-    customer, terms = beginning.customer, beginning.terms
-    order_id = ids.new(now)
-    [subscription] = await subscriptions.create(tx, orders=[_new(beginning, asked)], now=now)
-    if beginning.promo_code is not None:
-        await redeemed(
-            tx,
-            subscription,
-            code=beginning.promo_code,
-            is_first_purchase=beginning.is_first_purchase,
-            now=now,
-        )
-    owed = await _first_invoice(tx, subscription, order_id=order_id, now=now)
-    if not _waits(subscription, owed):
-        subscription = await subscriptions.one(tx, ref=subscription.ref)
-    order = new_order(
-        Ref(customer.tenant_id, order_id),
-        customer_id=customer.id,
-        kind=kind,
-        currency=terms.currency,
-        metadata=asked.metadata,
-        now=now,
-    )
-    return await place(
-        tx,
-        order,
-        invoice=owed.invoice,
-        payment=owed.payment,
-        subscription=subscription,
-        base_url=asked.base_url,
-        # Paid after its first period, it would be owing periods in which nobody had access.
-        abandon_at=min(now + ABANDON_AFTER, subscription.current_period.ends_at)
-        if subscription.status is Status.PROCESSING
-        else None,
-        now=now,
+        payment_method_id=method_id,
+        promo_code=sign_up.promo_code,
+        is_first_purchase=sign_up.promo_code is not None
+        and starting.is_first_purchase(had, has_bought=customer.id in known.with_purchases),
     )
 
 
-def _new(beginning: Beginning, asked: Asked) -> NewSubscription:
-    customer = beginning.customer
-    return NewSubscription(
-        tenant_id=customer.tenant_id,
-        customer_id=customer.id,
-        organization_id=customer.organization_id,
-        terms=beginning.terms,
-        starts_at=beginning.starts_at,
-        time_zone=customer.time_zone,
-        trial_days=beginning.trial_days,
-        trial_ends_at=beginning.trial_ends_at,
-        payment_method_id=beginning.payment_method_id,
-        anchor_at=beginning.anchor_at,
-        skips_past=beginning.skips_past,
-        parent_id=beginning.parent_id,
-        metadata=asked.metadata,
-    )
-
-
-async def _first_invoice(tx: Tx, subscription: Subscription, *, order_id: UUID, now: datetime) -> _Owed:
-    """Bill what a subscription begins with. What began in the past brings every period since."""
-    if subscription.next_due_at is not None and subscription.next_due_at <= now:
-        await invoicing.bill_due(tx, refs=[subscription.ref], now=now)
-        brought = await invoicing.listing(tx, query=PageQuery(limit=1), subscription_id=subscription.id)
-        latest = next(iter(brought.items), None)
-        return _Owed(latest, await current_payment(tx, latest))
-    if subscription.status in _UNBILLED or subscription.terms.billing.in_arrears:
-        return _Owed(None, None)
-    draft = drafts.first_period(subscription, order_id=order_id, issued_at=now)
-    via = Via.SAVED if subscription.payment_method_id else Via.EITHER
-    [owed] = await invoicing.finalize_at_commit(tx, drafts=[draft], via=via, now=now)
-    if owed.invoice.is_sent:
-        # It is trusted to be paid: what was sent is owed by somebody who has the service.
-        await subscriptions.activate(tx, refs=[subscription.ref], now=now)
-    return _Owed(*owed)
-
-
-async def _parent(
-    tx: Tx, customer: Customer, plan: Plan, beside: Beside | None, *, currency: str
+def _parent(
+    customer: Customer, plan: Plan, beside: Beside | None, known: _Known, *, currency: str
 ) -> Subscription | None:
     parent = None
     if beside is not None:
-        ref = Ref(customer.tenant_id, beside.parent_id)
-        parent = (await subscriptions.get(tx, refs=[ref])).get(ref)
+        parent = known.parents.get(beside.parent_id)
         if parent is None or parent.customer_id != customer.id:
             raise NotFound("there is no such subscription", field="parent_id")
     starting.check_parent(plan, parent, currency=currency)
     return parent
-
-
-def _waits(subscription: Subscription, owed: _Owed) -> bool:
-    """Say whether a subscription is as it was made, for its first invoice is to be paid first."""
-    is_to_be_paid = owed.invoice is not None and owed.payment is not None and not owed.invoice.is_sent
-    return is_to_be_paid and subscription.status is Status.PROCESSING
 
 
 def _refuse_twice(had: Sequence[Subscription], terms: Terms, beside: Beside | None) -> None:

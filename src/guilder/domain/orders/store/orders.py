@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -11,36 +12,41 @@ from guilder.domain.subscriptions.model import Terms
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
+from guilder.platform.db.columns import Columns
 from guilder.platform.db.tx import Row, Tx
 
 _SELECT = """select *, metadata::text as metadata_json, pending_terms::text as pending_terms_json from orders.orders"""
 _NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+_JSON = {"pending_terms", "metadata"}
+_ROW = Columns(
+    {
+        "tenant_id": "uuid",
+        "id": "uuid",
+        "customer_id": "uuid",
+        "kind": "text",
+        "status": "text",
+        "amount_due_minor": "bigint",
+        "currency": "text",
+        "subscription_id": "uuid",
+        "invoice_id": "uuid",
+        "product_id": "uuid",
+        "product_code": "text",
+        "access_days": "int",
+        "pending_terms": "text",
+        "metadata": "text",
+        "created_at": "timestamptz",
+        "completed_at": "timestamptz",
+        "abandon_at": "timestamptz",
+    }
+)
+_INSERT = (
+    f"insert into orders.orders ({_ROW.names}) "
+    f"select {', '.join(f'{name}::jsonb' if name in _JSON else name for name in _ROW.kinds)} from {_ROW.table}"
+)
 
 
-async def insert(tx: Tx, order: Order) -> None:
-    await tx.execute(
-        """insert into orders.orders (tenant_id, id, customer_id, kind, status, amount_due_minor, currency,
-                                      subscription_id, invoice_id, product_id, product_code, access_days, pending_terms,
-                                      metadata, created_at, completed_at, abandon_at)
-           values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14::jsonb, $15, $16, $17)""",
-        order.tenant_id,
-        order.id,
-        order.customer_id,
-        order.kind.value,
-        order.status.value,
-        order.amount_due.minor,
-        order.amount_due.currency,
-        order.subscription_id,
-        order.invoice_id,
-        order.product_id,
-        order.product_code,
-        order.access_days,
-        _json(order.pending_terms) if order.pending_terms else None,
-        _json(order.metadata),
-        order.created_at,
-        order.completed_at,
-        order.abandon_at,
-    )
+async def insert(tx: Tx, orders: Sequence[Order]) -> None:
+    await tx.execute(_INSERT, *_ROW.of([_to_row(each) for each in orders]))
 
 
 async def save(tx: Tx, orders: Sequence[Order]) -> None:
@@ -89,15 +95,15 @@ async def claim_abandoned(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list
     return [_from_row(row) for row in rows]
 
 
-async def has_bought(tx: Tx, customer_id: UUID) -> bool:
-    """Say whether a customer has bought anything at all: an order that was completed, and not for nothing."""
-    return bool(
-        await tx.fetchval(
-            """select exists (select from orders.orders
-               where customer_id = $1 and status = 'completed' and amount_due_minor > 0)""",
-            customer_id,
-        )
+async def have_bought(tx: Tx, customer_ids: Sequence[CustomerId]) -> set[CustomerId]:
+    """Return those customers who have bought anything at all: an order that was completed, and not for nothing."""
+    rows = await tx.fetch(
+        """select c.id from unnest($1::uuid[]) as c (id)
+            where exists (select from orders.orders
+                           where customer_id = c.id and status = 'completed' and amount_due_minor > 0)""",
+        customer_ids,
     )
+    return {CustomerId(row["id"]) for row in rows}
 
 
 async def listing(
@@ -125,6 +131,28 @@ async def listing(
 
 def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
     return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
+
+
+def _to_row(order: Order) -> dict[str, Any]:
+    return {
+        "tenant_id": order.tenant_id,
+        "id": order.id,
+        "customer_id": order.customer_id,
+        "kind": order.kind.value,
+        "status": order.status.value,
+        "amount_due_minor": order.amount_due.minor,
+        "currency": order.amount_due.currency,
+        "subscription_id": order.subscription_id,
+        "invoice_id": order.invoice_id,
+        "product_id": order.product_id,
+        "product_code": order.product_code,
+        "access_days": order.access_days,
+        "pending_terms": _json(order.pending_terms) if order.pending_terms else None,
+        "metadata": _json(order.metadata),
+        "created_at": order.created_at,
+        "completed_at": order.completed_at,
+        "abandon_at": order.abandon_at,
+    }
 
 
 def _json(value: object) -> str:

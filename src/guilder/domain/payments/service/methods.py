@@ -115,6 +115,11 @@ async def method(tx: Tx, *, method_id: UUID, customer_id: CustomerId | None = No
     return found
 
 
+async def named_methods(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, PaymentMethod]:
+    """Return these methods, by their own refs, whosever they are; those that were removed, too."""
+    return await method_rows.get(tx, refs) if refs else {}
+
+
 async def default_methods(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, PaymentMethod]:
     """Return the default method of each of these customers that has one."""
     return await method_rows.defaults(tx, refs)
