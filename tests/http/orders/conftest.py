@@ -1,6 +1,7 @@
 """A shop behind the real edge."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -31,9 +32,15 @@ async def database(database_urls: DatabaseUrls, clean: None) -> AsyncIterator[Da
         yield database
 
 
-@pytest.fixture
-async def front(database: Database) -> AsyncIterator[Front]:
+@asynccontextmanager
+async def a_front(database: Database) -> AsyncIterator[Front]:
     shop = await a_shop(database, now=NOW)
     async with served(database, [orders, catalog], now=NOW) as door:
         await door.trusts(shop.tenant)
         yield Front(shop, door, await door.key_of(shop.tenant, scopes=(ALL_SCOPES,)))
+
+
+@pytest.fixture
+async def front(database: Database) -> AsyncIterator[Front]:
+    async with a_front(database) as front:
+        yield front

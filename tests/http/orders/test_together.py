@@ -6,6 +6,10 @@ import json
 import pytest
 
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.noun import replace
+from tests.http.orders.conftest import a_front
+from tests.support.ground import database_with_vault
+from tests.support.wired import wired
 
 SUBSCRIPTIONS = "/api/subscriptions"
 
@@ -147,3 +151,38 @@ async def test_a_customers_user_is_never_among_others(front, groups):
     assert groups == []
     found = await front.shop.act(lambda tx: subscriptions.of_customer(tx, customer_id=customer.id))
     assert len(found) == 1
+
+
+@pytest.mark.shows("fault F3")
+@pytest.mark.parametrize(("way", "was_committed"), [("cut_after_commit", True), ("cut_before_commit", False)])
+async def test_a_crowd_whose_commit_is_lost_asks_again_and_is_begun_once(
+    database_urls, clean, held, way, was_committed
+):
+    async with (
+        wired(database_urls.app) as (wire, url),
+        database_with_vault(replace(database_urls, app=url)) as database,
+        a_front(database) as front,
+    ):
+        crowd = await a_crowd(front, 6)
+        await let_in(front)
+
+        def ask():
+            return [
+                asyncio.create_task(front.ask("POST", SUBSCRIPTIONS, each, Idempotency_Key=f"k{n}"))
+                for n, each in enumerate(crowd)
+            ]
+
+        asking = ask()
+        while held.waiting_in(front.served.app.state.edge.gatherings) < 6:
+            await asyncio.sleep(0.01)
+        setattr(wire, way, True)
+        held.set()
+        lost = await asyncio.gather(*asking)
+        setattr(wire, way, False)
+        assert {(each.status_code, each.json()["code"]) for each in lost} == {(503, "database_unavailable")}
+        assert await count(front, "subscriptions.subscriptions") == (6 if was_committed else 0)
+        again = await asyncio.gather(*ask())
+        assert {each.status_code for each in again} == {201}
+        assert {each.headers.get("idempotent-replayed") for each in again} == {"true" if was_committed else None}
+        assert await count(front, "subscriptions.subscriptions") == 6
+        assert await count(front, "payments.payments") == 6
