@@ -26,6 +26,7 @@ log = structlog.get_logger("guilder.wire")
 HEAD_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 100
 HEAD_TIMEOUT_S = 15.0
+HEAD_END = b"\r\n\r\n"
 STATUS_LINES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 
 
@@ -41,6 +42,10 @@ class Wire(HttpToolsProtocol):
     _fields_bytes = 0
     _is_in_head = True
     _refused_with = HTTPStatus.BAD_REQUEST
+    # Something of a request has come, and not yet all of it.
+    _is_begun = False
+    # What came at one go where nothing had come before it: perhaps a whole request.
+    _piece = b""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -53,6 +58,11 @@ class Wire(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        self._piece = b""
+        if self._is_between():
+            if self._answers_again(data):
+                return
+            self._piece = data
         if self._is_in_head:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -62,7 +72,11 @@ class Wire(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_head, self._fields_bytes = True, 0
+        self._is_in_head, self._fields_bytes, self._is_begun = True, 0, True
+
+    def on_message_complete(self) -> None:
+        self._is_begun = False
+        super().on_message_complete()
 
     def on_url(self, url: bytes) -> None:
         super().on_url(url)
@@ -100,6 +114,31 @@ class Wire(HttpToolsProtocol):
         if answer is None:
             return False
         self.write_whole(cycle, HTTPStatus.OK, *answer)
+        if self._piece.endswith(HEAD_END) and self._piece.count(HEAD_END) == 1:
+            app.remember(self._piece, cycle.scope)
+        return True
+
+    def _is_between(self) -> bool:
+        """Say whether all that was asked is answered, and nothing has come of what is asked next."""
+        cycle: RequestResponseCycle | None = self.cycle  # there is none before the first
+        has_answered = cycle is None or cycle.response_complete
+        return has_answered and not (self._is_begun or self.pipeline or self.flow.write_paused)
+
+    def _answers_again(self, data: bytes) -> bool:
+        """Answer a request that came whole and is word for word one that was answered at once: it is not even parsed."""
+        again = getattr(self.app, "at_once_again", None)
+        if again is None:
+            return False
+        try:
+            answer = again(data)
+        except Exception:
+            log.exception("not_at_once")  # it is read, goes the whole way, and fails there if it must
+            return False
+        if answer is None:
+            return False
+        self._unset_keepalive_if_required()
+        self._write(self.server_state.default_headers, HTTPStatus.OK, *answer)
+        self.on_response_complete()
         return True
 
     def takes_whole(self, cycle: RequestResponseCycle) -> bool:
@@ -108,13 +147,16 @@ class Wire(HttpToolsProtocol):
 
     def write_whole(self, cycle: RequestResponseCycle, status: int, head: Head, body: bytes) -> None:
         """Write an answer whole, and go on to what is asked next."""
-        said = [STATUS_LINES[status]]
-        for name, value in (*cycle.default_headers, *head):
-            said += (name, b": ", value, b"\r\n")
-        self.transport.write(b"".join((*said, b"\r\n", body)))
+        self._write(cycle.default_headers, status, head, body)
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
         self.on_response_complete()
+
+    def _write(self, usual: Head, status: int, head: Head, body: bytes) -> None:
+        said = [STATUS_LINES[status]]
+        for name, value in (*usual, *head):
+            said += (name, b": ", value, b"\r\n")
+        self.transport.write(b"".join((*said, b"\r\n", body)))
 
     def on_response_complete(self) -> None:
         has_another = bool(self.pipeline)

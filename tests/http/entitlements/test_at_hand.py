@@ -25,15 +25,29 @@ PATH = "/api/entitlements/org_1"
 OWN_NAMES = {each.lower() for each in OWN}
 
 
-@pytest.fixture(params=["by the application", "at once"], autouse=True)
+def as_sent(scope) -> bytes:
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    lines = [name + b": " + said for name, said in scope["headers"]]
+    first = scope["method"].encode() + b" " + scope["raw_path"] + query + b" HTTP/1.1"
+    return b"\r\n".join([first, *lines, b"\r\n"])
+
+
+@pytest.fixture(params=["by the application", "at once", "word for word"], autouse=True)
 def way(request, monkeypatch):
-    """Have the application asked by its server, or its server find the answer by itself, as `wire` does."""
+    """Have the application asked by its server, or its server find the answer by itself, as `wire` does: by what a request
+    says, or by its bytes, where it was read before."""
     if request.param == "by the application":
         return
     as_ever = Application.__call__
 
+    def find(app, scope):
+        if request.param == "at once":
+            return app.at_once(scope)
+        app.remember(as_sent(scope), scope)
+        return app.at_once_again(as_sent(scope))
+
     async def call(app, scope, receive, send):
-        found = app.at_once(scope) if scope["type"] == "http" else None
+        found = find(app, scope) if scope["type"] == "http" else None
         if found is None:
             await as_ever(app, scope, receive, send)
             return
@@ -250,3 +264,40 @@ async def revoke(database, tenant):
     async with database.transaction([tenant.tenant_id], actor="test") as tx:
         for key in await identity.keys(tx):
             await identity.revoke_key(tx, key_id=key.id, now=NOW)
+
+
+async def test_who_names_a_request_is_answered_by_that_name(ask, customer):
+    await at_hand(ask)
+    for name in ("request-0001", "request-0001", "request-0002"):
+        before = from_hand()
+        assert (await ask("GET", PATH, X_Request_Id=name)).headers["x-request-id"] == name
+        assert from_hand() == before + 1
+
+
+def test_what_is_remembered_of_a_request_is_no_key(house, ask):
+    app = house.app
+    scope = {
+        "method": "GET",
+        "path": PATH,
+        "query_string": b"",
+        "headers": [(b"authorization", f"Bearer {ask.token}".encode())],
+    }
+    head = f"GET {PATH} HTTP/1.1\r\nauthorization: Bearer {ask.token}\r\n\r\n".encode()
+    app.remember(head, scope)
+    assert app.at_hand._said
+    assert ask.token not in repr(app.at_hand._said)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "GET {path} HTTP/1.1\r\nauthorization: {key}\r\nuser-agent: {key}\r\n\r\n",
+        "GET {path} HTTP/1.1\r\nauthorization: {key}\r\naccept: " + "a" * 4_096 + "\r\n\r\n",
+    ],
+    ids=["the key stands there twice", "it is long"],
+)
+def test_what_cannot_be_told_of_a_request_is_not_remembered(house, ask, head):
+    key = f"Bearer {ask.token}"
+    scope = {"method": "GET", "path": PATH, "query_string": b"", "headers": [(b"authorization", key.encode())]}
+    house.app.remember(head.format(path=PATH, key=key).encode(), scope)
+    assert not house.app.at_hand._said

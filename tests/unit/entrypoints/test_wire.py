@@ -49,6 +49,7 @@ class Asked:
         self.ways: list[str] = []
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.heads: dict[bytes, Any] = {}
 
     def at_once(self, scope: Any) -> tuple[Sequence[tuple[bytes, bytes]], bytes] | None:
         if self.fails:
@@ -57,6 +58,15 @@ class Asked:
             return None
         self.ways.append(f"at once {scope['path']}")
         return HEAD, b"{}"
+
+    def remember(self, head: bytes, scope: Any) -> None:
+        self.heads[head] = scope
+
+    def at_once_again(self, head: bytes) -> tuple[Sequence[tuple[bytes, bytes]], bytes] | None:
+        found = self.at_once(self.heads[head]) if head in self.heads else None
+        if found is not None:
+            self.ways[-1] = f"again {self.heads[head]['path']}"
+        return found
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.ways.append(f"as ever {scope['path']}")
@@ -96,8 +106,63 @@ async def test_what_is_at_hand_is_answered_byte_for_byte_as_ever(pieces):
     assert said == (await answered(slow, *pieces)).said
     assert said.startswith(b"HTTP/1.1 200 OK\r\ndate: today\r\n")
     assert said.count(b"\r\n\r\n{}") == b"".join(pieces).count(b"GET")
-    assert {each[:7] for each in quick.ways} == {"at once"}
+    assert quick.ways[0].startswith("at once")
+    assert {each.split(" /")[0] for each in quick.ways} <= {"at once", "again"}
     assert {each[:7] for each in slow.ways} == {"as ever"}
+
+
+async def test_who_asks_again_word_for_word_is_not_read_again():
+    app = Asked("/first", "/other")
+    transport = await answered(app, FIRST, FIRST, OTHER, FIRST, OTHER)
+    assert app.ways == ["at once /first", "again /first", "at once /other", "again /first", "again /other"]
+    assert transport.said.count(b"\r\n\r\n{}") == 5
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(FIRST[:9], FIRST[9:]), (FIRST + OTHER,), (OTHER + FIRST,), (FIRST + OTHER[:9], OTHER[9:])],
+    ids=["in pieces", "two at once", "and the other way round", "one and a half"],
+)
+async def test_what_did_not_come_whole_and_alone_is_always_read(pieces):
+    app = Asked("/first", "/other")
+    await answered(app, *pieces, *pieces)
+    assert not app.heads
+    assert not any(each.startswith("again") for each in app.ways)
+
+
+async def test_nor_is_it_answered_before_what_was_asked_before():
+    app = Asked("/first")
+    wire, transport = connected(app)
+    wire.data_received(FIRST)
+    app.may_answer.clear()
+    wire.data_received(OTHER)
+    wire.data_received(FIRST)
+    await settled()
+    assert transport.said.count(b"HTTP/1.1 200 OK") == 1
+    app.may_answer.set()
+    await settled()
+    assert app.ways == ["at once /first", "as ever /other", "at once /first"]
+    wire.pause_writing()
+    wire.data_received(FIRST)
+    assert "again /first" not in app.ways
+    wire.connection_lost(None)
+
+
+async def test_a_connection_that_asks_word_for_word_again_is_patient_for_the_next_head_as_ever():
+    app = Asked("/first")
+    wire, _ = connected(app)
+    wire.data_received(FIRST)
+    first = wire._patience, wire.timeout_keep_alive_task
+    wire.data_received(FIRST)
+    assert app.ways[-1] == "again /first"
+    assert first[0].cancelled()
+    assert first[1].cancelled()
+    assert wire._patience is not None
+    assert wire.timeout_keep_alive_task is not None
+    wire.data_received(FIRST[:9])
+    wire.data_received(FIRST[9:])
+    assert app.ways[-1] == "at once /first"
+    wire.connection_lost(None)
 
 
 @pytest.mark.parametrize(

@@ -48,6 +48,15 @@ class Application(FastAPI):
         """Return head and body of an answer that is at hand and takes no waiting; None: call the application."""
         return None if self.at_hand is None else self.at_hand.at_once(scope)
 
+    def at_once_again(self, head: bytes) -> tuple[Head, bytes] | None:
+        """Return the same of a request that is word for word one that was answered so before; None: read it."""
+        return None if self.at_hand is None else self.at_hand.at_once_again(head)
+
+    def remember(self, head: bytes, scope: Scope) -> None:
+        """Remember a request, word for word, that was answered at once."""
+        if self.at_hand is not None:
+            self.at_hand.remember(head, scope)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.at_hand is not None:
             asking = asking_of(scope)

@@ -75,8 +75,7 @@ def asking_of(scope: Scope) -> Asking | None:
     length = _length(found) if method == "POST" else -1 if not OF_BODY.isdisjoint(found) else 0
     if length < 0:
         return None
-    made = f"req_{token_hex(12)}"
-    request_id = made if b"x-request-id" not in found else request_id_of(Headers(scope=scope), made)
+    request_id = made_id() if b"x-request-id" not in found else request_id_of(Headers(scope=scope), made_id())
     return Asking(authorization, request_id, length, found.get(KEY))
 
 
@@ -94,8 +93,12 @@ def stranger_of(scope: Scope) -> Asking | None:
         is_named = is_named or name == b"x-request-id"
     if not length.isdigit() or len(length) > _LENGTH_DIGITS_MAX:
         return None
-    made = f"req_{token_hex(12)}"
-    return Asking(b"", request_id_of(Headers(scope=scope), made) if is_named else made, int(length))
+    return Asking(b"", request_id_of(Headers(scope=scope), made_id()) if is_named else made_id(), int(length))
+
+
+def made_id() -> str:
+    """Make an id for a request that came without one."""
+    return f"req_{token_hex(12)}"
 
 
 def _length(found: dict[bytes, bytes]) -> int:

@@ -9,8 +9,9 @@ nobody's hand any more (`Authenticator.at_hand`). It is never needed: without it
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from http import HTTPStatus
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from starlette.responses import Response
 from starlette.types import Scope, Send
@@ -19,7 +20,7 @@ from guilder.platform import metrics, tracing
 from guilder.platform.auth.principal import Kind, Principal
 from guilder.platform.cache.near import Mark, Near
 from guilder.platform.clock import Clock
-from guilder.platform.http.asking import Asking, asking_of
+from guilder.platform.http.asking import Asking, asking_of, made_id
 from guilder.platform.http.exchange import AtHandAuthenticator
 from guilder.platform.http.limits import InProcess, RateLimiter, Taken, Want
 from guilder.platform.http.rules import Kept
@@ -28,6 +29,8 @@ from guilder.platform.logging import Line
 LOGGER = "guilder.http"
 BODY_MAX_BYTES = 16_384
 READ_MAX_S = 1.0
+# Of a head that is remembered; most have some hundreds.
+HEAD_MAX_BYTES = 4_096
 # Headers of an answer that are another request's.
 OWN = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
@@ -49,6 +52,15 @@ class Place:
     mark: Mark
     since_s: float
     until_s: float
+
+
+class _Said(NamedTuple):
+    """What a head said that was read once, and where in it: a key is in nobody's memory, but in the request itself."""
+
+    path: str
+    query: bytes
+    authorization: slice
+    request_id: slice | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +108,14 @@ class AtHand:
         self._clock = clock
         self._size_max = size_max
         self._ready: OrderedDict[_Question, Ready] = OrderedDict()
+        self._said: OrderedDict[bytes, _Said] = OrderedDict()
 
     async def answered(self, scope: Scope, asking: Asking, send: Send) -> bool:
         """Answer a request if its answer is at hand; False: it is to go the whole way."""
+        if scope["method"] != "GET":
+            return False
         began_s = self._clock.monotonic()
-        if (ready := self._find(scope, asking)) is None:
+        if (ready := self._find(asking.authorization, scope["path"], scope["query_string"])) is None:
             return False
         taken = await self._limiter.take(ready.home, ready.wants)
         if not taken.is_allowed:
@@ -108,7 +123,7 @@ class AtHand:
         own = own_head(asking.request_id, taken)
         await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": [*ready.head, *own]})
         await send({"type": "http.response.body", "body": ready.body})
-        self._tell(ready, asking, began_s)
+        self._tell(ready, asking.request_id, began_s)
         return True
 
     def at_once(self, scope: Scope) -> tuple[Head, bytes] | None:
@@ -116,33 +131,60 @@ class AtHand:
 
         For whoever has a request and no task yet. Limits that processes share have to be waited for.
         """
-        if scope["method"] != "GET" or not self._ready or not isinstance(self._limiter, InProcess):
+        if scope["method"] != "GET" or not self._ready or (asking := asking_of(scope)) is None:
             return None
-        if (asking := asking_of(scope)) is None:
+        return self._now(asking.authorization, scope["path"], scope["query_string"], asking.request_id)
+
+    def at_once_again(self, head: bytes) -> tuple[Head, bytes] | None:
+        """Answer a head as `at_once` would, which is word for word one that was remembered; None: read it."""
+        if (said := self._said.get(_digest(head))) is None:
+            return None
+        request_id = made_id() if said.request_id is None else head[said.request_id].decode("latin-1")
+        return self._now(head[said.authorization], said.path, said.query, request_id)
+
+    def remember(self, head: bytes, scope: Scope) -> None:
+        """Remember what a head says that was just answered at once: whoever asks so again need not be read again.
+
+        `head` is the whole request, byte for byte; nothing of it is kept but what it asks for.
+        """
+        asking = asking_of(scope)
+        if asking is None or len(head) > HEAD_MAX_BYTES:
+            return
+        authorization = _only(head, asking.authorization)
+        named = any(name == b"x-request-id" for name, _ in scope["headers"])
+        request_id = _only(head, asking.request_id.encode("latin-1")) if named else None
+        if authorization is None or (named and request_id is None):
+            return
+        self._said[_digest(head)] = _Said(scope["path"], scope["query_string"], authorization, request_id)
+        while len(self._said) > self._size_max:
+            self._said.popitem(last=False)
+
+    def _now(self, authorization: bytes, path: str, query: bytes, request_id: str) -> tuple[Head, bytes] | None:
+        if not isinstance(self._limiter, InProcess):
             return None
         began_s = self._clock.monotonic()
-        if (ready := self._find(scope, asking)) is None:
+        if (ready := self._find(authorization, path, query)) is None:
             return None
         taken = self._limiter.take_now(ready.home, ready.wants)
         if not taken.is_allowed:
             return None
-        self._tell(ready, asking, began_s)
-        return (*ready.head, *own_head(asking.request_id, taken)), ready.body
+        self._tell(ready, request_id, began_s)
+        return (*ready.head, *own_head(request_id, taken)), ready.body
 
-    def _tell(self, ready: Ready, asking: Asking, began_s: float) -> None:
+    def _tell(self, ready: Ready, request_id: str, began_s: float) -> None:
         seconds = self._clock.monotonic() - began_s
-        ready.line.say(request_id=asking.request_id, milliseconds=round(seconds * 1000, 1))
+        ready.line.say(request_id=request_id, milliseconds=round(seconds * 1000, 1))
         metrics.cache_read(room=ready.place.room, outcome="near")
         if self._observe is not None:
             self._observe(method="GET", route=ready.route, status=HTTPStatus.OK.value, seconds=seconds)
 
-    def _find(self, scope: Scope, asking: Asking) -> Ready | None:
-        if scope["method"] != "GET" or not self._ready or tracing.is_on():
+    def _find(self, authorization: bytes, path: str, query: bytes) -> Ready | None:
+        if not self._ready or tracing.is_on():
             return None
-        principal = self.authenticate.at_hand(asking.authorization)
+        principal = self.authenticate.at_hand(authorization)
         if principal is None:
             return None
-        question = (principal.subject, scope["path"], scope["query_string"])
+        question = (principal.subject, path, query)
         ready = self._ready.get(question)
         if ready is None:
             return None
@@ -187,3 +229,13 @@ class AtHand:
         self._ready.move_to_end(place.question)
         while len(self._ready) > self._size_max:
             self._ready.popitem(last=False)
+
+
+def _digest(head: bytes) -> bytes:
+    return blake2b(head, digest_size=16).digest()
+
+
+def _only(head: bytes, value: bytes) -> slice | None:
+    """Return where a value stands in a head; None where that cannot be told, for it stands there twice."""
+    at = head.find(value)
+    return slice(at, at + len(value)) if value and at >= 0 and head.count(value) == 1 else None

@@ -68,18 +68,22 @@ class InProcess:
         return self.take_now(home, wants)
 
     def take_now(self, home: str, wants: Sequence[Want]) -> Taken:
-        now = self._monotonic()
-        levels = [self._level(f"{home}:{each.key}", each.allowance, now) for each in wants]
-        is_allowed = all(level >= max(each.cost, 1) for each, level in zip(wants, levels, strict=True))
+        now, keys = self._monotonic(), [f"{home}:{each.key}" for each in wants]
+        levels = [self._level(key, each.allowance, now) for key, each in zip(keys, wants, strict=True)]
+        is_allowed = all(level >= (each.cost or 1) for each, level in zip(wants, levels, strict=True))
         said = []
-        for each, level in zip(wants, levels, strict=True):
+        for key, each, level in zip(keys, wants, levels, strict=True):
             kept = level - each.cost if is_allowed else level
-            self._buckets[f"{home}:{each.key}"] = (kept, now)
-            missing = max(0.0, max(each.cost, 1) - kept)
-            said.append((int(kept), math.ceil(missing * 60 / each.allowance.per_minute)))
+            self._buckets[key] = (kept, now)
+            missing = (each.cost or 1) - kept
+            said.append((int(kept), math.ceil(missing * 60 / each.allowance.per_minute) if missing > 0 else 0))
+        if len(self._buckets) > BUCKETS_MAX:
+            self._forget()
+        return _nearest(wants, said, is_allowed=is_allowed)
+
+    def _forget(self) -> None:
         while len(self._buckets) > BUCKETS_MAX:
             self._buckets.popitem(last=False)
-        return _nearest(wants, said, is_allowed=is_allowed)
 
     def _level(self, key: str, allowance: Allowance, now: float) -> float:
         level, since = self._buckets.pop(key, (float(allowance.size), now))
@@ -118,9 +122,12 @@ class InRedis:
 
 def _nearest(wants: Sequence[Want], said: Sequence[tuple[int, int]], *, is_allowed: bool) -> Taken:
     """Return the answer of the bucket with the least left, or of the one that is to be waited for longest."""
-    least = min if is_allowed else max
-    want, (left, reset_s) = least(zip(wants, said, strict=True), key=lambda each: each[1][0 if is_allowed else 1])
-    return Taken(is_allowed, want.allowance.size, left, reset_s)
+    place = 0
+    for n, (left, reset_s) in enumerate(said):
+        if left < said[place][0] if is_allowed else reset_s > said[place][1]:
+            place = n
+    left, reset_s = said[place]
+    return Taken(is_allowed, wants[place].allowance.size, left, reset_s)
 
 
 def _digest(text: str) -> str:

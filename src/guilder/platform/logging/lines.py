@@ -7,6 +7,7 @@ from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Literal, TextIO, cast
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -122,7 +123,7 @@ class Line:
         if not _short.is_open:
             get(self._name).info(self._event, **self._about, **own)
         else:
-            _write(f"{self._made}, {json.dumps(_stamped({**own}))[1:]}")
+            _write(f"{self._made}, {msgspec.json.encode(_stamped(own)).decode()[1:]}")
 
 
 def _write(line: str) -> None:
