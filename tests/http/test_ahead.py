@@ -229,6 +229,8 @@ async def test_a_key_of_an_idempotent_request_is_kept_ahead_and_known_everywhere
     assert words(ahead) == words(whole)
     ahead, whole = await both.ask(ask, "POST", USAGE, json.dumps(event()), **{**said, "Idempotency_Key": "k" * 256})
     assert (ahead.status_code, ahead.json()["code"], words(ahead)) == (400, "bad_idempotency_key", words(whole))
+    ahead, whole = await both.ask(ask, "POST", USAGE, json.dumps(event()), **{**said, "Idempotency_Key": CARD})
+    assert (ahead.status_code, ahead.json()["code"], words(ahead)) == (422, "card_number_refused", words(whole))
     assert not any(both.served)
 
 

@@ -41,7 +41,7 @@ from guilder.platform.http.exchange import AtHandAuthenticator, Exchange, client
 from guilder.platform.http.finding import Finder
 from guilder.platform.http.guarding import Guard
 from guilder.platform.http.handed import KEY, Handed
-from guilder.platform.http.incoming import PATH_PART_MAX, VERSION_HEADER, EdgeRequest
+from guilder.platform.http.incoming import PATH_PART_MAX, VERSION_HEADER, EdgeRequest, may_be_kept
 from guilder.platform.http.limits import Taken, Want
 from guilder.platform.http.shield import set_headers
 from guilder.platform.http.whole import Whole, whole
@@ -223,6 +223,8 @@ class Ahead:
         if hot is not None and hot.stranger is not None:
             asking = stranger_of(scope)
         if hot is None or asking is None or asking.length > hot.guard.rules.body_max or tracing.is_on():
+            return None
+        if not all(may_be_kept(each) for each in _keys_of(asking)):
             return None
         known = hot.stranger or self._caller(hot, self._authenticate.at_hand(asking.authorization))
         words = match.groupdict()
