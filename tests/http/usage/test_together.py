@@ -30,7 +30,7 @@ async def events_of(house, tenant):
 async def calls_of(house, tenant):
     async with house.database.transaction([tenant.tenant_id], actor="test") as tx:
         rows = await tx.fetch(
-            """select request_id, actor, payload from platform.log
+            """select event_id, request_id, actor, payload from platform.log
                 where topic = 'audit.calls' and payload ->> 'route' = '/api/usage' order by id"""
         )
     return [dict(row) | {"payload": json.loads(row["payload"])} for row in rows]
@@ -87,6 +87,25 @@ async def test_every_request_is_recorded_under_its_own_id_and_by_who_made_it(hou
     assert len({by_request[f"request-{n:02}"] for n in range(0, 16, 2)}) == 1
     assert by_request["request-00"] != by_request["request-01"]
     assert {each["payload"]["status"] for each in calls} == {200}
+
+
+async def test_calls_of_one_group_are_told_apart_where_they_differ(house, tenant, ask, groups, held):
+    programs = ["curl/8.5", "python-requests/2.32"] * 4
+    asking = [
+        asyncio.create_task(
+            ask("POST", "/api/usage", {**EVENT, "event_id": f"e{n}"}, X_Request_Id=f"request-{n}", User_Agent=program)
+        )
+        for n, program in enumerate(programs)
+    ]
+    while held.waiting_in(house.app.state.edge.gatherings) < len(programs):
+        await asyncio.sleep(0.01)
+    held.set()
+    await asyncio.gather(*asking)
+    assert max(groups) > 2
+    calls = await calls_of(house, tenant)
+    told = {each["request_id"]: each["payload"]["agent"] for each in calls}
+    assert told == {f"request-{n}": ["curl", "Python"][n % 2] for n in range(len(programs))}
+    assert len({each["event_id"] for each in calls}) == len(programs)
 
 
 async def test_tenants_that_send_at_once_stay_apart(house, tenant, ask):

@@ -39,3 +39,14 @@ def test_one_row_is_sent_as_it_is():
 def test_columns_of_two_lengths_are_a_mistake():
     with pytest.raises(AssertionError):
         ITEM.sent([ONE, TWO], ["a"], [None, None], [AT, AT])
+
+
+def test_joined_columns_are_one_text_each_and_say_how_many_rows_there_are():
+    item = Columns({"id": "uuid", "name": "text"}, joined=("id",))
+    assert item.sent([ONE, ONE], ["a", "a"]) == [f"{ONE}\n{ONE}", ["a"]]
+    assert item.sent([ONE], ["a"]) == [str(ONE), ["a"]]
+
+
+def test_a_joined_value_of_several_lines_is_a_mistake():
+    with pytest.raises(AssertionError, match="several lines"):
+        Columns({"body": "jsonb"}, joined=("body",)).sent(['{"a":\n1}'])

@@ -23,10 +23,17 @@ class Announced(Struct, frozen=True):
     request_id: str | None = None  # None: the transaction's
 
 
-def announce(tx: Tx, events: Sequence[Event], *, now: datetime, request_id: str | None = None) -> None:
+def announce(
+    tx: Tx,
+    events: Sequence[Event],
+    *,
+    now: datetime,
+    request_id: str | None = None,
+    request_ids: Sequence[str] | None = None,
+) -> None:
     """Say what has happened, on the tenant's clock. It is heard if, and only if, this transaction commits.
 
-    `request_id` says in answer to which request, where the transaction answers several.
+    `request_id` says in answer to which request, where the transaction answers several; `request_ids` says it of each.
 
     Events with one key are heard in the order of their announcements, if the transactions that announce them exclude
     each other, by the lock of the key's row: numbers are drawn last before the commit, while it is held.
@@ -37,8 +44,9 @@ def announce(tx: Tx, events: Sequence[Event], *, now: datetime, request_id: str 
     assert all(event.tenant_id in tx.tenants for event in events), (
         "an event of a tenant that this transaction is not for"
     )
-    named = zip(ids.new_many(now, len(events)), events, strict=True)
-    tx.outbox.extend([Announced(id_, event, now, request_id) for id_, event in named])
+    answered = [request_id] * len(events) if request_ids is None else request_ids
+    named = zip(ids.new_many(now, len(events)), events, answered, strict=True)
+    tx.outbox.extend([Announced(id_, event, now, answers) for id_, event, answers in named])
     tx.before_commit("log", _write)
 
 
@@ -48,22 +56,29 @@ async def _write(tx: Tx) -> None:
         tx.before_commit("log", _write)
         return
     announced, tx.outbox[:] = list(tx.outbox), []
-    await store.append(
-        tx,
-        [
-            store.Fresh(
-                topic=each.event.stream,
-                tenant_id=each.event.tenant_id,
-                key=each.event.key_value,
-                event_id=each.id,
-                name=each.event.name,
-                version=each.event.version,
-                payload=codec.encode(each.event).decode(),
-                occurred_at=each.occurred_at,
-                request_id=each.request_id or tx.requests.get(each.event.key_value, tx.request_id),
-            )
-            for each in announced
-        ],
-    )
+    await store.append(tx, _rows(tx, announced))
     tx.wake(store.ANNOUNCED)
     tx.once_committed(partial(metrics.announced, names=[each.event.name for each in announced]))
+
+
+def _rows(tx: Tx, announced: Sequence[Announced]) -> list[store.Fresh]:
+    rows: list[store.Fresh] = []
+    event, payload = None, ""
+    for each in announced:
+        # Calls that were made together are mostly told of by the same event, time after time.
+        if each.event is not event:
+            event, payload = each.event, codec.encode(each.event).decode()
+        rows.append(
+            store.Fresh(
+                event.stream,
+                event.tenant_id,
+                event.key_value,
+                each.id,
+                event.name,
+                event.version,
+                payload,
+                each.occurred_at,
+                each.request_id or tx.requests.get(event.key_value, tx.request_id),
+            )
+        )
+    return rows

@@ -93,7 +93,8 @@ _FRESH = Columns(
         "occurred_at": "timestamptz",
         "traceparent": "text",
         "request_id": "text",
-    }
+    },
+    joined=("key", "event_id", "payload"),
 )
 _ACTOR = f"${len(_FRESH.kinds) + 1}"
 # As platform.log_partition has it, which would be a query of its own for every row.
@@ -120,7 +121,7 @@ async def append(tx: Tx, rows: Sequence[Fresh]) -> None:
             [row.version for row in rows],
             [row.payload for row in rows],
             [row.occurred_at for row in rows],
-            [tx.trace_of(row.key) for row in rows],
+            [tx.trace_of(row.key) for row in rows] if tx.traces else [tx.traceparent] * len(rows),
             [row.request_id for row in rows],
         ),
         tx.actor,

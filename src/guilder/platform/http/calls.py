@@ -9,12 +9,12 @@ import asyncio
 import hashlib
 import re
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 from urllib.parse import unquote
 
 import structlog
@@ -162,6 +162,14 @@ class Caller:
         }
 
 
+class Made(NamedTuple):
+    """A call that was made, by its request, and under which key."""
+
+    caller: Caller
+    request_id: str
+    key: str | None
+
+
 async def tell_made(
     tx: Tx,
     caller: Caller,
@@ -179,6 +187,21 @@ async def tell_made(
         sealed = raw.hex()
     made = CallMade(**caller.about(tenant_id), status=status, key_hash=_hash(key), sealed_reason=sealed)
     outbox.announce(tx, [made], now=now, request_id=request_id)
+
+
+def tell_made_together(tx: Tx, made: Sequence[Made], *, status: int, now: datetime) -> None:
+    """Announce that calls were made which this transaction carried out, none of which gave a reason.
+
+    What is the same call but for its request is told of by one event, once for each.
+    """
+    told: dict[tuple[object, ...], CallMade] = {}
+    events = []
+    for caller, _, key in made:
+        same = (id(caller.principal), caller.method, caller.route, caller.objects, caller.network, caller.agent, key)
+        if same not in told:
+            told[same] = CallMade(**caller.about(caller.tenant_id(tx)), status=status, key_hash=_hash(key))
+        events.append(told[same])
+    outbox.announce(tx, events, now=now, request_ids=[each.request_id for each in made])
 
 
 def tell_read(tx: Tx, caller: Caller, *, status: int, now: datetime) -> None:

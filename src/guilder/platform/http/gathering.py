@@ -209,17 +209,10 @@ class Gatherings:
         self, tx: Tx, gathered: Gathered, answered: Sequence[tuple[Asks, bytes | None]], *, now: datetime
     ) -> None:
         """Write down what was asked and done: the calls, and the answers of those that came with a key."""
-        kept = []
-        for each, body in answered:
-            if body is None:
-                continue
-            key, status = each.key, gathered.status
-            text = key.text if key else None
-            await calls.tell_made(
-                tx, each.caller, status=status, key=text, reason=None, now=now, request_id=each.request_id
-            )
-            if key is not None:
-                kept.append(idempotency.Kept(key, status, body, JSON))
+        done = [(each, body) for each, body in answered if body is not None]
+        made = [calls.Made(each.caller, each.request_id, each.key.text if each.key else None) for each, _ in done]
+        calls.tell_made_together(tx, made, status=gathered.status, now=now)
+        kept = [idempotency.Kept(each.key, gathered.status, body, JSON) for each, body in done if each.key is not None]
         if kept:
             await idempotency.remember_each(tx, kept, self.keys)
 

@@ -17,6 +17,7 @@ KINDS = Columns(
     {"a": "uuid", "b": "text", "c": "bigint", "d": "numeric", "e": "timestamptz", "f": "boolean", "g": "bytea"}
 )
 SELECT = f"select {KINDS.names} from {KINDS.table} order by v.nth"
+JOINED = Columns({"a": "uuid", "b": "text", "c": "jsonb"}, joined=("a", "c"))
 START = datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -49,3 +50,17 @@ async def test_rows_come_as_they_were_sent(admin: Connection, count: int) -> Non
         assert [{name: str(value) for name, value in row.items()} for row in found] == [
             {name: str(value) for name, value in row.items()} for row in rows
         ], f"seed {seed}"
+
+
+@pytest.mark.parametrize("count", [1, 2, 7])
+async def test_rows_of_which_columns_are_joined_come_as_they_were_sent(admin: Connection, count: int) -> None:
+    for seed in range(40):
+        chance = Random(seed)
+        ids, texts = [None, UUID(int=1), UUID(int=2)], [None, '{"a": "b\\nc"}', "[]"]
+        rows = [
+            {"a": chance.choice(ids), "b": chance.choice(["", "x\ny"]), "c": chance.choice(texts)} for _ in range(count)
+        ]
+        if count == 1:
+            rows[0]["a"] = UUID(int=1)
+        found = await admin.fetch(f"select {JOINED.names} from {JOINED.table} order by v.nth", *JOINED.of(rows))
+        assert [dict(row) for row in found] == rows, f"seed {seed}"
