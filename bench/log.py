@@ -23,6 +23,7 @@ from uuid import UUID
 
 from _server import Admin, Wrong, a_server, refusing_what_is_wrong, write_down
 
+from guilder.entrypoints import serving
 from guilder.kernel import ids
 from guilder.kernel.event import Event, Message
 from guilder.kernel.ids import CustomerId, TenantId
@@ -349,6 +350,7 @@ async def run(database: Database, admin: Admin) -> None:
 
 
 async def main() -> int:
+    serving.spare_what_stays()  # as workers do
     async with a_server() as server:
         await server.admin.execute("set role guilder_owner")
         await server.admin.execute(PLAIN)
