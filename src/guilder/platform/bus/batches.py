@@ -1,7 +1,7 @@
 """One batch, one transaction: the cursor moves with the effects of the handlers, or neither happens."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,16 +9,17 @@ from typing import Generic, TypeVar
 
 import asyncpg
 
+from guilder.kernel.ids import TenantId
 from guilder.platform.bus import store, together
 from guilder.platform.bus.handling import Handling
 from guilder.platform.bus.retry import RetryPolicy, failure_of
-from guilder.platform.bus.store import Cursor, ParkedRef, Ref, Share
-from guilder.platform.bus.together import Claimed, Found
+from guilder.platform.bus.store import Cursor, ParkedRef, Share
+from guilder.platform.bus.together import Claimed, Found, Run
 from guilder.platform.bus.transport import Transport
 from guilder.platform.db.database import CLASHES, GONE, Database, DatabaseGone
 from guilder.platform.db.tx import Row, Tx
 
-R = TypeVar("R", bound=Ref | ParkedRef)
+R = TypeVar("R", bound=Run | ParkedRef)
 
 
 class WrongEpoch(Exception):
@@ -33,8 +34,9 @@ class BatchFailed(Exception, Generic[R]):
     """A batch was rolled back; its cause is the exception that did it."""
 
     def __init__(self, refs: Sequence[R]) -> None:
-        super().__init__(f"{len(refs)} messages")
         self.refs = refs
+        self.rows = sum(ref.rows if isinstance(ref, Run) else 1 for ref in refs)
+        super().__init__(f"{self.rows} messages")
 
     @property
     def reason(self) -> BaseException:
@@ -72,28 +74,28 @@ class Batches:
 
         :raises BatchFailed: and nothing has happened, in none of them
         """
-        refs: list[Ref] = []
+        runs: list[Run] = []
         waiting: list[Row] = []
-        found: Mapping[int, Sequence[Ref]] = {}
-        async with self._attempt(group, refs) as tx:
+        found: Found = {}
+        async with self._attempt(group, runs) as tx:
             claimed = _alive(group, await together.claim(tx, group, partitions, now=due_before))
             found = await self.transport.find(tx, group, claimed, rows_max=rows_max) if claimed else {}
-            refs += [ref for part in found.values() for ref in part]
-            if refs:
-                await tx.narrow({ref.tenant_id for ref in refs})
+            runs += [run for part in found.values() for run in part]
+            if runs:
+                await tx.narrow(_tenants(runs))
                 rows = await self.transport.read(tx, found)
-                assert len(rows) == len(refs), (group, partitions, len(rows), len(refs))
+                assert len(rows) == sum(run.rows for run in runs), (group, partitions, len(rows), runs)
                 busy = await store.busy_keys(tx, group, sorted(found), rows)
                 if busy:
                     waiting = [row for row in rows if (row["topic"], row["key"]) in busy]
                     rows = [row for row in rows if (row["topic"], row["key"]) not in busy]
-                    await store.park(tx, group, _lying(refs, waiting), due_at=now, now=now)
+                    await store.park(tx, group, _days(runs), [row["id"] for row in waiting], due_at=now, now=now)
                 await self.handling.tell(tx, group, rows)
                 await self._pass(tx, group, claimed, found)
         queued = Counter(row["partition"] for row in waiting)
         return {
             partition: Taken(
-                passed=len(found.get(partition, ())),
+                passed=sum(run.rows for run in found.get(partition, ())),
                 queued=queued[partition],
                 has_due=any(cursor.has_due for cursor in claimed.get(partition, ())),
                 is_claimed=partition in claimed,
@@ -101,19 +103,20 @@ class Batches:
             for partition in partitions
         }
 
-    async def set_aside(self, share: Share, failed: BatchFailed[Ref], *, now: datetime) -> bool:
+    async def set_aside(self, share: Share, failed: BatchFailed[Run], *, now: datetime) -> bool:
         """Park the one message that failed alone, and let the cursor pass it. Say whether it is dead at once."""
-        (ref,) = failed.refs
+        (run,) = failed.refs
         dead = self.retry.is_over(1)
         async with self._transaction(share.group) as tx:
-            cursors = [each for each in await self.claim(tx, share, now=now) if each.topic == ref.topic]
+            cursors = [each for each in await self.claim(tx, share, now=now) if each.topic == run.topic]
             claimed = {share.partition: cursors} if cursors else {}
             found = await self.transport.find(tx, share.group, claimed, rows_max=1) if cursors else {}
-            if found != {share.partition: [ref]}:
+            if found != {share.partition: [run]}:
                 raise LostCursor(share)
-            await tx.narrow({ref.tenant_id})
-            await store.park(tx, share.group, [(ref.day, ref.id)], due_at=now, now=now)
-            await self._write_failure(tx, share, ref.id, failed, tries=1, now=now)
+            await tx.narrow(run.tenants)
+            (row,) = await self.transport.read(tx, found)
+            await store.park(tx, share.group, run.days, [row["id"]], due_at=now, now=now)
+            await self._write_failure(tx, share, row["id"], failed, tries=1, now=now)
             await self._pass(tx, share.group, claimed, found)
         return dead
 
@@ -164,16 +167,14 @@ class Batches:
 
     async def _pass(self, tx: Tx, group: str, claimed: Claimed, found: Found) -> None:
         moves = []
-        for partition, refs in found.items():
-            reached = {ref.topic: ref.position for ref in refs}
-            counts = Counter(ref.topic for ref in refs)
+        for partition, runs in found.items():
+            of_topic = {run.topic: run for run in runs}
             for cursor in claimed[partition]:
-                if cursor.topic not in reached:
+                if (run := of_topic.get(cursor.topic)) is None:
                     continue
-                position, count = reached[cursor.topic], counts[cursor.topic]
                 # Only what retention dropped may be missing, and that lies before everything else.
-                assert cursor.position in (0, position - count), (group, partition, cursor, position, count)
-                moves.append((partition, cursor, position))
+                assert cursor.position in (0, run.first - 1), (group, partition, cursor, run)
+                moves.append((partition, cursor, run.last))
         await together.move(tx, group, moves, epoch=moves[0][1].epoch)
 
     async def _write_failure(
@@ -195,7 +196,7 @@ class Batches:
         )
 
     @asynccontextmanager
-    async def _attempt(self, group: str, refs: Sequence[Ref] | Sequence[ParkedRef]) -> AsyncIterator[Tx]:
+    async def _attempt(self, group: str, refs: Sequence[Run] | Sequence[ParkedRef]) -> AsyncIterator[Tx]:
         """Open the transaction of a batch; what it fails of, at the commit too, is its messages' fault, or nobody's."""
         try:
             async with self._transaction(group) as tx:
@@ -237,6 +238,9 @@ def _alive(group: str, claimed: Claimed) -> Claimed:
     return claimed
 
 
-def _lying(refs: Sequence[Ref], rows: Sequence[Row]) -> list[tuple[date, int]]:
-    wanted = {row["id"] for row in rows}
-    return [(ref.day, ref.id) for ref in refs if ref.id in wanted]
+def _tenants(runs: Sequence[Run]) -> set[TenantId]:
+    return {tenant_id for run in runs for tenant_id in run.tenants}
+
+
+def _days(runs: Sequence[Run]) -> set[date]:
+    return {day for run in runs for day in run.days}

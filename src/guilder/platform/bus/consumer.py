@@ -127,7 +127,7 @@ class Consumer:
             return 0
         except BatchFailed as failed:
             self._packs.failed(group, len(partitions))
-            _log.warning("batch_was_split", group=group, messages=len(failed.refs), reason=repr(failed.reason))
+            _log.warning("batch_was_split", group=group, messages=failed.rows, reason=repr(failed.reason))
             return await self._step_apart(group, partitions, hurry=hurry)
         passed = sum(each.passed for each in taken.values())
         self._packs.passed(group, passed, rows_max=self._batch_max)
@@ -222,7 +222,7 @@ class Consumer:
         except BatchFailed as error:
             failed = error  # (its own name would be gone before the lambda runs)
             self._note_failure(share, window, failed)
-            if len(failed.refs) > 1:
+            if failed.rows > 1:
                 return await self._take(share, hurry=hurry)
             dead = await _through_clashes(lambda: self._batches.set_aside(share, failed, now=now))
             self._meter.log_messages(group=share.group, outcome="dead" if dead else "parked")
@@ -244,7 +244,7 @@ class Consumer:
         except BatchFailed as error:
             failed = error  # (its own name would be gone before the lambda runs)
             self._note_failure(share, window, failed)
-            if len(failed.refs) > 1:
+            if failed.rows > 1:
                 return await self._retry_due(share, hurry=hurry)
             dead = await _through_clashes(lambda: self._batches.put_back(share, failed, now=now, due_before=due_before))
             self._count(share, dead=int(dead))
@@ -262,13 +262,13 @@ class Consumer:
         return await self._database.run(work, actor=ACTOR)
 
     def _note_failure(self, share: Share, window: Window, failed: BatchFailed[Any]) -> None:
-        window.failed(len(failed.refs))
+        window.failed(failed.rows)
         self._meter.log_messages(group=share.group, outcome="failed")
         _log.warning(
             "batch_failed",
             group=share.group,
             partition=share.partition,
-            messages=len(failed.refs),
+            messages=failed.rows,
             reason=repr(failed.reason),
         )
 

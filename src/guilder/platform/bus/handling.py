@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import itemgetter
 
 import asyncpg
 
@@ -39,7 +39,7 @@ class Handling:
         heard = self._heard(group, rows)
         if not heard:
             return
-        tenants = {row["tenant_id"] for row in heard}
+        tenants = set(map(itemgetter("tenant_id"), heard))
         for domain in await self.clocks.domains(tx, tenants):
             here = frozenset(domain.tenants & tenants)
             if here:
@@ -49,7 +49,7 @@ class Handling:
     def _heard(self, group: str, rows: Sequence[Row]) -> Sequence[Row]:
         """Return those of the rows that the group hears. They are of few kinds, so it is the kinds that are asked about."""
         hears_rows = self.reactions.hears_rows(group)
-        kinds = {(row["name"], row["topic"]) for row in rows}
+        kinds = set(map(itemgetter("name", "topic"), rows))
         heard = {
             (name, topic)
             for name, topic in kinds
@@ -62,7 +62,7 @@ class Handling:
     ) -> None:
         if tx.tenants != tenants:
             await tx.narrow(tenants)
-        heard = {row["traceparent"] for row in rows}
+        heard = set(map(itemgetter("traceparent"), rows))
         with tracing.taken_up(f"hear {group}", heard, messages=len(rows)):
             # Of one trace, or each message's by its key: what handlers announce goes on with what it follows from.
             tx.traceparent = tracing.carried(None)
@@ -75,8 +75,10 @@ class Handling:
         types = codec.known_types() if hears_all and not hears_rows else self.reactions.types(group)
         try:
             # Whoever hears everything hears it in one list, in order.
-            for name, wave in [("", rows)] if hears_all else waves(rows, key=_key, name=_name):
-                messages = wave if hears_rows else [to_message(row, types) for row in wave]
+            for name, wave in (
+                [("", rows)] if hears_all else waves(rows, key=itemgetter("key"), name=itemgetter("name"))
+            ):
+                messages = wave if hears_rows else _to_messages(wave, types)
                 for reaction in self.reactions.of(group, name):
                     await reaction.handler(tx, messages, now=domain.now)
             # Before the next clock's tenants are in sight instead of these.
@@ -87,16 +89,20 @@ class Handling:
             raise HandlerFailed(f"{type(error).__name__}: {error}") from error
 
 
-def to_message(row: Row, types: dict[str, type[Event]]) -> Message[Event]:
-    kind = types.get(row["name"])
-    return Message(
-        id=row["event_id"],
-        event=codec.decode(kind, row["payload"]) if kind else _unknown(row),
-        occurred_at=row["occurred_at"],
-        actor=row["actor"],
-        request_id=row["request_id"],
-        position=row["position"],
-    )
+def _to_messages(rows: Sequence[Row], types: dict[str, type[Event]]) -> list[Message[Event]]:
+    """Read rows, which are of few kinds: how each is read is looked up once."""
+    read = {name: codec.decoder(types[name]).decode for name in set(map(itemgetter("name"), rows)) if name in types}
+    return [
+        Message(
+            row["event_id"],
+            decode(row["payload"]) if (decode := read.get(row["name"])) else _unknown(row),
+            row["occurred_at"],
+            row["actor"],
+            row["request_id"],
+            row["position"],
+        )
+        for row in rows
+    ]
 
 
 def _unknown(row: Row) -> codec.UnknownEvent:
@@ -106,11 +112,3 @@ def _unknown(row: Row) -> codec.UnknownEvent:
         event_version=row["version"],
         body=codec.decode_body(row["payload"]),
     )
-
-
-def _key(row: Row) -> Any:
-    return row["key"]
-
-
-def _name(row: Row) -> str:
-    return str(row["name"])

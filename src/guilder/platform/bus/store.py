@@ -226,15 +226,17 @@ async def busy_keys(tx: Tx, group: str, partitions: Sequence[int], rows: Iterabl
     return {(row["topic"], row["key"]) for row in found}
 
 
-async def park(tx: Tx, group: str, refs: Sequence[tuple[date, int]], *, due_at: datetime, now: datetime) -> None:
-    """Set rows of the log aside for this group, to be tried when due, in order per key."""
-    for day in {day for day, _ in refs}:
+async def park(
+    tx: Tx, group: str, days: Iterable[date], ids: Sequence[int], *, due_at: datetime, now: datetime
+) -> None:
+    """Set rows of the log, which lie in these days, aside for this group, to be tried when due, in order per key."""
+    for day in days:
         await tx.execute(
             f"""insert into platform.log_parked (group_name, id, {COLUMNS}, due_at, parked_at)
                 select $1, id, {COLUMNS}, $4, $5 from platform.log where day = $2 and id = any ($3)""",
             group,
             day,
-            [id_ for of, id_ in refs if of == day],
+            ids,
             due_at,
             now,
         )

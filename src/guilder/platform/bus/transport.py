@@ -13,8 +13,8 @@ from datetime import datetime
 from typing import Protocol
 
 from guilder.platform.bus import store, together
-from guilder.platform.bus.store import Ref, Share
-from guilder.platform.bus.together import Claimed, Found
+from guilder.platform.bus.store import Share
+from guilder.platform.bus.together import Claimed, Found, Run
 from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.wakes import heed
@@ -33,12 +33,12 @@ class Transport(Protocol):
         """Say where these groups have something to do: everywhere, if asked for the `whole`, else as far as is known."""
         ...
 
-    async def find(self, tx: Tx, group: str, claimed: Claimed, *, rows_max: int) -> dict[int, list[Ref]]:
-        """Find rows after the cursors of some partitions: of each topic the very next ones, in order, without a gap."""
+    async def find(self, tx: Tx, group: str, claimed: Claimed, *, rows_max: int) -> dict[int, list[Run]]:
+        """Find rows after the cursors of some partitions: of each topic the very next ones, without a gap."""
         ...
 
     async def read(self, tx: Tx, found: Found) -> list[Row]:
-        """Read those rows, a partition's in their order. The transaction sees their tenants."""
+        """Read those rows, a partition's in their order, and none else. The transaction sees their tenants."""
         ...
 
     async def listen(self, wake: asyncio.Event, stop: asyncio.Event) -> None:
@@ -61,11 +61,11 @@ class PostgresTransport:
     async def news(self, tx: Tx, groups: Sequence[str], *, now: datetime, whole: bool) -> list[Share]:
         return await store.news(tx, groups, now=now)
 
-    async def find(self, tx: Tx, group: str, claimed: Claimed, *, rows_max: int) -> dict[int, list[Ref]]:
+    async def find(self, tx: Tx, group: str, claimed: Claimed, *, rows_max: int) -> dict[int, list[Run]]:
         return await together.find(tx, claimed, rows_max=rows_max)
 
     async def read(self, tx: Tx, found: Found) -> list[Row]:
-        return await store.read(tx, [ref for refs in found.values() for ref in refs])
+        return await together.read(tx, found)
 
     async def listen(self, wake: asyncio.Event, stop: asyncio.Event) -> None:
         await heed(self._database.listen, store.SEQUENCED, wake=wake, stop=stop)

@@ -5,6 +5,7 @@ from itertools import islice
 
 from guilder.platform.bus.kafka.record import Hint
 from guilder.platform.bus.store import Cursor, Ref
+from guilder.platform.bus.together import Run
 
 HINTS_MAX = 50_000
 
@@ -41,3 +42,20 @@ class Hints:
                 break
             found.append(ref)
         return found
+
+
+def runs_of(refs: Sequence[Ref]) -> list[Run]:
+    """Put rows of one partition together, of each topic the very next ones."""
+    of_topic: dict[str, list[Ref]] = {}
+    for ref in refs:
+        of_topic.setdefault(ref.topic, []).append(ref)
+    return [
+        Run(
+            topic,
+            min(ref.position for ref in lying),
+            max(ref.position for ref in lying),
+            tuple(sorted({ref.day for ref in lying})),
+            tuple(sorted({ref.tenant_id for ref in lying})),
+        )
+        for topic, lying in of_topic.items()
+    ]

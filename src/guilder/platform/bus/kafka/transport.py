@@ -14,15 +14,15 @@ from datetime import datetime
 from confluent_kafka import KafkaException
 
 from guilder.platform import metrics
-from guilder.platform.bus import store
+from guilder.platform.bus import store, together
 from guilder.platform.bus.batches import LostCursor
 from guilder.platform.bus.kafka import store as rows
 from guilder.platform.bus.kafka.connection import Connection, complain
 from guilder.platform.bus.kafka.hearing import AGAIN_S, Hearing
-from guilder.platform.bus.kafka.hints import Hints
+from guilder.platform.bus.kafka.hints import Hints, runs_of
 from guilder.platform.bus.kafka.record import Received, to_hint
 from guilder.platform.bus.store import Cursor, Ref, Share
-from guilder.platform.bus.together import Claimed, Found
+from guilder.platform.bus.together import Claimed, Found, Run
 from guilder.platform.clock import Clock
 from guilder.platform.db.database import GONE, Database, DatabaseGone
 from guilder.platform.db.tx import Row, Tx
@@ -76,14 +76,14 @@ class KafkaTransport:
         self._looked_at, self._doubted, self._behind = instant, found & self._behind, found
         return sorted(found if whole else told | self._doubted)
 
-    async def find(self, tx: Tx, group: str, claimed: Claimed, *, rows_max: int) -> dict[int, list[Ref]]:
-        found: dict[int, list[Ref]] = {}
+    async def find(self, tx: Tx, group: str, claimed: Claimed, *, rows_max: int) -> dict[int, list[Run]]:
+        found: dict[int, list[Run]] = {}
         for partition, cursors in claimed.items():
             share = Share(group, partition)
             if not rows_max:
                 self._awake.add(share)  # its turn is the next
             elif refs := await self.find_in(tx, share, cursors, rows_max=rows_max):
-                found[partition] = refs
+                found[partition] = runs_of(refs)
                 rows_max -= len(refs)
         return found
 
@@ -98,15 +98,14 @@ class KafkaTransport:
         return found
 
     async def read(self, tx: Tx, found: Found) -> list[Row]:
-        refs = [ref for part in found.values() for ref in part]
-        places = [(ref.topic, partition, ref.position) for partition, part in found.items() for ref in part]
-        rows_found = await store.read(tx, refs)
-        if [(row["topic"], row["partition"], row["position"]) for row in rows_found] == places:
+        runs = [run for part in found.values() for run in part]
+        rows_found = await together.read(tx, found)
+        if len(rows_found) == sum(run.rows for run in runs):
             return rows_found
         # Nothing of the log is missing there: what told of these rows was not the relay, or of another life of the log.
         self._hints = Hints()
-        complain("hints_were_wrong", f"{len(refs)} rows, the first {refs[0]}")
-        raise LostCursor(refs[0])
+        complain("hints_were_wrong", f"{len(runs)} runs, the first {runs[0]}")
+        raise LostCursor(runs[0])
 
     async def listen(self, wake: asyncio.Event, stop: asyncio.Event) -> None:
         await first(self._joined, stop)

@@ -1,0 +1,76 @@
+"""Runs of the log: what follows a cursor lies between two positions, in whatever days, and nothing of it is left out."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+from guilder.kernel.event import Event
+from guilder.platform.bus import outbox
+from tests.contracts.log_toys import Asked, Counted, World
+from tests.rooms.platform.ground import NOW, some_ids
+
+TOMORROW = datetime.now(UTC).date() + timedelta(days=1)
+
+
+async def positions(world: World) -> list[int]:
+    return [row["position"] for row in await world.admin.fetch("select position from platform.log order by id")]
+
+
+async def test_a_run_over_two_days_is_heard_in_the_order_of_its_positions(world: World) -> None:
+    (thing,) = some_ids(1)
+    await world.count(thing, 7)
+    await world.admin.execute("update platform.log set day = $1 where (payload->>'n')::int % 2 = 0", TOMORROW)
+    await world.consumer(batch_max=4).drain()
+    assert await world.heard() == {thing: [1, 2, 3, 4, 5, 6, 7]}
+    assert await positions(world) == [1, 2, 3, 4, 5, 6, 7]
+    rows = await world.admin.fetch("select first_position, last_position from platform.log_extents order by day")
+    assert [tuple(row) for row in rows] == [(1, 7), (2, 6)]
+
+
+async def test_topics_of_a_partition_come_side_by_side(world: World) -> None:
+    (thing,) = some_ids(1)
+    heard: list[tuple[str, int]] = []
+    world.fault = lambda message: heard.append((type(message.event).__name__, message.event.n))
+    for n in range(1, 9):
+        async with world.database.transaction({world.tenant}, actor="test") as tx:
+            told = [
+                Counted(tenant_id=world.tenant, thing_id=thing, n=n),
+                Asked(tenant_id=world.tenant, thing_id=thing, gateway="here", n=n),
+            ]
+            outbox.announce(tx, told, now=NOW)
+    await world.consumer(world.hearing("all", Event), batch_max=5).drain()
+    assert heard == [(name, n) for n in range(1, 9) for name in ("Counted", "Asked")]
+
+
+async def test_what_retention_dropped_fills_no_batch_of_other_partitions(world: World) -> None:
+    things = some_ids(40)
+    await world.count_each(things)
+    await world.sequence()
+    # To a group that is new, all of this partition seems to be before it, and none of it is there any more.
+    dropped = await world.admin.fetchval("select min(partition) from platform.log")
+    await world.admin.execute(f"delete from platform.log where partition = {dropped}")
+    await world.admin.execute(f"delete from platform.log_extents where partition = {dropped}")
+    await world.admin.execute(f"update platform.log_heads set position = 1000 where partition = {dropped}")
+    left = {row["key"] for row in await world.admin.fetch("select key from platform.log")}
+    consumer = world.consumer(batch_max=3)
+    shares = sorted({row["partition"] for row in await world.admin.fetch("select partition from platform.log_heads")})
+    while await consumer.step_together("listeners", shares):
+        pass
+    assert set(await world.heard()) == left
+
+
+async def test_a_row_that_is_written_anew_while_positions_are_given_gets_its_own(world: World) -> None:
+    (thing,) = some_ids(1)
+    await world.count(thing, 3)
+    async with world.admin.transaction():
+        await world.admin.execute("update platform.log set actor = 'user:erased' where (payload->>'n')::int = 2")
+        giving = asyncio.create_task(world.sequence())
+        while not await world.admin.fetchval("select exists (select from pg_locks where not granted)"):
+            await asyncio.sleep(0.01)
+    assert await giving == 3
+    assert await positions(world) == [1, 2, 3]
+
+
+async def test_nobody_but_the_sequencer_gives_positions(world: World) -> None:
+    assert not await world.admin.fetchval(
+        "select has_function_privilege('guilder_app', 'platform.give_positions(date,tid[],bigint[],bigint)', 'execute')"
+    )
