@@ -50,9 +50,11 @@ end $$;
 
 -- Give positions to the rows of a day that lie in these places: the head, and how many of these ids come up to the row's own.
 -- Returns how many rows still lay there. They are gone to where they lie, and in no other way: of a day that nobody has
--- counted yet the planner believes that it is small, and would read it whole. No door: only the function below comes here.
+-- counted yet the planner believes that it is small, and would read it whole. Nor is there a plan made for each step, which
+-- of one row would be most of it. No door: only the function below comes here.
 create function platform.give_positions(wanted date, places tid[], ids bigint[], head bigint) returns integer
     language plpgsql set search_path = ''
+    set plan_cache_mode = force_generic_plan
     set enable_seqscan = off set enable_indexscan = off set enable_bitmapscan = off
     as $$
 declare

@@ -39,18 +39,19 @@ class Sequencer:
 
     async def _step_together(self, partitions: Sequence[int]) -> int:
         """Give positions in several partitions by one transaction: where there is little in each, it is what it costs."""
-        rows_max = max(min(ROWS_MIN, self._rows_max), self._rows_max // len(partitions))
 
         async def work(tx: Tx) -> int:
-            return await together.sequence(tx, partitions, rows_max=rows_max)
+            return await together.sequence(tx, partitions, rows_max=self._rows_each(partitions))
 
         return await self._database.run(work, actor=ACTOR)
 
     async def drain(self) -> int:
-        """Give positions until no visible row is without one, or another sequencer is at those that are."""
-        given = 0
-        while (partitions := await self._waiting()) and (more := await self._step_together(partitions)):
+        """Give positions to what is visible by now, but where another sequencer is at it."""
+        given, may_be_more = 0, True
+        while may_be_more and (partitions := await self._waiting()) and (more := await self._step_together(partitions)):
             given += more
+            # Where none was full, nothing is left of what was there; what has come since has woken somebody.
+            may_be_more = more >= self._rows_each(partitions)
             await self._transport.carry()
         return given
 
@@ -65,6 +66,9 @@ class Sequencer:
             return 0
 
         await ROUNDS.run(work, listen, stop)
+
+    def _rows_each(self, partitions: Sequence[int]) -> int:
+        return max(min(ROWS_MIN, self._rows_max), self._rows_max // len(partitions))
 
     async def _waiting(self) -> list[int]:
         async with self._database.transaction(actor=ACTOR) as tx:
