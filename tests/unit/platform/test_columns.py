@@ -19,7 +19,7 @@ def rows(*given):
 
 def test_what_is_the_same_in_every_row_is_sent_once():
     found = ITEM.of(rows((ONE, "a", Decimal(1), None), (ONE, "b", Decimal(2), None)))
-    assert found == [[ONE], ["a", "b"], [Decimal(1), Decimal(2)], [None]]
+    assert found == [[ONE], ["a", "b"], ["1", "2"], [None]]
 
 
 def test_an_equal_decimal_that_is_written_otherwise_is_sent_as_it_is():

@@ -183,7 +183,7 @@ class Database:
         began = asyncio.get_running_loop().time()
         async with self._connection(aside=aside) as connection:
             self._tell_how_full(began)
-            says = _says_what_it_is(connection)
+            says, tx = _says_what_it_is(connection), None
             if says:
                 connection.open_with(_open_with(seen, actor, request_id or ""))
             transaction = connection.transaction()
@@ -202,7 +202,10 @@ class Database:
                 yield tx
                 if keep:
                     await tx.run_hooks()
+                await tx.settle()
             except BaseException as error:
+                if tx is not None:
+                    await tx.abandon()
                 await _roll_back(transaction)
                 if isinstance(error, (NotPrimary, asyncpg.ReadOnlySQLTransactionError)):
                     # It was the primary when the pool connected. Every connection is to be made anew, to what is now.

@@ -1,5 +1,6 @@
 """The transaction that every verb takes first: a connection, the tenants it may see, and who acts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ class Tx:
     # Where several requests are answered: by the log's key, whose answer what is announced is.
     requests: dict[UUID, str] = field(default_factory=dict)
     _counts: list[Callable[[], None]] = field(default_factory=list)
+    _sent: "asyncio.Task[int] | None" = None
 
     @property
     def tenant_id(self) -> TenantId:
@@ -51,22 +53,57 @@ class Tx:
         return self._vault
 
     async def fetch(self, sql: str, *values: object) -> list[Row]:
+        await self.settle()
         return await self.connection.fetch(sql, *values)
 
     async def fetchrow(self, sql: str, *values: object) -> Row | None:
+        await self.settle()
         return await self.connection.fetchrow(sql, *values)
 
     async def fetchval(self, sql: str, *values: object) -> Any:
+        await self.settle()
         return await self.connection.fetchval(sql, *values)
 
     async def execute(self, sql: str, *values: object) -> int:
         """Run a statement and return how many rows it touched."""
+        await self.settle()
+        return await self._execute(sql, *values)
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        await self.settle()
+        await self.connection.executemany(sql, rows)
+
+    async def send(self, sql: str, *values: object) -> Awaitable[int]:
+        """Have a statement run while its caller goes on; return what says, when awaited, how many rows it touched.
+
+        What it raises the next statement raises, or the commit, if nobody has asked before: so it is for what is written in
+        bulk while the next of it is worked out, and not for what is expected to fail.
+        """
+        await self.settle()
+        self._sent = asyncio.create_task(self._execute(sql, *values))
+        await asyncio.sleep(0)  # the driver hands it over in this turn of the loop
+        return self._sent
+
+    async def settle(self) -> None:
+        """Wait until what was sent is done.
+
+        :raises asyncpg.PostgresError: what it came to
+        """
+        if self._sent is not None:
+            sent, self._sent = self._sent, None
+            await sent
+
+    async def abandon(self) -> None:
+        """Stop what was sent: what comes of it is undone, and nobody hears of it."""
+        if self._sent is not None:
+            sent, self._sent = self._sent, None
+            sent.cancel()
+            await asyncio.gather(sent, return_exceptions=True)
+
+    async def _execute(self, sql: str, *values: object) -> int:
         status = await self.connection.execute(sql, *values)
         tail = status.rsplit(" ", 1)[-1]
         return int(tail) if tail.isdigit() else 0
-
-    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        await self.connection.executemany(sql, rows)
 
     def before_commit(self, name: str, hook: Hook) -> None:
         """Run `hook` once, last before the commit, however often it is asked for."""
@@ -117,17 +154,20 @@ class Tx:
         """
         hooks, outbox, wakes, counts = dict(self._hooks), list(self.outbox), set(self.wakes), list(self._counts)
         touched = set(self.touched)
+        await self.settle()
         savepoint = self.connection.transaction()
         await savepoint.start()
         try:
             yield
         finally:
+            await self.abandon()
             await savepoint.rollback()
             self.touched = touched
             self._hooks, self.outbox, self.wakes, self._counts = hooks, outbox, wakes, counts
 
     async def narrow(self, tenants: Iterable[TenantId]) -> None:
         """See only these tenants from here on: for a batch that handles one clock's tenants after another's."""
+        await self.settle()
         self.tenants = frozenset(tenants)
         await self.connection.execute("select set_config('guilder.tenants', $1, true)", tenants_setting(self.tenants))
 

@@ -20,7 +20,8 @@ async def test_a_cancelled_transaction_leaves_its_connection_clean(database_urls
     async def work() -> None:
         async with database.transaction([TenantId(uuid4())], actor="test") as tx:
             await tx.execute("create temporary table if not exists mark () on commit drop")
-            await tx.fetchval("select pg_sleep(0.002)")
+            await tx.send("select pg_sleep(0.001)")
+            await tx.fetchval("select pg_sleep(0.001)")
 
     try:
         for _ in range(60):

@@ -5,6 +5,7 @@ import json
 import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
@@ -61,17 +62,17 @@ def content(invoice: Invoice) -> Content:
                 line.number,
                 line.kind,
                 line.description,
-                line.quantity,
+                f"{line.quantity:f}",
                 line.amount.minor,
                 line.tax.minor,
-                line.tax_percent.normalize(),
+                _percent(line.tax_percent),
                 _instant(line.period.starts_at) if line.period else None,
                 _instant(line.period.ends_at) if line.period else None,
                 *_more_of(line),
             ]
             for line in invoice.lines
         ],
-        "taxes": [[tax.name, tax.percent.normalize(), tax.net.minor, tax.tax.minor] for tax in invoice.taxes],
+        "taxes": [[tax.name, _percent(tax.percent), tax.net.minor, tax.tax.minor] for tax in invoice.taxes],
         **_more(invoice),
     }
     # Names stand in the order of the alphabet, so that what is the same is written the same.
@@ -110,7 +111,17 @@ def _more_of(line: Line) -> list[object]:
 
 
 def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat()
+    return _isoformat(at if at.tzinfo is UTC else at.astimezone(UTC))
+
+
+# What lines of a batch have in common: the ends of a few periods, a few rates. (Of instants in UTC alone: in other zones two
+# that are not the same hour are equal.)
+_isoformat = lru_cache(1_024)(datetime.isoformat)
+
+
+@lru_cache(256)
+def _percent(percent: Decimal) -> str:
+    return _plain(percent.normalize())
 
 
 def _plain(value: object) -> str:

@@ -12,13 +12,13 @@ _UNIT_STEP = Decimal("0.000001")
 
 
 def included(units: Decimal, share: Fraction) -> Decimal:
-    if share == 1 or not units:
+    if not units or share == 1:
         return units
     exact = Fraction(units) * share
     return (Decimal(exact.numerator) / Decimal(exact.denominator)).quantize(_UNIT_STEP, ROUND_DOWN)
 
 
 def priced(model: PriceModel, share: Fraction) -> PriceModel:
-    if share == 1 or model.model is not ChargeModel.FLAT:
+    if model.model is not ChargeModel.FLAT or share == 1:
         return model
     return replace(model, unit_amount=Decimal(round_half_up(Fraction(model.unit_amount) * share)))

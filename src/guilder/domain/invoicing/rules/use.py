@@ -25,6 +25,7 @@ from guilder.domain.invoicing.rules import parts
 from guilder.domain.subscriptions.model import Segment, Subscription, Terms
 from guilder.domain.subscriptions.rules import shares
 from guilder.domain.usage.model import Group, Question, Reading
+from guilder.domain.usage.rules.aggregation import together
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money, round_half_up, zero
 from guilder.kernel.period import Interval, Period
@@ -53,12 +54,16 @@ class Stretch:
     @cached_property
     def said(self) -> Mapping[str, object]:
         """Return what every line of it says of its time and terms."""
-        return {
+        said: dict[str, object] = {
             "plan": self.terms.plan_code,
             "plan_version": self.terms.plan_version,
             "period": [self.starts, self.period.ends_at.isoformat()],
             "time_zone": self.time_zone,
         }
+        if self.share != 1:
+            said["full_period"] = [self.full.starts_at.isoformat(), self.full.ends_at.isoformat()]
+            said["share"] = [self.share.numerator, self.share.denominator]
+        return said
 
     @cached_property
     def share(self) -> Fraction:
@@ -189,12 +194,13 @@ def rate(stretch: Stretch, charge: PricedCharge, readings: Sequence[Reading]) ->
     cap = None if charge.cap_minor is None else round_half_up(charge.cap_minor * share)
     made = []
     for group, found in _by_group(charge.charge, readings).items():
-        quantity, events = sum((each.quantity for each in found), start=Decimal(0)), sum(each.events for each in found)
+        whole = found[0] if len(found) == 1 else together(found)
+        quantity, events = whole.quantity, whole.events
         rated = rating.rate(
             model,
             quantity=quantity,
             events=events,
-            value=sum((each.value for each in found), start=Decimal(0)),
+            value=whole.value,
             groups={each.group: each.quantity for each in found},
             currency=stretch.terms.currency,
             cap_minor=cap,
@@ -371,11 +377,6 @@ def _why(rule: str, stretch: Stretch, use: Use, billed: Billed | None, amount: M
         said["included"] = f"{use.included:f}"
     if use.cap_minor is not None:
         said |= {"cap": use.cap_minor, "is_capped": use.rated.is_capped}
-    if stretch.share != 1:
-        said |= {
-            "full_period": [stretch.full.starts_at.isoformat(), stretch.full.ends_at.isoformat()],
-            "share": [stretch.share.numerator, stretch.share.denominator],
-        }
     if billed and not billed.amount.is_zero:
         said |= {"billed_before": billed.amount.minor, "billed_on": billed.invoice_number}
     if billed and amount.minor < 0 and billed.kept != 1:

@@ -18,6 +18,9 @@ from guilder.domain.usage.model import Closing, LateAsked
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
+# PostgreSQL writes some while the next are worked out here.
+RATED_AT_ONCE = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
@@ -69,12 +72,16 @@ async def bill_segments(tx: Tx, *, dues: Sequence[Due], now: datetime) -> list[l
     stretches += [use.of_segment(each.segment, each.bill.due.subscription.time_zone) for each in again]
     found = await rating.uses(tx, stretches=stretches)
     before = await use_rows.rated(tx, [rating.name_of(stretch) for stretch in stretches])
-    for (bill, _), one in zip(fresh, found[: len(fresh)], strict=True):
-        _bill_use(bill, one, before.get(rating.name_of(one.stretch), []))
-    for each, one in zip(again, found[len(fresh) :], strict=True):
-        _bill_difference(each.bill, one, before.get(rating.name_of(one.stretch), []))
-    await _make_up(tx, bills, [(each.bill, each.segment) for each in again])
-    await use_rows.save_rated(tx, [rated for bill in bills for rated in bill.ratings], now=now)
+    over = [(_bill_use, bill, one) for (bill, _), one in zip(fresh, found[: len(fresh)], strict=True)]
+    over += [(_bill_difference, each.bill, one) for each, one in zip(again, found[len(fresh) :], strict=True)]
+    waiting: list[Rating] = []
+    for billing, bill, one in over:
+        waiting += billing(bill, one, before.get(rating.name_of(one.stretch), []))
+        if len(waiting) >= RATED_AT_ONCE:
+            await use_rows.save_rated(tx, waiting, now=now)
+            waiting = []
+    waiting += await _make_up(tx, bills, [(each.bill, each.segment) for each in again])
+    await use_rows.save_rated(tx, waiting, now=now)
     await _remember(tx, bills, again, late_number, now=now)
     return [bill.lines for bill in bills]
 
@@ -129,27 +136,33 @@ def _has_use(due: Due) -> bool:
     return any(each.kind is SegmentKind.USAGE for each in due.segments)
 
 
-def _bill_use(bill: _Bill, found: Found, times: Sequence[Once]) -> None:
+def _bill_use(bill: _Bill, found: Found, times: Sequence[Once]) -> list[Rating]:
     """Bill what the use of a stretch that is over comes to, less what was billed of it on the way."""
-    billed = rerating.billed(times)
+    billed, ratings = rerating.billed(times), []
     for each in rating.all_of(found, times):
-        line = use.line(found.stretch, each, billed.get(each.key))
+        before = billed.get(each.key)
+        line = use.line(found.stretch, each, before)
         if line is not None:
             bill.use.append(line)
-        if line is not None or each.key in billed:
-            bill.ratings.append(rating.written(found.stretch, each, billed.get(each.key), line, cause=rerating.CLOSED))
+        if line is not None or before is not None:
+            ratings.append(rating.written(found.stretch, each, before, line, cause=rerating.CLOSED))
+    bill.ratings += ratings
+    return ratings
 
 
-def _bill_difference(bill: _Bill, found: Found, times: Sequence[Once]) -> None:
-    billed = rerating.billed(times)
+def _bill_difference(bill: _Bill, found: Found, times: Sequence[Once]) -> list[Rating]:
+    billed, ratings = rerating.billed(times), []
     for each in rating.all_of(found, times):
-        line = use.adjustment(found.stretch, each, billed.get(each.key))
+        before = billed.get(each.key)
+        line = use.adjustment(found.stretch, each, before)
         if line is not None:
             bill.late.append(line)
-            bill.ratings.append(rating.written(found.stretch, each, billed.get(each.key), line, cause=rerating.LATE))
+            ratings.append(rating.written(found.stretch, each, before, line, cause=rerating.LATE))
+    bill.ratings += ratings
+    return ratings
 
 
-async def _make_up(tx: Tx, bills: Sequence[_Bill], again: Sequence[tuple[_Bill, Segment]]) -> None:
+async def _make_up(tx: Tx, bills: Sequence[_Bill], again: Sequence[tuple[_Bill, Segment]]) -> list[Rating]:
     """Bill what is missing from commitments, of periods that are over, and anew where late use changed one."""
     closing = [
         commitments.Closing(subscription=bill.due.subscription, segment=each, fees=tuple(bill.fees))
@@ -163,11 +176,12 @@ async def _make_up(tx: Tx, bills: Sequence[_Bill], again: Sequence[tuple[_Bill, 
     changed = [commitments.Changed(subscription=bill.due.subscription, segment=each) for bill, each in again]
     ratings = [rated for bill in bills for rated in bill.ratings]
     being_billed = [each for bill in bills for each in bill.due.segments if each.kind is SegmentKind.USAGE]
-    for made in await commitments.make_up(tx, closing=closing, changed=changed, segments=being_billed, ratings=ratings):
+    found = await commitments.make_up(tx, closing=closing, changed=changed, segments=being_billed, ratings=ratings)
+    for made in found:
         bill = owners.get(made.segment.ref) or first[Ref(made.segment.tenant_id, made.segment.subscription_id)]
-        bill.ratings.append(made.rating)
         if made.line is not None:
             bill.missing.append(made.line)
+    return [made.rating for made in found]
 
 
 async def _remember(

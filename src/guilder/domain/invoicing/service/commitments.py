@@ -83,7 +83,8 @@ async def make_up(
 ) -> list[MadeUp]:
     """Work out what is missing from the periods that close, and anew for those that a change was billed in.
 
-    `segments` and `ratings` are the stretches of use that are being billed in this transaction, and what they come to.
+    `segments` and `ratings` are the stretches of use that are being billed in this transaction, and what they come to: they
+    count, whether they are written down already or not.
     """
     wholes = [whole for whole in await _wholes(tx, closing, changed, segments) if whole.is_committed]
     if not wholes:

@@ -163,8 +163,13 @@ async def _prepare(tx: Tx, drafts: Sequence[Draft], *, via: Via, grants_credit: 
     granted = {note.id: -note.total.minor - set_off.get(note.id, 0) for note in notes}
     made, pool = await _paid_by_credit(tx, made, granted=granted, now=now)
     made = [replace(each, invoice=_final(each, now=now)) for each in made]
+    items = [(each.draft.tenant_id, line.billed_item, each.invoice.id) for each in made for line in each.draft.lines]
+    claimed = await store.claim_items(tx, items)
+    contents = [numbering.content(each.invoice) for each in made]
     rows = await store.insert_lines(tx, [(each.invoice, _head(each)) for each in made], now=now)
-    await _claim(tx, made)
+    if await claimed < len(items):
+        others = await store.held_by_others(tx, items)
+        raise AlreadyBilled(f"billed already: {others[0] if others else 'one thing twice'}")
     await _record_uses(tx, made, pool, now=now)
     # Of a note whose amount its maker disposes of, the maker says so.
     await giving_back.tell_payments(tx, drafts=[each.draft for each in made] if grants_credit else [])
@@ -176,7 +181,7 @@ async def _prepare(tx: Tx, drafts: Sequence[Draft], *, via: Via, grants_credit: 
     return _Waiting(
         made=made,
         payments={each.invoice_id: each for each in begun},
-        contents=[numbering.content(each.invoice) for each in made],
+        contents=contents,
         rows=rows,
         granted_by_note=granted,
         granted=pool.granted,
@@ -225,14 +230,6 @@ async def _record_uses(tx: Tx, made: Sequence[Made], pool: _Credits, *, now: dat
     touched = sorted({Ref(use.tenant_id, use.credit_id) for use in pool.uses} - granted)
     await store.crediting.save_left(tx, [left[ref] for ref in touched])
     await store.crediting.insert_uses(tx, pool.uses, now=now)
-
-
-async def _claim(tx: Tx, made: Sequence[Made]) -> None:
-    items = [(each.draft.tenant_id, line.billed_item, each.invoice.id) for each in made for line in each.draft.lines]
-    free = await store.claim_items(tx, items)
-    taken = [item for tenant_id, item, _ in items if (tenant_id, item) not in free]
-    if taken or len(free) < len(items):
-        raise AlreadyBilled(f"billed already: {taken[0] if taken else 'one thing twice'}")
 
 
 def _owner(invoice: Invoice) -> _Owner:

@@ -68,6 +68,8 @@ def name_of(stretch: Stretch) -> Name:
 
 def all_of(found: Found, times: Sequence[Once]) -> list[Use]:
     """Return what a stretch comes to, and what was billed of it and has no readings any more as coming to nothing."""
+    if not times:
+        return list(found.uses)
     present = {each.key for each in found.uses}
     charges = {each.code: each for each in found.charges}
     gone = [

@@ -1,6 +1,6 @@
 """Making invoices: what they bill is claimed, their lines are written, then they, numbered."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,13 @@ _NUMBERED = {"sequence": "bigint", "number": "text", "content_sha256": "text"}
 
 _INSERT_INVOICES = _insert("invoices", Columns({**INVOICE.kinds, **_NUMBERED}))
 _INSERT_LINES = _insert("lines", LINE)
-_CLAIMED = Columns({"tenant_id": "uuid", "billed_item": "text", "invoice_id": "uuid"})
+# PostgreSQL writes some while the next are put in order here.
+LINES_AT_ONCE = 500
+_ASKED = Columns({"tenant_id": "uuid", "billed_item": "text"})
+_CLAIMED = Columns({**_ASKED.kinds, "invoice_id": "uuid"})
+
+
+Item = tuple[TenantId, str, UUID]  # what is billed, and by which invoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +50,26 @@ class Numbered:
     content_sha256: str
 
 
-async def claim_items(tx: Tx, items: Sequence[tuple[TenantId, str, UUID]]) -> set[tuple[TenantId, str]]:
-    """Take things as billed by these invoices; return those that were free, and now are taken.
+async def claim_items(tx: Tx, items: Sequence[Item]) -> Awaitable[int]:
+    """Take things as billed by these invoices; return what says how many were free, and now are taken.
 
     In order, so that two batches that bill the same wait for each other and do not clash.
     """
-    rows = await tx.fetch(
+    return await tx.send(
         f"""insert into invoicing.billed_items ({_CLAIMED.names}) select {_CLAIMED.names} from {_CLAIMED.table}
-           order by tenant_id, billed_item
-           on conflict (tenant_id, billed_item) do nothing returning tenant_id, billed_item""",
-        *_CLAIMED.sent([item[0] for item in items], [item[1] for item in items], [item[2] for item in items]),
+           order by tenant_id, billed_item on conflict (tenant_id, billed_item) do nothing""",
+        *_claimed(items),
     )
-    return {(TenantId(row["tenant_id"]), row["billed_item"]) for row in rows}
+
+
+async def held_by_others(tx: Tx, items: Sequence[Item]) -> list[str]:
+    """Return which of these things another invoice bills than the one that they are for."""
+    rows = await tx.fetch(
+        f"""select b.billed_item from {_CLAIMED.table} join invoicing.billed_items b using (tenant_id, billed_item)
+           where b.invoice_id <> v.invoice_id order by b.tenant_id, b.billed_item""",
+        *_claimed(items),
+    )
+    return [row["billed_item"] for row in rows]
 
 
 async def free_items(tx: Tx, refs: Sequence[Ref]) -> None:
@@ -68,10 +82,9 @@ async def free_items(tx: Tx, refs: Sequence[Ref]) -> None:
 
 async def are_billed(tx: Tx, items: Sequence[tuple[TenantId, str]]) -> set[tuple[TenantId, str]]:
     rows = await tx.fetch(
-        """select tenant_id, billed_item from invoicing.billed_items
-           where (tenant_id, billed_item) in (select * from unnest($1::uuid[], $2::text[]))""",
-        [item[0] for item in items],
-        [item[1] for item in items],
+        f"""select tenant_id, billed_item from invoicing.billed_items
+           where (tenant_id, billed_item) in (select {_ASKED.names} from {_ASKED.table})""",
+        *_ASKED.sent([item[0] for item in items], [item[1] for item in items]),
     )
     return {(TenantId(row["tenant_id"]), row["billed_item"]) for row in rows}
 
@@ -81,11 +94,12 @@ async def insert_lines(tx: Tx, made: Sequence[tuple[Invoice, Head]], *, now: dat
     assert tx.vault is not None
     assert all(invoice.finalized_at is not None for invoice, _ in made)
     lines = [
-        line_row(invoice, line, recognize_at)
+        (invoice, line, recognize_at)
         for invoice, head in made
         for line, recognize_at in zip(invoice.lines, head.recognize_at, strict=True)
     ]
-    await tx.execute(_INSERT_LINES, *LINE.of(lines))
+    for n in range(0, len(lines), LINES_AT_ONCE):
+        await tx.send(_INSERT_LINES, *LINE.of([line_row(*each) for each in lines[n : n + LINES_AT_ONCE]]))
     sealed = await tx.vault.seal_many(tx, [sealing(invoice) for invoice, _ in made], now=now)
     heads = [head_row(invoice, head, parties) for (invoice, head), parties in zip(made, sealed, strict=True)]
     return Unnumbered(INVOICE.of(heads))
@@ -121,3 +135,7 @@ async def take_numbers(
     )
     found = {(TenantId(row["tenant_id"]), row["issuer_id"]): row["next"] for row in rows}
     return {key: found[key] - counts[key] for key in keys}
+
+
+def _claimed(items: Sequence[Item]) -> list[list[Any]]:
+    return _CLAIMED.sent([item[0] for item in items], [item[1] for item in items], [item[2] for item in items])

@@ -93,7 +93,7 @@ async def save_rated(tx: Tx, ratings: Sequence[Rating], *, now: datetime) -> Non
     """Keep what was rated. The number is unique in its stretch: of two that bill the same at once, one fails."""
     if not ratings:
         return
-    await tx.execute(
+    await tx.send(
         f"""insert into invoicing.rated ({_RATED.names}, rated_at)
            select {_RATED.names.replace("group_values", "group_values::jsonb")}, $14 from {_RATED.table}""",
         *_RATED.sent(

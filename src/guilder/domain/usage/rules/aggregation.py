@@ -23,6 +23,16 @@ def readings(question: Question, events: Sequence[UsageEvent]) -> list[Reading]:
     return [each for each in found if is_told(question, each)]
 
 
+def together(readings: Sequence[Reading]) -> Reading:
+    """Add readings of several groups up."""
+    return Reading(
+        group=(),
+        quantity=sum((each.quantity for each in readings), start=Decimal(0)),
+        events=sum(each.events for each in readings),
+        value=sum((each.value for each in readings), start=Decimal(0)),
+    )
+
+
 def counts(question: Question, event: UsageEvent) -> bool:
     """Say whether an event has a part in the answer; to a weighted sum every earlier one has."""
     return (

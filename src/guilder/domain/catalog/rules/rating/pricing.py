@@ -206,7 +206,7 @@ def _rungs(tiers: tuple[Tier, ...]) -> tuple[_Rung, ...]:
     rungs, above = [], Decimal(0)
     for tier in tiers:
         size = None if tier.up_to is None else _f(tier.up_to) - _f(above)
-        rungs.append(_Rung(tier, above, _f(above), size, _tier(tier, above, size or 0)))
+        rungs.append(_Rung(tier, above, _f(above), size, replace(_tier(tier, above, size or 0), kept={})))
         above = above if tier.up_to is None else tier.up_to
     return tuple(rungs)
 

@@ -1,10 +1,11 @@
 """What a rating comes to: the amount, and the walk as data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from fractions import Fraction
-from functools import cached_property
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -14,6 +15,8 @@ from guilder.kernel.money import MINOR_MAX, Money, round_half_up
 # Whole numbers stay whole: nearly all are, and a fraction takes ten times as long. Never divide one by `/`: of two whole
 # ones that is a float.
 Exact = Fraction | int
+
+Said = TypeVar("Said")
 
 
 class AmountTooLarge(Invalid):
@@ -35,7 +38,7 @@ class StepKind(StrEnum):
     CELL = "cell"
 
 
-class Step(Struct, frozen=True, kw_only=True, dict=True):  # `dict`: what is said of a step is kept with it
+class Step(Struct, frozen=True, kw_only=True):
     """One line of the arithmetic. `subtotal` = units x unit_amount (or percent of units) + flat_amount, exactly.
 
     Units lie above `above`, up to and including `up_to`, where it is a tier; None is without end. Amounts are minor
@@ -52,14 +55,24 @@ class Step(Struct, frozen=True, kw_only=True, dict=True):  # `dict`: what is sai
     values: tuple[tuple[str, str], ...] = ()  # the properties of a matrix's cell
     subtotal: Exact
 
-    @cached_property
-    def said(self) -> dict[tuple[str, str], str]:
-        """Keep its words, by currency and unit: a tier that is used up is the same step in every line."""
-        return {}
+    kept: dict[object, Any] | None = None
+    """What was said of a step that stands in many walks; None: it is of one."""
 
-    @cached_property
+    @property
     def data(self) -> Mapping[str, object]:
         """Return what JSON can hold: numbers as exact text, without what says nothing here."""
+        return self.said("data", self._data)
+
+    def said(self, name: object, say: Callable[[], Said]) -> Said:
+        """Return what `say` says of it, which is asked once where the step keeps it."""
+        if self.kept is None:
+            return say()
+        if name not in self.kept:
+            self.kept[name] = say()
+        found: Said = self.kept[name]
+        return found
+
+    def _data(self) -> Mapping[str, object]:
         said: dict[str, object] = {"kind": self.kind.value, "units": exact_text(self.units)}
         if self.kind in (StepKind.TIER, StepKind.PERCENT_TIER):
             said |= {"above": number(self.above or Decimal(0)), "up_to": number(self.up_to) if self.up_to else None}
@@ -119,6 +132,7 @@ def exact_text(value: Exact) -> str:
     return f"{sign}{whole}.{part:0{digits}d}" if digits else f"{sign}{whole}"
 
 
+@lru_cache(4_096)  # of prices and bounds, which are few and stand in every line again
 def number(value: Decimal) -> str:
     """Write a decimal without exponent and without zeros that say nothing."""
     if value == (whole := int(value)):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 
 from guilder.domain.catalog.rules.rating.rated import Exact, Rated, Step, StepKind, exact_text, number
 from guilder.kernel.currency import exponent
@@ -37,11 +38,12 @@ def major(minor: Exact | Decimal, currency: str) -> str:
     return f"{text} {currency}"
 
 
+# Prices are few, and stand in every line again; what lines come to does not.
+_price = lru_cache(4_096)(major)
+
+
 def _words(step: Step, currency: str, unit: str) -> str:
-    said = step.said.get((currency, unit))
-    if said is None:
-        said = step.said[currency, unit] = _WORDS[step.kind](step, currency, unit)
-    return said
+    return step.said((currency, unit), lambda: _WORDS[step.kind](step, currency, unit))
 
 
 def _free(step: Step, currency: str, unit: str) -> str:
@@ -49,7 +51,7 @@ def _free(step: Step, currency: str, unit: str) -> str:
 
 
 def _flat(step: Step, currency: str, unit: str) -> str:
-    return f"{major(step.flat_amount, currency)} whatever is used"
+    return f"{_price(step.flat_amount, currency)} whatever is used"
 
 
 def _units(step: Step, currency: str, unit: str) -> str:
@@ -66,8 +68,8 @@ def _events(step: Step, currency: str, unit: str) -> str:
 
 def _tier(step: Step, currency: str, unit: str) -> str:
     reach = _reach(step, number)
-    flat = f" and {major(step.flat_amount, currency)} for the tier" if step.flat_amount else ""
-    each = f"{_counted(step.units, unit)} ({reach}) at {major(step.unit_amount, currency)}"
+    flat = f" and {_price(step.flat_amount, currency)} for the tier" if step.flat_amount else ""
+    each = f"{_counted(step.units, unit)} ({reach}) at {_price(step.unit_amount, currency)}"
     return f"{each}{flat} = {major(step.subtotal, currency)}"
 
 
@@ -78,7 +80,7 @@ def _percent(step: Step, currency: str, unit: str) -> str:
 
 def _percent_tier(step: Step, currency: str, unit: str) -> str:
     reach = _reach(step, lambda bound: major(bound, currency))
-    flat = f" and {major(step.flat_amount, currency)} for the tier" if step.flat_amount else ""
+    flat = f" and {_price(step.flat_amount, currency)} for the tier" if step.flat_amount else ""
     share = f"{number(step.percent)} % of {major(step.units, currency)} ({reach})"
     return f"{share}{flat} = {major(step.subtotal, currency)}"
 
@@ -97,7 +99,7 @@ def _counted(units: Exact, unit: str) -> str:
 
 
 def _times(step: Step, currency: str, what: str) -> str:
-    return f"{what} at {major(step.unit_amount, currency)} = {major(step.subtotal, currency)}"
+    return f"{what} at {_price(step.unit_amount, currency)} = {major(step.subtotal, currency)}"
 
 
 def _reach(step: Step, write: Callable[[Decimal], str]) -> str:
