@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from msgspec import Struct
@@ -58,10 +59,13 @@ class Interval:
 
 def date_after(anchor: date, interval: Interval, steps: int) -> date:
     """Step whole intervals from the anchor: 31 January + 1 month is 28 or 29 February, + 2 months is 31 March."""
-    length = interval.count * steps
-    if interval.unit in _DAYS:
-        return anchor + timedelta(days=_DAYS[interval.unit] * length)
-    year, month0 = divmod(anchor.year * 12 + anchor.month - 1 + _MONTHS[interval.unit] * length, 12)
+    return _date_after(anchor, interval.unit, interval.count * steps)
+
+
+def _date_after(anchor: date, unit: Unit, length: int) -> date:
+    if unit in _DAYS:
+        return anchor + timedelta(days=_DAYS[unit] * length)
+    year, month0 = divmod(anchor.year * 12 + anchor.month - 1 + _MONTHS[unit] * length, 12)
     last_day = calendar.monthrange(year, month0 + 1)[1]
     return anchor.replace(year=year, month=month0 + 1, day=min(anchor.day, last_day))
 
@@ -95,10 +99,16 @@ def _first_instant_after_gap(local: datetime, zone: ZoneInfo) -> datetime:
 
 def instant_after(anchor: datetime, zone: ZoneInfo, interval: Interval, steps: int) -> datetime:
     """Return the start of the `steps`-th period, counted from the anchor, at the anchor's local time of day."""
-    local = anchor.astimezone(zone)
     if steps == 0:
         return anchor.astimezone(UTC)
-    return at_local(date_after(local.date(), interval, steps), local.time(), zone)
+    return _stepped(anchor.astimezone(UTC), zone, interval.unit, interval.count * steps)
+
+
+# What falls due together mostly stands on one grid. (By UTC: in other zones two instants may be equal that are not the same.)
+@lru_cache(4_096)
+def _stepped(anchor: datetime, zone: ZoneInfo, unit: Unit, length: int) -> datetime:
+    local = anchor.astimezone(zone)
+    return at_local(_date_after(local.date(), unit, length), local.time(), zone)
 
 
 def period_number(anchor: datetime, zone: ZoneInfo, interval: Interval, number: int) -> Period:

@@ -203,11 +203,12 @@ class Party(Struct, frozen=True, kw_only=True):
     registration: str = ""
 
 
-def still_due(kind: InvoiceKind, total: Money, paid: Money, credited: Money, credit_applied: Money | None) -> Money:
+def still_due(kind: InvoiceKind, total: Money, paid: Money, credited: Money, credit_applied: Money | None) -> int:
+    """Return what is still to be paid, in minor units, never below zero."""
     if kind is InvoiceKind.CREDIT_NOTE:
-        return Money(0, total.currency)
+        return 0
     owed = total.minor - paid.minor - credited.minor - (credit_applied.minor if credit_applied else 0)
-    return Money(max(owed, 0), total.currency)
+    return max(owed, 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +224,9 @@ class Balance:
 
     @property
     def due(self) -> Money:
-        return still_due(self.kind, self.total, self.paid, self.credited, self.credit_applied)
+        return Money(
+            still_due(self.kind, self.total, self.paid, self.credited, self.credit_applied), self.total.currency
+        )
 
 
 class Invoice(Struct, frozen=True, kw_only=True):
@@ -273,12 +276,17 @@ class Invoice(Struct, frozen=True, kw_only=True):
     @property
     def due(self) -> Money:
         """What is still to be paid, never below zero: recomputed from what happened, never counted down."""
+        return Money(self.due_minor, self.currency)
+
+    @property
+    def due_minor(self) -> int:
         return still_due(self.kind, self.total, self.paid, self.credited, self.credit_applied)
 
     @property
     def subscription_ids(self) -> tuple[UUID, ...]:
         """Every subscription that it bills: a shared invoice is of none alone."""
-        named = {line.subscription_id for line in self.lines} | {self.subscription_id}
+        named = {line.subscription_id for line in self.lines}
+        named.add(self.subscription_id)
         return tuple(sorted(each for each in named if each is not None))
 
 

@@ -198,7 +198,7 @@ def invoiced(lines, *, discounts=(), rates=(), **buyer):
         discounts={Ref(BUYER.tenant_id, BUYER.id): list(discounts)},
         taken_off={},
     )
-    return pricing._made(a_draft(lines), ground, now=AT).invoice
+    return pricing._made(a_draft(lines), ground, UUID(int=9), now=AT).invoice
 
 
 MATRIX = PriceModel(

@@ -1,5 +1,6 @@
 """A seal is the same for ever: what was sealed by any release before is checked by this one."""
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -9,6 +10,7 @@ from guilder.domain.invoicing.model import Invoice, Line, LineKind, Party, Statu
 from guilder.domain.invoicing.rules import numbering
 from guilder.kernel.ids import CustomerId, TenantId
 from guilder.kernel.money import Money, zero
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 AT = datetime(2026, 6, 1, 8, 30, tzinfo=UTC)
@@ -77,3 +79,11 @@ def test_what_is_written_before_the_number_is_known_gets_the_same_seal():
     content = numbering.content(an_invoice())
     assert content.sealed('R-"7"/é') == SEAL
     assert content.sealed("R-8") != SEAL
+
+
+def test_words_that_look_like_the_number_are_words():
+    said = replace(an_invoice(), memo='"number": null', seller=Party(name='", "number": null, "', address=Address()))
+    content = numbering.content(said)
+    whole = json.loads(f"{content.before}null{content.after}")
+    assert (whole["memo"], whole["seller"]["name"], whole["number"]) == (said.memo, said.seller.name, None)
+    assert list(whole) == sorted(whole)

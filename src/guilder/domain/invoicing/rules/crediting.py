@@ -26,6 +26,6 @@ def draw(held: Sequence[Credit], total: Money) -> list[tuple[Credit, Money]]:
     return drawn
 
 
-def is_too_little(due: Money, minimum_minor: int | None) -> bool:
+def is_too_little(due_minor: int, minimum_minor: int | None) -> bool:
     """Say whether what is due is less than a provider takes, so that it is carried to the next invoice."""
-    return minimum_minor is not None and 0 < due.minor < minimum_minor
+    return minimum_minor is not None and 0 < due_minor < minimum_minor

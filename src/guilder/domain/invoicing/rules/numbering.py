@@ -14,6 +14,8 @@ from guilder.domain.identity.model import Address
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Party
 
 _NUMBER = "number"
+# It stands once in what is sealed: within words, a quotation mark is written with a backslash before it.
+_UNNUMBERED = f'"{_NUMBER}": null'
 _PARTY, _ADDRESS = Party.__struct_fields__, Address.__struct_fields__
 _party_of, _address_of = attrgetter(*_PARTY), attrgetter(*_ADDRESS)
 
@@ -75,10 +77,8 @@ def content(invoice: Invoice) -> Content:
         "taxes": [[tax.name, _percent(tax.percent), tax.net.minor, tax.tax.minor] for tax in invoice.taxes],
         **_more(invoice),
     }
-    # Names stand in the order of the alphabet, so that what is the same is written the same.
-    before = _encode({name: value for name, value in said.items() if name < _NUMBER})
-    after = _encode({name: value for name, value in said.items() if name > _NUMBER})
-    return Content(f'{before[:-1]}, "{_NUMBER}": ', f", {after[1:]}")
+    before, _, after = _encode({**said, _NUMBER: None}).partition(_UNNUMBERED)
+    return Content(f'{before}"{_NUMBER}": ', after)
 
 
 def _party(party: Party) -> dict[str, object]:
@@ -131,5 +131,6 @@ def _plain(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)
 
 
-# Made once: an encoder for each seal would cost as much as the seal.
-_encode = json.JSONEncoder(sort_keys=True, default=_plain).encode
+# Made once: an encoder for each seal would cost as much as the seal. Names stand in the order of the alphabet, so that what
+# is the same is written the same.
+_encode = json.JSONEncoder(sort_keys=True, default=_plain, check_circular=False).encode

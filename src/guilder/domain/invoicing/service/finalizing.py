@@ -174,9 +174,9 @@ async def _prepare(tx: Tx, drafts: Sequence[Draft], *, via: Via, grants_credit: 
     # Of a note whose amount its maker disposes of, the maker says so.
     await giving_back.tell_payments(tx, drafts=[each.draft for each in made] if grants_credit else [])
     await ledger.post(tx, entries=[*[_booking(each) for each in made], *_credit_bookings(made, pool)])
-    payables = [_payable(each, via) for each in made if each.invoice.due.minor]
+    payables = [_payable(each, via) for each in made if each.invoice.due_minor]
     begun = await payments.collect(tx, payables=payables, are_new=True, now=now)
-    settled = [each.invoice for each in made if not each.invoice.due.minor]
+    settled = [each.invoice for each in made if not each.invoice.due_minor]
     await subscriptions.activate(tx, refs=subscriptions_of(settled), now=now)
     return _Waiting(
         made=made,
@@ -206,8 +206,8 @@ async def _paid_by_credit(
         elif each.draft.takes_credit:
             invoice = pool.pay(invoice, now=now)
         minimum = each.issuer.minimum_charges.get(invoice.currency)
-        if not each.draft.is_sent and crediting.is_too_little(invoice.due, minimum):
-            due = invoice.due.minor
+        if not each.draft.is_sent and crediting.is_too_little(invoice.due_minor, minimum):
+            due = invoice.due_minor
             pool.grant(invoice, -due, reason="carried_forward", now=now)
             invoice = _with_credit(invoice, due + (invoice.credit_applied.minor if invoice.credit_applied else 0))
         done.append(each if invoice is each.invoice else replace(each, invoice=invoice))
@@ -298,7 +298,7 @@ def _payable(each: Made, via: Via) -> Payable:
 
 def _final(made: Made, *, now: datetime) -> Invoice:
     """Return an invoice as it will be, but for its number."""
-    is_paid = not made.invoice.due.minor
+    is_paid = not made.invoice.due_minor
     return replace(
         made.invoice,
         status=Status.PAID if is_paid else Status.OPEN,

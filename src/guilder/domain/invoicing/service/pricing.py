@@ -109,10 +109,11 @@ async def price(tx: Tx, drafts: Sequence[Draft], *, now: datetime) -> list[Made]
     carried = sorted({Ref(line.tenant_id, each) for line, taken in taken_off.items() for each in taken})
     for discount in await store.discounts.lock_live(tx, buyer_refs, also=carried):
         ground.discounts.setdefault(Ref(discount.tenant_id, discount.customer_id), []).append(discount)
-    return [_made(draft, ground, now=now) for draft in drafts]
+    invoice_ids = ids.new_many(now, len(drafts))
+    return [_made(draft, ground, id_, now=now) for draft, id_ in zip(drafts, invoice_ids, strict=True)]
 
 
-def _made(draft: Draft, ground: _Ground, *, now: datetime) -> Made:
+def _made(draft: Draft, ground: _Ground, id_: UUID, *, now: datetime) -> Made:
     assert 0 < len(draft.lines) <= LINES_MAX, len(draft.lines)
     issuer, buyer = ground.issuer_of(draft), ground.buyers[Ref(draft.tenant_id, draft.customer_id)]
     issued_on = draft.issued_at.astimezone(ZoneInfo(buyer.time_zone)).date()
@@ -130,7 +131,7 @@ def _made(draft: Draft, ground: _Ground, *, now: datetime) -> Made:
     lines = tuple(_lines(draft, taxed, rates, discounted, off, now=now))
     return Made(
         draft=draft,
-        invoice=_invoice(draft, issuer, buyer, taxed, lines, issued_on=issued_on, now=now),
+        invoice=_invoice(id_, draft, issuer, buyer, taxed, lines, issued_on=issued_on, now=now),
         issuer=issuer,
         recognize_at=tuple(_recognized_at(line, draft.issued_at) for line in draft.lines),
         taken=tuple(
@@ -151,6 +152,7 @@ def _net_off(draft: Draft, rates: Sequence[AppliedRate], taken: discounting.Take
 
 
 def _invoice(
+    id_: UUID,
     draft: Draft,
     issuer: Issuer,
     buyer: Customer,
@@ -164,7 +166,7 @@ def _invoice(
     discount = total([line.discount for line in lines if line.discount], draft.currency)
     return Invoice(
         tenant_id=draft.tenant_id,
-        id=ids.new(now),
+        id=id_,
         customer_id=draft.customer_id,
         number=None,
         status=Status.DRAFT,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from guilder.domain.gateways import service as gateways
 from guilder.domain.payments.events import PaymentCanceled, PaymentRequested
@@ -109,8 +110,8 @@ async def _begin(
     if not wanted:
         return []
     made = [
-        _made(payable, via, method, attempt=last.get(Ref(payable.tenant_id, payable.invoice_id), 0) + 1, now=now)
-        for payable, via, method in wanted
+        _made(id_, payable, via, method, attempt=last.get(Ref(payable.tenant_id, payable.invoice_id), 0) + 1, now=now)
+        for id_, (payable, via, method) in zip(ids.new_many(now, len(wanted)), wanted, strict=True)
     ]
     written = await attempts.insert(tx, made)
     # What was not written was begun by somebody else meanwhile, who told of it.
@@ -121,10 +122,12 @@ async def _begin(
     return new
 
 
-def _made(payable: Payable, via: Via, method: PaymentMethod | None, *, attempt: int, now: datetime) -> Payment:
+def _made(
+    id_: UUID, payable: Payable, via: Via, method: PaymentMethod | None, *, attempt: int, now: datetime
+) -> Payment:
     payment = Payment(
         tenant_id=payable.tenant_id,
-        id=ids.new(now),
+        id=id_,
         invoice_id=payable.invoice_id,
         customer_id=payable.customer_id,
         attempt=attempt,
