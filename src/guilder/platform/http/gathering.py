@@ -19,6 +19,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from guilder.kernel.noun import replace
+from guilder.platform import tracing
 from guilder.platform.auth.principal import Principal
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.clocks import TenantClocks, now_of
@@ -119,7 +120,9 @@ class Gatherings:
         """
         if any(name in request.headers for name in ONE_BY_ONE) or not is_plain_json(request):
             return None
-        given, traceparent = request.headers.getlist(idempotency.HEADER), traceparent_of(request.headers)
+        # As the request's own transaction would pass it on: a group is in nobody's span.
+        traceparent = tracing.carried(traceparent_of(request.headers))
+        given = request.headers.getlist(idempotency.HEADER)
         written = await self.write(
             gathered, request.scope, body, caller, exchange, given=given, traceparent=traceparent
         )
