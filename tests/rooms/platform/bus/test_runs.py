@@ -74,3 +74,24 @@ async def test_nobody_but_the_sequencer_gives_positions(world: World) -> None:
     assert not await world.admin.fetchval(
         "select has_function_privilege('guilder_app', 'platform.give_positions(date,tid[],bigint[],bigint)', 'execute')"
     )
+
+
+async def test_what_follows_a_cursor_is_found_without_a_look_at_the_rest_of_the_day(world: World) -> None:
+    """Whatever is known of the day's table: a plan is kept for all of them."""
+    await world.count_each(some_ids(3_000))
+    await world.sequence()
+    await world.admin.execute("analyze platform.log")
+    heads = await world.admin.fetch("select topic, partition, position from platform.log_heads")
+    looked_at = """select coalesce(sum(pg_stat_get_xact_tuples_returned(i.indexrelid)), 0)::bigint from pg_index i
+                    where i.indrelid in (select inhrelid from pg_inherits where inhparent = 'platform.log'::regclass)"""
+    async with world.admin.transaction():
+        runs = await world.admin.fetch(
+            "select * from platform.log_find_runs($1, $2, $3, 1000)",
+            [row["partition"] for row in heads],
+            [row["topic"] for row in heads],
+            [row["position"] - 2 for row in heads],
+        )
+        seen = await world.admin.fetchval(looked_at)
+    assert {run["last"] - run["first"] + 1 for run in runs} == {2}
+    assert len(runs) == len(heads)
+    assert seen <= 10 * len(heads)
