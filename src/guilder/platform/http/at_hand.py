@@ -137,7 +137,7 @@ class AtHand:
 
     def at_once_again(self, head: bytes) -> tuple[Head, bytes] | None:
         """Answer a head as `at_once` would, which is word for word one that was remembered; None: read it."""
-        if (said := self._said.get(_digest(head))) is None:
+        if not self._said or len(head) > HEAD_MAX_BYTES or (said := self._said.get(_digest(head))) is None:
             return None
         request_id = made_id() if said.request_id is None else head[said.request_id].decode("latin-1")
         return self._now(head[said.authorization], said.path, said.query, request_id)
