@@ -9,6 +9,7 @@ time, and what is no HTTP is answered in the one shape of problems and with the 
 """
 
 import asyncio
+from collections.abc import Callable
 from http import HTTPStatus
 from secrets import token_hex
 from typing import Any
@@ -106,12 +107,7 @@ class Wire(HttpToolsProtocol):
         at_once = getattr(app, "at_once", None)
         if at_once is None or self.pipeline or not self.takes_whole(cycle):
             return False
-        try:
-            answer = at_once(cycle.scope)
-        except Exception:
-            log.exception("not_at_once")  # it goes the whole way, and fails there if it must
-            return False
-        if answer is None:
+        if (answer := _tried(at_once, cycle.scope)) is None:
             return False
         self.write_whole(cycle, HTTPStatus.OK, *answer)
         if self._piece.endswith(HEAD_END) and self._piece.count(HEAD_END) == 1:
@@ -129,12 +125,7 @@ class Wire(HttpToolsProtocol):
         again = getattr(self.app, "at_once_again", None)
         if again is None:
             return False
-        try:
-            answer = again(data)
-        except Exception:
-            log.exception("not_at_once")  # it is read, goes the whole way, and fails there if it must
-            return False
-        if answer is None:
+        if (answer := _tried(again, data)) is None:
             return False
         self._unset_keepalive_if_required()
         self._write(self.server_state.default_headers, HTTPStatus.OK, *answer)
@@ -226,3 +217,11 @@ class _Whole:
             return False
         self._wire.write_whole(self._cycle, status, head, body)
         return True
+
+
+def _tried(find: Callable[[Any], tuple[Head, bytes] | None], said: Any) -> tuple[Head, bytes] | None:
+    try:
+        return find(said)
+    except Exception:
+        log.exception("not_at_once")  # it goes the whole way, and fails there if it must
+        return None

@@ -137,20 +137,6 @@ async def lock(tx: Tx, *, refs: Sequence[Ref], waits: bool = True) -> dict[Ref, 
     return {ref_of(each): each for each in await store.get(tx, sorted(set(refs)), lock=how)}
 
 
-async def hold(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer:
-    """Lock the customer whom `find` would find, and return it.
-
-    :raises NotFound: no such customer
-    :raises CustomerIsErased: its data was erased
-    """
-    held = (await hold_each(tx, texts=[text], only=only)).get(text)
-    if held is None:
-        raise _unknown()
-    if held.is_erased:
-        raise CustomerIsErased
-    return held
-
-
 async def hold_each(
     tx: Tx, *, texts: Sequence[str], only: CustomerId | None = None, waits: bool = True
 ) -> dict[str, Customer]:

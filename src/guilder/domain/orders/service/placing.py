@@ -51,13 +51,23 @@ async def held_customer(tx: Tx, *, text: str, only: CustomerId | None, name: str
     """Return the customer of an id or organization id, held until the commit: its orders are placed one after another.
 
     :raises NotFound: no such customer, or not theirs; names the field
+    :raises CustomerIsErased: its data was erased; names the field
     """
-    try:
-        return await customers.hold(tx, text=text, only=only)
-    except NotFound as error:
-        raise NotFound("there is no such customer", field=name) from error
-    except customers.CustomerIsErased as error:
-        raise customers.CustomerIsErased(field=name) from error
+    held = await customers.hold_each(tx, texts=[text], only=only)
+    return found_customer(held.get(text), name=name)
+
+
+def found_customer(customer: Customer | None, *, name: str) -> Customer:
+    """Return a customer who was found, and is somebody still.
+
+    :raises NotFound: there is none; names the field
+    :raises CustomerIsErased: its data was erased; names the field
+    """
+    if customer is None:
+        raise NotFound("there is no such customer", field=name)
+    if customer.is_erased:
+        raise customers.CustomerIsErased(field=name)
+    return customer
 
 
 async def check_method(tx: Tx, *, customer_id: CustomerId, payment_method_id: UUID | None) -> None:

@@ -21,7 +21,7 @@ from guilder.domain.orders.rules import terms as rules
 from guilder.domain.orders.rules.starting import AddOnGrid, PastPeriods
 from guilder.domain.orders.rules.terms import Own
 from guilder.domain.orders.service.beginning import Beginning, begin
-from guilder.domain.orders.service.placing import Asked, check_found
+from guilder.domain.orders.service.placing import Asked, check_found, found_customer
 from guilder.domain.orders.store import orders as store
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import PaymentMethod
@@ -149,13 +149,9 @@ async def _known(tx: Tx, sign_ups: Sequence[SignUp], held: Mapping[str, Customer
         had[each.customer_id].append(each)
     parents = [Ref(tenant_id, each.beside.parent_id) for each in sign_ups if each.beside is not None]
     methods = [Ref(tenant_id, each.payment_method_id) for each in sign_ups if each.payment_method_id is not None]
-    without = [
-        theirs[held[each.organization_id].id]
-        for each in sign_ups
-        if each.payment_method_id is None and each.organization_id in held
-    ]
-    # Only a code asks.
-    with_code = [held[each.organization_id].id for each in sign_ups if each.promo_code and each.organization_id in held]
+    asking = [(each, held[each.organization_id].id) for each in sign_ups if each.organization_id in held]
+    without = [theirs[id_] for each, id_ in asking if each.payment_method_id is None]
+    with_code = [id_ for each, id_ in asking if each.promo_code]  # only a code asks
     return _Known(
         plans=await catalog.newest(tx, plans=list(dict.fromkeys(each.plan for each in sign_ups))),
         had=had,
@@ -175,10 +171,7 @@ def _beginning(sign_up: SignUp, customer: Customer | None, known: _Known, *, now
     """
     start = sign_up.start or Start()
     starts_at = start.starts_at or now
-    if customer is None:
-        raise NotFound("there is no such customer", field="organization_id")
-    if customer.is_erased:
-        raise customers.CustomerIsErased(field="organization_id")
+    customer = found_customer(customer, name="organization_id")
     chosen = known.plans.get(sign_up.plan)
     if chosen is None:
         raise catalog.no_such_plan()
