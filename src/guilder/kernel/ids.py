@@ -83,6 +83,14 @@ def _made(stamp: int, low: bytes) -> UUID:
     return pgproto.UUID(high.to_bytes(8, "big") + low)
 
 
+def read(text: str) -> UUID:
+    """Read a plain UUID.
+
+    :raises ValueError: it is none
+    """
+    return pgproto.UUID(text)
+
+
 def to_text(prefix: str, value: UUID) -> str:
     """Write an id as the outside sees it: prefix, underscore, 26 letters of base 32."""
     number, letters = value.int, []

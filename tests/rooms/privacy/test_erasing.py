@@ -25,6 +25,7 @@ from guilder.domain.usage.model import Intake, SentReading
 from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
 from guilder.platform import crypto
+from guilder.platform.bus import forgetting
 from tests.support.builders.invoicing import a_line, an_invoice, is_paid_for
 from tests.support.builders.notifications import a_message
 from tests.support.builders.usage import a_meter
@@ -126,6 +127,23 @@ async def test_the_log_says_a_pseudonym(office, customer):
     assert any(f"erased_{customer.id.hex}" in row["said"] for row in rows)
     assert [row["name"] for row in rows if ORG in row["said"]] == []
     assert shop.names()[0] == "customers.customer.created"
+
+
+async def test_whoever_remembers_the_log_is_told_that_something_was_forgotten_in_it(office, customer):
+    """And of nothing, where there is nothing more to forget."""
+    told = "select rewritten from platform.log_epoch"
+    [before] = await office.ask_database(told)
+    done = await office.erase(customer)
+    [after] = await office.ask_database(told)
+    assert before["rewritten"] < after["rewritten"]
+
+    async def again(tx):
+        assert await forgetting.pseudonymise(
+            tx, subject_id=customer.id, old=ORG, new=f"erased_{done.customer_id.hex}", after=None
+        )
+
+    await office.shop.act(again)
+    assert await office.ask_database(told) == [after]
 
 
 async def test_a_stored_answer_about_her_is_forgotten_and_nothing_is_done_twice(office, customer):

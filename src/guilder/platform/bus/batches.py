@@ -83,7 +83,7 @@ class Batches:
             runs += [run for part in found.values() for run in part]
             if runs:
                 await tx.narrow(_tenants(runs))
-                rows = await self.transport.read(tx, found)
+                rows = await self.transport.read(tx, claimed, found)
                 assert len(rows) == sum(run.rows for run in runs), (group, partitions, len(rows), runs)
                 busy = await store.busy_keys(tx, group, sorted(found), rows)
                 if busy:
@@ -114,7 +114,7 @@ class Batches:
             if found != {share.partition: [run]}:
                 raise LostCursor(share)
             await tx.narrow(run.tenants)
-            (row,) = await self.transport.read(tx, found)
+            (row,) = await self.transport.read(tx, claimed, found)
             await store.park(tx, share.group, run.days, [row["id"]], due_at=now, now=now)
             await self._write_failure(tx, share, row["id"], failed, tries=1, now=now)
             await self._pass(tx, share.group, claimed, found)

@@ -3,7 +3,6 @@
 from datetime import date
 from uuid import UUID
 
-from guilder.platform.bus import store
 from guilder.platform.db.tx import Tx
 
 
@@ -13,4 +12,7 @@ async def pseudonymise(tx: Tx, *, subject_id: UUID, old: str, new: str, after: d
     What people wrote (descriptions, notes, metadata) is emptied there. Parked messages are done with every day. Returns
     the day that was done; None: there is no other.
     """
-    return await store.pseudonymise(tx, subject_id, old, new, after)
+    done: date | None = await tx.fetchval(
+        "select platform.log_pseudonymise($1, $2, $3, $4, $5)", tx.tenant_id, subject_id, old, new, after
+    )
+    return done

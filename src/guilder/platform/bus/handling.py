@@ -1,16 +1,16 @@
 """One batch in its handlers' hands: sorted by clock, then in waves, decoded, and told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from operator import itemgetter
 
 import asyncpg
 
-from guilder.kernel.event import Event, Message
 from guilder.kernel.ids import TenantId
 from guilder.platform import tracing
 from guilder.platform.bus import codec, store
 from guilder.platform.bus.reactions import Reactions
+from guilder.platform.bus.remembered import Messages
 from guilder.platform.bus.waves import waves
 from guilder.platform.db.clocks import ClockDomain, TenantClocks
 from guilder.platform.db.tx import Row, Tx
@@ -29,6 +29,7 @@ class Handling:
 
     reactions: Reactions
     clocks: TenantClocks
+    messages: Messages = field(default_factory=Messages)
 
     async def tell(self, tx: Tx, group: str, rows: Sequence[Row]) -> None:
         """Call the group's handlers about rows of the log. What they announce is written, a clock at a time.
@@ -78,7 +79,7 @@ class Handling:
             for name, wave in (
                 [("", rows)] if hears_all else waves(rows, key=itemgetter("key"), name=itemgetter("name"))
             ):
-                messages = wave if hears_rows else _to_messages(wave, types)
+                messages = wave if hears_rows else self.messages.of(wave, types)
                 for reaction in self.reactions.of(group, name):
                     await reaction.handler(tx, messages, now=domain.now)
             # Before the next clock's tenants are in sight instead of these.
@@ -87,28 +88,3 @@ class Handling:
             if tx.connection.is_closed():
                 raise
             raise HandlerFailed(f"{type(error).__name__}: {error}") from error
-
-
-def _to_messages(rows: Sequence[Row], types: dict[str, type[Event]]) -> list[Message[Event]]:
-    """Read rows, which are of few kinds: how each is read is looked up once."""
-    read = {name: codec.decoder(types[name]).decode for name in set(map(itemgetter("name"), rows)) if name in types}
-    return [
-        Message(
-            row["event_id"],
-            decode(row["payload"]) if (decode := read.get(row["name"])) else _unknown(row),
-            row["occurred_at"],
-            row["actor"],
-            row["request_id"],
-            row["position"],
-        )
-        for row in rows
-    ]
-
-
-def _unknown(row: Row) -> codec.UnknownEvent:
-    return codec.UnknownEvent(
-        tenant_id=row["tenant_id"],
-        event_name=row["name"],
-        event_version=row["version"],
-        body=codec.decode_body(row["payload"]),
-    )

@@ -49,6 +49,7 @@ class Cursor(NamedTuple):
     epoch: int
     log_epoch: int
     has_due: bool
+    rewritten: int = 0
 
 
 class Ref(Struct, frozen=True):
@@ -391,10 +392,3 @@ async def event(tx: Tx, tenant_id: TenantId, event_id: UUID) -> Row | None:
     dated = (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(event_id.int >> 80, 2**45))).date()
     found = await tx.fetchrow(f"{named} and day between $3::date - 1 and $3::date + 1", tenant_id, event_id, dated)
     return found or await tx.fetchrow(named, tenant_id, event_id)
-
-
-async def pseudonymise(tx: Tx, subject_id: UUID, old: str, new: str, after: date | None) -> date | None:
-    found: date | None = await tx.fetchval(
-        "select platform.log_pseudonymise($1, $2, $3, $4, $5)", tx.tenant_id, subject_id, old, new, after
-    )
-    return found

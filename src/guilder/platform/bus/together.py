@@ -42,7 +42,12 @@ _READ = """select id, topic, partition, position, tenant_id, key, event_id, name
 
 async def claim(tx: Tx, group: str, partitions: Sequence[int], *, now: datetime) -> dict[int, list[Cursor]]:
     """Lock and return the group's cursors that have something before them and that nobody else holds, by partition."""
-    rows = await tx.fetch("select * from platform.log_claim_together($1, $2, $3)", group, partitions, now)
+    rows = await tx.fetch(
+        "select c.*, e.rewritten from platform.log_claim_together($1, $2, $3) as c, platform.log_epoch e",
+        group,
+        partitions,
+        now,
+    )
     claimed: dict[int, list[Cursor]] = {}
     for partition, *cursor in rows:
         claimed.setdefault(partition, []).append(Cursor(*cursor))
@@ -66,20 +71,16 @@ async def find(tx: Tx, claimed: Claimed, *, rows_max: int) -> dict[int, list[Run
 
 
 async def read(tx: Tx, found: Found) -> list[Row]:
-    """Read the rows of these runs, partition by partition; the transaction must see their tenants.
-
-    Of a partition a topic's rows come in the order of their positions, topics beside each other in the order of ids as
-    far as that allows.
-    """
+    """Read the rows of these runs, in any order; the transaction must see their tenants."""
     by_day: dict[date, list[tuple[int, Run]]] = {}
     for partition, runs in found.items():
         for run in runs:
             for day in run.days:
                 by_day.setdefault(day, []).append((partition, run))
-    parts: dict[int, list[Row]] = {partition: [] for partition in found}
+    found_rows: list[Row] = []
     # A day at a time, nearly always the only one: a join over all days is planned a dozen times as slow.
     for day, lying in by_day.items():
-        rows = await tx.fetch(
+        found_rows += await tx.fetch(
             _READ,
             day,
             [partition for partition, _ in lying],
@@ -87,12 +88,19 @@ async def read(tx: Tx, found: Found) -> list[Row]:
             [run.first for _, run in lying],
             [run.last for _, run in lying],
         )
-        if len(parts) == 1:
-            parts[lying[0][0]] += rows
-            continue
-        for row in rows:
-            parts[row["partition"]].append(row)
-    return [row for partition, rows in parts.items() for row in _side_by_side(rows, topics=len(found[partition]))]
+    return found_rows
+
+
+def in_order(rows: Sequence[Row], found: Found) -> list[Row]:
+    """Put the rows of these runs in order, partition by partition.
+
+    Of a partition a topic's come in the order of their positions, topics beside each other in the order of ids as far as
+    that allows.
+    """
+    parts: dict[int, list[Row]] = {partition: [] for partition in found}
+    for row in rows:
+        parts[row["partition"]].append(row)
+    return [row for partition, own in parts.items() for row in _side_by_side(own, topics=len(found[partition]))]
 
 
 def _side_by_side(rows: list[Row], *, topics: int) -> list[Row]:

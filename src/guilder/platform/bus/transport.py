@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Protocol
 
 from guilder.platform.bus import store, together
+from guilder.platform.bus.remembered import Rows
 from guilder.platform.bus.store import Share
 from guilder.platform.bus.together import Claimed, Found, Run
 from guilder.platform.db.database import Database
@@ -37,7 +38,7 @@ class Transport(Protocol):
         """Find rows after the cursors of some partitions: of each topic the very next ones, without a gap."""
         ...
 
-    async def read(self, tx: Tx, found: Found) -> list[Row]:
+    async def read(self, tx: Tx, claimed: Claimed, found: Found) -> list[Row]:
         """Read those rows, a partition's in their order, and none else. The transaction sees their tenants."""
         ...
 
@@ -51,6 +52,7 @@ class PostgresTransport:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._rows = Rows()
 
     def join(self, groups: Mapping[str, Sequence[str]]) -> None:
         """Every group finds what it hears by asking."""
@@ -59,13 +61,16 @@ class PostgresTransport:
         self._database.waker.wake([store.SEQUENCED])
 
     async def news(self, tx: Tx, groups: Sequence[str], *, now: datetime, whole: bool) -> list[Share]:
-        return await store.news(tx, groups, now=now)
+        found = await store.news(tx, groups, now=now)
+        if not found:
+            self._rows.forget()
+        return found
 
     async def find(self, tx: Tx, group: str, claimed: Claimed, *, rows_max: int) -> dict[int, list[Run]]:
         return await together.find(tx, claimed, rows_max=rows_max)
 
-    async def read(self, tx: Tx, found: Found) -> list[Row]:
-        return await together.read(tx, found)
+    async def read(self, tx: Tx, claimed: Claimed, found: Found) -> list[Row]:
+        return await self._rows.read(tx, claimed, found)
 
     async def listen(self, wake: asyncio.Event, stop: asyncio.Event) -> None:
         await heed(self._database.listen, store.SEQUENCED, wake=wake, stop=stop)

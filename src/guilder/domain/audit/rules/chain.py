@@ -23,11 +23,9 @@ FIELDS = (
 )  # fmt: skip
 CHECK_BYTES = 4
 _ALL_CHECKS = struct.Struct(f">{len(FIELDS)}I")
-# Fields that are the same for many records in a row, one beside the other: they are encoded once for a batch.
-_SAME = (slice(0, 4), slice(8, 12))
-_ALONE = (slice(4, 8), slice(12, len(FIELDS)))
-
 _Texts = Sequence[str | None]
+# What is encoded already, by what it was made of.
+_Known = dict[object, "_Encoded"]
 
 
 class _Encoded(Struct, frozen=True):
@@ -43,13 +41,15 @@ _NOTHING = _Encoded(b"\xff\xff\xff\xff", (0,))  # empty and nothing are told apa
 def appended(head: Head, entries: Sequence[Entry]) -> tuple[Head, list[Record]]:
     """Put entries behind the head of their chain, in order; return the new head, too."""
     kept_as, month, place = head.kept_as, head.month, head.place
+    over = _over(month)
     records: list[Record] = []
-    known: dict[tuple[str | None, ...], _Encoded] = {}
+    known: _Known = {}
     for entry in entries:
         assert entry.chain == head.chain, (entry.chain, head.chain)
-        month = max(month, month_of(entry.recorded_at))
-        texts = _texts(entry, kept_as=kept_as, month=month, seq=place.seq + 1)
-        encoded = _together(texts, known)
+        if entry.recorded_at >= over:
+            month = month_of(entry.recorded_at)
+            over = _over(month)
+        encoded = _in_parts(entry, known, kept_as=kept_as, month=month, seq=place.seq + 1)
         record = Record(
             entry=entry,
             kept_as=kept_as,
@@ -66,6 +66,11 @@ def appended(head: Head, entries: Sequence[Entry]) -> tuple[Head, list[Record]]:
 
 def month_of(at: datetime) -> date:
     return at.astimezone(UTC).date().replace(day=1)
+
+
+def _over(month: date) -> datetime:
+    """Return when this month is over."""
+    return datetime(month.year + month.month // 12, month.month % 12 + 1, 1, tzinfo=UTC)
 
 
 def texts_of(record: Record) -> dict[str, str | None]:
@@ -160,24 +165,35 @@ def _changed(record: Record, before: bytes) -> list[str]:
 
 def _texts(entry: Entry, *, kept_as: str, month: date, seq: int) -> _Texts:
     return [
-        str(entry.tenant_id),
-        str(kept_as),
-        month.isoformat(),
-        str(entry.partition),
+        *_whose(entry, kept_as, month),
         str(seq),
         str(entry.id),
-        _instant(entry.at),
-        _instant(entry.recorded_at),
-        entry.actor,
-        entry.action,
-        str(entry.version),
-        entry.object_kind,
+        *_when(entry),
+        *_what(entry),
+        *_about(entry),
+        entry.payload,
+        entry.traceparent,
+    ]
+
+
+def _whose(entry: Entry, kept_as: str, month: date) -> _Texts:
+    return [str(entry.tenant_id), str(kept_as), month.isoformat(), str(entry.partition)]
+
+
+def _when(entry: Entry) -> _Texts:
+    return [_instant(entry.at), _instant(entry.recorded_at)]
+
+
+def _what(entry: Entry) -> _Texts:
+    return [entry.actor, entry.action, str(entry.version), entry.object_kind]
+
+
+def _about(entry: Entry) -> _Texts:
+    return [
         None if entry.object_id is None else str(entry.object_id),
         None if entry.customer_id is None else str(entry.customer_id),
         entry.request_id,
         None if entry.sealed_reason is None else entry.sealed_reason.hex(),
-        entry.payload,
-        entry.traceparent,
     ]
 
 
@@ -189,16 +205,20 @@ def _checks(encoded: _Encoded) -> bytes:
     return _ALL_CHECKS.pack(*encoded.sums)
 
 
-def _together(texts: _Texts, known: dict[tuple[str | None, ...], _Encoded]) -> _Encoded:
-    """Encode texts, with the help of what is known of earlier ones."""
-    same = []
-    for place in _SAME:
-        key = tuple(texts[place])
-        if (found := known.get(key)) is None:
-            found = known[key] = _encoded(key)
-        same.append(found)
-    first, then = (_encoded(texts[place]) for place in _ALONE)
-    parts = (same[0], first, same[1], then)
+def _in_parts(entry: Entry, known: _Known, *, kept_as: str, month: date, seq: int) -> _Encoded:
+    """Encode a record's fields in the order of FIELDS; what many records in a row have in common, once for them."""
+    whose, when, what = (
+        month,
+        (entry.at, entry.recorded_at),
+        (entry.actor, entry.action, entry.version, entry.object_kind),
+    )
+    parts = (
+        known.get(whose) or known.setdefault(whose, _encoded(_whose(entry, kept_as, month))),
+        _encoded((str(seq), str(entry.id))),
+        known.get(when) or known.setdefault(when, _encoded(_when(entry))),
+        known.get(what) or known.setdefault(what, _encoded(_what(entry))),
+        _encoded((*_about(entry), entry.payload, entry.traceparent)),
+    )
     return _Encoded(b"".join([part.framed for part in parts]), sum((part.sums for part in parts), ()))
 
 
@@ -210,7 +230,7 @@ def _encoded(texts: _Texts) -> _Encoded:
             framed.append(_NOTHING.framed)
             sums += _NOTHING.sums
             continue
-        raw = text.encode("utf-8", "surrogatepass")
+        raw = text.encode() if text.isascii() else text.encode("utf-8", "surrogatepass")
         framed += (len(raw).to_bytes(4), raw)
         sums.append(zlib.crc32(raw, 1))
     return _Encoded(b"".join(framed), tuple(sums))

@@ -26,8 +26,9 @@ _WRITTEN = ("payments.refund.", "invoicing.credit.", "orders.charge.", "identity
 _CONVERSATION = ("gateways.request.", "gateways.notice.", "gateways.dispute.", "gateways.elsewhere.")
 # Made for the audit: they hold nothing else to begin with.
 _MADE_FOR_IT = ("http.", "platform.row.", "audit.")
-_CODE = re.compile(r"[A-Za-z0-9_.:+/*-]{0,128}")
-_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NEVER_OF_WRITTEN = NEVER | {"reason"}
+_is_code = re.compile(r"[A-Za-z0-9_.:+/*-]{0,128}").fullmatch
+_is_id = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
 _SEALED_REASON = "sealed_reason"
 
 
@@ -36,8 +37,8 @@ def kept(action: str, said: Mapping[str, Any]) -> dict[str, Any]:
     if action.startswith(_MADE_FOR_IT):
         return {name: value for name, value in said.items() if name != _SEALED_REASON}
     if action.startswith(_CONVERSATION):
-        return {name: value for name, value in said.items() if isinstance(value, str) and _ID.fullmatch(value)}
-    never = NEVER | {"reason"} if action.startswith(_WRITTEN) else NEVER
+        return {name: value for name, value in said.items() if isinstance(value, str) and _is_id(value)}
+    never = _NEVER_OF_WRITTEN if action.startswith(_WRITTEN) else NEVER
     return {name: _kept(name, value, never) for name, value in said.items()}
 
 
@@ -69,16 +70,16 @@ def _kept(name: str, value: Any, never: frozenset[str]) -> Any:
     if name in never:
         return SEALED if value not in (None, "", {}, []) else value
     if isinstance(value, str):
-        return value if _CODE.fullmatch(value) else SEALED
+        return value if _is_code(value) else SEALED
     if isinstance(value, Mapping):
-        return {each if _CODE.fullmatch(each) else SEALED: _kept(each, inner, never) for each, inner in value.items()}
+        return {each if _is_code(each) else SEALED: _kept(each, inner, never) for each, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_kept("", each, never) for each in value]
     return value
 
 
 def _id(value: object) -> UUID | None:
-    return UUID(value) if isinstance(value, str) and _ID.fullmatch(value) else None
+    return ids.read(value) if isinstance(value, str) and _is_id(value) else None
 
 
 def _last_object(objects: Any) -> tuple[str, UUID | None]:

@@ -97,11 +97,11 @@ class KafkaTransport:
             self._awake.add(share)  # there may be more behind these
         return found
 
-    async def read(self, tx: Tx, found: Found) -> list[Row]:
+    async def read(self, tx: Tx, claimed: Claimed, found: Found) -> list[Row]:
         runs = [run for part in found.values() for run in part]
         rows_found = await together.read(tx, found)
         if len(rows_found) == sum(run.rows for run in runs):
-            return rows_found
+            return together.in_order(rows_found, found)
         # Nothing of the log is missing there: what told of these rows was not the relay, or of another life of the log.
         self._hints = Hints()
         complain("hints_were_wrong", f"{len(runs)} runs, the first {runs[0]}")
