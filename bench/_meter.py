@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from guilder.kernel.ids import TenantId
@@ -65,7 +66,7 @@ class Meter:
     def saw(self, record: Any) -> None:
         """Note a statement: the driver calls this in the context in which it was sent."""
         step = _step.get()
-        for cell in (self.cells[step], self.queries[step, " ".join(record.query.split())[:SQL_SHOWN]]):
+        for cell in (self.cells[step], self.queries[step, _shown(record.query)]):
             cell.statements += 1
             cell.sql_seconds += record.elapsed
 
@@ -80,6 +81,11 @@ class Meter:
             self.handlers[name] += time.perf_counter() - began
 
         return replace(reaction, handler=handler)
+
+
+@lru_cache(maxsize=2_000)
+def _shown(query: str) -> str:
+    return " ".join(query.split())[:SQL_SHOWN]
 
 
 class MeasuredDatabase(Database):

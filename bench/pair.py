@@ -26,7 +26,6 @@ import _bare as bare
 from _bank import Bank
 from _check import check_cohort, check_house
 from _cohort import House, SetClock, a_house, calling
-from _meter import Meter, connect
 from _quiet import quiet
 from _server import Admin, Server, Wrong, a_server, refusing_what_is_wrong, write_down
 from _table import row
@@ -41,6 +40,7 @@ from guilder.platform.bus.reactions import Reactions
 from guilder.platform.bus.sequencer import Sequencer
 from guilder.platform.clock import WallClock
 from guilder.platform.crypto import KeyRing
+from guilder.platform.db.database import Database
 from guilder.platform.db.vault import Vault
 from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.jobs.timetable import Timetable
@@ -74,7 +74,7 @@ async def work(way: Way, stop: asyncio.Event, ready: Callable[[], None], given: 
     key, due_at, go = given
     serving.spare_what_stays()
     bank, clock = Bank(), SetClock(due_at - timedelta(minutes=1))
-    database = await connect(way.url, Meter(), Vault(KeyRing.parse(key)))
+    database = await Database.connect(way.url, size_max=20, vault=Vault(KeyRing.parse(key)))
     clocks = identity.Clocks(clock)
     consumer = Consumer(database, Reactions(REACTION_LIST), clocks, WallClock())
     runner = calling(database, bank, clocks)

@@ -340,10 +340,10 @@ def announced(*, names: Iterable[str]) -> None:
         _events.labels(_names(name)).inc(count)
 
 
-def payment_ended(*, gateway: str, outcome: str, code: str = "") -> None:
-    """Count an attempt; `outcome` is succeeded, declined, canceled, overpaid, parked or unknown."""
+def payment_ended(*, gateway: str, outcome: str, code: str = "", count: int = 1) -> None:
+    """Count attempts; `outcome` is succeeded, declined, canceled, overpaid, parked or unknown."""
     assert outcome in PAYMENT_OUTCOMES, outcome
-    _payments.labels(_gateways(gateway or "none"), outcome, _code(code)).inc()
+    _payments.labels(_gateways(gateway or "none"), outcome, _code(code)).inc(count)
 
 
 def _code(code: str) -> str:

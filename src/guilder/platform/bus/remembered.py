@@ -8,7 +8,6 @@ the newest rows, and none once nothing waits.
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import NamedTuple
-from uuid import UUID
 
 from guilder.kernel.event import Event, Message
 from guilder.platform.bus import codec, together
@@ -83,8 +82,9 @@ class Messages:
 
     def __init__(self, rows_max: int = ROWS_MAX) -> None:
         self._rows_max = rows_max
-        self._young: dict[UUID, _Read] = {}
-        self._old: dict[UUID, _Read] = {}
+        # By where the row is in memory, which is nobody else's for as long as it is held here.
+        self._young: dict[int, tuple[Row, Message[Event]]] = {}
+        self._old: dict[int, tuple[Row, Message[Event]]] = {}
 
     def of(self, rows: Sequence[Row], types: Mapping[str, type[Event]]) -> list[Message[Event]]:
         """Read rows, which are of few kinds: how each is read is looked up once. A name says the same to every group."""
@@ -94,18 +94,12 @@ class Messages:
         return [self._message(row, kinds[row["name"]]) for row in rows]
 
     def _message(self, row: Row, kind: type[Event] | None) -> Message[Event]:
-        known = self._young.get(row["event_id"]) or self._old.get(row["event_id"])
-        if known is not None and known.row is row:
-            return known.message
+        if known := self._young.get(id(row)) or self._old.get(id(row)):
+            return known[1]
         event = _unknown(row) if kind is None else codec.decode(kind, row["payload"])
         message = Message(row["event_id"], event, row["occurred_at"], row["actor"], row["request_id"], row["position"])
-        self._young[row["event_id"]] = _Read(row, message)
+        self._young[id(row)] = (row, message)
         return message
-
-
-class _Read(NamedTuple):
-    row: Row
-    message: Message[Event]
 
 
 def _unknown(row: Row) -> codec.UnknownEvent:

@@ -146,7 +146,7 @@ async def record_calls(
     tx: Tx, *, results: Sequence[tuple[Intent, Call, Outcome]], refused: Sequence[Call], now: datetime
 ) -> list[Turn]:
     """Record what calls came to, and tell of it; return what follows for each. `refused`: the key was not taken."""
-    fresh = await rows.lock_requests(tx, [call.asked.ref for _, call, _ in results])
+    fresh = await rows.lock_sealed(tx, [call.asked.ref for _, call, _ in results])
     # What is told of an answer goes on with what led to the question.
     tx.traces |= {call.asked.request.customer_id: i.traceparent for i, call, _ in results if i.traceparent}
     turns = [

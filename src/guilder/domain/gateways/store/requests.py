@@ -62,10 +62,12 @@ async def upsert_requests(
 
 async def lock_requests(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, Asked]:
     """Lock requests and read them, with their tokens."""
-    rows = await tx.fetch(
-        f"select * from gateways.requests where {_NAMED} order by tenant_id, id for update", *_split(refs)
-    )
-    return {asked.ref: asked for asked in await _asked(tx, rows)}
+    return {asked.ref: asked for asked in await _asked(tx, await _lock(tx, refs))}
+
+
+async def lock_sealed(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, Asked]:
+    """Lock requests and read them without their tokens: for who asks nothing of a provider any more."""
+    return {asked.ref: asked for asked in (_asked_from_row(row, "") for row in await _lock(tx, refs))}
 
 
 async def charges_of(tx: Tx, keys: Sequence[tuple[TenantId, str]]) -> dict[tuple[TenantId, str], Asked]:
@@ -183,6 +185,12 @@ async def card_tokens(tx: Tx, kind: str, keys: Sequence[tuple[TenantId, str]]) -
         (each.request.tenant_id, each.request.business_key): each.request.method_token
         for each in await _asked(tx, rows)
     }
+
+
+async def _lock(tx: Tx, refs: Sequence[Ref]) -> list[Row]:
+    return await tx.fetch(
+        f"select * from gateways.requests where {_NAMED} order by tenant_id, id for update", *_split(refs)
+    )
 
 
 async def _asked(tx: Tx, rows: Sequence[Row]) -> list[Asked]:

@@ -1,5 +1,6 @@
 """Recording: the one way in which an answer or a notice of a provider changes a payment."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -47,7 +48,7 @@ async def record(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> list[Pa
     await _book(tx, [replace(after, settled_at=now) for was, after in news if _is_late(after, was)])
     _announce(tx, news, now=now)
     _count(tx, news)
-    await _follow(tx, news, await _cards(tx, answers), now=now)
+    await _follow(tx, news, answers, now=now)
     return list(changed.values())
 
 
@@ -118,19 +119,22 @@ def _announce(tx: Tx, news: Sequence[tuple[Payment, Payment]], *, now: datetime)
 
 def _count(tx: Tx, news: Sequence[tuple[Payment, Payment]]) -> None:
     ends = {Status.SUCCEEDED, Status.DECLINED, Status.CANCELED, Status.UNKNOWN}
+    ended: Counter[tuple[str, str, str]] = Counter()
     for was, payment in news:
         outcomes = [payment.status.value] if payment.status is not was.status and payment.status in ends else []
         outcomes += ["overpaid"] if payment.is_overpayment and not was.is_overpayment else []
         outcomes += ["parked"] if payment.alert and payment.alert != was.alert else []
         for outcome in outcomes:
             code = payment.decline_code if outcome == Status.DECLINED.value else ""
-            tx.once_committed(partial(metrics.payment_ended, gateway=payment.gateway, outcome=outcome, code=code))
+            ended[payment.gateway, outcome, code] += 1
+    for (gateway, outcome, code), count in ended.items():
+        tx.once_committed(partial(metrics.payment_ended, gateway=gateway, outcome=outcome, code=code, count=count))
 
 
 async def _follow(
     tx: Tx,
     news: Sequence[tuple[Payment, Payment]],
-    cards: Mapping[tuple[object, str], CardDetails],
+    answers: Sequence[Answer],
     *,
     now: datetime,
 ) -> None:
@@ -139,10 +143,8 @@ async def _follow(
     late = [payment for was, payment in news if _is_late(payment, was)]
     await returning.return_overpayments(tx, payments=[*[p for p in succeeded if p.is_overpayment], *late], now=now)
     await disputing.take_waiting_disputes(tx, payments=[*succeeded, *late], now=now)
-    for payment in succeeded:
-        card = cards.get((payment.tenant_id, payment.business_key))
-        if payment.via is Via.LINK and card is not None and card.token:
-            await validating.keep_card(tx, payment=payment, card=card, now=now)
+    for payment, card in await _cards(tx, [payment for payment in succeeded if payment.via is Via.LINK], answers):
+        await validating.keep_card(tx, payment=payment, card=card, now=now)
     lost = [p for was, p in news if _newly(p, was, Status.DECLINED) and p.decline_code == validating.DETACHED]
     await validating.reject_detached(tx, payments=lost, now=now)
     closed = [payment for was, payment in news if _newly(payment, was, Status.CANCELED) and payment.again_via]
@@ -163,15 +165,21 @@ def _again(payment: Payment) -> Payable:
     )
 
 
-async def _cards(tx: Tx, answers: Sequence[Answer]) -> dict[tuple[object, str], CardDetails]:
-    """Return the cards that were paid with on a provider's page, with the tokens that events do not carry."""
+async def _cards(tx: Tx, paid: Sequence[Payment], answers: Sequence[Answer]) -> list[tuple[Payment, CardDetails]]:
+    """Return the cards that these were paid with on a provider's page, with the tokens that events do not carry."""
+    by_key = {(payment.tenant_id, payment.business_key): payment for payment in paid}
     shown = {
-        (each.tenant_id, each.business_key): each.outcome.card
+        key: each.outcome.card
         for each in answers
-        if each.outcome.kind is OutcomeKind.SUCCEEDED and each.outcome.card is not None
+        if (key := (each.tenant_id, each.business_key)) in by_key
+        and each.outcome.kind is OutcomeKind.SUCCEEDED
+        and each.outcome.card is not None
     }
+    if not shown:
+        return []
     tokens = await gateways.card_tokens(tx, kind=RequestKind.CHARGE, keys=list(shown))
-    return {key: replace(card, token=tokens.get(key, card.token)) for key, card in shown.items()}
+    cards = [(by_key[key], replace(card, token=tokens.get(key, card.token))) for key, card in shown.items()]
+    return [(payment, card) for payment, card in cards if card.token]
 
 
 def _newly(payment: Payment, was: Payment, status: Status) -> bool:
