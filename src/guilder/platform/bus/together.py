@@ -43,7 +43,7 @@ _READ = """select id, topic, partition, position, tenant_id, key, event_id, name
 async def claim(tx: Tx, group: str, partitions: Sequence[int], *, now: datetime) -> dict[int, list[Cursor]]:
     """Lock and return the group's cursors that have something before them and that nobody else holds, by partition."""
     rows = await tx.fetch(
-        "select c.*, e.rewritten from platform.log_claim_together($1, $2, $3) as c, platform.log_epoch e",
+        "select *, (select rewritten from platform.log_epoch) from platform.log_claim_together($1, $2, $3)",
         group,
         partitions,
         now,
