@@ -17,10 +17,11 @@ from typing import Any
 import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from guilder.platform.http import handed, whole
 from guilder.platform.http.at_hand import Head
 from guilder.platform.http.errors import problem
+from guilder.platform.http.handed import Handed
 from guilder.platform.http.shield import ALWAYS, UNLESS_SAID
-from guilder.platform.http.whole import KEY
 
 log = structlog.get_logger("guilder.wire")
 
@@ -28,6 +29,7 @@ HEAD_BYTES_MAX = 64 * 1024
 HEADERS_MAX = 100
 HEAD_TIMEOUT_S = 15.0
 HEAD_END = b"\r\n\r\n"
+POST = b"POST "
 STATUS_LINES = {each.value: f"HTTP/1.1 {each.value} {each.phrase}\r\n".encode() for each in HTTPStatus}
 
 
@@ -47,23 +49,46 @@ class Wire(HttpToolsProtocol):
     _is_begun = False
     # What came at one go where nothing had come before it: perhaps a whole request.
     _piece = b""
+    # A head that was read before, and whose body is still to come.
+    _held = b""
+    # A request that was given away unread; what came behind it; and what became of it, where it is read after all.
+    _given: bytes | None = None
+    _behind = b""
+    _begun: Handed | None = None
+    _is_leaving = _is_lost = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._wait_for_a_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._let_go()
+        self._is_lost = True
         self._wait_no_more()
         super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        self._is_leaving = True
+        self._let_go()
+        if self._given is None:
+            super().shutdown()
 
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        self._piece = b""
-        if self._is_between():
-            if self._answers_again(data):
-                return
-            self._piece = data
+        if self._given is not None:
+            # Its turn comes when that is answered; until then no more is taken.
+            self.flow.pause_reading()
+            self._behind += data
+            return
+        data, self._held = self._held + data, b""
+        is_between = self._is_between()
+        if is_between and (self._gives_away(data) if data.startswith(POST) else self._answers_again(data)):
+            return
+        self._read(data, piece=data if is_between else b"")
+
+    def _read(self, data: bytes, *, piece: bytes = b"") -> None:
+        self._piece = piece
         if self._is_in_head:
             self._head_bytes += len(data)
         super().data_received(data)
@@ -94,10 +119,13 @@ class Wire(HttpToolsProtocol):
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
-        if not self._answers_at_once(cycle, app):
-            scope: Any = cycle.scope  # open to more than its type says
-            scope[KEY] = _Whole(self, cycle)
-            super()._start_asgi_task(cycle, app)
+        if self._begun is None and self._answers_at_once(cycle, app):
+            return
+        scope: Any = cycle.scope  # open to more than its type says
+        if self._begun is not None:
+            scope[handed.KEY], self._begun = self._begun, None
+        scope[whole.KEY] = _Whole(self, cycle, self._piece)
+        super()._start_asgi_task(cycle, app)
 
     def _answers_at_once(self, cycle: RequestResponseCycle, app: Any) -> bool:
         """Write the answer where it is at hand, and say whether it was: no task is made, and nothing is waited for.
@@ -131,6 +159,73 @@ class Wire(HttpToolsProtocol):
         self._write(self.server_state.default_headers, HTTPStatus.OK, *answer)
         self.on_response_complete()
         return True
+
+    def _gives_away(self, data: bytes) -> bool:
+        """Have a request done that came whole, and whose head is word for word one of before: it is not even parsed.
+
+        A head that came by itself waits for its body.
+        """
+        gather = getattr(self.app, "gather_again", None)
+        end = data.find(HEAD_END) + len(HEAD_END)
+        if gather is None or self.client is None or end < len(HEAD_END):
+            return False
+        if end == len(data):
+            return self._holds(data)
+        self._given, is_done = data, False
+        try:
+            is_done = bool(gather(data[:end], data[end:], self.client[0], self))
+        except Exception:
+            log.exception("not_given_away")  # it goes the whole way, and fails there if it must
+        if not is_done:
+            self._given = None
+        elif self._given is data:
+            self._unset_keepalive_if_required()
+            self._wait_no_more()
+        return is_done
+
+    def _holds(self, head: bytes) -> bool:
+        if not self.app.has_read(head):
+            return False
+        self._held = head
+        # Patience for a head goes on: when it ends, this one is read as ever, and its body has a time of its own.
+        self._unset_keepalive_if_required()
+        return True
+
+    def _let_go(self) -> bool:
+        """Read a head as ever that was held; say whether there was one."""
+        held, self._held = self._held, b""
+        if held:
+            self._read(held, piece=held)
+        return bool(held)
+
+    def answer(self, status: int, head: Head, body: bytes) -> None:
+        """Write the answer of what was given away, and go on to what came behind it."""
+        self._given = None
+        if self._is_lost or self.transport.is_closing():
+            return
+        self._write(self.server_state.default_headers, status, head, body)
+        if self._is_leaving:
+            self.transport.close()
+        self.on_response_complete()
+        self._go_on()
+
+    def read_as_ever(self, begun: Handed) -> bool:
+        """Read what was given away, and have the application finish what was begun; False: nobody is there any more."""
+        given, self._given = self._given, None
+        assert given is not None
+        if self._is_lost or self.transport.is_closing():
+            return False
+        self._begun = begun
+        self._read(given)
+        if self._is_leaving:
+            super().shutdown()
+        self._go_on()
+        return True
+
+    def _go_on(self) -> None:
+        behind, self._behind = self._behind, b""
+        if behind:
+            self.data_received(behind)
 
     def takes_whole(self, cycle: RequestResponseCycle) -> bool:
         """Say whether an answer may be written at one go: not the last of a connection, nor to who does not read."""
@@ -174,6 +269,8 @@ class Wire(HttpToolsProtocol):
             self._patience = None
 
     def _give_up(self) -> None:
+        if self._let_go():
+            return
         if self._is_in_head and self._head_bytes:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         else:
@@ -203,14 +300,17 @@ class Wire(HttpToolsProtocol):
 class _Whole:
     """One request of a connection, as `Whole` says."""
 
-    __slots__ = ("_cycle", "_wire")
+    __slots__ = ("_cycle", "_piece", "_wire")
 
-    def __init__(self, wire: Wire, cycle: RequestResponseCycle) -> None:
-        self._wire, self._cycle = wire, cycle
+    def __init__(self, wire: Wire, cycle: RequestResponseCycle, piece: bytes) -> None:
+        self._wire, self._cycle, self._piece = wire, cycle, piece
 
     def body(self) -> bytes | None:
         cycle = self._cycle
         return None if cycle.more_body or cycle.disconnected else bytes(cycle.body)
+
+    def said(self) -> bytes | None:
+        return self._piece or None
 
     def answer(self, status: int, head: Head, body: bytes) -> bool:
         if not self._wire.takes_whole(self._cycle):

@@ -16,6 +16,7 @@ from guilder.platform.http.settings import Allowance, HttpSettings
 from tests.http.entitlements.acting import block, eligible
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import new_tenant
+from tests.support.given_away import as_sent
 from tests.support.ground import database_with_vault
 from tests.support.identity_provider import NOW
 from tests.support.nearby import PATIENT_S, listening, tells
@@ -23,13 +24,6 @@ from tests.support.served import PUBLIC_URL, Asking, served
 
 PATH = "/api/entitlements/org_1"
 OWN_NAMES = {each.lower() for each in OWN}
-
-
-def as_sent(scope) -> bytes:
-    query = b"?" + scope["query_string"] if scope["query_string"] else b""
-    lines = [name + b": " + said for name, said in scope["headers"]]
-    first = scope["method"].encode() + b" " + scope["raw_path"] + query + b" HTTP/1.1"
-    return b"\r\n".join([first, *lines, b"\r\n"])
 
 
 @pytest.fixture(params=["by the application", "at once", "word for word"], autouse=True)

@@ -2,18 +2,40 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import pytest
 
+from guilder.domain.customers.routes import router as customers_router
+from guilder.domain.identity.routes import router as identity_router
+from guilder.domain.usage.routes import router as usage_router
 from guilder.domain.usage.schemas import quick
 from guilder.kernel import ids
 from guilder.platform.db.gathering import Size
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import new_tenant
 from tests.support.builders.usage import a_meter
+from tests.support.given_away import give_away
+from tests.support.ground import database_with_vault
+from tests.support.nearby import listening
+from tests.support.served import Served, served
 
 SMALL = Size(group=1, at_once=1, waiting=2)
 EVENT = {"organization_id": "org_1", "meter": "calls"}
+
+
+@pytest.fixture(params=["read", "given away"])
+async def house(request, database_urls, clean, monkeypatch) -> AsyncIterator[Served]:
+    """Serve usage the whole way, or where requests are given away before they are read."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(database_with_vault(database_urls))
+        near = None
+        if request.param == "given away":
+            give_away(monkeypatch)
+            near = await stack.enter_async_context(listening(database))
+        routers = [identity_router, customers_router, usage_router]
+        yield await stack.enter_async_context(served(database, routers, near=near))
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from contextvars import Context
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 from guilder.kernel.errors import Unavailable
 from guilder.platform.db.database import GONE, DatabaseGone
@@ -45,12 +45,24 @@ class Size:
     waiting: int
 
 
+class Told(Protocol):
+    """Who is told what became of an item, once; a future is one. Whoever waits no longer is `done`, and is not written.
+
+    What it does when it is told is done between two statements of nobody: quick, and without raising.
+    """
+
+    def done(self) -> bool: ...
+    def set_result(self, outcome: Any, /) -> None: ...
+    def set_exception(self, error: Any, /) -> None: ...
+    def cancel(self) -> object: ...
+
+
 @dataclass(slots=True, eq=False)
-class _Waiting(Generic[Item, Outcome]):
+class _Waiting(Generic[Item]):
     item: Item
     key: Hashable
     weight: int
-    outcome: "asyncio.Future[Outcome]"
+    outcome: Told
 
 
 @dataclass(slots=True)
@@ -59,7 +71,7 @@ class Gathering(Generic[Item, Outcome]):
 
     write: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]]
     size: Size
-    _waiting: "deque[_Waiting[Item, Outcome]]" = field(default_factory=deque)
+    _waiting: "deque[_Waiting[Item]]" = field(default_factory=deque)
     _writing: set[asyncio.Task[None]] = field(default_factory=set)
     _busy: set[Hashable] = field(default_factory=set)
     _weight: int = 0
@@ -71,18 +83,24 @@ class Gathering(Generic[Item, Outcome]):
 
         :raises TooManyWaiting: the queue is full; nothing was written
         """
+        outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.put(item, outcome, key=key, weight=weight)
+        return await outcome
+
+    def put(self, item: Item, outcome: Told, *, key: Hashable = None, weight: int = 1) -> None:
+        """Have an item written as `give` does, and go on; `outcome` is told what became of it.
+
+        :raises TooManyWaiting: the queue is full; nothing was written
+        """
         # What is heavier than the whole queue waits alone, or it would be turned away for ever.
         if self._waiting and self._weight + weight > self.size.waiting:
             raise TooManyWaiting(retry_after_s=RETRY_AFTER_S)
-        waiting = _Waiting(item, key, weight, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        self._waiting.append(_Waiting(item, key, weight, outcome))
         self._weight += weight
         if key not in self._busy and len(self._writing) < self.size.at_once:
             # A context of its own: what is true of whoever came first (a trace, a request's id) is not of the others.
             task = asyncio.get_running_loop().create_task(self._write_on(), context=Context())
             self._writing.add(task)
-        outcome: Outcome = await waiting.outcome
-        return outcome
 
     async def settle(self) -> None:
         """Wait until nothing waits and nothing is being written."""
@@ -112,10 +130,10 @@ class Gathering(Generic[Item, Outcome]):
             for _ in range(TURNS):
                 await asyncio.sleep(0)
 
-    def _next(self) -> "list[_Waiting[Item, Outcome]]":
+    def _next(self) -> "list[_Waiting[Item]]":
         """Take the oldest that waits for none of its key, and all of that key that fit beside it, in their order."""
-        group: list[_Waiting[Item, Outcome]] = []
-        left: deque[_Waiting[Item, Outcome]] = deque()
+        group: list[_Waiting[Item]] = []
+        left: deque[_Waiting[Item]] = deque()
         weight, is_full = 0, False
         for each in self._waiting:
             if each.outcome.done():  # cancelled
@@ -133,7 +151,7 @@ class Gathering(Generic[Item, Outcome]):
         self._weight -= weight
         return group
 
-    async def _write_group(self, group: "list[_Waiting[Item, Outcome]]") -> None:
+    async def _write_group(self, group: "list[_Waiting[Item]]") -> None:
         try:
             outcomes = await self.write([each.item for each in group])
         except (*GONE, DatabaseGone) as error:
@@ -156,7 +174,7 @@ class Gathering(Generic[Item, Outcome]):
                     each.outcome.set_result(outcome)
 
 
-def _fail(group: "Sequence[_Waiting[Item, Outcome]]", error: BaseException) -> None:
+def _fail(group: "Sequence[_Waiting[Any]]", error: BaseException) -> None:
     for each in group:
         if not each.outcome.done():
             each.outcome.set_exception(error)

@@ -14,72 +14,36 @@ and the handler stays what the document describes. `tests/http/test_ahead.py` ho
 """
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
 
 import structlog
-from fastapi.routing import APIRoute
-from pydantic import BaseModel
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from guilder.kernel.errors import Forbidden, Refusal
+from guilder.kernel.errors import Refusal
 from guilder.platform import tracing
-from guilder.platform.auth.permission import allow
-from guilder.platform.auth.principal import Kind, Principal
 from guilder.platform.http import parsing, placing
+from guilder.platform.http.again import Again
 from guilder.platform.http.asking import Asking, stranger_of
-from guilder.platform.http.at_hand import LOGGER, Head, Observe, own_head
+from guilder.platform.http.at_hand import Observe, own_head
 from guilder.platform.http.calls import CHANGING, Caller
 from guilder.platform.http.edge import Edge, visit_of
 from guilder.platform.http.exchange import AtHandAuthenticator, Exchange, client_ip_of
 from guilder.platform.http.finding import Finder
-from guilder.platform.http.guarding import Guard
 from guilder.platform.http.handed import KEY, Handed
-from guilder.platform.http.incoming import PATH_PART_MAX, VERSION_HEADER, EdgeRequest, may_be_kept
-from guilder.platform.http.limits import Taken, Want
-from guilder.platform.http.shield import set_headers
+from guilder.platform.http.hot import Callers, Hot, Known, hot_of, tell
+from guilder.platform.http.incoming import PATH_PART_MAX, EdgeRequest, may_be_kept
+from guilder.platform.http.limits import Taken
 from guilder.platform.http.whole import Whole, whole
-from guilder.platform.logging import Line
-
-KNOWN_MAX = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Hot:
-    """A route that is served ahead; `head` is of each of its answers, but for what is each request's own.
-
-    `stranger` is who asks where the route is public.
-    """
-
-    method: str
-    route: str
-    guard: Guard
-    head: Head
-    status: int
-    handler: Callable[..., Awaitable[BaseModel]]
-    stranger: "_Known | None"
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What is the same of each request of one caller to one route. Who is nobody is not counted, but by the lane."""
-
-    principal: Principal | None
-    wants: Sequence[Want]
-    home: str
-    line: Line
 
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    hot: _Hot
-    known: _Known
+    hot: Hot
+    known: Known
     path: Mapping[str, str]
     asking: Asking
 
@@ -126,9 +90,10 @@ class Ahead:
         self._authenticate = authenticate
         self._observe = observe
         # By identity: a route is no key of its own, and lives as long as the application.
-        self._hot = {id(each): hot for each in finder.routes if (hot := _hot(edge, each)) is not None}
+        self._hot = {id(each): hot for each in finder.routes if (hot := hot_of(edge, each)) is not None}
         self._kinds = {(each.method, each.route.count("/")) for each in self._hot.values()}
-        self._known: OrderedDict[tuple[str, str, str], _Known] = OrderedDict()
+        self._callers = Callers(edge)
+        self.again = Again(edge, self._callers, authenticate, observe=observe)
 
     async def served(self, scope: Scope, asking: Asking | None, receive: Receive, send: Send) -> Receive | None:
         """Answer a request; or return from where the application is to receive it."""
@@ -204,10 +169,9 @@ class Ahead:
         if (at_one_go := whole(scope)) is None or not at_one_go.answer(hot.status, head, body):
             await send({"type": "http.response.start", "status": hot.status, "headers": head})
             await send({"type": "http.response.body", "body": body})
-        seconds = edge.clock.monotonic() - exchange.started_s
-        asked.known.line.say(request_id=exchange.request_id, milliseconds=round(seconds * 1000, 1))
-        if self._observe is not None:
-            self._observe(method=hot.method, route=hot.route, status=hot.status, seconds=seconds)
+        elif hot.guard.rules.gathered is not None:
+            self.again.remember(at_one_go.said(), scope, hot, asked.asking, asked.path)
+        tell(hot, asked.known, exchange.request_id, edge.clock.monotonic() - exchange.started_s, self._observe)
 
     def _find(self, scope: Scope, asking: Asking | None) -> _Asked | None:
         """Return what is asked, and by whom; None: it is not plain, or not let in."""
@@ -226,34 +190,9 @@ class Ahead:
             return None
         if not all(may_be_kept(each) for each in _keys_of(asking)):
             return None
-        known = hot.stranger or self._caller(hot, self._authenticate.at_hand(asking.authorization))
+        known = hot.stranger or self._callers.of(hot, self._authenticate.at_hand(asking.authorization))
         words = match.groupdict()
         return _Asked(hot, known, words, asking) if known is not None and _are_plain(words) else None
-
-    def _caller(self, hot: _Hot, principal: Principal | None) -> _Known | None:
-        """Return what is known of a caller who may call this; None: they may not, or it is another's to say."""
-        if principal is None:
-            return None
-        about = (hot.method, hot.route, principal.subject)
-        known = self._known.get(about)
-        if known is not None and (known.principal is principal or known.principal == principal):
-            return known
-        edge, rules = self._edge, hot.guard.rules
-        if principal.kind is not Kind.API_KEY or (rules.looked is not None and principal.is_in_sandbox):
-            return None
-        if hot.guard.withholds(principal):
-            return None
-        try:
-            allow(hot.guard.permission, principal, now=edge.clock.now(), step_up_s=edge.settings.step_up_s)
-        except Forbidden:
-            return None
-        actor, home, settings = principal.actor, str(principal.tenant_id), edge.settings
-        wants = Want(actor, settings.per_principal, rules.cost), Want("tenant", settings.per_tenant, rules.cost)
-        known = _Known(principal, wants, home, _line(hot.method, hot.route, hot.status, actor, home))
-        self._known[about] = known
-        while len(self._known) > KNOWN_MAX:
-            self._known.popitem(last=False)
-        return known
 
 
 def _exchange(edge: Edge, scope: Scope, asked: _Asked, began_s: float) -> Exchange:
@@ -279,22 +218,3 @@ def _are_plain(words: Mapping[str, str]) -> bool:
 
 def _keys_of(asking: Asking) -> Sequence[str]:
     return [] if asking.key is None else [asking.key.decode("latin-1")]
-
-
-def _line(method: str, route: str, status: int, actor: str | None, tenant_id: str | None) -> Line:
-    about = {"method": method, "route": route, "status": status}
-    return Line(LOGGER, "request", **about, actor=actor, tenant_id=tenant_id)
-
-
-def _hot(edge: Edge, route: APIRoute) -> _Hot | None:
-    """Return a route as it is served ahead; None: it is not."""
-    [method], path = route.methods or {""}, route.path_format
-    rules = getattr(route, "rules", None)
-    if rules is None or not (rules.gathered or rules.looked or rules.is_direct):
-        return None
-    made = Response(b"", media_type="application/json")
-    headers: Any = MutableHeaders(raw=[each for each in made.raw_headers if each[0] != b"content-length"])
-    set_headers(headers, {VERSION_HEADER: edge.settings.versions[-1]})
-    status = rules.gathered.status if rules.gathered is not None else HTTPStatus.OK.value
-    stranger = _Known(None, (), "", _line(method, path, status, None, None)) if rules.is_direct else None
-    return _Hot(method, path, edge.guards.of(method, path), tuple(headers.raw), status, route.endpoint, stranger)

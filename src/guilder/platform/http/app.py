@@ -28,12 +28,14 @@ from guilder.platform.http.exchange import Authenticator
 from guilder.platform.http.finding import find_quickly
 from guilder.platform.http.gathering import Gatherings
 from guilder.platform.http.guarding import Guards, guards_of
+from guilder.platform.http.handed import handed
 from guilder.platform.http.limits import InProcess, RateLimiter
 from guilder.platform.http.router import Router
 from guilder.platform.http.settings import HttpSettings
 from guilder.platform.http.shared import shared
 from guilder.platform.http.shedding import Load
 from guilder.platform.http.shield import Draining, Observe, Shield, exchange_of
+from guilder.platform.http.whole import Waits
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -57,12 +59,20 @@ class Application(FastAPI):
         if self.at_hand is not None:
             self.at_hand.remember(head, scope)
 
+    def gather_again(self, head: bytes, body: bytes, peer: str, waits: Waits) -> bool:
+        """Have a request done whose head is word for word one of before, as `Again.gather` does; False: read it."""
+        return self.ahead is not None and self.ahead.again.gather(head, body, peer, waits)
+
+    def has_read(self, head: bytes) -> bool:
+        """Say whether a request with this head could be given to `gather_again`."""
+        return self.ahead is not None and self.ahead.again.has_read(head)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self.at_hand is not None:
             asking = asking_of(scope)
             if asking is not None and await self.at_hand.answered(scope, asking, send):
                 return
-            if self.ahead is not None:
+            if self.ahead is not None and handed(scope) is None:
                 left = await self.ahead.served(scope, asking, receive, send)
                 if left is None:
                     return

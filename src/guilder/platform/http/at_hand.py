@@ -9,7 +9,6 @@ nobody's hand any more (`Authenticator.at_hand`). It is never needed: without it
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from http import HTTPStatus
 from typing import NamedTuple, Protocol
 
@@ -22,6 +21,7 @@ from guilder.platform.cache.near import Mark, Near
 from guilder.platform.clock import Clock
 from guilder.platform.http.asking import Asking, asking_of, made_id
 from guilder.platform.http.exchange import AtHandAuthenticator
+from guilder.platform.http.heads import Heads, place_of
 from guilder.platform.http.limits import InProcess, RateLimiter, Taken, Want
 from guilder.platform.http.rules import Kept
 from guilder.platform.logging import Line
@@ -29,8 +29,6 @@ from guilder.platform.logging import Line
 LOGGER = "guilder.http"
 BODY_MAX_BYTES = 16_384
 READ_MAX_S = 1.0
-# Of a head that is remembered; most have some hundreds.
-HEAD_MAX_BYTES = 4_096
 # Headers of an answer that are another request's.
 OWN = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
@@ -108,7 +106,7 @@ class AtHand:
         self._clock = clock
         self._size_max = size_max
         self._ready: OrderedDict[_Question, Ready] = OrderedDict()
-        self._said: OrderedDict[bytes, _Said] = OrderedDict()
+        self._said: Heads[_Said] = Heads(size_max)
 
     async def answered(self, scope: Scope, asking: Asking, send: Send) -> bool:
         """Answer a request if its answer is at hand; False: it is to go the whole way."""
@@ -137,7 +135,7 @@ class AtHand:
 
     def at_once_again(self, head: bytes) -> tuple[Head, bytes] | None:
         """Answer a head as `at_once` would, which is word for word one that was remembered; None: read it."""
-        if not self._said or len(head) > HEAD_MAX_BYTES or (said := self._said.get(_digest(head))) is None:
+        if (said := self._said.find(head)) is None:
             return None
         request_id = made_id() if said.request_id is None else head[said.request_id].decode("latin-1")
         return self._now(head[said.authorization], said.path, said.query, request_id)
@@ -148,16 +146,14 @@ class AtHand:
         `head` is the whole request, byte for byte; nothing of it is kept but what it asks for.
         """
         asking = asking_of(scope)
-        if asking is None or len(head) > HEAD_MAX_BYTES:
+        if asking is None:
             return
-        authorization = _only(head, asking.authorization)
+        authorization = place_of(head, asking.authorization)
         named = any(name == b"x-request-id" for name, _ in scope["headers"])
-        request_id = _only(head, asking.request_id.encode("latin-1")) if named else None
+        request_id = place_of(head, asking.request_id.encode("latin-1")) if named else None
         if authorization is None or (named and request_id is None):
             return
-        self._said[_digest(head)] = _Said(scope["path"], scope["query_string"], authorization, request_id)
-        while len(self._said) > self._size_max:
-            self._said.popitem(last=False)
+        self._said.keep(head, _Said(scope["path"], scope["query_string"], authorization, request_id))
 
     def _now(self, authorization: bytes, path: str, query: bytes, request_id: str) -> tuple[Head, bytes] | None:
         if not isinstance(self._limiter, InProcess):
@@ -229,13 +225,3 @@ class AtHand:
         self._ready.move_to_end(place.question)
         while len(self._ready) > self._size_max:
             self._ready.popitem(last=False)
-
-
-def _digest(head: bytes) -> bytes:
-    return blake2b(head, digest_size=16).digest()
-
-
-def _only(head: bytes, value: bytes) -> slice | None:
-    """Return where a value stands in a head; None where that cannot be told, for it stands there twice."""
-    at = head.find(value)
-    return slice(at, at + len(value)) if value and at >= 0 and head.count(value) == 1 else None

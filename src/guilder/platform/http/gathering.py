@@ -24,7 +24,7 @@ from guilder.platform.auth.principal import Principal
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db.clocks import TenantClocks, now_of
 from guilder.platform.db.database import Database
-from guilder.platform.db.gathering import Gathering, Size
+from guilder.platform.db.gathering import Gathering, Size, Told
 from guilder.platform.db.tx import Tx
 from guilder.platform.http import calls, idempotency
 from guilder.platform.http.exchange import Exchange, traceparent_of
@@ -153,11 +153,18 @@ class Gatherings:
                 asks = replace(asks, key=idempotency.key_of(scope, given, asks.who, body))
             except idempotency.BadKey:
                 return None
-        who = asks.who
-        written: bytes | None = await self.of(id(gathered), partial(self._write, gathered), gathered.size).give(
-            asks, key=(who.tenant_id, who.actor, who.customer_id), weight=gathered.weight(read)
+        written: bytes | None = await self._gathering(gathered).give(
+            asks, key=_alike(asks.who), weight=gathered.weight(read)
         )
         return written
+
+    def put(self, gathered: Gathered, read: Any, caller: calls.Caller, outcome: Told, *, request_id: str) -> None:
+        """Have what was read of a request without a key written as `write` does; `outcome` is told what `write` returns.
+
+        :raises TooManyWaiting: more waits than is soon written
+        """
+        asks = Asks(read, caller, request_id, None, self.base_url)
+        self._gathering(gathered).put(asks, outcome, key=_alike(asks.who), weight=gathered.weight(read))
 
     async def look(self, looked: Looked, question: Any, *, who: Principal, request_id: str) -> bytes | None:
         """Have a question answered with those that wait; None where the handler is to.
@@ -182,6 +189,9 @@ class Gatherings:
         if found is None:
             found = self._of[name] = Gathering(write, size)
         return found
+
+    def _gathering(self, gathered: Gathered) -> "Gathering[Asks, bytes | None]":
+        return self.of(id(gathered), partial(self._write, gathered), gathered.size)
 
     async def _write(self, gathered: Gathered, group: Sequence[Asks]) -> Sequence[bytes | None]:
         return await again_on_clash(lambda: self._transact(gathered, group))
@@ -218,6 +228,10 @@ class Gatherings:
         kept = [idempotency.Kept(each.key, gathered.status, body, JSON) for each, body in done if each.key is not None]
         if kept:
             await idempotency.remember_each(tx, kept, self.keys)
+
+
+def _alike(who: Principal) -> Hashable:
+    return who.tenant_id, who.actor, who.customer_id
 
 
 async def _are_new(tx: Tx, group: Sequence[Asks]) -> list[bool]:
