@@ -28,8 +28,9 @@ class Waiting:
     def __init__(self) -> None:
         self.told: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
-    def answer(self, status: int, head: Any, body: bytes) -> None:
+    def answer(self, status: int, lines: bytes, body: bytes) -> None:
         if not self.told.done():
+            head = [tuple(each.split(b": ", 1)) for each in lines.split(b"\r\n") if each]
             self.told.set_result((status, head, body))
 
     def read_as_ever(self, begun: Handed) -> bool:
@@ -57,7 +58,7 @@ def give_away(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         answered.append(isinstance(told, tuple))
         if isinstance(told, tuple):
             status, head, said = told
-            await send({"type": "http.response.start", "status": status, "headers": list(head)})
+            await send({"type": "http.response.start", "status": status, "headers": head})
             await send({"type": "http.response.body", "body": said})
             return
         if told is not None:

@@ -198,12 +198,13 @@ class Wire(HttpToolsProtocol):
             self._read(held, piece=held)
         return bool(held)
 
-    def answer(self, status: int, head: Head, body: bytes) -> None:
+    def answer(self, status: int, lines: bytes, body: bytes) -> None:
         """Write the answer of what was given away, and go on to what came behind it."""
         self._given = None
         if self._is_lost or self.transport.is_closing():
             return
-        self._write(self.server_state.default_headers, status, head, body)
+        usual = whole.lines_of(self.server_state.default_headers)
+        self.transport.write(b"".join((STATUS_LINES[status], usual, lines, b"\r\n", body)))
         if self._is_leaving:
             self.transport.close()
         self.on_response_complete()
@@ -239,10 +240,7 @@ class Wire(HttpToolsProtocol):
         self.on_response_complete()
 
     def _write(self, usual: Head, status: int, head: Head, body: bytes) -> None:
-        said = [STATUS_LINES[status]]
-        for name, value in (*usual, *head):
-            said += (name, b": ", value, b"\r\n")
-        self.transport.write(b"".join((*said, b"\r\n", body)))
+        self.transport.write(b"".join((STATUS_LINES[status], whole.lines_of((*usual, *head)), b"\r\n", body)))
 
     def on_response_complete(self) -> None:
         has_another = bool(self.pipeline)

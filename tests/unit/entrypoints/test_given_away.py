@@ -8,7 +8,7 @@ import pytest
 from guilder.entrypoints import wire as wires
 from guilder.platform.http import handed
 from guilder.platform.http.handed import Handed
-from guilder.platform.http.whole import Waits, whole
+from guilder.platform.http.whole import Waits, lines_of, whole
 from tests.unit.entrypoints.test_wire import FIRST, HEAD, AtOneGo, Transport, answered, connected, settled
 
 SENT = b"POST /first HTTP/1.1\r\nHost: us\r\nContent-Length: 4\r\n\r\nbody"
@@ -46,7 +46,7 @@ class Takes(AtOneGo):
 
     def answer(self) -> None:
         self.ways.append("given away")
-        self.waiting.pop(0).answer(self.status, HEAD, b"{}")
+        self.waiting.pop(0).answer(self.status, lines_of(HEAD), b"{}")
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.handed.append(handed.handed(scope))

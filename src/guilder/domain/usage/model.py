@@ -203,8 +203,7 @@ class Stretch:
     ends_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class Use(Struct, frozen=True, kw_only=True):
     """Of which meters a customer's use changed, and from when to when it is dated."""
 
     tenant_id: TenantId

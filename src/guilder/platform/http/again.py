@@ -30,7 +30,7 @@ from guilder.platform.http.handed import Handed
 from guilder.platform.http.heads import Heads, place_of
 from guilder.platform.http.hot import Callers, Hot, Known, line_of, tell
 from guilder.platform.http.limits import InProcess, Taken
-from guilder.platform.http.whole import Waits
+from guilder.platform.http.whole import Waits, lines_of
 
 # One for each length of a body that a sender has.
 HEADS_MAX = 10_000
@@ -47,7 +47,6 @@ class _Said:
 
     hot: Hot
     gathered: Gathered
-    path: str
     words: Mapping[str, str]
     headers: Headers
     authorization: slice
@@ -94,7 +93,7 @@ class Again:
         kept = [(name, value) for name, value in scope["headers"] if name != b"authorization"]
         if any(name == NAMED for name, _ in kept):
             return
-        about = _Said(hot, gathered, scope["path"], words, Headers(raw=kept), authorization, asking.length)
+        about = _Said(hot, gathered, words, Headers(raw=kept), authorization, asking.length)
         self._heads.keep(head, about)
 
     def has_read(self, head: bytes) -> bool:
@@ -157,7 +156,7 @@ class _Sent:
     def begin(self, body: bytes, peer: str) -> None:
         edge, said = self._edge, self._said
         edge.draining.enter()
-        self._has_room = edge.load.begin(said.path, self._known.principal)
+        self._has_room = edge.load.begin(said.hot.lane, self._known.who)
         try:
             read = said.gathered.read(body) if self._has_room else None
             if read is not None:
@@ -182,7 +181,8 @@ class _Sent:
         hot, edge = self._said.hot, self._edge
         own = own_head(self._request_id, self._taken)
         try:
-            self._waits.answer(hot.status, (*hot.head, *own, (b"content-length", b"%d" % len(answer))), answer)
+            lines = hot.lines + lines_of((*own, (b"content-length", b"%d" % len(answer))))
+            self._waits.answer(hot.status, lines, answer)
             tell(hot, self._known, self._request_id, edge.clock.monotonic() - self._began_s, self._observe)
         except Exception:
             # It was written; the others of its group are still to be told so.
@@ -203,7 +203,7 @@ class _Sent:
         if self._patience is not None:
             self._patience.cancel()
         if self._has_room:
-            self._edge.load.end(self._said.path, self._known.principal)
+            self._edge.load.end(self._said.hot.lane, self._known.who)
         self._edge.draining.leave()
 
     def _hand_over(self, error: Exception | None) -> None:

@@ -99,7 +99,7 @@ class Ahead:
         """Answer a request; or return from where the application is to receive it."""
         if (asked := self._find(scope, asking)) is None:
             return receive
-        edge, known = self._edge, asked.known
+        edge, known, lane = self._edge, asked.known, asked.hot.lane
         began_s = edge.clock.monotonic()
         taken = await edge.limiter.take(known.home, known.wants) if known.wants else None
         if taken is not None and not taken.is_allowed:
@@ -108,11 +108,11 @@ class Ahead:
         answer = error = None
         edge.draining.enter()
         try:
-            if edge.load.begin(scope["path"], known.principal):
+            if edge.load.begin(lane, known.who):
                 try:
                     answer, error = await self._tried(asked, exchange, body, scope)
                 finally:
-                    edge.load.end(scope["path"], known.principal)
+                    edge.load.end(lane, known.who)
             if answer is not None:
                 await self._say(asked, exchange, taken, answer, scope, send)
                 return None

@@ -19,7 +19,9 @@ from guilder.platform.http.edge import Edge
 from guilder.platform.http.guarding import Guard
 from guilder.platform.http.incoming import VERSION_HEADER
 from guilder.platform.http.limits import Want
+from guilder.platform.http.shedding import Lane, Who, who_of
 from guilder.platform.http.shield import set_headers
+from guilder.platform.http.whole import lines_of
 from guilder.platform.logging import Line
 
 KNOWN_MAX = 10_000
@@ -33,19 +35,22 @@ class Known:
     wants: Sequence[Want]
     home: str
     line: Line
+    who: Who | None
 
 
 @dataclass(frozen=True, slots=True)
 class Hot:
-    """A route that is served ahead; `head` is of each of its answers, but for what is each request's own.
+    """A route that is served ahead; `head` is of each of its answers, but for what is each request's own, `lines` as written.
 
     `stranger` is who asks where the route is public.
     """
 
     method: str
     route: str
+    lane: Lane
     guard: Guard
     head: Head
+    lines: bytes
     status: int
     handler: Callable[..., Awaitable[BaseModel]]
     stranger: Known | None
@@ -77,7 +82,9 @@ class Callers:
             return None
         actor, home, settings = principal.actor, str(principal.tenant_id), edge.settings
         wants = Want(actor, settings.per_principal, rules.cost), Want("tenant", settings.per_tenant, rules.cost)
-        known = Known(principal, wants, home, line_of(hot.method, hot.route, hot.status, actor, home))
+        known = Known(
+            principal, wants, home, line_of(hot.method, hot.route, hot.status, actor, home), who_of(principal)
+        )
         self._known[about] = known
         while len(self._known) > KNOWN_MAX:
             self._known.popitem(last=False)
@@ -107,5 +114,6 @@ def hot_of(edge: Edge, route: APIRoute) -> Hot | None:
     headers: Any = MutableHeaders(raw=[each for each in made.raw_headers if each[0] != b"content-length"])
     set_headers(headers, {VERSION_HEADER: edge.settings.versions[-1]})
     status = rules.gathered.status if rules.gathered is not None else HTTPStatus.OK.value
-    stranger = Known(None, (), "", line_of(method, path, status, None, None)) if rules.is_direct else None
-    return Hot(method, path, edge.guards.of(method, path), tuple(headers.raw), status, route.endpoint, stranger)
+    stranger = Known(None, (), "", line_of(method, path, status, None, None), None) if rules.is_direct else None
+    head, guard = tuple(headers.raw), edge.guards.of(method, path)
+    return Hot(method, path, Lane.of(path), guard, head, lines_of(head), status, route.endpoint, stranger)

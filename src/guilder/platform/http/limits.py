@@ -68,11 +68,14 @@ class InProcess:
         return self.take_now(home, wants)
 
     def take_now(self, home: str, wants: Sequence[Want]) -> Taken:
-        now, keys = self._monotonic(), [f"{home}:{each.key}" for each in wants]
-        levels = [self._level(key, each.allowance, now) for key, each in zip(keys, wants, strict=True)]
-        is_allowed = all(level >= (each.cost or 1) for each, level in zip(wants, levels, strict=True))
+        now, is_allowed, levels = self._monotonic(), True, []
+        for each in wants:
+            key = f"{home}:{each.key}"
+            level = self._level(key, each.allowance, now)
+            levels.append((key, each, level))
+            is_allowed = is_allowed and level >= (each.cost or 1)
         said = []
-        for key, each, level in zip(keys, wants, levels, strict=True):
+        for key, each, level in levels:
             kept = level - each.cost if is_allowed else level
             self._buckets[key] = (kept, now)
             missing = (each.cost or 1) - kept
@@ -86,8 +89,10 @@ class InProcess:
             self._buckets.popitem(last=False)
 
     def _level(self, key: str, allowance: Allowance, now: float) -> float:
-        level, since = self._buckets.pop(key, (float(allowance.size), now))
-        return min(allowance.size, level + (now - since) * allowance.per_minute / 60)
+        size = allowance.size
+        level, since = self._buckets.pop(key, (float(size), now))
+        level += (now - since) * allowance.per_minute / 60
+        return min(size, level)
 
 
 class InRedis:

@@ -29,7 +29,7 @@ RETRY_MAX_S = 3
 
 # A caller by its tenant and name; all of a tenant's together have none.
 _Caller = tuple[TenantId, str | None]
-_Who = tuple[_Caller, _Caller]
+Who = tuple[_Caller, _Caller]
 
 
 class Overloaded(Unavailable):
@@ -114,7 +114,7 @@ class Load:
         if principal is None:
             yield
             return
-        who = _who(principal)
+        who = who_of(principal)
         if (full := self._full(who)) is not None:
             metrics.request_shed(reason=full)
             raise TooManyAtOnce(retry_after_s=_soon())
@@ -124,9 +124,8 @@ class Load:
         finally:
             self._count(who, -1)
 
-    def begin(self, path: str, principal: Principal | None) -> bool:
+    def begin(self, lane: Lane, who: Who | None) -> bool:
         """Count a request, in its lane and in its caller's share, if neither is full; what was counted is to be ended."""
-        lane, who = Lane.of(path), _who(principal) if principal else None
         if self._overload(lane) is not None or (who is not None and self._full(who) is not None):
             return False
         self._lanes[lane] += 1
@@ -134,11 +133,11 @@ class Load:
             self._count(who, 1)
         return True
 
-    def end(self, path: str, principal: Principal | None) -> None:
+    def end(self, lane: Lane, who: Who | None) -> None:
         """Count a request that was begun no more."""
-        self._lanes[Lane.of(path)] -= 1
-        if principal is not None:
-            self._count(_who(principal), -1)
+        self._lanes[lane] -= 1
+        if who is not None:
+            self._count(who, -1)
 
     def _overload(self, lane: Lane) -> str | None:
         if self._lanes[lane] >= self._ceilings.of(lane):
@@ -148,20 +147,23 @@ class Load:
         most = self._ceilings.waiting
         return "waiting" if self._waiting() >= (most if lane is Lane.API else most + most // 2) else None
 
-    def _full(self, who: _Who) -> str | None:
+    def _full(self, who: Who) -> str | None:
         caller, tenant = who
         if self._callers[caller] >= self._ceilings.per_caller:
             return "caller"
         return "tenant" if self._callers[tenant] >= self._ceilings.per_tenant else None
 
-    def _count(self, who: _Who, step: int) -> None:
+    def _count(self, who: Who, step: int) -> None:
         for each in who:
-            self._callers[each] += step
-            if not self._callers[each]:
+            count = self._callers[each] + step
+            if count:
+                self._callers[each] = count
+            else:
                 del self._callers[each]
 
 
-def _who(principal: Principal) -> _Who:
+def who_of(principal: Principal) -> Who:
+    """Name whose share a request is counted in: its caller's, and its tenant's."""
     return (principal.tenant_id, principal.actor), (principal.tenant_id, None)
 
 

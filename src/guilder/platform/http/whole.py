@@ -32,13 +32,18 @@ class Whole(Protocol):
 class Waits(Protocol):
     """A connection that has given a request away before reading it, and hears of it once, by one of these."""
 
-    def answer(self, status: int, head: Head, body: bytes) -> None:
-        """Write an answer whole, as `Whole.answer` does; to nobody, if nobody is there any more."""
+    def answer(self, status: int, lines: bytes, body: bytes) -> None:
+        """Write an answer whole, as `Whole.answer` does, its head as `lines_of` has it; to nobody, if nobody is there."""
         ...
 
     def read_as_ever(self, begun: Handed) -> bool:
         """Read the request and have the application asked, which is told what was begun; False: nobody is there any more."""
         ...
+
+
+def lines_of(head: Head) -> bytes:
+    """Return headers as an answer writes them."""
+    return b"".join([b"%b: %b\r\n" % each for each in head])
 
 
 def whole(scope: Scope) -> Whole | None:
