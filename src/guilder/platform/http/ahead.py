@@ -10,7 +10,8 @@ So is a route that is `direct`: a webhook, whose sender is nobody whom we know, 
 
 Nothing is refused here. Whatever is not plain, or is not let in, goes the whole way untouched, as if there were no other;
 what fails on the way is handed over with what became of it (`Handed`), and said there. So there is one place that says no,
-and the handler stays what the document describes. `tests/http/test_ahead.py` holds both ways together.
+and the handler stays what the document describes. `tests/http/test_ahead.py` holds both ways together. What is written
+together and has a head that was read before takes a shorter way to the same group (`again`), past the same questions.
 """
 
 import asyncio
