@@ -48,7 +48,7 @@ class Size:
 class Told(Protocol):
     """Who is told what became of an item, once; a future is one. Whoever waits no longer is `done`, and is not written.
 
-    What it does when it is told is done between two statements of nobody: quick, and without raising.
+    What is done when it is told is quick and does not raise: the others of its group are told after it.
     """
 
     def done(self) -> bool: ...

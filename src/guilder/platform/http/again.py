@@ -18,12 +18,14 @@ import structlog
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from guilder.kernel.errors import Refusal
 from guilder.kernel.noun import replace
 from guilder.platform import tracing
 from guilder.platform.http.asking import Asking, made_id
 from guilder.platform.http.at_hand import Observe, own_head
 from guilder.platform.http.calls import Caller
 from guilder.platform.http.edge import Edge
+from guilder.platform.http.errors import from_database
 from guilder.platform.http.exchange import AtHandAuthenticator, Exchange, client_ip_of
 from guilder.platform.http.gathering import Gathered
 from guilder.platform.http.handed import Handed
@@ -32,8 +34,8 @@ from guilder.platform.http.hot import Callers, Hot, Known, line_of, tell
 from guilder.platform.http.limits import InProcess, Taken
 from guilder.platform.http.whole import Waits, lines_of
 
-# One for each length of a body that a sender has.
-HEADS_MAX = 10_000
+# Of a sender one for each length that its bodies have.
+HEADS_MAX = 4_096
 # What an answer says of a request that names itself is another each time: hardly anybody does so twice.
 NAMED = b"x-request-id"
 HEAD_END = b"\r\n\r\n"
@@ -215,12 +217,15 @@ class _Sent:
             log.exception("answer_not_written", route=hot.route)
             return
         if not is_read:
-            # As the edge tells of whoever went away.
-            status = HTTPStatus.BAD_REQUEST.value
-            known = replace(self._known, line=line_of(hot.method, hot.route, status, *self._who()))
-            seconds = self._edge.clock.monotonic() - self._began_s
-            tell(replace(hot, status=status), known, self._request_id, seconds, self._observe)
+            self._tell_of_nobody(error)
 
-    def _who(self) -> tuple[str | None, str | None]:
-        who = self._known.principal
-        return (who.actor, self._known.home) if who is not None else (None, None)
+    def _tell_of_nobody(self, error: Exception | None) -> None:
+        """Write down, as the edge does, that nobody was left to be told; our own mistakes whole."""
+        hot, who = self._said.hot, self._known.principal
+        assert who is not None, hot.route
+        if error is not None and not isinstance(error, Refusal) and from_database(error) is None:
+            log.error("request_failed", route=hot.route, exc_info=error)
+        status = HTTPStatus.BAD_REQUEST.value
+        known = replace(self._known, line=line_of(hot.method, hot.route, status, who.actor, self._known.home))
+        seconds = self._edge.clock.monotonic() - self._began_s
+        tell(replace(hot, status=status), known, self._request_id, seconds, self._observe)
