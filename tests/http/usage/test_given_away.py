@@ -11,11 +11,13 @@ import pytest
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
+from guilder.kernel.noun import replace
 from guilder.platform import tracing
 from guilder.platform.db.gathering import Size
 from guilder.platform.http.gathering import Gatherings
 from guilder.platform.http.settings import Allowance, HttpSettings
-from tests.http.usage.lines import Line, Site, a_site
+from guilder.platform.http.shedding import Ceilings
+from tests.http.usage.lines import SELDOM, Line, Site, a_site
 from tests.support.ground import database_with_vault
 from tests.support.identity_provider import NOW
 from tests.support.nearby import PATIENT_S, tells
@@ -190,6 +192,48 @@ async def test_beyond_the_limit_it_is_refused_as_ever(database_urls, clean):
         assert answers[-1][1]["retry-after"]
         assert len(await site.events()) == statuses.count(200)
         assert True in site.given
+
+
+async def test_a_body_that_lacks_its_last_byte_is_waited_for_though_what_came_could_be_read(site):
+    line, spaced = await site.line(), [_of_length(site, name, 90) for name in ("e1", "e2")]
+    assert (await line.ask(spaced[0]))[0] == 200
+    await line.write(spaced[1][:-1])
+    assert await site.events() == ["e1"]
+    assert (await line.ask(spaced[1][-1:]))[0] == 200
+    assert site.given == [False, False]
+
+
+async def test_a_caller_has_as_many_under_way_as_ever_and_no_more(database_urls, clean, held):
+    settings = replace(SELDOM, ceilings=Ceilings(per_caller=2))
+    async with a_site(database_urls, settings=settings) as site:
+        held.set()
+        lines = [await site.line() for _ in range(3)]
+        await is_known(site, lines[0])
+        assert [(await lines[0].ask(site.request(f"e{n}")))[0] for n in range(1, 5)] == [200] * 4
+        held.go.clear()
+        for n, each in enumerate(lines[:2], 5):
+            await each.write(site.request(f"e{n}"))
+        status, _, body = await lines[2].ask(site.request("e7"))
+        held.set()
+        assert (status, body["code"]) == (429, "too_many_at_once")
+        assert [(await each.read())[0] for each in lines[:2]] == [200] * 2
+        assert site.given == [True] * 7
+
+
+async def test_who_waited_too_long_is_told_so_and_is_not_written_afterwards(database_urls, clean, held):
+    async with a_site(database_urls, settings=replace(SELDOM, request_timeout_s=0.3)) as site:
+        held.set()
+        lines = [await site.line() for _ in range(2)]
+        await is_known(site, lines[0])
+        held.go.clear()
+        for n, each in enumerate(lines, 1):
+            await each.write(site.request(f"e{n}"))
+        answers = [await each.read() for each in lines]
+        assert {(status, body["code"]) for status, _, body in answers} == {(503, "database_unavailable")}
+        held.set()
+        assert (await lines[0].ask(site.request("e3")))[0] == 200
+        assert await site.events() == ["e0", "e1", "e3"]  # the first was being written
+        assert site.house.app.state.draining.in_flight == 0
 
 
 async def test_where_too_much_waits_it_is_turned_away_as_ever(site, held, monkeypatch):
