@@ -108,6 +108,8 @@ class Authentication:
         # Which key or session a hash is never changes; whether it still counts is read each time.
         self._known: OrderedDict[bytes, Ref] = OrderedDict()
         self._renewing: set[asyncio.Task[None]] = set()
+        # Keys that are being read: of a crowd that comes with one at once, one reads it.
+        self._reading: dict[bytes, asyncio.Event] = {}
 
     @property
     def verifiers(self) -> Verifiers:
@@ -163,8 +165,20 @@ class Authentication:
             await self._by_key_anew(text)
 
     async def _by_key(self, text: str) -> Principal:
-        remembered = self._leases.of(digest(text))
-        return remembered if remembered is not None else await self._by_key_anew(text)
+        hash_ = digest(text)
+        if (remembered := self._leases.of(hash_)) is not None:
+            return remembered
+        if (reading := self._reading.get(hash_)) is not None:
+            await reading.wait()
+            # What may not be remembered, and whoever was refused, is read by each who asks.
+            remembered = self._leases.of(hash_)
+            return remembered if remembered is not None else await self._by_key_anew(text)
+        self._reading[hash_] = reading = asyncio.Event()
+        try:
+            return await self._by_key_anew(text)
+        finally:
+            del self._reading[hash_]
+            reading.set()
 
     async def _by_key_anew(self, text: str) -> Principal:
         read = api_keys.read(text)
