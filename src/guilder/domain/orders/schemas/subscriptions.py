@@ -1,6 +1,7 @@
 """What is said of subscriptions: just as reading them says it, and what is owed for an order."""
 
 from datetime import datetime
+from typing import Any
 
 from guilder.domain.catalog.model import (
     Alignment,
@@ -119,7 +120,7 @@ def subscribed_to_wire(answer: Answer) -> SubscribedOut:
     assert answer.subscription is not None
     due = answer.amount_due
     return SubscribedOut(
-        **subscription_to_wire(answer.subscription).model_dump(),
+        **_said(answer.subscription),
         order_id=answer.order.id if answer.order else None,
         invoice_id=answer.invoice.id if answer.invoice else None,
         amount_due=due.minor if due else 0,
@@ -129,41 +130,45 @@ def subscribed_to_wire(answer: Answer) -> SubscribedOut:
 
 
 def subscription_to_wire(subscription: Subscription) -> SubscriptionOut:
+    return SubscriptionOut(**_said(subscription))
+
+
+def _said(subscription: Subscription) -> dict[str, Any]:
     terms = subscription.terms
-    return SubscriptionOut(
-        id=subscription.id,
-        organization_id=subscription.organization_id,
-        customer_id=subscription.customer_id,
-        plan_id=terms.plan_id,
-        plan_code=terms.plan_code,
-        plan_version=terms.plan_version,
-        billing_cycle=terms.billing_cycle,
-        interval=terms.interval.unit,
-        interval_count=terms.interval.count,
-        quantity=terms.quantity,
-        unit_amount=terms.unit_amount.minor,
-        amount=terms.amount.minor,
-        currency=terms.unit_amount.currency,
-        status=subscription.status,
-        current_period_start=subscription.current_period.starts_at,
-        current_period_end=subscription.current_period.ends_at,
-        trial_ends_at=subscription.trial_ends_at,
-        cancel_at_period_end=subscription.cancel_at_period_end,
-        canceled_at=subscription.canceled_at,
-        ended_at=subscription.ended_at,
-        payment_method_id=subscription.payment_method_id,
-        starts_at=subscription.starts_at,
-        full_period=_period(subscription.full_period),
-        cancel_at=subscription.cancel_at,
-        pause=_pause(subscription),
-        add_on_to=subscription.parent_id,
-        net_days=subscription.terms_days,
-        billing=_billing(terms.billing),
-        pending_change=_pending(subscription, subscription.pending_terms),
-        time_zone=subscription.time_zone,
-        metadata=dict(subscription.metadata),
-        created_at=subscription.created_at,
-    )
+    return {
+        "id": subscription.id,
+        "organization_id": subscription.organization_id,
+        "customer_id": subscription.customer_id,
+        "plan_id": terms.plan_id,
+        "plan_code": terms.plan_code,
+        "plan_version": terms.plan_version,
+        "billing_cycle": terms.billing_cycle,
+        "interval": terms.interval.unit,
+        "interval_count": terms.interval.count,
+        "quantity": terms.quantity,
+        "unit_amount": terms.unit_amount.minor,
+        "amount": terms.amount.minor,
+        "currency": terms.unit_amount.currency,
+        "status": subscription.status,
+        "current_period_start": subscription.current_period.starts_at,
+        "current_period_end": subscription.current_period.ends_at,
+        "trial_ends_at": subscription.trial_ends_at,
+        "cancel_at_period_end": subscription.cancel_at_period_end,
+        "canceled_at": subscription.canceled_at,
+        "ended_at": subscription.ended_at,
+        "payment_method_id": subscription.payment_method_id,
+        "starts_at": subscription.starts_at,
+        "full_period": _period(subscription.full_period),
+        "cancel_at": subscription.cancel_at,
+        "pause": _pause(subscription),
+        "add_on_to": subscription.parent_id,
+        "net_days": subscription.terms_days,
+        "billing": _billing(terms.billing),
+        "pending_change": _pending(subscription, subscription.pending_terms),
+        "time_zone": subscription.time_zone,
+        "metadata": dict(subscription.metadata),
+        "created_at": subscription.created_at,
+    }
 
 
 def _pending(subscription: Subscription, terms: Terms | None) -> PendingChangeOut | None:

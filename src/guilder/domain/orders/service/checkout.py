@@ -28,7 +28,7 @@ class CannotBePaidHere(Conflict):
 async def payment_link(tx: Tx, *, tenant_id: TenantId, invoice_id: UUID, base_url: str, now: datetime) -> str:
     """Return the address of an invoice's payment page; it is good for 90 days."""
     link = links.link_for(Ref(tenant_id, invoice_id), now=now)
-    return f"{base_url.rstrip('/')}/checkout/{links.write(link, _sign(tx.vault))}"
+    return f"{base_url.rstrip('/')}/checkout/{links.write(link, _sign_anew(tx.vault))}"
 
 
 def read_link(vault: Vault, *, token: str) -> links.Link:
@@ -77,6 +77,10 @@ async def open_checkout(tx: Tx, *, invoice_id: UUID, return_url: str, now: datet
     # Keeps the one that is open, if there is one.
     await payments.collect(tx, payables=[invoicing.payable_of(invoice, via=Via.LINK)], now=now)
     return await payments.open_session(tx, invoice_id=invoice.id, return_url=return_url, now=now)
+
+
+def _sign_anew(vault: Vault) -> links.Sign:
+    return lambda text: [vault.ring.blind(text, about=_ABOUT)]
 
 
 def _sign(vault: Vault) -> links.Sign:
