@@ -240,6 +240,92 @@ async def test_locked_customers_keep_others_waiting_but_not_rows_that_refer_to_t
                 await customers.lock(second, refs=[ref])
 
 
+async def test_whom_each_text_means_is_held_by_one_statement(database, tenant):
+    statements = []
+    async with database.transaction([tenant], actor="test") as tx:
+        ada, bob, eve = [await a_customer(tx) for _ in range(3)]
+        gone = await a_customer(tx)
+        await customers.erase(tx, refs=[customers.ref_of(gone)], now=NOW)
+    texts = [ada.organization_id, ids.to_text("cus", bob.id), str(eve.id)]
+    async with database.transaction([tenant], actor="test") as tx:
+        tx.connection.add_query_logger(lambda record: statements.append(record.query))
+        held = await customers.hold_each(tx, texts=texts)
+        assert held == dict(zip(texts, (ada, bob, eve), strict=True))
+        await asyncio.sleep(0)  # the driver tells a turn later
+        assert [each for each in statements if "for no key update" in each] == statements[:1]
+        assert len([each for each in statements if "customers.customers" in each]) == 1
+        left = await customers.hold_each(tx, texts=["org_none", ids.to_text("cus", gone.id), gone.organization_id])
+        assert {text: (each.id, each.is_erased) for text, each in left.items()} == {
+            ids.to_text("cus", gone.id): (gone.id, True),
+            gone.organization_id: (gone.id, True),
+        }
+
+
+async def test_an_id_comes_before_an_organization_that_is_called_like_it(database, tenant):
+    async with database.transaction([tenant], actor="test") as tx:
+        ada = await a_customer(tx)
+        name = ids.to_text("cus", ada.id)
+        await a_customer(tx, organization_id=name)
+        lost = ids.to_text("cus", ids.new(NOW))
+        called = await a_customer(tx, organization_id=lost)
+        assert await customers.hold_each(tx, texts=[name, lost]) == {name: ada, lost: called}
+
+
+async def test_only_the_one_that_may_be_seen_is_held(database, tenant):
+    async with database.transaction([tenant], actor="test") as tx:
+        mine, other, gone = [await a_customer(tx) for _ in range(3)]
+        await customers.erase(tx, refs=[customers.ref_of(gone)], now=NOW)
+    texts = [mine.organization_id, other.organization_id, ids.to_text("cus", other.id), gone.organization_id]
+    async with database.transaction([tenant], actor="test") as tx:
+        assert await customers.hold_each(tx, texts=texts, only=mine.id) == {mine.organization_id: mine}
+        async with database.transaction([tenant], actor="test") as second:
+            free = await customers.hold_each(second, texts=texts, waits=False)
+    assert {each.id for each in free.values()} == {other.id, gone.id}
+
+
+async def test_who_was_erased_while_another_waited_for_it_is_held_as_what_is_left(database, tenant):
+    async with database.transaction([tenant], actor="test") as tx:
+        made = await a_customer(tx)
+    asked = made.organization_id
+
+    async def hold():
+        async with database.transaction([tenant], actor="test") as tx:
+            return (await customers.hold_each(tx, texts=[asked]))[asked]
+
+    async with database.transaction([tenant], actor="test") as tx:
+        await customers.erase(tx, refs=[customers.ref_of(made)], now=NOW)
+        waiting = asyncio.create_task(hold())
+        await _is_waited_for(tx)
+    left = await waiting
+    assert (left.id, left.is_erased, left.name) == (made.id, True, "")
+
+
+async def test_who_is_held_is_not_erased_before_the_commit(database, tenant):
+    """So the key that a customer was opened with may be kept until then: `Vault.open_held`."""
+    async with database.transaction([tenant], actor="test") as tx:
+        made = await a_customer(tx)
+
+    async def erase():
+        async with database.transaction([tenant], actor="test") as tx:
+            await customers.erase(tx, refs=[customers.ref_of(made)], now=NOW)
+
+    async with database.transaction([tenant], actor="test") as tx:
+        await customers.hold_each(tx, texts=[made.organization_id])
+        erasing = asyncio.create_task(erase())
+        await _is_waited_for(tx)
+        keys = "select count(*) from platform.subject_keys where subject_id = $1 and wrapped_key is not null"
+        assert await tx.fetchval(keys, made.id) == 1
+    await erasing
+    async with database.transaction([tenant], actor="test") as tx:
+        assert await tx.fetchval(keys, made.id) == 0
+
+
+async def _is_waited_for(tx: Tx) -> None:
+    async with asyncio.timeout(10):
+        while not await tx.fetchval("select count(*) from pg_locks where not granted and pid <> pg_backend_pid()"):
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 async def two(database):
     async with database.transaction(actor="test") as tx:

@@ -182,7 +182,7 @@ async def test_one_source_has_a_booking_of_each_kind(open_tx, tenant):
 async def test_a_batch_of_500_takes_two_statements(open_tx, tenant, monkeypatch):
     statements = []
     async with open_tx() as tx:
-        for name in ("fetch", "execute"):
+        for name in ("fetch", "send"):
             monkeypatch.setattr(Tx, name, _counted(getattr(Tx, name), statements))
         await ledger.post(tx, entries=[an_entry(tenant) for _ in range(500)])
         monkeypatch.undo()

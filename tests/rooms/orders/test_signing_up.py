@@ -8,11 +8,13 @@ from guilder.domain.catalog.model import Billing, Collection
 from guilder.domain.customers import service as customers
 from guilder.domain.customers.model import Customer
 from guilder.domain.orders import service as orders
+from guilder.domain.orders.model import Answer
 from guilder.domain.orders.service import SignUp
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import Ref
 from guilder.platform.db.database import Database
+from guilder.platform.db.tx import Tx
 from tests.support.builders.orders import BASE_URL, Shop
 
 ASKED = orders.Asked(base_url=BASE_URL)
@@ -137,6 +139,33 @@ async def test_nobody_waits_for_a_customer_whom_another_holds(shop: Shop, plans,
         )
     assert left_alone is None
     assert begun.subscription.customer_id == free.id
+
+
+async def test_what_is_known_is_not_read_again_and_no_more_is_said_of_many_than_of_one(shop: Shop, plans, monkeypatch):
+    said = []
+    for name in ("fetch", "execute", "send"):
+        monkeypatch.setattr(Tx, name, _said(getattr(Tx, name), said))
+    counts = []
+    for size in (1, 12):
+        wishes = []
+        for _ in range(size):
+            customer = await shop.customer()
+            wishes.append(sign_up(customer, plans["paid"], payment_method_id=(await shop.card(customer)).id))
+        said.clear()
+        assert all(isinstance(each, Answer) for each in await together(shop, *wishes, waits=False))
+        counts.append(len(said))
+        for table in ("customers.customers", "payments.methods", "catalog.plans", "identity.issuers"):
+            assert len([each for each in said if f"from {table}" in each and "insert" not in each]) == 1, table
+        assert len([each for each in said if "platform.subject_keys" in each]) == 2  # the customers', and the tenant's
+    assert counts == [21, 21]
+
+
+def _said(verb, said):
+    async def counted(self, sql, *values):
+        said.append(" ".join(sql.split()))
+        return await verb(self, sql, *values)
+
+    return counted
 
 
 async def test_what_is_announced_is_of_the_request_that_asked_for_it(shop: Shop, plans, database: Database):

@@ -145,14 +145,21 @@ async def hold_each(
     For whom there is nobody is left out; so is, if it does not wait, who is locked by another transaction.
     """
     by_id = {text: CustomerId(found) for text in texts if (found := ids.from_text("cus", text)) is not None}
-    known = await named(tx, organization_ids=texts, ids=list(by_id.values()))
+    how = Lock.WAITS if waits else Lock.SKIPS
+    known = dict[str | CustomerId, Customer]()
+    for each in await store.hold(tx, texts, list(by_id.values()), only=only, lock=how):
+        known[each.id] = known[each.organization_id] = each
     meant = {text: (known.get(by_id[text]) if text in by_id else None) or known.get(text) for text in texts}
-    refs = {
-        text: Ref(tx.tenant_id, found.id)
-        for text, found in meant.items()
-        if found is not None and only in (None, found.id)
-    }
-    held = await lock(tx, refs=list(refs.values()), waits=waits) if refs else {}
+    held = {text: each for text, each in meant.items() if each is not None}
+    # Whom nobody is called like, who was erased (while this waited, it may be), or who is not waited for.
+    missing = [text for text in texts if text not in held]
+    return held | await _hold_others(tx, missing, only=only, how=how) if missing else held
+
+
+async def _hold_others(tx: Tx, texts: Sequence[str], *, only: CustomerId | None, how: Lock) -> dict[str, Customer]:
+    gone = await store.erased_by_organization(tx, texts)
+    refs = {text: ref_of(each) for text, each in gone.items() if only in (None, each.id)}
+    held = {ref_of(each): each for each in await store.get(tx, sorted(set(refs.values())), lock=how)} if refs else {}
     return {text: held[ref] for text, ref in refs.items() if ref in held}
 
 

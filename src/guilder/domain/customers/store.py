@@ -102,7 +102,28 @@ async def get(tx: Tx, refs: Sequence[Ref], *, lock: Lock = Lock.NOT) -> list[Cus
         [ref.tenant_id for ref in refs],
         [ref.id for ref in refs],
     )
-    return await _customers(tx, rows)
+    return await _customers(tx, rows, lock=lock)
+
+
+async def hold(
+    tx: Tx, organization_ids: Sequence[str], ids: Sequence[CustomerId], *, only: CustomerId | None, lock: Lock
+) -> list[Customer]:
+    """Find customers by either name and lock them, in the order of their ids; `only` this one, unless it is None."""
+    rows = await tx.fetch(
+        f"""select {_COLUMNS} from customers.customers c
+             where (c.tenant_id, c.id) in (
+                     select n.tenant_id, n.id from customers.customers n
+                      where n.tenant_id = $1 and n.organization_id = any($2::text[])
+                     union all
+                     select $1, i.id from unnest($3::uuid[]) as i (id))
+               and ($4::uuid is null or c.id = $4)
+             order by c.tenant_id, c.id {lock}""",
+        tx.tenant_id,
+        list(organization_ids),
+        list(ids),
+        only,
+    )
+    return await _customers(tx, rows, lock=lock)
 
 
 async def by_organization(tx: Tx, organization_ids: Sequence[str]) -> list[Customer]:
@@ -287,11 +308,10 @@ def _plain(email: str) -> str:
     return email.strip().casefold()
 
 
-async def _customers(tx: Tx, rows: Sequence[Row]) -> list[Customer]:
+async def _customers(tx: Tx, rows: Sequence[Row], *, lock: Lock = Lock.NOT) -> list[Customer]:
     kept = [row for row in rows if row["erased_at"] is None]
-    texts = await tx.vault.open_many(
-        tx, [Sealed(row["tenant_id"], row["id"], _FIELD, row["sealed_profile"]) for row in kept]
-    )
+    opened = tx.vault.open_many if lock is Lock.NOT else tx.vault.open_held
+    texts = await opened(tx, [Sealed(row["tenant_id"], row["id"], _FIELD, row["sealed_profile"]) for row in kept])
     profiles = {
         (row["tenant_id"], row["id"]): msgspec.json.decode(text, type=_Profile)
         for row, text in zip(kept, texts, strict=True)

@@ -60,7 +60,7 @@ async def _insert_postings(tx: Tx, entries: Sequence[tuple[UUID, JournalEntry]])
     flat = [(i, entry, n, posting) for i, entry in entries for n, posting in enumerate(entry.postings, start=1)]
     if not flat:
         return
-    await tx.execute(
+    await tx.send(
         _INSERT_POSTINGS,
         *_POSTING.sent(
             [entry.tenant_id for _, entry, _, _ in flat],

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from guilder.kernel.ids import TenantId
+from guilder.kernel.ids import Ref, TenantId
+from guilder.platform.crypto import Key
 from guilder.platform.db.vault import Vault
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # generic for the type checker only
@@ -29,6 +30,8 @@ class Tx:
     _hooks: dict[str, Hook] = field(default_factory=dict)
     outbox: list[Any] = field(default_factory=list)
     _vault: Vault | None = None
+    # Of subjects whose rows this holds, as long as it does: see the vault.
+    keys: dict[Ref, Key | None] = field(default_factory=dict)
     # Channels to notify after the commit: NOTIFY inside it would make all commits queue for one lock.
     wakes: set[str] = field(default_factory=set)
     # What of whom this changes that may be kept somewhere as an answer: what was kept of it is old from the commit on.
@@ -153,7 +156,7 @@ class Tx:
         numbers in it are given to others later.
         """
         hooks, outbox, wakes, counts = dict(self._hooks), list(self.outbox), set(self.wakes), list(self._counts)
-        touched = set(self.touched)
+        touched, keys = set(self.touched), dict(self.keys)
         await self.settle()
         savepoint = self.connection.transaction()
         await savepoint.start()
@@ -162,7 +165,7 @@ class Tx:
         finally:
             await self.abandon()
             await savepoint.rollback()
-            self.touched = touched
+            self.touched, self.keys = touched, keys
             self._hooks, self.outbox, self.wakes, self._counts = hooks, outbox, wakes, counts
 
     async def narrow(self, tenants: Iterable[TenantId]) -> None:

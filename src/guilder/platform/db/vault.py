@@ -1,8 +1,9 @@
 """The vault: values sealed under a key of their subject's own, so that erasing the subject destroys one key.
 
 A subject is a customer, a member of staff, or the tenant itself (gateway keys, webhook secrets: subject = tenant id).
-The subject's key lies in platform.subject_keys, wrapped by a master key. Keys are never kept in memory between calls:
-a destroyed key stops opening with the commit that destroyed it. (What a database backup still holds is another matter:
+The subject's key lies in platform.subject_keys, wrapped by a master key. Keys are never kept in memory between calls
+(but those of subjects whose rows a transaction holds, as long as it does): a destroyed key stops opening with the commit
+that destroyed it. (What a database backup still holds is another matter:
 docs/operations names how long backups are kept.)
 """
 
@@ -45,6 +46,8 @@ class Sealed(NamedTuple):
 class Rows(Protocol):
     """What the vault needs of a transaction (a Tx; named here because a Tx carries a vault)."""
 
+    keys: dict[Ref, Key | None]
+
     async def fetch(self, sql: str, *values: object) -> list[Any]: ...
 
     async def execute(self, sql: str, *values: object) -> int: ...
@@ -80,6 +83,14 @@ class Vault:
         keys = await self._find(tx, _subjects(items))
         return [_open(keys.get(Ref(item.tenant_id, item.subject_id)), item) for item in items]
 
+    async def open_held(self, tx: Rows, items: Sequence[Sealed]) -> list[str | None]:
+        """Open as `open_many` does, of subjects whose rows this transaction has locked, and keep their keys for it.
+
+        Whoever destroys a subject's key locks its row first, and so waits for the commit: read again, it would be the same.
+        """
+        tx.keys |= await self._find(tx, _subjects(items))
+        return await self.open_many(tx, items)
+
     async def blind_many(
         self, tx: Rows, tenant_id: TenantId, texts: Sequence[str], *, about: str, now: datetime | None
     ) -> list[bytes]:
@@ -93,6 +104,7 @@ class Vault:
 
     async def destroy(self, tx: Rows, refs: Sequence[Ref], *, now: datetime) -> None:
         """Destroy subjects' keys for good; nothing of theirs opens again, and nothing more can be sealed for them."""
+        tx.keys = {ref: key for ref, key in tx.keys.items() if ref not in refs}
         await tx.execute(
             # A subject never sealed for is marked too, so that late data about it is refused.
             """insert into platform.subject_keys as k (tenant_id, subject_id, wrapped_key, created_at, destroyed_at)
@@ -134,15 +146,17 @@ class Vault:
         return found
 
     async def _find(self, tx: Rows, refs: Sequence[Ref]) -> dict[Ref, Key | None]:
-        if not refs:
-            return {}
+        kept = {ref: tx.keys[ref] for ref in refs if ref in tx.keys}
+        wanted = [ref for ref in refs if ref not in kept]
+        if not wanted:
+            return kept
         rows = await tx.fetch(
             """select k.tenant_id, k.subject_id, k.wrapped_key
                  from unnest($1::uuid[], $2::uuid[]) as wanted (tenant_id, subject_id)
                  join platform.subject_keys k using (tenant_id, subject_id)""",
-            *_columns(refs),
+            *_columns(wanted),
         )
-        return self._unwrap(rows)
+        return kept | self._unwrap(rows)
 
     async def _make(self, tx: Rows, refs: Sequence[Ref], now: datetime) -> dict[Ref, Key | None]:
         rows = await tx.fetch(

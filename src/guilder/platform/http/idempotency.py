@@ -187,7 +187,7 @@ async def remember(tx: Tx, key: Key, keys: crypto.KeyRing, answer: Response) -> 
 
 async def remember_each(tx: Tx, kept: Sequence[Kept], keys: crypto.KeyRing) -> None:
     """Store answers, in the transaction that did what they say."""
-    await tx.execute(
+    await tx.send(
         """insert into platform.idempotency_keys
                (tenant_id, scope, key, fingerprint, status, media_type, location, body)
            select * from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::int[], $6::text[], $7::text[], $8::bytea[])""",

@@ -130,6 +130,49 @@ async def test_the_database_itself_keeps_a_destroyed_key_destroyed(database):
             await tx.execute("update platform.subject_keys set wrapped_key = 'x', destroyed_at = null")
 
 
+async def test_what_a_transaction_holds_is_opened_and_sealed_by_one_look(database):
+    ada, bob, said = uuid4(), uuid4(), []
+    [first, second] = await sealed(database, ada, bob)
+    async with database.transaction([A], actor="test") as tx:
+        tx.connection.add_query_logger(lambda record: "subject_keys" in record.query and said.append(record))
+        assert await tx.vault.open_held(tx, [Sealed(A, ada, FIELD, first)]) == ["a@b.test"]
+        [again] = await tx.vault.seal_many(tx, [Sealing(A, ada, FIELD, "new")], now=NOW)
+        assert await tx.vault.open_many(tx, [Sealed(A, ada, FIELD, again)]) == ["new"]
+        await asyncio.sleep(0)  # the driver tells a turn later
+        assert len(said) == 1
+        assert await tx.vault.open_many(tx, [Sealed(A, bob, FIELD, second), Sealed(A, ada, FIELD, first)]) == [
+            "a@b.test",
+            "a@b.test",
+        ]
+        await asyncio.sleep(0)
+        assert len(said) == 2
+    async with database.transaction([A], actor="test") as tx:
+        assert not tx.keys
+
+
+async def test_a_key_that_its_own_transaction_destroys_is_not_kept(database):
+    ada = uuid4()
+    [ciphertext] = await sealed(database, ada)
+    async with database.transaction([A], actor="test") as tx:
+        await tx.vault.open_held(tx, [Sealed(A, ada, FIELD, ciphertext)])
+        await tx.vault.destroy(tx, [Ref(A, ada)], now=NOW)
+        assert await tx.vault.open_held(tx, [Sealed(A, ada, FIELD, ciphertext)]) == [None]
+        with pytest.raises(SubjectErased):
+            await tx.vault.seal_many(tx, [Sealing(A, ada, FIELD, "x")], now=NOW)
+
+
+async def test_what_was_held_within_a_rehearsal_is_looked_for_again(database):
+    ada, bob = uuid4(), uuid4()
+    [first, second] = await sealed(database, ada, bob)
+    async with database.transaction([A], actor="test") as tx:
+        await tx.vault.open_held(tx, [Sealed(A, ada, FIELD, first)])
+        async with tx.rehearsal():
+            await tx.vault.open_held(tx, [Sealed(A, bob, FIELD, second)])
+            await tx.vault.destroy(tx, [Ref(A, ada)], now=NOW)
+        # Its lock on the second ended with it; the first was not destroyed.
+        assert list(tx.keys) == [Ref(A, ada)]
+
+
 @pytest.mark.shows("I28", "ASVS 8.4.1")
 async def test_a_subject_of_another_tenant_is_not_to_be_seen(database):
     ada = uuid4()

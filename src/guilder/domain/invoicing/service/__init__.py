@@ -56,6 +56,7 @@ from guilder.domain.invoicing.service.documents import (
 from guilder.domain.invoicing.service.explaining import explained
 from guilder.domain.invoicing.service.finalizing import (
     AlreadyBilled,
+    Known,
     Owed,
     are_billed,
     finalize,
@@ -129,6 +130,7 @@ __all__ = [
     "open_matters",
     "seal_words",
     "AlreadyBilled",
+    "Known",
     "Owed",
     "AskedBack",
     "ByHand",

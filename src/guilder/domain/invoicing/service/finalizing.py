@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from guilder.domain.customers.model import Customer
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import crediting, keeping, numbering
@@ -26,7 +27,7 @@ from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Payable, Payment, Via
+from guilder.domain.payments.model import Payable, Payment, PaymentMethod, Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict
@@ -46,6 +47,17 @@ class Owed(NamedTuple):
 
     invoice: Invoice
     payment: Payment | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the transaction has read, and need not read again: customers whom it holds, and payment methods."""
+
+    buyers: Sequence[Customer] = ()
+    methods: Sequence[PaymentMethod] = ()
+
+
+_NOTHING = Known()
 
 
 class AlreadyBilled(Conflict):
@@ -125,7 +137,9 @@ async def finalize(
     return await _number(tx, waiting, now=now)
 
 
-async def finalize_at_commit(tx: Tx, *, drafts: Sequence[Draft], via: Via, now: datetime) -> list[Owed]:
+async def finalize_at_commit(
+    tx: Tx, *, drafts: Sequence[Draft], via: Via, known: Known = _NOTHING, now: datetime
+) -> list[Owed]:
     """Make drafts owed as `finalize` does, and number them when all else of the transaction is done.
 
     The invoices returned have no number yet, and until then their rows are not there to be read: for who makes one, and
@@ -136,7 +150,7 @@ async def finalize_at_commit(tx: Tx, *, drafts: Sequence[Draft], via: Via, now: 
     """
     if not drafts:
         return []
-    waiting = await _prepare(tx, drafts, via=via, grants_credit=True, now=now)
+    waiting = await _prepare(tx, drafts, via=via, grants_credit=True, known=known, now=now)
 
     async def number(tx: Tx) -> None:
         await _number(tx, waiting, now=now)
@@ -155,9 +169,11 @@ async def are_billed(tx: Tx, *, items: Sequence[tuple[TenantId, str]]) -> set[tu
     return await store.are_billed(tx, items)
 
 
-async def _prepare(tx: Tx, drafts: Sequence[Draft], *, via: Via, grants_credit: bool, now: datetime) -> _Waiting:
+async def _prepare(
+    tx: Tx, drafts: Sequence[Draft], *, via: Via, grants_credit: bool, known: Known = _NOTHING, now: datetime
+) -> _Waiting:
     """Do all that needs no number."""
-    made = await pricing.price(tx, drafts, now=now)
+    made = await pricing.price(tx, drafts, held=known.buyers, now=now)
     notes = [each.invoice for each in made if grants_credit and each.invoice.kind is InvoiceKind.CREDIT_NOTE]
     set_off = await owing.set_off(tx, notes=notes, now=now)
     granted = {note.id: -note.total.minor - set_off.get(note.id, 0) for note in notes}
@@ -175,7 +191,7 @@ async def _prepare(tx: Tx, drafts: Sequence[Draft], *, via: Via, grants_credit: 
     await giving_back.tell_payments(tx, drafts=[each.draft for each in made] if grants_credit else [])
     await ledger.post(tx, entries=[*[_booking(each) for each in made], *_credit_bookings(made, pool)])
     payables = [_payable(each, via) for each in made if each.invoice.due_minor]
-    begun = await payments.collect(tx, payables=payables, are_new=True, now=now)
+    begun = await payments.collect(tx, payables=payables, are_new=True, methods=known.methods, now=now)
     settled = [each.invoice for each in made if not each.invoice.due_minor]
     await subscriptions.activate(tx, refs=subscriptions_of(settled), now=now)
     return _Waiting(

@@ -89,8 +89,11 @@ class _Ground:
         return carried
 
 
-async def price(tx: Tx, drafts: Sequence[Draft], *, now: datetime) -> list[Made]:
-    """Work out what drafts come to, in order. The discounts that they take are locked, and used up in that order."""
+async def price(tx: Tx, drafts: Sequence[Draft], *, held: Sequence[Customer] = (), now: datetime) -> list[Made]:
+    """Work out what drafts come to, in order. The discounts that they take are locked, and used up in that order.
+
+    `held` are customers whom this transaction has locked: nobody has changed them since.
+    """
     tenant_ids = sorted({draft.tenant_id for draft in drafts})
     known = await identity.issuers(tx, tenant_ids=tenant_ids)
     buyer_refs = sorted({Ref(draft.tenant_id, draft.customer_id) for draft in drafts})
@@ -102,7 +105,7 @@ async def price(tx: Tx, drafts: Sequence[Draft], *, now: datetime) -> list[Made]
         issuers=known,
         default_issuers={each.tenant_id: each for each in known.values() if each.is_default},
         rates=await catalog.tax_rates(tx, tenant_ids=tenant_ids),
-        buyers=await customers.get(tx, refs=buyer_refs),
+        buyers=await _buyers(tx, buyer_refs, held),
         discounts={},
         taken_off=taken_off,
     )
@@ -111,6 +114,12 @@ async def price(tx: Tx, drafts: Sequence[Draft], *, now: datetime) -> list[Made]
         ground.discounts.setdefault(Ref(discount.tenant_id, discount.customer_id), []).append(discount)
     invoice_ids = ids.new_many(now, len(drafts))
     return [_made(draft, ground, id_, now=now) for draft, id_ in zip(drafts, invoice_ids, strict=True)]
+
+
+async def _buyers(tx: Tx, refs: Sequence[Ref], held: Sequence[Customer]) -> dict[Ref, Customer]:
+    known = {customers.ref_of(each): each for each in held}
+    missing = [ref for ref in refs if ref not in known]
+    return known | await customers.get(tx, refs=missing) if missing else known
 
 
 def _made(draft: Draft, ground: _Ground, id_: UUID, *, now: datetime) -> Made:

@@ -107,7 +107,7 @@ async def insert_lines(tx: Tx, made: Sequence[tuple[Invoice, Head]], *, now: dat
 
 async def insert(tx: Tx, waiting: Unnumbered, numbered: Sequence[Numbered]) -> None:
     """Write invoices, in the order in which they waited."""
-    await tx.execute(
+    await tx.send(
         _INSERT_INVOICES,
         *waiting.columns,
         [each.sequence for each in numbered],

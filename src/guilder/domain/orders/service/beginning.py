@@ -13,7 +13,7 @@ from guilder.domain.invoicing.rules import drafts
 from guilder.domain.orders.model import Answer, OrderKind
 from guilder.domain.orders.service.discounting import redeemed
 from guilder.domain.orders.service.placing import Asked, Brought, current_payment, new_order, place
-from guilder.domain.payments.model import Payment, Via
+from guilder.domain.payments.model import Payment, PaymentMethod, Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import NewSubscription, Status, Subscription, Terms
 from guilder.kernel import ids
@@ -28,7 +28,7 @@ _UNBILLED = frozenset({Status.SCHEDULED, Status.TRIALING})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Beginning:
-    """A subscription about to begin: whose, on which terms, after how long a trial, paid with what."""
+    """A subscription about to begin: whose (held until the commit), on which terms, after how long a trial, paid with what."""
 
     customer: Customer
     terms: Terms
@@ -39,7 +39,7 @@ class Beginning:
     skips_past: bool = False
     anchor_at: datetime | None = None
     parent_id: UUID | None = None
-    payment_method_id: UUID | None = None
+    method: PaymentMethod | None = None
     promo_code: str | None = None
     is_first_purchase: bool = False
 
@@ -121,7 +121,7 @@ def _new(beginning: Beginning) -> NewSubscription:
         time_zone=customer.time_zone,
         trial_days=beginning.trial_days,
         trial_ends_at=beginning.trial_ends_at,
-        payment_method_id=beginning.payment_method_id,
+        payment_method_id=beginning.method.id if beginning.method else None,
         anchor_at=beginning.anchor_at,
         skips_past=beginning.skips_past,
         parent_id=beginning.parent_id,
@@ -141,7 +141,11 @@ async def _first_invoices(tx: Tx, begun: Sequence[_Begun], *, now: datetime) -> 
             to_bill[Via.SAVED if subscription.payment_method_id else Via.EITHER].append(each)
     for via, alike in to_bill.items():
         first = [drafts.first_period(each.subscription, order_id=each.order_id, issued_at=now) for each in alike]
-        billed = await invoicing.finalize_at_commit(tx, drafts=first, via=via, now=now)
+        known = invoicing.Known(
+            buyers=[each.beginning.customer for each in alike],
+            methods=[each.beginning.method for each in alike if each.beginning.method is not None],
+        )
+        billed = await invoicing.finalize_at_commit(tx, drafts=first, via=via, known=known, now=now)
         owed.update((each.order_id, _Owed(*bill)) for each, bill in zip(alike, billed, strict=True))
     # They are trusted to pay: what was sent is owed by somebody who has the service.
     sent = [each.subscription.ref for each in begun if _is_sent(owed[each.order_id])]

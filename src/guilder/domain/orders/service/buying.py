@@ -12,7 +12,7 @@ from guilder.domain.orders.model import Answer, OrderKind, Recurring
 from guilder.domain.orders.rules import terms as rules
 from guilder.domain.orders.service.beginning import Beginning, begin
 from guilder.domain.orders.service.placing import Asked, Brought, check_method, held_customer, new_order, place
-from guilder.domain.payments.model import Via
+from guilder.domain.payments.model import PaymentMethod, Via
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
@@ -40,14 +40,14 @@ async def buy(
     buyer = await held_customer(tx, text=customer, only=asked.only, name="customer")
     found = await catalog.product(tx, product=product)
     price = rules.price_of_product(found, currency=currency)
-    await check_method(tx, customer_id=buyer.id, payment_method_id=payment_method_id)
+    method = await check_method(tx, customer_id=buyer.id, payment_method_id=payment_method_id)
     return await _sell(
         tx,
         buyer,
         found.name,
         price,
         product=found,
-        payment_method_id=payment_method_id,
+        method=method,
         asked=asked,
         kind=kind,
         now=now,
@@ -76,7 +76,7 @@ async def pay(
     """
     payer = await held_customer(tx, text=customer, only=asked.only, name="customer")
     rules.checked_amount(amount)
-    await check_method(tx, customer_id=payer.id, payment_method_id=payment_method_id)
+    method = await check_method(tx, customer_id=payer.id, payment_method_id=payment_method_id)
     if recurring is None:
         return await _sell(
             tx,
@@ -84,7 +84,7 @@ async def pay(
             description,
             amount,
             product=None,
-            payment_method_id=payment_method_id,
+            method=method,
             asked=asked,
             kind=kind,
             now=now,
@@ -97,7 +97,7 @@ async def pay(
         terms=rules.agreed(hidden, hidden.prices[0], quantity=1),
         starts_at=now,
         asked=asked,
-        payment_method_id=payment_method_id,
+        method=method,
     )
     [answer] = await begin(tx, [beginning], kind=kind, now=now)
     return answer
@@ -110,7 +110,7 @@ async def _sell(
     price: Money,
     *,
     product: Product | None,
-    payment_method_id: UUID | None,
+    method: PaymentMethod | None,
     asked: Asked,
     kind: OrderKind,
     now: datetime,
@@ -123,12 +123,13 @@ async def _sell(
         description=description,
         amount=price,
         product_id=product.id if product else None,
-        payment_method_id=payment_method_id,
+        payment_method_id=method.id if method else None,
         issued_at=now,
     )
     # Nobody is charged for a thing bought once without having said with what: without a method it is a link.
-    via = Via.SAVED if payment_method_id else Via.LINK
-    [owed] = await invoicing.finalize_at_commit(tx, drafts=[draft], via=via, now=now)
+    via = Via.SAVED if method else Via.LINK
+    known = invoicing.Known(buyers=[buyer], methods=[method] if method else [])
+    [owed] = await invoicing.finalize_at_commit(tx, drafts=[draft], via=via, known=known, now=now)
     order = new_order(
         Ref(buyer.tenant_id, order_id),
         customer_id=buyer.id,

@@ -70,23 +70,25 @@ def found_customer(customer: Customer | None, *, name: str) -> Customer:
     return customer
 
 
-async def check_method(tx: Tx, *, customer_id: CustomerId, payment_method_id: UUID | None) -> None:
-    """Let a payment method pass that is this customer's and can be charged.
+async def check_method(tx: Tx, *, customer_id: CustomerId, payment_method_id: UUID | None) -> PaymentMethod | None:
+    """Return a payment method that is this customer's and can be charged; None where none is named.
 
     :raises MethodNotUsable: it is not
     """
-    if payment_method_id is not None:
-        ref = Ref(tx.tenant_id, payment_method_id)
-        check_found((await payments.named_methods(tx, refs=[ref])).get(ref), customer_id=customer_id)
+    if payment_method_id is None:
+        return None
+    ref = Ref(tx.tenant_id, payment_method_id)
+    return check_found((await payments.named_methods(tx, refs=[ref])).get(ref), customer_id=customer_id)
 
 
-def check_found(method: PaymentMethod | None, *, customer_id: CustomerId) -> None:
-    """Let a payment method pass that was found, is this customer's and can be charged.
+def check_found(method: PaymentMethod | None, *, customer_id: CustomerId) -> PaymentMethod:
+    """Return a payment method that was found, is this customer's and can be charged.
 
     :raises MethodNotUsable: it is not
     """
     if method is None or method.customer_id != customer_id or method.status is not MethodStatus.VALID:
         raise MethodNotUsable(field="payment_method_id")
+    return method
 
 
 async def has_method(tx: Tx, subscription: Subscription) -> bool:

@@ -184,15 +184,15 @@ def _beginning(sign_up: SignUp, customer: Customer | None, known: _Known, *, now
     had = known.had.get(customer.id, ())
     _refuse_twice(had, terms, sign_up.beside)
     parent = _parent(customer, chosen, sign_up.beside, known, currency=terms.currency)
-    method_id = sign_up.payment_method_id
-    if method_id is not None:
-        check_found(known.methods.get(method_id), customer_id=customer.id)
+    method = None
+    if sign_up.payment_method_id is not None:
+        method = check_found(known.methods.get(sign_up.payment_method_id), customer_id=customer.id)
     trial_days = 0 if start.trial_ends_at else rules.trial_days(chosen, asked=start.trial_days, had=had)
     starting.check_method(
         terms,
         has_trial=bool(trial_days or start.trial_ends_at),
         needs=start.trial_needs_method,
-        has_method=method_id is not None or customer.id in known.with_default,
+        has_method=method is not None or customer.id in known.with_default,
     )
     follows = parent is not None and sign_up.beside is not None and sign_up.beside.grid is AddOnGrid.PARENT
     return Beginning(
@@ -205,7 +205,7 @@ def _beginning(sign_up: SignUp, customer: Customer | None, known: _Known, *, now
         skips_past=start.past_periods is PastPeriods.SKIP and starts_at < now,
         anchor_at=parent.anchor_at if parent is not None and follows else None,
         parent_id=parent.id if parent else None,
-        payment_method_id=method_id,
+        method=method,
         promo_code=sign_up.promo_code,
         is_first_purchase=sign_up.promo_code is not None
         and starting.is_first_purchase(had, has_bought=customer.id in known.with_purchases),

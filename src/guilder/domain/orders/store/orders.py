@@ -46,7 +46,7 @@ _INSERT = (
 
 
 async def insert(tx: Tx, orders: Sequence[Order]) -> None:
-    await tx.execute(_INSERT, *_ROW.of([_to_row(each) for each in orders]))
+    await tx.send(_INSERT, *_ROW.of([_to_row(each) for each in orders]))
 
 
 async def save(tx: Tx, orders: Sequence[Order]) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
-from guilder.domain.payments.model import Answer, Found, Payable, Payment, Status
+from guilder.domain.payments.model import Answer, Found, Payable, Payment, PaymentMethod, Status
 from guilder.domain.payments.rules.lifecycle import SETTLED, Step, after
 from guilder.domain.payments.service import collecting, starting
 from guilder.domain.payments.service.recording import record
@@ -17,13 +17,15 @@ from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 
-async def collect(tx: Tx, *, payables: Sequence[Payable], are_new: bool = False, now: datetime) -> list[Payment]:
+async def collect(
+    tx: Tx, *, payables: Sequence[Payable], are_new: bool = False, methods: Sequence[PaymentMethod] = (), now: datetime
+) -> list[Payment]:
     """Ask for what is owed; return, for each payable, the payment that will bring it (or has brought it).
 
     See `collecting.collect`. Did ANY object of the same claim or business key succeed at a provider, unknown here
     because a restore lost it, then it is this payment: nothing is charged. Of another amount, a person has to look.
     """
-    made = await collecting.collect(tx, payables=payables, are_new=are_new, now=now)
+    made = await collecting.collect(tx, payables=payables, are_new=are_new, methods=methods, now=now)
     if not await _adopt(tx, made, now=now):
         return made
     current = await attempts.current(tx, [p.invoice_ref for p in made])

@@ -21,19 +21,22 @@ from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
 
-async def collect(tx: Tx, *, payables: Sequence[Payable], are_new: bool = False, now: datetime) -> list[Payment]:
+async def collect(
+    tx: Tx, *, payables: Sequence[Payable], are_new: bool = False, methods: Sequence[PaymentMethod] = (), now: datetime
+) -> list[Payment]:
     """Ask for what is owed; return, for each payable, the payment that will bring it (or has brought it).
 
     With a saved method it is asked of a provider by the workers; by link, nothing happens before it is opened. An
     invoice that is being collected, or is paid, gets no second payment. Where the customer's open link stands in the
     way of a saved method, it is closed first; at the provider too, if it is known there, and then the new attempt is
     made when that is certain. `are_new`: this transaction makes these invoices, so that no payment of them is looked for.
+    `methods` are those that this transaction has read a moment ago.
     """
     if not payables:
         return []
     invoices = [Ref(each.tenant_id, each.invoice_id) for each in payables]
     holders = {} if are_new else await attempts.lock_holders(tx, invoices)
-    chosen = await _methods_for(tx, payables)
+    chosen = await _methods_for(tx, payables, methods)
     begin: list[tuple[Payable, Via, PaymentMethod | None]] = []
     here: list[Payment] = []
     there: list[Payment] = []
@@ -88,11 +91,14 @@ async def look_after(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     return len(stale)
 
 
-async def _methods_for(tx: Tx, payables: Sequence[Payable]) -> list[PaymentMethod | None]:
+async def _methods_for(
+    tx: Tx, payables: Sequence[Payable], read: Sequence[PaymentMethod]
+) -> list[PaymentMethod | None]:
     """Choose each payable's method: the one it names if that can be used, else its customer's default."""
-    named = await method_rows.resolve(
-        tx, [Ref(p.tenant_id, p.payment_method_id) for p in payables if p.payment_method_id is not None]
-    )
+    named = {method.ref: method for method in read if method.replaced_by is None}
+    wanted = [Ref(p.tenant_id, p.payment_method_id) for p in payables if p.payment_method_id is not None]
+    if unread := [ref for ref in wanted if ref not in named]:
+        named |= await method_rows.resolve(tx, unread)
     usable = {(ref, method.customer_id): method for ref, method in named.items() if method.status is MethodStatus.VALID}
     chosen = [
         usable.get((Ref(p.tenant_id, p.payment_method_id), p.customer_id)) if p.payment_method_id else None

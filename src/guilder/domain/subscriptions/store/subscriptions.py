@@ -90,7 +90,7 @@ _BELONGING = "(tenant_id, parent_id) in (select * from unnest($1::uuid[], $2::uu
 
 
 async def insert(tx: Tx, subscriptions: Sequence[Subscription]) -> None:
-    await tx.execute(_INSERT, *_ALL.of([_to_row(each) for each in subscriptions]))
+    await tx.send(_INSERT, *_ALL.of([_to_row(each) for each in subscriptions]))
 
 
 async def save(tx: Tx, subscriptions: Sequence[Subscription]) -> None:
