@@ -81,7 +81,7 @@ def counted(monkeypatch):
 
         return count
 
-    for name in ("fetch", "fetchrow", "fetchval", "execute"):
+    for name in ("fetch", "fetchrow", "fetchval", "execute", "send"):
         monkeypatch.setattr(Tx, name, counting(getattr(Tx, name)))
     return statements
 

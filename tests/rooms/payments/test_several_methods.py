@@ -6,11 +6,11 @@ import pytest
 
 from guilder.domain.gateways.model import CardDetails, Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Answer, MethodStatus, Status
+from guilder.domain.payments.model import Answer, MethodStatus, Status, Via
 from guilder.domain.payments.rules.ordering import METHODS_MAX
 from guilder.domain.payments.service import validating
 from guilder.kernel.errors import Invalid
-from guilder.kernel.ids import Ref
+from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.noun import replace
 from tests.support.builders.payments import Till, at
 
@@ -253,3 +253,30 @@ async def test_a_release_that_knows_no_warnings_can_remove_a_method_that_is_to_b
     async with till.tx() as tx:
         await tx.execute("update payments.methods set status = 'removed', is_default = false where id = $1", method.id)
         assert await tx.fetchval("select warn_due_at from payments.methods where id = $1", method.id) is None
+
+
+async def test_methods_that_were_read_are_not_read_again_unless_they_were_saved_anew(till):
+    first, second, _ = await three(till)
+    owed = till.payable(payment_method_id=first.id)
+    async with till.tx() as tx:
+        await payments.remove_method(tx, method_id=first.id, now=till.now)
+        await tx.execute("update payments.methods set replaced_by = $2 where id = $1", first.id, second.id)
+        [made] = await payments.collect(tx, payables=[owed], methods=[first, second], now=till.now)
+        assert made.payment_method_id == first.id  # as it was read
+    anew = replace(first, replaced_by=second.id)
+    async with till.tx() as tx:
+        [made] = await payments.collect(
+            tx, payables=[till.payable(payment_method_id=first.id)], methods=[anew], now=till.now
+        )
+        assert made.payment_method_id == second.id
+
+
+async def test_a_method_that_was_read_is_charged_for_its_own_customer_alone(till):
+    first, _, _ = await three(till)
+    strange = replace(first, customer_id=CustomerId(first.id))
+    async with till.tx() as tx:
+        [made] = await payments.collect(
+            tx, payables=[till.payable(payment_method_id=first.id, via=Via.EITHER)], methods=[strange], now=till.now
+        )
+        default = (await payments.default_methods(tx, refs=[Ref(first.tenant_id, first.customer_id)])).popitem()[1]
+    assert made.payment_method_id == default.id
