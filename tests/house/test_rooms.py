@@ -22,7 +22,17 @@ FILES = {
     "templates",
 }
 ALSO = {"gateways": {"port", "adapters"}}
-SPEAKS_SQL = {"fetch", "fetchrow", "fetchval", "execute", "executemany", "copy_records_to_table", "cursor", "prepare"}
+SPEAKS_SQL = {
+    "fetch",
+    "fetchrow",
+    "fetchval",
+    "execute",
+    "executemany",
+    "copy_records_to_table",
+    "cursor",
+    "prepare",
+    "send",
+}
 _TABLE = re.compile(r"\b(?:from|join|into|update|only)\s+([a-z_]+)\.[a-z_]+", re.IGNORECASE)
 
 
