@@ -286,7 +286,10 @@ class Consumer:
     async def _news(self, *, hurry: bool = False, whole: bool = True) -> list[Share]:
         now = _FOR_EVER if hurry else self._clock.now()
         async with self._database.transaction(actor=ACTOR) as tx:
-            return await self._transport.news(tx, self._groups, now=now, whole=whole)
+            found = await self._transport.news(tx, self._groups, now=now, whole=whole)
+        if not found:
+            self._batches.handling.messages.forget()
+        return found
 
     async def _measure(self) -> None:
         instant = self._clock.monotonic()

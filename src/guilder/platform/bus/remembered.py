@@ -93,6 +93,9 @@ class Messages:
         kinds = {name: types.get(name) for name in set(map(itemgetter("name"), rows))}
         return [self._message(row, kinds[row["name"]]) for row in rows]
 
+    def forget(self) -> None:
+        self._young, self._old = {}, {}
+
     def _message(self, row: Row, kind: type[Event] | None) -> Message[Event]:
         if known := self._young.get(id(row)) or self._old.get(id(row)):
             return known[1]
