@@ -49,17 +49,12 @@ def encode(event: Event) -> bytes:
     return payload
 
 
-def decoder(kind: type[Event]) -> msgspec.json.Decoder[Any]:
-    """Return what reads events of this type, for who reads many."""
-    return _decoder(kind)  # type: ignore[arg-type]  # (a type is hashable)
-
-
 def decode(kind: type[T], payload: bytes | str) -> T:
     """Read an event of this type.
 
     :raises msgspec.ValidationError: it is not one
     """
-    event: T = decoder(kind).decode(payload)
+    event: T = _decoder(kind).decode(payload)  # type: ignore[arg-type]  # (a type is hashable)
     return event
 
 

@@ -7,7 +7,7 @@ the newest rows, and none once nothing waits.
 
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from guilder.kernel.event import Event, Message
 from guilder.platform.bus import codec, together
@@ -16,6 +16,9 @@ from guilder.platform.db.tx import Row, Tx
 
 # Of each of two generations. A row takes about a kilobyte.
 ROWS_MAX = 4_000
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 _Place = tuple[int, str, int]
 
@@ -27,14 +30,26 @@ class Stamp(NamedTuple):
     rewritten: int
 
 
-class Rows:
-    """Rows by their places, in two generations: once the younger one is full, the older one is let go."""
+class _Newest(Generic[K, V]):
+    """What came last, in two generations: once the younger one is full, the older one is let go."""
 
     def __init__(self, rows_max: int = ROWS_MAX) -> None:
         self._rows_max = rows_max
-        self._stamp = Stamp(0, 0)
-        self._young: dict[_Place, Row] = {}
-        self._old: dict[_Place, Row] = {}
+        self._young: dict[K, V] = {}
+        self._old: dict[K, V] = {}
+
+    def forget(self) -> None:
+        self._young, self._old = {}, {}
+
+    def _make_room(self, count: int) -> None:
+        if len(self._young) + count > self._rows_max:
+            self._young, self._old = {}, self._young
+
+
+class Rows(_Newest[_Place, Row]):
+    """Rows by their places."""
+
+    _stamp = Stamp(0, 0)
 
     async def read(self, tx: Tx, claimed: Claimed, found: Found) -> list[Row]:
         """Read these rows, in order: from the log only those that are not remembered.
@@ -60,9 +75,6 @@ class Rows:
             rows += fresh
         return together.in_order(rows, found)
 
-    def forget(self) -> None:
-        self._young, self._old = {}, {}
-
     def _find(self, partition: int, run: Run) -> list[Row]:
         """Return the rows of a run, or none where one of them is missing."""
         places = [(partition, run.topic, position) for position in range(run.first, run.last + 1)]
@@ -71,30 +83,22 @@ class Rows:
         return found if len(found) == len(places) else []
 
     def _keep(self, rows: Sequence[Row]) -> None:
-        if len(self._young) + len(rows) > self._rows_max:
-            self._young, self._old = {}, self._young
+        self._make_room(len(rows))
         for row in rows:
             self._young[row["partition"], row["topic"], row["position"]] = row
 
 
-class Messages:
-    """Messages by the rows that they were read from, for as long as the same rows are handed on."""
+class Messages(_Newest[int, tuple[Row, Message[Event]]]):
+    """Messages by the rows that they were read from, for as long as the same rows are handed on.
 
-    def __init__(self, rows_max: int = ROWS_MAX) -> None:
-        self._rows_max = rows_max
-        # By where the row is in memory, which is nobody else's for as long as it is held here.
-        self._young: dict[int, tuple[Row, Message[Event]]] = {}
-        self._old: dict[int, tuple[Row, Message[Event]]] = {}
+    Found by where the row is in memory, which is nobody else's for as long as it is held here.
+    """
 
     def of(self, rows: Sequence[Row], types: Mapping[str, type[Event]]) -> list[Message[Event]]:
         """Read rows, which are of few kinds: how each is read is looked up once. A name says the same to every group."""
-        if len(self._young) + len(rows) > self._rows_max:
-            self._young, self._old = {}, self._young
+        self._make_room(len(rows))
         kinds = {name: types.get(name) for name in set(map(itemgetter("name"), rows))}
         return [self._message(row, kinds[row["name"]]) for row in rows]
-
-    def forget(self) -> None:
-        self._young, self._old = {}, {}
 
     def _message(self, row: Row, kind: type[Event] | None) -> Message[Event]:
         if known := self._young.get(id(row)) or self._old.get(id(row)):
