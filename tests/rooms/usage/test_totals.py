@@ -29,6 +29,7 @@ from tests.support.builders.usage import (
     used,
 )
 from tests.support.database import connected
+from tests.support.processes import until
 
 ONE, OTHER = ids.new(NOW), ids.new(NOW)
 DAY = timedelta(days=1)
@@ -254,7 +255,13 @@ async def vacuum(urls):
         # A page is not taken for seen by all while its commits are on their way to the disk: this one waits for all before.
         await owner.execute("set synchronous_commit = on")
         await owner.execute("create temporary table written ()")
-        await owner.execute("vacuum analyze usage.events")
+        # Nor while somebody, who may be the server itself, has an older look at the database or holds the page.
+        await until(lambda: vacuumed(owner), what="every page of usage.events to be seen by all")
+
+
+async def vacuumed(owner):
+    await owner.execute("vacuum analyze usage.events")
+    return await owner.fetchval("select relallvisible >= relpages from pg_class where oid = 'usage.events'::regclass")
 
 
 async def test_what_lies_on_an_edge_is_in_one_period_whatever_the_index_knows_of_it(database, database_urls):
