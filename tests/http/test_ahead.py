@@ -192,6 +192,14 @@ async def test_what_is_plain_is_answered_ahead_word_for_word(both, ask, request_
     assert both.observed[-2] == both.observed[-1]
 
 
+async def test_a_path_that_is_asked_again_leads_where_it_led(both, ask, monkeypatch):
+    monkeypatch.setattr("guilder.platform.http.ahead.PATHS_MAX", 2)
+    for path in [LIMIT.replace("seats", each) for each in ("seats", CARD, "a", "seats", "seats", "b", CARD, "seats")]:
+        ahead, whole = await both.ask(ask, "GET", path)
+        assert (ahead.status_code, words(ahead), head(ahead)) == (whole.status_code, words(whole), head(whole))
+    assert list(both.ahead._led) == [("GET", LIMIT.replace("seats", each)) for each in ("b", "seats")]
+
+
 @pytest.mark.parametrize("request_", ODD.values(), ids=ODD)
 async def test_what_is_odd_is_refused_as_ever(both, ask, request_):
     headers = {"Content_Type": "application/json"} if isinstance(request_[-1], str) and len(request_) > 2 else {}

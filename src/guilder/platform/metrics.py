@@ -331,8 +331,9 @@ def intake_took(*, count: int, outcome: str) -> None:
     _intake.labels(outcome).inc(count)
 
 
-def notice_received(*, gateway: str, fate: str) -> None:
-    _notices.labels(gateway, fate).inc()
+def notices_received(*, gateway: str, fates: Iterable[str]) -> None:
+    for fate, count in Counts(fates).items():
+        _notices.labels(gateway, fate).inc(count)
 
 
 def announced(*, names: Iterable[str]) -> None:

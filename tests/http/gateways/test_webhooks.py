@@ -7,62 +7,22 @@ from uuid import uuid4
 
 import pytest
 
-from guilder.domain.gateways import routes as gateway_routes
 from guilder.domain.gateways import service as gateways
 from guilder.domain.identity.model import Mode
 from guilder.kernel import ids
 from guilder.kernel.noun import replace
 from guilder.platform.http.settings import Allowance
 from simulated_provider.webhooks import sign
+from tests.http.gateways.webhooks import WAYS, a_site, an_event, kept, post
 from tests.support.builders.gateways import a_gateway
 from tests.support.builders.identity import a_tenant, new_tenant
-from tests.support.identity_provider import NOW
-from tests.support.nearby import listening
-from tests.support.served import served
 
 
-@pytest.fixture(params=["ahead", "the whole way", "fetched first"])
+@pytest.fixture(params=WAYS)
 async def site(request, database, till, monkeypatch):
-    """A site that takes webhooks in ahead of FastAPI, one that does not, and one whose provider is verified by what has to be
-    fetched: what is here holds for each.
-    """
-    monkeypatch.setattr(till.gateway, "verifies_alone", request.param != "fetched first", raising=True)
-    async with listening(database) as near, served(database, [gateway_routes.router], now=NOW, near=near) as site:
-        site.app.state.gateways = {till.gateway.name: till.gateway}
-        if request.param == "the whole way":
-            site.app.ahead = None
+    """What is here holds for each."""
+    async with a_site(database, till, monkeypatch, way=request.param) as site:
         yield site
-
-
-async def post(site, till, body: bytes, headers: dict, path: str | None = None):
-    path = path or f"/api/webhooks/simulated/{till.account.endpoint_id}"
-    return await site.client.post(path, content=body, headers={"content-type": "application/json", **headers})
-
-
-def an_event(till, **over):
-    intent = {
-        "id": "pi_1",
-        "object": "payment_intent",
-        "status": "succeeded",
-        "amount": 4900,
-        "currency": "EUR",
-        "metadata": {"business_key": f"{till.tenant.tenant_id}:{uuid4()}:1"},
-        "payment_method_details": {"brand": "visa", "last4": "4242", "exp_month": 12, "exp_year": 2034},
-        **over.pop("intent", {}),
-    }
-    said = {
-        "id": f"evt_{uuid4().hex}",
-        "type": "payment_intent.succeeded",
-        "created": 1,
-        "account": till.merchant.account,
-    }
-    return {**said, "data": {"object": intent}, **over}
-
-
-async def kept(till):
-    async with till.tx() as tx:
-        rows = await tx.fetch("select type, ignored_because from gateways.notices order by id")
-    return [tuple(row) for row in rows]
 
 
 async def test_a_notice_of_ours_is_kept_and_settles(site, till):
@@ -127,19 +87,6 @@ async def test_it_is_answered_ahead_word_for_word_as_the_whole_way(site, till, m
     }
 
 
-@pytest.mark.parametrize("site", ["ahead"], indirect=True)
-async def test_each_is_recorded_as_a_call_whichever_way_it_came(site, till):
-    dispute = {"object": "dispute", "status": "needs_response", "reason": "fraudulent", "charge": "ch_1"}
-    for way in (site.app.ahead, None):
-        site.app.ahead = way
-        news = an_event(till, type="charge.dispute.created", intent={**dispute, "id": f"dp_{uuid4().hex}"})
-        assert (await post(site, till, *till.signed(news))).status_code == 200
-    async with till.tx() as tx:
-        rows = await tx.fetch("select payload::text as said from platform.log where topic = 'audit.calls' order by id")
-    [ahead, whole] = [json.loads(row["said"]) for row in rows]
-    assert ahead == whole
-
-
 FORGERIES = {
     "no header": lambda body, secret, at: {},
     "empty": lambda body, secret, at: {"simulated-signature": ""},
@@ -188,59 +135,6 @@ async def test_a_forgery_among_others_is_refused_and_harms_none_of_them(site, ti
     answers = await asyncio.gather(*[post(site, till, body, headers) for body, headers in sent])
     assert [each.status_code for each in answers] == [200, *[401] * 12, 400, *[200] * 12]
     assert len(await kept(till)) == 12
-
-
-async def test_what_comes_together_is_verified_and_kept_in_few_transactions(site, till, monkeypatch):
-    opened = []
-    way = gateways.open_endpoint
-
-    async def noted(tx, **asked):
-        opened.append(tx)
-        return await way(tx, **asked)
-
-    monkeypatch.setattr(gateways, "open_endpoint", noted)
-    sent = [till.signed(an_event(till)) for _ in range(30)]
-    answers = await asyncio.gather(*[post(site, till, *each) for each in sent])
-    assert {each.status_code for each in answers} == {200}
-    assert len(await kept(till)) == 30
-    assert len(opened) < 15 + (0 if till.gateway.verifies_alone else 30)
-
-
-async def test_whose_an_address_is_is_looked_up_once_and_what_it_opens_each_time(site, till, monkeypatch):
-    looked_up, opened = [], []
-    find, read = gateways.find_endpoint, gateways.open_endpoint
-
-    async def finding(tx, **asked):
-        looked_up.append(asked)
-        return await find(tx, **asked)
-
-    async def opening(tx, **asked):
-        opened.append(asked)
-        return await read(tx, **asked)
-
-    monkeypatch.setattr(gateways, "find_endpoint", finding)
-    monkeypatch.setattr(gateways, "open_endpoint", opening)
-    for _ in range(3):
-        assert (await post(site, till, *till.signed(an_event(till)))).status_code == 200
-    fetches = 0 if till.gateway.verifies_alone else 3
-    assert (len(looked_up), len(opened)) == (1 + fetches, 3 + fetches)
-
-
-async def test_an_address_is_of_one_gateway_also_when_it_is_remembered(site, till, monkeypatch):
-    assert (await post(site, till, *till.signed(an_event(till)))).status_code == 200
-    monkeypatch.setattr(till.gateway, "name", "other")
-    site.app.state.gateways = {"other": till.gateway}
-    path = f"/api/webhooks/other/{till.account.endpoint_id}"
-    assert (await post(site, till, *till.signed(an_event(till)), path)).status_code == 401
-    assert len(await kept(till)) == 1
-
-
-async def test_who_retires_an_account_is_not_told_by_it_any_more(site, till):
-    assert (await post(site, till, *till.signed(an_event(till)))).status_code == 200
-    async with till.tx() as tx:
-        await tx.execute("update gateways.accounts set is_active = false, is_default = false")
-    assert (await post(site, till, *till.signed(an_event(till)))).status_code == 401
-    assert len(await kept(till)) == 1
 
 
 async def test_a_provider_is_heard_however_much_it_has_to_tell_at_once(site, till):

@@ -34,7 +34,7 @@ from guilder.platform.db.gathering import Size
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
-from guilder.platform.http.session import Session, Visit, Visiting
+from guilder.platform.http.session import Session, Visit, Visiting, tell_together
 from guilder.platform.outside.intents import CallFailed
 
 NOTICE_MAX = 1_000_000
@@ -196,6 +196,9 @@ async def receive(visit: Visiting, request: Request, gateway: str, endpoint_id: 
     return await _receive(visit, request, gateway, endpoint)
 
 
+# Said of every webhook that was taken in.
+_RECEIVED = ok({"received": True})
+
 # What becomes of a webhook: kept, and the trace that it belongs to, if any; or why it is not.
 _Fate = str | Refusal | None
 
@@ -219,13 +222,13 @@ async def _receive(visit: Visit, request: Request, name: str, endpoint_id: UUID 
     sent = _Sent(visit, gateway, endpoint_id, request.headers, await request.body())
     if not gateway.verifies_alone:
         sent = replace(sent, notice=await _fetched_and_read(sent))
-    gathering = visit.gatherings.of("gateways.notices", _Intake(visit.database, visit.clocks), NOTICES)
+    gathering = visit.gatherings.of("gateways.notices", lambda: _Intake(visit.database, visit.clocks), NOTICES)
     taken = await gathering.give(sent, key=(name, endpoint_id), weight=1 + len(sent.body) // BYTES_A_WEIGHT)
     if isinstance(taken, Refusal):
         raise taken
     # Written beside others', in no request's own span: what it belongs to is said here.
     tracing.linked(taken)
-    return ok({"received": True})
+    return _RECEIVED
 
 
 async def _fetched_and_read(sent: _Sent) -> Notice:
@@ -327,9 +330,8 @@ async def _keep(
         request_ids=[sent.visit.request_id for sent, _ in verified],
         now=now,
     )
-    for (sent, _), (is_told, _) in zip(verified, received, strict=True):
-        if is_told:
-            await sent.visit.tell(tx, now)
+    told = zip(verified, received, strict=True)
+    await tell_together(tx, [sent.visit for (sent, _), (is_told, _) in told if is_told], now)
     return [trace for _, trace in received]
 
 

@@ -2,8 +2,8 @@
 
 A subject is a customer, a member of staff, or the tenant itself (gateway keys, webhook secrets: subject = tenant id).
 The subject's key lies in platform.subject_keys, wrapped by a master key. Keys are never kept in memory between calls
-(but those of subjects whose rows a transaction holds, as long as it does): a destroyed key stops opening with the commit
-that destroyed it. (What a database backup still holds is another matter:
+(but those of subjects whose rows a transaction holds, and of tenants whose secrets it opened, as long as it lasts): a
+destroyed key stops opening with the commit that destroyed it. (What a database backup still holds is another matter:
 docs/operations names how long backups are kept.)
 """
 
@@ -17,6 +17,10 @@ from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.crypto import Key, KeyRing, about, blind, header, new_key, open_, seal
 
 REWRAP_MAX = 1_000
+
+# A tenant's own key, for who reads rows of tenants (named `t`) of which each has something sealed under it (`hold_own`).
+OWN_KEY = """(select k.wrapped_key from platform.subject_keys k
+               where k.tenant_id = t.tenant_id and k.subject_id = t.tenant_id) as own_key"""
 
 
 class SubjectErased(Conflict):
@@ -90,6 +94,14 @@ class Vault:
         """
         tx.keys |= await self._find(tx, _subjects(items))
         return await self.open_many(tx, items)
+
+    def hold_own(self, tx: Rows, rows: Iterable[Any]) -> None:
+        """Keep tenants' own keys, which came with their rows (`OWN_KEY`), for as long as this transaction lasts.
+
+        They are asked for again to seal: what is sealed under a key that is destroyed meanwhile is as lost as what was
+        sealed just before.
+        """
+        tx.keys |= self._unwrap((row["tenant_id"], row["tenant_id"], row["own_key"]) for row in rows if row["own_key"])
 
     async def blind_many(
         self, tx: Rows, tenant_id: TenantId, texts: Sequence[str], *, about: str, now: datetime | None

@@ -15,6 +15,7 @@ together and has a head that was read before takes a shorter way to the same gro
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -39,6 +40,11 @@ from guilder.platform.http.hot import Callers, Hot, Known, hot_of, tell
 from guilder.platform.http.incoming import PATH_PART_MAX, EdgeRequest, may_be_kept
 from guilder.platform.http.limits import Taken
 from guilder.platform.http.whole import Whole, whole
+
+# Of so many paths it is remembered where they lead.
+PATHS_MAX = 4_096
+# What has a header that a visit would tell of is not served from here (`stranger_of`).
+NOTHING_SAID = Headers(raw=[])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,7 @@ class Ahead:
         self._hot = {id(each): hot for each in finder.routes if (hot := hot_of(edge, each)) is not None}
         self._kinds = {(each.method, each.route.count("/")) for each in self._hot.values()}
         self._callers = Callers(edge)
+        self._led: OrderedDict[tuple[str, str], tuple[Hot, Mapping[str, str]]] = OrderedDict()
         self.again = Again(edge, self._callers, authenticate, observe=observe)
 
     async def served(self, scope: Scope, asking: Asking | None, receive: Receive, send: Send) -> Receive | None:
@@ -157,7 +164,7 @@ class Ahead:
         scope["app"] = self._app
         request = EdgeRequest(scope)
         request.keep(sent)
-        visit = visit_of(self._edge, exchange, caller, request.headers, reason=None)
+        visit = visit_of(self._edge, exchange, caller, NOTHING_SAID, reason=None)
         answer = await asked.hot.handler(visit=visit, request=request, **asked.path)
         return answer.model_dump_json().encode()
 
@@ -176,24 +183,36 @@ class Ahead:
 
     def _find(self, scope: Scope, asking: Asking | None) -> _Asked | None:
         """Return what is asked, and by whom; None: it is not plain, or not let in."""
-        method, path = scope["method"], scope["path"]
-        if (method, path.count("/")) not in self._kinds or scope["query_string"] or scope.get("root_path"):
+        if scope["query_string"] or scope.get("root_path"):
             return None
-        for route in self._finder.candidates(method, path):
-            if (match := route.path_regex.match(path)) is not None:
-                hot = self._hot.get(id(route))
-                break
-        else:
+        if (led := self._leads(scope["method"], scope["path"])) is None:
             return None
-        if hot is not None and hot.stranger is not None:
+        hot, words = led
+        if hot.stranger is not None:
             asking = stranger_of(scope)
-        if hot is None or asking is None or asking.length > hot.guard.rules.body_max or tracing.is_on():
+        if asking is None or asking.length > hot.guard.rules.body_max or tracing.is_on():
             return None
         if not all(may_be_kept(each) for each in _keys_of(asking)):
             return None
         known = hot.stranger or self._callers.of(hot, self._authenticate.at_hand(asking.authorization))
-        words = match.groupdict()
-        return _Asked(hot, known, words, asking) if known is not None and _are_plain(words) else None
+        return _Asked(hot, known, words, asking) if known is not None else None
+
+    def _leads(self, method: str, path: str) -> tuple[Hot, Mapping[str, str]] | None:
+        """Return the route that is meant, and the words of the path; None: it is not served ahead, or a word is not plain."""
+        if (method, path.count("/")) not in self._kinds:
+            return None
+        if (led := self._led.get((method, path))) is not None:
+            return led
+        for route in self._finder.candidates(method, path):
+            if (match := route.path_regex.match(path)) is not None:
+                hot, words = self._hot.get(id(route)), match.groupdict()
+                if hot is None or not _are_plain(words):
+                    return None
+                self._led[method, path] = hot, words
+                if len(self._led) > PATHS_MAX:
+                    self._led.popitem(last=False)
+                return hot, words
+        return None
 
 
 def _exchange(edge: Edge, scope: Scope, asked: _Asked, began_s: float) -> Exchange:

@@ -189,7 +189,7 @@ async def tell_made(
     outbox.announce(tx, [made], now=now, request_id=request_id)
 
 
-def tell_made_together(tx: Tx, made: Sequence[Made], *, status: int, now: datetime) -> None:
+def tell_made_together(tx: Tx, made: Sequence[Made], *, status: int | None, now: datetime) -> None:
     """Announce that calls were made which this transaction carried out, none of which gave a reason.
 
     What is the same call but for its request is told of by one event, once for each.

@@ -171,7 +171,7 @@ class Gatherings:
 
         :raises TooManyWaiting: more waits than is soon answered
         """
-        found: bytes | None = await self.of(id(looked), partial(self._look, looked), looked.size).give(
+        found: bytes | None = await self.of(id(looked), lambda: partial(self._look, looked), looked.size).give(
             _Wonders(question, who, request_id), key=(who.tenant_id, who.actor)
         )
         return found
@@ -182,16 +182,16 @@ class Gatherings:
             await each.settle()
 
     def of(
-        self, name: Hashable, write: Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]], size: Size
+        self, name: Hashable, write: Callable[[], Callable[[Sequence[Item]], Awaitable[Sequence[Outcome]]]], size: Size
     ) -> "Gathering[Item, Outcome]":
-        """Return the one gathering of this process by a name; `write` and `size` are those of who asked first."""
+        """Return the one gathering of this process by a name; who asks first makes what writes it, and says its size."""
         found = self._of.get(name)
         if found is None:
-            found = self._of[name] = Gathering(write, size)
+            found = self._of[name] = Gathering(write(), size)
         return found
 
     def _gathering(self, gathered: Gathered) -> "Gathering[Asks, bytes | None]":
-        return self.of(id(gathered), partial(self._write, gathered), gathered.size)
+        return self.of(id(gathered), lambda: partial(self._write, gathered), gathered.size)
 
     async def _write(self, gathered: Gathered, group: Sequence[Asks]) -> Sequence[bytes | None]:
         return await again_on_clash(lambda: self._transact(gathered, group))

@@ -1,6 +1,6 @@
 """What a handler is given: the transaction of its request, the tenant's present, and who asks."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ from guilder.platform.auth.principal import Principal
 from guilder.platform.db.clocks import TenantClocks
 from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
-from guilder.platform.http.calls import Caller, tell_made
+from guilder.platform.http.calls import Caller, Made, tell_made, tell_made_together
 from guilder.platform.http.gathering import Gatherings
 
 log = structlog.get_logger("guilder.http")
@@ -79,7 +79,7 @@ class Visit:
 
     The handler finds its tenant itself and opens its own transaction, as `visit.database.run(work, [tenant_id],
     actor="checkout", request_id=visit.request_id)`. `principal` is None on a PUBLIC route. What it gives to `gatherings`
-    is written beside others', in a transaction that knows nothing of this request: `tell` has it recorded as a call.
+    is written beside others', in a transaction that knows nothing of this request: `tell_together` has it recorded as a call.
     """
 
     database: Database
@@ -95,9 +95,15 @@ class Visit:
     reason: str | None = None
     prefer_wait_s: int = 0
 
-    async def tell(self, tx: Tx, now: datetime) -> None:
-        """Announce in a transaction that was not opened here that this call was made."""
-        await tell_made(tx, self.caller, status=None, key=None, reason=self.reason, now=now, request_id=self.request_id)
+
+async def tell_together(tx: Tx, visits: Sequence[Visit], now: datetime) -> None:
+    """Announce, in a transaction that was opened for all of them, that these calls were made."""
+    plain = [Made(each.caller, each.request_id, None) for each in visits if each.reason is None]
+    tell_made_together(tx, plain, status=None, now=now)
+    for each in visits:
+        if each.reason is not None:
+            asked = {"reason": each.reason, "request_id": each.request_id}
+            await tell_made(tx, each.caller, status=None, key=None, now=now, **asked)
 
 
 async def _session(request: Request) -> RequestSession:

@@ -10,7 +10,7 @@ import pytest
 from guilder.kernel.ids import Ref
 from guilder.platform.crypto import KeyRing, Tampered, UnknownKey, new_key
 from guilder.platform.db.database import Database
-from guilder.platform.db.vault import Sealed, Sealing, SubjectErased, Vault
+from guilder.platform.db.vault import OWN_KEY, Sealed, Sealing, SubjectErased, Vault
 from tests.support.database import connected
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
@@ -128,6 +128,29 @@ async def test_the_database_itself_keeps_a_destroyed_key_destroyed(database):
     with pytest.raises(asyncpg.CheckViolationError):
         async with database.transaction([A], actor="test") as tx:
             await tx.execute("update platform.subject_keys set wrapped_key = 'x', destroyed_at = null")
+
+
+async def test_a_tenants_own_key_that_came_with_its_row_is_not_looked_for_again(database):
+    said = []
+    async with database.transaction([A, B], actor="test") as tx:
+        items = [Sealing(tenant, tenant, FIELD, "x") for tenant in (A, B)]
+        first, second = await tx.vault.seal_many(tx, items, now=NOW)
+    async with database.transaction([A, B], actor="test") as tx:
+        rows = await tx.fetch(
+            f"select t.tenant_id, {OWN_KEY} from unnest($1::uuid[]) as t (tenant_id)", [A, B, uuid4()]
+        )
+        tx.connection.add_query_logger(lambda record: "subject_keys" in record.query and said.append(record))
+        tx.vault.hold_own(tx, rows)
+        assert set(tx.keys) == {Ref(A, A), Ref(B, B)}
+        asked = [Sealed(A, A, FIELD, first), Sealed(B, B, FIELD, second)]
+        assert await tx.vault.open_many(tx, asked) == ["x", "x"]
+        [again] = await tx.vault.seal_many(tx, [Sealing(A, A, FIELD, "new")], now=NOW)
+        await asyncio.sleep(0)  # the driver tells a turn later
+        assert said == []
+        await tx.vault.destroy(tx, [Ref(A, A)], now=NOW)
+        assert await tx.vault.open_many(tx, [Sealed(A, A, FIELD, again)]) == [None]
+        with pytest.raises(SubjectErased):
+            await tx.vault.seal_many(tx, items, now=NOW)
 
 
 async def test_what_a_transaction_holds_is_opened_and_sealed_by_one_look(database):

@@ -82,20 +82,20 @@ async def receive_notices(
     """
     known = await _asked_of(tx, [notice for notice, _ in notices], account)
     ignored = [_ignored_because(notice, account, known) for notice, _ in notices]
-    kept = [
-        _kept(account, notice, body, because, now=now) for (notice, body), because in zip(notices, ignored, strict=True)
-    ]
-    for because in ignored:
-        metrics.notice_received(gateway=account.gateway, fate=because or "heard")
+    named = zip(ids.new_many(now, len(notices)), notices, ignored, strict=True)
+    kept = [_kept(account, id_, notice, body, because, now=now) for id_, (notice, body), because in named]
+    metrics.notices_received(gateway=account.gateway, fates=[because or "heard" for because in ignored])
     new = await insert_notices(tx, kept)
     heard = [each.id in new and not each.ignored_because for each in kept]
     told = [place for place, is_heard in enumerate(heard) if is_heard]
     await request_rows.save_tokens(tx, _tokens([notices[place][0] for place in told], known), now=now)
     joined: dict[int, str | None] = {}
+    events: list[Heard] = []
     for place in told:
         notice = notices[place][0]
         event, joined[place] = await _follow(tx, account, kept[place], notice, _request_of(notice, known), now=now)
-        outbox.announce(tx, [event], now=now, request_id=request_ids[place] if request_ids else None)
+        events.append(event)
+    outbox.announce(tx, events, now=now, request_ids=[request_ids[place] for place in told] if request_ids else None)
     return [Received(is_told, joined.get(place)) for place, is_told in enumerate(heard)]
 
 
@@ -113,10 +113,12 @@ async def _follow(
     return event, await _join(tx, event, call=f"gateway.{notice.subject.value}", request=request[0])
 
 
-def _kept(account: GatewayAccount, notice: Notice, body: bytes, ignored_because: str, *, now: datetime) -> NewNotice:
+def _kept(
+    account: GatewayAccount, id_: UUID, notice: Notice, body: bytes, ignored_because: str, *, now: datetime
+) -> NewNotice:
     return NewNotice(
         tenant_id=account.tenant_id,
-        id=ids.new(now),
+        id=id_,
         account_id=account.id,
         notice_id=notice.notice_id,
         type=notice.type,

@@ -8,7 +8,7 @@ from uuid import UUID
 from guilder.domain.gateways.model import GatewayAccount, OpenAccount, Registration
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Row, Tx
-from guilder.platform.db.vault import Sealed, Sealing
+from guilder.platform.db.vault import OWN_KEY, Sealed, Sealing
 
 _SECRET = "gateways.accounts.sealed_secret"  # noqa: S105  (what a secret is sealed as)
 _ENDPOINT_SECRET = "gateways.accounts.sealed_endpoint_secret"  # noqa: S105
@@ -108,7 +108,8 @@ async def active_accounts(tx: Tx, tenant_ids: Sequence[TenantId]) -> list[Gatewa
 
 async def open_accounts(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, OpenAccount]:
     """Read accounts with their secrets."""
-    rows = await tx.fetch(f"select * from gateways.accounts where {_NAMED}", *_split(sorted(set(refs))))
+    rows = await tx.fetch(f"select *, {OWN_KEY} from gateways.accounts t where {_NAMED}", *_split(sorted(set(refs))))
+    tx.vault.hold_own(tx, rows)
     sealed = [
         Sealed(TenantId(row["tenant_id"]), row["tenant_id"], name, row[column])
         for row in rows
