@@ -143,13 +143,24 @@ async def _refund(tx: Tx, note: Invoice, refunded: Collection[UUID], *, now: dat
 
 
 async def _invoices_of(tx: Tx, given_back: Sequence[Line]) -> frozenset[UUID]:
-    """Return the invoices of what these lines give back: what nobody has paid for is not paid back."""
-    credited = {line.credits_line_id for line in given_back}
+    """Return the invoices of what these lines give back: what nobody has paid for is not paid back.
+
+    A change pays for its time with what it gives back of the time before, on the same document: what that was billed on
+    belongs to it, and so on to the first.
+    """
+    own = sorted({line.subscription_id for line in given_back if line.subscription_id})
     found: list[Invoice] = []
-    for subscription_id in sorted({line.subscription_id for line in given_back if line.subscription_id}):
+    for subscription_id in own:
         query = PageQuery(limit=PAYMENTS_MAX)
         found += (await invoicing.listing(tx, query=query, subscription_id=subscription_id)).items
-    return frozenset(each.id for each in found if any(line.id in credited for line in each.lines))
+    credited = {line.credits_line_id for line in given_back}
+    paid_with: set[UUID] = set()
+    while behind := [
+        each for each in found if each.id not in paid_with and any(line.id in credited for line in each.lines)
+    ]:
+        paid_with.update(each.id for each in behind)
+        credited.update(line.credits_line_id for each in behind for line in each.lines if line.subscription_id in own)
+    return frozenset(paid_with)
 
 
 def _with_add_ons(changed: Changed) -> list[Changed]:
