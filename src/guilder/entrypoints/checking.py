@@ -18,7 +18,8 @@ from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, BadSettings, Sett
 from guilder.platform.crypto import FILE_NAME
 from guilder.platform.db.masters.sources import OTHERS
 from guilder.platform.db.tls import is_checked, is_local
-from guilder.platform.outside.mail import SmtpServer, server_from
+from guilder.platform.outside.mail import SmtpServer
+from guilder.wiring.ports import mail_server
 
 # A network of more addresses than this is not of proxies that somebody runs.
 PROXIES_PREFIX_MIN = {4: 8, 6: 32}
@@ -76,10 +77,16 @@ def _database(settings: Settings) -> Iterator[Finding]:
 
 
 def _mail(settings: Settings) -> Iterator[Finding]:
-    if settings.smtp_url is None:
+    try:
+        server = mail_server(settings)
+    except BadSettings:
+        yield Finding(
+            Weight.STOPS, "SMTP_URL", "cannot be read: it is written smtp://user:password@host:port, or smtps://…"
+        )
+        return
+    if server is None:
         yield Finding(Weight.NOTE, "SMTP_URL", "is unset: no mail is sent")
         return
-    server = server_from(settings.smtp_url.get_secret_value())
     if is_local(server.host) or server.is_tls or server.start_tls:
         return
     yield _plain_mail(server)

@@ -15,14 +15,14 @@ from guilder.domain.identity import service as identity
 from guilder.platform.auth.jwks import SharedKeySets
 from guilder.platform.cache.near import Near
 from guilder.platform.clock import Clock
-from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, Settings
+from guilder.platform.config import FOLDER_PREFIX, KMS_PREFIX, BadSettings, Settings
 from guilder.platform.crypto import KeyRing
 from guilder.platform.db import masters
 from guilder.platform.db.database import Database
 from guilder.platform.db.masters.aws import AwsKms
 from guilder.platform.outside.files import Files, S3Access, open_files
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
-from guilder.platform.outside.mail import Mailer, SmtpMailer, server_from
+from guilder.platform.outside.mail import Mailer, SmtpMailer, SmtpServer, server_from
 from guilder.platform.outside.sms import Texter, TwilioAccount, TwilioTexter
 from guilder.platform.outside.typeset import Typesetter
 
@@ -43,15 +43,32 @@ class Ports:
 
 
 def open_ports(settings: Settings, keys: KeyRing) -> Ports:
+    """Plug everything in.
+
+    :raises BadSettings: SMTP_URL cannot be read
+    """
     return Ports(
         keys=keys,
         files=files_of(settings),
         typesetter=Typesetter(),
-        mailer=SmtpMailer(server_from(settings.smtp_url.get_secret_value())) if settings.smtp_url else None,
+        mailer=SmtpMailer(server) if (server := mail_server(settings)) else None,
         texter=_texter(settings),
         gateways=_gateways(settings),
         base_url=settings.base_url,
     )
+
+
+def mail_server(settings: Settings) -> SmtpServer | None:
+    """Return the server that SMTP_URL names; None where it is unset.
+
+    :raises BadSettings: it is no such address
+    """
+    if settings.smtp_url is None:
+        return None
+    try:
+        return server_from(settings.smtp_url.get_secret_value())
+    except ValueError as error:
+        raise BadSettings(f"SMTP_URL: {error}.") from None
 
 
 def files_of(settings: Settings) -> Files:

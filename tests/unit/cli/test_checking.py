@@ -26,6 +26,8 @@ WRONG = [
     ("DATABASE_OWNER_URL", "postgresql://u:s3cret@db.example.com/x?sslmode=allow", "DATABASE_OWNER_URL", True),
     ("SMTP_URL", "smtp://u:s3cret@mail.example.com?starttls=never", "SMTP_URL", True),
     ("SMTP_URL", "smtp://mail.example.com?starttls=auto", "SMTP_URL", False),
+    ("SMTP_URL", "s3cret.example.com:587", "SMTP_URL", True),
+    ("SMTP_URL", "smtp://mail.example.com?starttls=s3cret", "SMTP_URL", True),
     ("PUBLIC_URL", "http://billing.example.com", "PUBLIC_URL", True),
     ("PUBLIC_URL", "", "PUBLIC_URL", False),
     ("TRUSTED_PROXIES", "0.0.0.0/0", "TRUSTED_PROXIES", True),
