@@ -48,7 +48,7 @@ class ProcessSettings(BaseModel):
         "demo tenants and a missing master key).",
     )
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` in a container.")
-    port: Port = Field(4000, description="Port of the API, the console and the portal.")
+    port: Port = Field(4000, description="Port of the API and of the pages that customers and staff open.")
     public_url: str | None = Field(
         None,
         description="Where customers reach this server, for payment links; unset, `http://localhost:PORT`.",
