@@ -175,3 +175,19 @@ async def test_14_what_a_downgrade_gives_back_now_pays_the_next_invoice(installa
         assert (charged["amount_credit_applied"], charged["amount_paid"]) == (0, 3630)
         charges = (await world.journal())["charges"]
         assert [charge["amount"] for charge in charges] == [10890, 3630]
+
+
+async def test_a_fee_in_arrears_is_followed_by_one_in_advance(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("after", amount=3000, billing={"in_arrears": True})
+        await world.plan("before", amount=6000)
+        subscription = await world.subscriber(plan="after")
+        await world.advance(to="2026-06-11T00:00:00Z")
+        await world.change(subscription, plan_id="before", when="now")
+        await world.advance(to="2026-07-01T00:00:00Z")
+
+        assert [line for each in await bills(world) for line in each.lines] == [
+            ("proration_charge", 4000, "2026-06-11/2026-07-01"),
+            ("recurring", 1000, "2026-06-01/2026-06-11"),
+            ("recurring", 6000, "2026-07-01/2026-08-01"),
+        ]

@@ -103,3 +103,18 @@ async def test_12_a_clock_change_neither_moves_nor_skips_nor_doubles_a_bill(inst
         ]
         local = {invoice["issued_on"][8:] for invoice in (await world.invoices("lars"))[3:]}
         assert local == {"01"}, "each on the first, where the customer is"
+
+
+async def test_what_begins_later_on_the_day_of_a_full_period_is_a_full_one(installation):
+    async with a_story(installation, "2026-03-01T15:00") as world:
+        await world.plan("calendar", amount=3100, billing={"alignment": "calendar"})
+        await world.plan("fixed", amount=3100, billing={"alignment": "billing_day", "billing_day": 1})
+        for name, plan in (("cleo", "calendar"), ("fred", "fixed")):
+            await world.subscriber(name, plan, time_zone="Europe/Berlin")
+        await world.advance(to="2026-04-02T00:00:00Z")
+
+        for name in ("cleo", "fred"):
+            assert await fees(world, name) == [
+                ("recurring", 3100, "2026-03-01T15:00/2026-03-31T22:00"),
+                ("recurring", 3100, "2026-03-31T22:00/2026-04-30T22:00"),
+            ]

@@ -124,6 +124,12 @@ SEEDS: list[tuple[str, str]] = [
               and period_start > (select min(period_start) from invoicing.lines where subscription_id = {_SUB})""",
     ),
     (
+        "I14",  # a hole of hours, on the day on which the period begins
+        f"""update invoicing.lines set period_start = period_start + interval '1 hour'
+            where kind = 'recurring' and subscription_id = {_SUB}
+              and period_start > (select min(period_start) from invoicing.lines where subscription_id = {_SUB})""",
+    ),
+    (
         "I14",  # an overlap
         f"""update invoicing.lines set period_start = period_start - interval '1 day'
             where kind = 'recurring' and subscription_id = {_SUB}
@@ -132,6 +138,11 @@ SEEDS: list[tuple[str, str]] = [
     (
         "I14b",
         f"""update subscriptions.subscriptions set current_period_end = current_period_end + interval '1 day'
+            where id = {_SUB}""",
+    ),
+    (
+        "I14b",  # on the right day, and an hour late
+        f"""update subscriptions.subscriptions set current_period_end = current_period_end + interval '1 hour'
             where id = {_SUB}""",
     ),
     (

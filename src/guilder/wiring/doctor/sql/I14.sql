@@ -1,5 +1,6 @@
 -- A hole is a time for which nobody was billed. A suspension that was repaid makes one, and so does a pause, also where it
--- only moved the period's end; a period whose invoice was voided was billed once. An overlap is right only where the old
+-- only moved the period's end; a period whose invoice was voided was billed once. The rest of a period after a fee in arrears
+-- is filled by the charge of the change that ended it. An overlap is right only where the old
 -- period's rest was credited, be it when a pause began, or was worth nothing.
 with fee as (
     select l.tenant_id, l.subscription_id, l.invoice_id, l.period_start, l.period_end, l.amount_minor
@@ -20,6 +21,11 @@ where (s.before_end < s.period_start
        and not exists (select from invoicing.lines v
                        where v.tenant_id = s.tenant_id and v.subscription_id = s.subscription_id
                          and v.kind = 'recurring' and v.period_end = s.period_start)
+       and not exists (select from invoicing.lines v
+                       join invoicing.invoices i on i.tenant_id = v.tenant_id and i.id = v.invoice_id
+                       where v.tenant_id = s.tenant_id and v.subscription_id = s.subscription_id
+                         and v.kind = 'proration_charge' and v.period_start = s.before_end
+                         and v.period_end = s.period_start and i.status <> 'void')
        and not exists (select from subscriptions.states w
                        where w.tenant_id = s.tenant_id and w.subscription_id = s.subscription_id
                          and w.from_status = 'suspended' and w.at = s.period_start)

@@ -1,6 +1,7 @@
 -- Counted here by PostgreSQL, not by the code that made them. Where the clocks change, PostgreSQL reads a time that does
 -- not exist, or comes twice, otherwise than the periods do: there two hours are let pass. A stub begins where somebody
--- chose; what is counted of it is the full period that holds it.
+-- chose; what is counted of it is the full period that holds it. What begins on the day of a full period, but later, is a
+-- full one: that nothing else begins late is for I14 to say, since each period ends on its step.
 with rhythm as (
     select s.tenant_id, s.id, s.anchor_at, s.time_zone, s.period_number, s.current_period_end,
            coalesce(s.full_period_start, s.current_period_start) as current_period_start,
@@ -13,12 +14,13 @@ with rhythm as (
     -- What a provider bills itself has periods as that provider counts them.
     join subscriptions.subscriptions s on s.tenant_id = t.tenant_id and s.billed_by is null
 ), said as (
-    select r.*, r.period_number + n.ahead as number, n.at, 'its period ' || r.period_number as what
+    select r.*, r.period_number + n.ahead as number, n.ahead = 0 as is_start, n.at,
+           'its period ' || r.period_number as what
     from rhythm r cross join lateral (values (0, r.current_period_start), (1, r.current_period_end)) as n (ahead, at)
     where r.period_number >= 0
     union all
     -- Of what was billed, what was counted from the anchor that it has now.
-    select r.*, k.number, b.begins_at, 'the period billed from ' || b.begins_at
+    select r.*, k.number, true, b.begins_at, 'the period billed from ' || b.begins_at
     from rhythm r
     join invoicing.lines l on l.tenant_id = r.tenant_id and l.subscription_id = r.id and l.kind = 'recurring'
         and (l.explanation ->> 'anchor')::timestamptz = r.anchor_at
@@ -48,3 +50,5 @@ where abs(extract(epoch from d.at - (d.local at time zone d.time_zone)))
       > case when (d.local at time zone d.time_zone) at time zone d.time_zone <> d.local
                or ((d.local at time zone d.time_zone) - interval '1 hour') at time zone d.time_zone = d.local
              then 7200 else 0 end
+  and not (d.is_start and d.at > d.local at time zone d.time_zone
+           and (d.at at time zone d.time_zone)::date = d.local::date)
