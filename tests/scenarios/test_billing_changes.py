@@ -191,3 +191,20 @@ async def test_a_fee_in_arrears_is_followed_by_one_in_advance(installation):
             ("recurring", 1000, "2026-06-01/2026-06-11"),
             ("recurring", 6000, "2026-07-01/2026-08-01"),
         ]
+
+
+async def test_where_parts_are_worth_nothing_a_new_interval_is_charged_beside_the_old(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        cycles = [
+            {"billing_cycle": "monthly", "amount": 3000, "currency": "EUR"},
+            {"billing_cycle": "yearly", "amount": 30000, "currency": "EUR"},
+        ]
+        await world.plan("whole", prices=cycles, billing={"basis": "none"})
+        subscription = await world.subscriber(plan="whole", billing_cycle="monthly")
+        await world.advance(to="2026-06-11T00:00:00Z")
+        await world.change(subscription, billing_cycle="yearly", when="now")
+
+        assert [line for each in await bills(world) for line in each.lines] == [
+            ("recurring", 3000, "2026-06-01/2026-07-01"),
+            ("recurring", 30000, "2026-06-11/2027-06-11"),
+        ]

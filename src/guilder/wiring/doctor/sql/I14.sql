@@ -1,7 +1,7 @@
 -- A hole is a time for which nobody was billed. A suspension that was repaid makes one, and so does a pause, also where it
 -- only moved the period's end; a period whose invoice was voided was billed once. The rest of a period after a fee in arrears
 -- is filled by the charge of the change that ended it. An overlap is right only where the old
--- period's rest was credited, be it when a pause began, or was worth nothing.
+-- period's rest was credited, be it when a pause began, or was worth nothing, as every part is by the basis `none`.
 with fee as (
     select l.tenant_id, l.subscription_id, l.invoice_id, l.period_start, l.period_end, l.amount_minor
     from tenant t
@@ -39,4 +39,8 @@ where (s.before_end < s.period_start
        and not exists (select from invoicing.lines c
                        where c.tenant_id = s.tenant_id and c.subscription_id = s.subscription_id
                          and c.kind = 'proration_credit'
-                         and c.period_start between s.before_start and s.period_start))
+                         and c.period_start between s.before_start and s.period_start)
+       and not exists (select from subscriptions.history h
+                       where h.tenant_id = s.tenant_id and h.subscription_id = s.subscription_id
+                         and h.current_period_start = s.period_start
+                         and h.terms -> 'billing' ->> 'basis' = 'none'))
