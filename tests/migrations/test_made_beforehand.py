@@ -28,7 +28,7 @@ INDEXES = (
     ),
     Index(
         "platform.intents_due_by_kind",
-        75,
+        73,
         """create index concurrently intents_due_by_kind on platform.intents (destination, kind, due_at)
            where state = 'waiting'""",
         "platform.intents_due",
