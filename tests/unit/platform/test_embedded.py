@@ -220,6 +220,13 @@ async def test_is_durable_and_speaks_utc_and_utf8(server):
 
 
 @pytest.mark.shows("ASVS 8.4.1")
+async def test_does_not_compress_its_log_by_pglz(server):
+    """`on` means pglz, which takes as long as all else of a billing run (docs/adr/0033)."""
+    found = server.start()
+    async with connected(found.app_url) as connection:
+        assert await connection.fetchval("show wal_compression") == "off"
+
+
 async def test_gives_the_product_a_role_that_owns_nothing(server):
     found = server.start()
     await write(found.owner_url)
