@@ -79,7 +79,8 @@ def test_the_page_says_what_was_measured(measured, costs):
     page = (BENCH.parent / "docs" / "design" / "scale.md").read_text()
     for kind, name in (("python_ms", "Python"), ("postgresql_ms", "PostgreSQL")):
         few, many = (
-            sum(step[kind] for step in measured["sizes"][size]["steps"].values()) / int(size) for size in ("50", "400")
+            sum(step[kind] for step in measured["sizes"][size]["steps"].values()) / int(size)
+            for size in ("100", "1000")
         )
         each_ms = 1_000 * sum(cost.each[kind] for cost in costs.values())
         assert f"| processor, {name} | {few:.1f} ms | {many:.1f} ms | {each_ms:.1f} ms |" in page

@@ -46,6 +46,13 @@ def test_lists_are_given_by_comma(monkeypatch):
     assert settings.trusted_proxies == ("10.0.0.0/8", "::1")
 
 
+@pytest.mark.parametrize("said", ["foo", "*", "app.example.com", "https://app.example.com/", "https://a.test, b.test"])
+def test_an_origin_is_what_a_browser_says(monkeypatch, said):
+    with pytest.raises(BadSettings, match="CORS_ORIGIN"):
+        read(monkeypatch, CORS_ORIGIN=said)
+    assert read(monkeypatch, CORS_ORIGIN="http://localhost:5173").cors_origin == ("http://localhost:5173",)
+
+
 def test_the_environment_wins_over_the_file(monkeypatch, tmp_path):
     file = tmp_path / ".env"
     file.write_text("PORT=4100\nMAIL_FROM=a@b.test\nSOMEBODY_ELSES=1\n")

@@ -19,6 +19,7 @@ MASTER_KEY_BYTES = 32
 # Places of master keys other than the setting itself.
 FOLDER_PREFIX = "file://"
 KMS_PREFIX = "kms:aws:"
+SLASHES_OF_AN_ORIGIN = 2
 
 
 class AppEnv(StrEnum):
@@ -79,6 +80,15 @@ class ProcessSettings(BaseModel):
                 ip_network(each, strict=False)
             except ValueError:
                 raise ValueError("should be addresses or networks by comma, such as 10.0.0.0/8") from None
+        return value
+
+    @field_validator("cors_origin")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            # As a browser says it: with its scheme, and with nothing after the host and port.
+            if urlsplit(each).scheme not in {"http", "https"} or each.count("/") != SLASHES_OF_AN_ORIGIN:
+                raise ValueError("should be origins by comma, such as https://app.example.com, without a path")
         return value
 
     @field_validator("public_url")

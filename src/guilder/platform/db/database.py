@@ -14,6 +14,7 @@ from guilder.kernel.errors import Unavailable
 from guilder.kernel.ids import TenantId
 from guilder.platform import metrics, tracing
 from guilder.platform.db.hosts import CONNECT_TIMEOUT_S, Hosts, OpeningConnection, PooledConnection
+from guilder.platform.db.tls import hosts
 from guilder.platform.db.tx import Connection, Tx, tenants_setting
 from guilder.platform.db.vault import Vault
 from guilder.platform.db.wakes import Waker
@@ -139,7 +140,8 @@ class Database:
         try:
             pool = await open_pool(url, size_max=size_max, is_pooled=is_pooled, statements_kept=kept, name=name)
         except (*GONE, OSError) as error:
-            raise DatabaseGone(f"PostgreSQL cannot be reached: {error}") from error
+            places = " or ".join(filter(None, hosts(url))) or "this machine"
+            raise DatabaseGone(f"PostgreSQL cannot be reached at {places}: {error}") from error
         aside = await open_pool(url, size_min=0, size_max=1, is_pooled=is_pooled, statements_kept=kept, name=name)
         return cls(pool, url=url, direct_url=direct_url or url, vault=vault, aside=aside)
 
