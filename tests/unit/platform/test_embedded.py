@@ -219,7 +219,6 @@ async def test_is_durable_and_speaks_utc_and_utf8(server):
         assert await connection.fetchval("select lower('ÄÖ') || upper('straße')") in {"äöSTRASSE", "äöSTRAßE"}
 
 
-@pytest.mark.shows("ASVS 8.4.1")
 async def test_does_not_compress_its_log_by_pglz(server):
     """`on` means pglz, which takes as long as all else of a billing run (docs/adr/0033)."""
     found = server.start()
@@ -227,6 +226,7 @@ async def test_does_not_compress_its_log_by_pglz(server):
         assert await connection.fetchval("show wal_compression") == "off"
 
 
+@pytest.mark.shows("ASVS 8.4.1")
 async def test_gives_the_product_a_role_that_owns_nothing(server):
     found = server.start()
     await write(found.owner_url)

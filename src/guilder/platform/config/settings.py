@@ -7,19 +7,19 @@ An empty value is the same as none. What may authenticate or decrypt is a Secret
 import base64
 import binascii
 from enum import StrEnum
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from guilder.platform.config.lists import Names, Networks, Origins
 
 MASTER_KEY_BYTES = 32
 # Places of master keys other than the setting itself.
 FOLDER_PREFIX = "file://"
 KMS_PREFIX = "kms:aws:"
-SLASHES_OF_AN_ORIGIN = 2
 
 
 class AppEnv(StrEnum):
@@ -28,13 +28,6 @@ class AppEnv(StrEnum):
     PRODUCTION = "production"
 
 
-def _by_comma(value: object) -> object:
-    if isinstance(value, str):
-        return tuple(part.strip() for part in value.split(",") if part.strip())
-    return value
-
-
-Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_by_comma)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 PerMinute = Annotated[int, Field(ge=1, le=1_000_000)]
 AtOnce = Annotated[int, Field(ge=1, le=100_000)]
@@ -54,11 +47,11 @@ class ProcessSettings(BaseModel):
         None,
         description="Where customers reach this server, for payment links; unset, `http://localhost:PORT`.",
     )
-    trusted_proxies: Names = Field(
+    trusted_proxies: Networks = Field(
         (),
         description="Addresses or networks of proxies whose X-Forwarded-* headers are believed, by comma.",
     )
-    cors_origin: Names = Field(
+    cors_origin: Origins = Field(
         (), description="Origins allowed to call the API from a browser, by comma; none when unset."
     )
     guilder_data: Path = Field(
@@ -71,25 +64,6 @@ class ProcessSettings(BaseModel):
         description="Where a simulated payment provider runs that `guilder up` has not started, such as another "
         "container's; unset, this machine's at PROVIDER_PORT.",
     )
-
-    @field_validator("trusted_proxies")
-    @classmethod
-    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for each in value:
-            try:
-                ip_network(each, strict=False)
-            except ValueError:
-                raise ValueError("should be addresses or networks by comma, such as 10.0.0.0/8") from None
-        return value
-
-    @field_validator("cors_origin")
-    @classmethod
-    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for each in value:
-            # As a browser says it: with its scheme, and with nothing after the host and port.
-            if urlsplit(each).scheme not in {"http", "https"} or each.count("/") != SLASHES_OF_AN_ORIGIN:
-                raise ValueError("should be origins by comma, such as https://app.example.com, without a path")
-        return value
 
     @field_validator("public_url")
     @classmethod
