@@ -50,7 +50,9 @@ LIMIT_S = 900
 # What is cheap to ask comes first: looks take their share of the cores that are measured.
 BEHIND = """
 select exists (select from platform.log where position is null)
-    or exists (select from platform.intents where kind like 'gateway.%' and state <> 'done')
+    or exists (select from platform.intents where state = 'dead')
+    or exists (select from platform.intents
+                where state = 'waiting' and destination between 'gateway:' and 'gateway:~')
     or exists (select from platform.log_lag() where group_name <> 'relay' and behind + parked + dead > 0)"""
 
 

@@ -218,6 +218,27 @@ async def test_what_is_mine_is_found(untouched):
     assert found > 60, found
 
 
+@pytest.mark.shows("API1", "ASVS 8.2.2")
+async def test_a_customer_is_asked_for_by_either_name_wherever_a_list_is_about_one(untouched):
+    siege, key = untouched, untouched.attackers["key, admin"]
+    asked = [
+        (operation, each["name"])
+        for operation in guarded(siege)
+        for each in operation.asked("query")
+        if operation.method == "GET" and each["name"] in {"customer", "customer_id"}
+    ]
+    assert len(asked) > 12, asked
+    for operation, name in asked:
+        by_id, by_organization, nobodys, others = [
+            await siege.ask(key, "GET", operation.path, params={name: who})
+            for who in (siege.own["cus"], siege.own["org"], NOBODYS["cus"], siege.foreign["org"])
+        ]
+        assert (by_id.status_code, nobodys.status_code, others.status_code) == (200, 404, 404), operation.label
+        assert by_organization.status_code == 200, (operation.label, by_organization.text)
+        if operation.path != "/api/audit":  # where each look adds a line
+            assert by_organization.json()["data"] == by_id.json()["data"], operation.label
+
+
 @pytest.mark.shows("fault G3", "I28", "ASVS 8.4.1")
 async def test_a_cursor_is_good_for_nobody_else(untouched):
     siege = untouched

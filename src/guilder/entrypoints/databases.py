@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from guilder.platform.config import Settings
-from guilder.platform.db.embedded import EmbeddedPostgres, Endpoints
+from guilder.platform.db.embedded import EmbeddedError, EmbeddedPostgres, Endpoints
 
 RUNNING = "running.json"
 
@@ -50,7 +50,12 @@ def reachable(settings: Settings) -> Settings | None:
 @contextmanager
 def embedded(settings: Settings, *, progress: Callable[[str], None]) -> Iterator[tuple[Settings, EmbeddedPostgres]]:
     """Start the embedded server, note for other commands where it is, and stop it at the end."""
-    settings.guilder_data.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.guilder_data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddedError(
+            f"GUILDER_DATA: {settings.guilder_data} cannot be a folder here: {error.strerror}"
+        ) from error
     server = EmbeddedPostgres(settings.guilder_data / "postgres", progress=progress)
     found = server.start()
     note = settings.guilder_data / RUNNING

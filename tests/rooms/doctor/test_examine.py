@@ -22,6 +22,14 @@ async def test_what_is_broken_is_found(world, check, sql):
     assert report.counts.get(check), f"{check} found nothing; {report.counts}"
 
 
+async def test_what_the_relay_has_yet_to_carry_says_how_to_do_without_it(world):
+    async with world.broken("insert into platform.log_groups values ('relay', 'invoices.%')") as look:
+        report = await look()
+    said = [str(each) for each in report.violations if "relay" in str(each)]
+    assert said
+    assert all("guilder relay --forget" in each for each in said)
+
+
 @pytest.mark.parametrize(("check", "change"), JOURNALS, ids=[f"{n}-{seed[0]}" for n, seed in enumerate(JOURNALS)])
 async def test_what_the_provider_says_otherwise_is_found(world, check, change):
     async with world.broken() as look:

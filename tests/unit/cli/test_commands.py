@@ -224,6 +224,20 @@ def test_what_was_foreseen_is_told_even_when_roles_fell_together(error):
     assert sentence(group) == str(error)
 
 
+def test_a_file_that_cannot_be_used_is_not_taken_for_the_database(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    (tmp_path / "taken").touch()
+    monkeypatch.setenv("GUILDER_DATA", str(tmp_path / "taken"))
+    said = Cli().refused("up")
+    assert "GUILDER_DATA" in said
+    assert "taken cannot be a folder here: File exists" in said
+    with pytest.raises(OSError, match="taken") as error:
+        (tmp_path / "taken" / "x").touch()
+    assert sentence(error.value) == f"{tmp_path / 'taken' / 'x'} cannot be used: Not a directory"
+    assert sentence(ConnectionRefusedError(111, "refused")) == "PostgreSQL cannot be reached: [Errno 111] refused"
+
+
 def test_our_own_mistake_is_not_hidden():
     assert sentence(ValueError("ours")) is None
     assert sentence(DatabaseGone("PostgreSQL cannot be reached")) == "PostgreSQL cannot be reached"

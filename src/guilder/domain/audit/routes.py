@@ -10,7 +10,6 @@ from guilder.domain.audit import service
 from guilder.domain.audit.model import Filter
 from guilder.domain.audit.schemas import (
     ACTION,
-    CustomerRef,
     ExportIn,
     ExportOut,
     ExportRef,
@@ -24,8 +23,9 @@ from guilder.domain.audit.schemas import (
     to_wire,
     verification_to_wire,
 )
+from guilder.domain.customers import service as customers
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
-from guilder.platform.http.fields import Instant
+from guilder.platform.http.fields import CustomerQuery, Instant
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
@@ -48,13 +48,14 @@ async def list_records(
         Query(max_length=100, pattern=ACTION, description="`http.call.made`, or a beginning: `invoicing.*`."),
     ] = None,
     object_: Annotated[ObjectText | None, Query(alias="object", description="An id: `inv_…`, or a UUID.")] = None,
-    customer_id: Annotated[CustomerRef | None, Query(description="`cus_…`.")] = None,
+    customer_id: CustomerQuery = None,
     request_id: Annotated[str | None, Query(max_length=64)] = None,
     since: Annotated[Instant | None, Query(description="From this instant on.")] = None,
     until: Annotated[Instant | None, Query(description="Up to, not including, this instant.")] = None,
 ) -> ListEnvelope[RecordOut]:
     """List what was done, newest first: by whom, of which kind, to what, in answer to which request, when."""
-    wanted = Filter(actor, action, object_from_wire(object_), customer_id, request_id, since, until)
+    about = await customers.about(session.tx, text=customer_id, only=None)
+    wanted = Filter(actor, action, object_from_wire(object_), about, request_id, since, until)
     return listed(await service.records(session.tx, wanted=wanted, query=page), to_wire)
 
 

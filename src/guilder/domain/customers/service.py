@@ -99,6 +99,16 @@ async def find(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer
     return found
 
 
+async def about(tx: Tx, *, text: str | None, only: CustomerId | None) -> CustomerId | None:
+    """Return the one customer that a list is about: who is named (see `find`), else the only one that whoever asks may see.
+
+    None: it is about all of the tenant's.
+
+    :raises NotFound: no such customer
+    """
+    return only if text is None else (await find(tx, text=text, only=only)).id
+
+
 async def by_organization(tx: Tx, *, organization_ids: Sequence[str]) -> dict[str, Customer]:
     """Return the tenant's customers of these organizations; where one was erased, what is left of it (`is_erased`)."""
     found = {each.organization_id: each for each in await store.by_organization(tx, organization_ids)}

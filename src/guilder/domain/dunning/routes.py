@@ -21,6 +21,7 @@ from guilder.domain.dunning.schemas import (
     policy_to_wire,
 )
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
@@ -34,11 +35,11 @@ router = Router(prefix="/api/dunning", tags=["dunning"])
 async def list_cases(
     session: Session,
     page: PageParams,
-    customer: Annotated[str | None, Query(max_length=255)] = None,
+    customer: CustomerQuery = None,
     status: Annotated[Status | None, Query()] = None,
 ) -> ListEnvelope[CaseOut]:
     """List cases, newest first; of one customer (by id or organization id), or in one state, if asked."""
-    customer_id = (await customers.find(session.tx, text=customer)).id if customer is not None else None
+    customer_id = await customers.about(session.tx, text=customer, only=None)
     found = await service.listing(session.tx, query=page, customer_id=customer_id, status=status)
     return listed(found, case_to_wire)
 

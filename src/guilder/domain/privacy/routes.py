@@ -6,13 +6,13 @@ from typing import Annotated
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse
 
+from guilder.domain.customers import service as customers
 from guilder.domain.privacy import service
 from guilder.domain.privacy.model import RequestKind, State
 from guilder.domain.privacy.schemas import (
     CompletionIn,
     ConsentIn,
     ConsentOut,
-    CustomerRef,
     GrantIn,
     PrivacyRequestIn,
     PrivacyRequestOut,
@@ -25,6 +25,7 @@ from guilder.domain.privacy.schemas import (
     rule_to_wire,
 )
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
@@ -54,14 +55,13 @@ async def ask(session: Session, body: PrivacyRequestIn) -> Envelope[PrivacyReque
 async def list_requests(
     session: Session,
     page: PageParams,
-    customer_id: Annotated[CustomerRef | None, Query()] = None,
+    customer_id: CustomerQuery = None,
     kind: Annotated[RequestKind | None, Query()] = None,
     state: Annotated[State | None, Query()] = None,
 ) -> ListEnvelope[PrivacyRequestOut]:
     """List requests, newest first."""
-    found = await service.listing(
-        session.tx, query=page, customer_id=session.customer_filter or customer_id, kind=kind, state=state
-    )
+    only = await customers.about(session.tx, text=customer_id, only=session.customer_filter)
+    found = await service.listing(session.tx, query=page, customer_id=only, kind=kind, state=state)
     return listed(found, request_to_wire)
 
 
@@ -130,10 +130,11 @@ async def record_consent(session: Session, body: ConsentIn) -> Envelope[ConsentO
 
 @router.get("/consents")
 async def list_consents(
-    session: Session, page: PageParams, customer_id: Annotated[CustomerRef | None, Query()] = None
+    session: Session, page: PageParams, customer_id: CustomerQuery = None
 ) -> ListEnvelope[ConsentOut]:
     """List consents, newest first."""
-    found = await service.consents(session.tx, query=page, customer_id=session.customer_filter or customer_id)
+    only = await customers.about(session.tx, text=customer_id, only=session.customer_filter)
+    found = await service.consents(session.tx, query=page, customer_id=only)
     return listed(found, consent_to_wire)
 
 

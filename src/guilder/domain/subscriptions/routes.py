@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from guilder.domain.customers import service as customers
 from guilder.domain.subscriptions import service
 from guilder.domain.subscriptions.model import Status, Subscription
 from guilder.domain.subscriptions.rules.lifecycle import FINAL
@@ -18,6 +19,7 @@ from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import Ref
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
@@ -29,14 +31,15 @@ router = Router(prefix="/api", tags=["subscriptions"])
 async def list_subscriptions(
     session: Session,
     page: PageParams,
+    customer_id: CustomerQuery = None,
     organization_id: Annotated[str | None, Query(max_length=255)] = None,
     status: Annotated[Status | None, Query()] = None,
 ) -> ListEnvelope[SubscriptionOut]:
-    """List subscriptions, newest first; of one organization, or in one state, if asked."""
+    """List subscriptions, newest first; of one customer or organization, or in one state, if asked."""
     found = await service.listing(
         session.tx,
         query=page,
-        customer_id=session.customer_filter,
+        customer_id=await customers.about(session.tx, text=customer_id, only=session.customer_filter),
         organization_id=organization_id,
         status=status,
     )

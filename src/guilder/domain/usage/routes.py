@@ -20,7 +20,6 @@ from guilder.domain.usage.schemas.wire import (
     AmendIn,
     CurrentOut,
     CustomerNamedWrongly,
-    CustomerRef,
     EventOut,
     EventWithPastOut,
     IntakeOut,
@@ -38,7 +37,7 @@ from guilder.kernel.ids import CustomerId
 from guilder.platform.db.gathering import Size
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
-from guilder.platform.http.fields import Code, Instant
+from guilder.platform.http.fields import Code, CustomerQuery, Instant
 from guilder.platform.http.gathering import Asks
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
@@ -51,7 +50,6 @@ router = Router(prefix="/api/usage", tags=["usage"])
 
 EventPath = Annotated[str, Path(max_length=255, description="The id that its sender gave it.")]
 Organization = Annotated[OrganizationId | None, Query()]
-CustomerQuery = Annotated[CustomerRef | None, Query()]
 
 
 class _Readings:
@@ -122,7 +120,8 @@ async def read_current(
 async def create_alert(session: Session, body: AlertIn) -> Envelope[AlertOut]:
     """Announce `usage.alert.reached` once use of a meter reaches a threshold."""
     body.check_whose()
-    customer = await _customer(session, body.organization_id, body.customer_id)
+    named = ids.to_text("cus", body.customer_id) if body.customer_id is not None else None
+    customer = await _customer(session, body.organization_id, named)
     new = NewAlert(
         customer_id=customer.id,
         meter=await catalog.meter(session.tx, meter=body.meter),
@@ -173,22 +172,20 @@ async def cancel(session: Session, event_id: EventPath) -> Envelope[EventOut]:
     return ok(event_to_wire(await service.cancel(session.tx, event_id=event_id, now=session.now)))
 
 
-async def _only(
-    session: RequestSession, organization_id: str | None, customer_id: CustomerId | None
-) -> CustomerId | None:
+async def _only(session: RequestSession, organization_id: str | None, customer_id: str | None) -> CustomerId | None:
     """Return the one customer that a list is about; None for all of the tenant's."""
     if organization_id is None and customer_id is None:
         return session.customer_filter
     return (await _customer(session, organization_id, customer_id)).id
 
 
-async def _customer(session: RequestSession, organization_id: str | None, customer_id: CustomerId | None) -> Customer:
+async def _customer(session: RequestSession, organization_id: str | None, customer_id: str | None) -> Customer:
     """Find whom the caller names. A customer's user need not name itself, and nobody else is known to it."""
     only = session.customer_filter
     if organization_id is None and customer_id is None and only is not None:
         return await customers.one(session.tx, customer_id=only)
     if (organization_id is None) == (customer_id is None):
         raise CustomerNamedWrongly(field="organization_id")
-    text = ids.to_text("cus", customer_id) if customer_id is not None else organization_id
+    text = organization_id if customer_id is None else customer_id
     assert text is not None
     return await customers.find(session.tx, text=text, only=only)

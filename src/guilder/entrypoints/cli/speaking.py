@@ -50,6 +50,8 @@ def sentence(error: BaseException) -> str | None:
         return str(error) or (error.__doc__ or "").strip().split("\n")[0]
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return f"PostgreSQL has no such database: {error}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename} cannot be used: {error.strerror}"
     if isinstance(error, _UNREACHABLE):
         return f"PostgreSQL cannot be reached: {error}"
     if isinstance(error, BaseExceptionGroup):

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import available_timezones
 
+from fastapi import Query
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -163,6 +164,12 @@ class Text:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
         return core_schema.str_schema(min_length=self.min, max_length=self.max, strict=True)
+
+
+# Whom a list is about, wherever it can be asked.
+CustomerQuery = Annotated[
+    Annotated[str, Text(255)] | None, Query(description="`cus_…`, a UUID, or what your product calls it.")
+]
 
 
 def _currency(value: str) -> str:

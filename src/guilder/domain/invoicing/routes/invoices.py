@@ -6,11 +6,13 @@ from typing import Annotated, Any
 from fastapi import Query, Request
 from starlette.responses import RedirectResponse, Response
 
+from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.model import InvoiceKind, Status
 from guilder.domain.invoicing.schemas.explanations import ExplanationOut, explained
-from guilder.domain.invoicing.schemas.invoices import CustomerRef, InvoiceOut, SubscriptionRef, to_wire
+from guilder.domain.invoicing.schemas.invoices import InvoiceOut, SubscriptionRef, to_wire
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session, Visiting
@@ -27,7 +29,7 @@ files_router = Router(tags=["files"])
 async def list_invoices(
     session: Session,
     page: PageParams,
-    customer_id: Annotated[CustomerRef | None, Query()] = None,
+    customer_id: CustomerQuery = None,
     subscription_id: Annotated[SubscriptionRef | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
     kind: Annotated[InvoiceKind | None, Query()] = None,
@@ -36,7 +38,7 @@ async def list_invoices(
     found = await service.listing(
         session.tx,
         query=page,
-        customer_id=session.customer_filter or customer_id,
+        customer_id=await customers.about(session.tx, text=customer_id, only=session.customer_filter),
         subscription_id=subscription_id,
         status=status,
         kind=kind,

@@ -7,11 +7,11 @@ from fastapi import Path, Query
 from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.rules.two_persons import RequestStatus
-from guilder.domain.invoicing.schemas.invoices import CustomerName
 from guilder.domain.invoicing.schemas.two_persons import CreditRequestIn, CreditRequestOut, CreditRequestRef
 from guilder.kernel.money import Money
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
@@ -32,14 +32,12 @@ async def ask_credit(session: Session, body: CreditRequestIn) -> Envelope[Credit
 async def list_credit_requests(
     session: Session,
     page: PageParams,
-    customer_id: Annotated[CustomerName | None, Query()] = None,
+    customer_id: CustomerQuery = None,
     status: Annotated[RequestStatus | None, Query()] = None,
 ) -> ListEnvelope[CreditRequestOut]:
     """List what was asked for, newest first; what waits for a second person is `requested`."""
-    customer = await customers.find(session.tx, text=customer_id) if customer_id else None
-    found = await service.credit_requests(
-        session.tx, query=page, customer_id=customer.id if customer else None, status=status
-    )
+    only = await customers.about(session.tx, text=customer_id, only=None)
+    found = await service.credit_requests(session.tx, query=page, customer_id=only, status=status)
     return listed(found, CreditRequestOut.to_wire)
 
 

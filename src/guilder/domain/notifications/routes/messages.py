@@ -15,6 +15,7 @@ from guilder.domain.notifications.schemas import (
     whole_to_wire,
 )
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
@@ -26,18 +27,15 @@ router = Router(prefix="/api", tags=["notifications"])
 async def list_notifications(
     session: Session,
     page: PageParams,
-    customer_id: Annotated[str | None, Query(max_length=255, description="`cus_…`, or the organization id.")] = None,
+    customer_id: CustomerQuery = None,
     kind: Annotated[Kind | None, Query()] = None,
     channel: Annotated[Channel | None, Query()] = None,
 ) -> ListEnvelope[NotificationOut]:
     """List what customers were told, newest first."""
-    only = session.customer_filter
-    if customer_id is not None:
-        only = (await customers.find(session.tx, text=customer_id, only=session.customer_filter)).id
     found = await service.listing(
         session.tx,
         query=page,
-        customer_id=only,
+        customer_id=await customers.about(session.tx, text=customer_id, only=session.customer_filter),
         kind=kind,
         channel=channel,
         is_customers=session.customer_filter is not None,

@@ -20,6 +20,7 @@ from guilder.domain.orders.schemas.orders import (
     repaid_to_wire,
 )
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
@@ -43,15 +44,13 @@ async def pay(session: Session, body: OrderIn) -> Envelope[PlacedOut]:
 async def list_orders(
     session: Session,
     page: PageParams,
-    customer: Annotated[str | None, Query(max_length=255)] = None,
+    customer: CustomerQuery = None,
     subscription_id: Annotated[SubscriptionRef | None, Query()] = None,
     status: Annotated[OrderStatus | None, Query()] = None,
     kind: Annotated[OrderKind | None, Query()] = None,
 ) -> ListEnvelope[OrderOut]:
     """List orders, newest first; of one customer (by id or organization id), subscription, status or kind, if asked."""
-    customer_id = session.customer_filter
-    if customer is not None:
-        customer_id = (await customers.find(session.tx, text=customer, only=customer_id)).id
+    customer_id = await customers.about(session.tx, text=customer, only=session.customer_filter)
     found = await service.listing(
         session.tx, query=page, customer_id=customer_id, subscription_id=subscription_id, status=status, kind=kind
     )

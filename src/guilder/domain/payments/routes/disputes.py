@@ -17,6 +17,7 @@ from guilder.domain.payments.schemas.disputes import (
 )
 from guilder.domain.payments.schemas.payments import InvoiceRef, PaymentRef
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
@@ -28,14 +29,13 @@ router = Router(prefix="/api", tags=["disputes"])
 async def list_disputes(
     session: Session,
     page: PageParams,
-    customer_id: Annotated[str | None, Query(max_length=255, description="`cus_…` or the organization id.")] = None,
+    customer_id: CustomerQuery = None,
     payment_id: Annotated[PaymentRef | None, Query()] = None,
     invoice_id: Annotated[InvoiceRef | None, Query()] = None,
     status: Annotated[DisputeStatus | None, Query()] = None,
 ) -> ListEnvelope[DisputeOut]:
     """List disputes, newest first. An `inquiry` has moved no money; `open` waits for the bank's decision."""
-    only = session.customer_filter
-    asked = (await customers.find(session.tx, text=customer_id, only=only)).id if customer_id else only
+    asked = await customers.about(session.tx, text=customer_id, only=session.customer_filter)
     found = await service.disputes(
         session.tx, query=page, customer_id=asked, payment_id=payment_id, invoice_id=invoice_id, status=status
     )

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Query
 
+from guilder.domain.customers import service as customers
 from guilder.domain.payments import service
 from guilder.domain.payments.model import Status
 from guilder.domain.payments.schemas.payments import (
-    CustomerRef,
     InvoiceRef,
     PaymentOut,
     PaymentRef,
@@ -16,10 +16,8 @@ from guilder.domain.payments.schemas.payments import (
     to_wire,
 )
 from guilder.kernel.errors import Invalid
-from guilder.kernel.ids import CustomerId
-from guilder.kernel.page import Page
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
-from guilder.platform.http.fields import Instant
+from guilder.platform.http.fields import CustomerQuery, Instant
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
@@ -37,7 +35,7 @@ class FailedHasOneStatus(Invalid):
 async def list_payments(
     session: Session,
     page: PageParams,
-    customer_id: Annotated[CustomerRef | None, Query()] = None,
+    customer_id: CustomerQuery = None,
     invoice_id: Annotated[InvoiceRef | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
     gateway: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = None,
@@ -48,13 +46,10 @@ async def list_payments(
     """List every attempt to collect, newest first; those requested from `from` up to but not including `to`."""
     if failed and status not in (None, Status.DECLINED):
         raise FailedHasOneStatus(field="status")
-    only = session.customer_filter
-    if only is not None and customer_id not in (None, only):
-        return listed(Page([]), to_wire)
     found = await service.history(
         session.tx,
         query=page,
-        customer_id=only or (CustomerId(customer_id) if customer_id else None),
+        customer_id=await customers.about(session.tx, text=customer_id, only=session.customer_filter),
         invoice_id=invoice_id,
         status=Status.DECLINED if failed else status,
         gateway=gateway,

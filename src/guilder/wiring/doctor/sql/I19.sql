@@ -6,6 +6,8 @@ where l.position is null and l.recorded_at <= w.late_at
 union all
 select l.tenant_id, 'evt', l.event_id::text,
        format('%s was announced at %s, and %s has not heard it yet', l.name, l.recorded_at, b.group_name)
+       || case b.group_name when 'relay' then ': guilder relay carries it to Kafka, and guilder relay --forget gives that up'
+                            else '' end
 from wall w,
      (select distinct g.group_name, h.topic, h.partition, coalesce(c.position, 0) as position
       from platform.log_groups g
