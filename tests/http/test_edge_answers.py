@@ -352,6 +352,8 @@ async def test_the_document_is_readable_without_a_script(toy: Toy):
     page = await toy.client.get("/docs")
     assert "/api/toys/{toy_id}" in page.text
     assert "<script" not in page.text
+    assert "<code>page.next_cursor</code> of the page before" in page.text
+    assert "`" not in page.text
 
 
 @pytest.mark.shows("fault J6")

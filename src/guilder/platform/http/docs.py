@@ -1,5 +1,6 @@
 """/docs: the document as a page, made here. No script and nothing from elsewhere, so it needs no exception in the CSP."""
 
+import re
 from html import escape
 from secrets import token_urlsafe
 from typing import Any
@@ -8,12 +9,16 @@ from starlette.responses import HTMLResponse
 
 from guilder.platform.http.shield import page_headers
 
+_QUOTED = re.compile(r"`([^`]+)`")
 _STYLE = """
-body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2733;background:#fff}
+body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1d2733;background:#fff;
+overflow-wrap:anywhere}
 h1{font-size:1.6rem}h2{margin-top:2.5rem;border-bottom:1px solid #d5dce4;text-transform:capitalize}
 details{border:1px solid #d5dce4;border-radius:6px;margin:.4rem 0;padding:.4rem .8rem}summary{cursor:pointer}
 code,pre{font:13px/1.5 ui-monospace,monospace}b.m{display:inline-block;width:4.5rem;font-size:.8rem;color:#0b5394}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top}
+table{border-collapse:collapse;width:100%;table-layout:fixed}
+td,th{text-align:left;padding:.2rem .6rem .2rem 0;vertical-align:top}
+th:first-child{width:30%}th:nth-child(2){width:4rem}
 .muted{color:#5b6876}
 """
 
@@ -42,15 +47,20 @@ def _operation(method: str, path: str, operation: dict[str, Any]) -> str:
     who = "" if needs is None else f"<p class=muted>scope <code>{escape(needs['scope'])}</code>{_roles(needs)}</p>"
     rows = "".join(
         f"<tr><td><code>{escape(each['name'])}</code></td><td>{escape(each['in'])}</td>"
-        f"<td>{escape(each.get('description', ''))}</td></tr>"
+        f"<td>{_words(each.get('description', ''))}</td></tr>"
         for each in operation.get("parameters", [])
     )
     table = f"<table><tr><th>parameter</th><th>in</th><th></th></tr>{rows}</table>" if rows else ""
     return (
         f"<details><summary><b class=m>{escape(method)}</b> <code>{escape(path)}</code> "
         f"<span class=muted>{escape(operation.get('summary', ''))}</span></summary>"
-        f"<p>{escape(operation.get('description', ''))}</p>{who}{table}{_body(operation)}{_answers(operation)}</details>"
+        f"<p>{_words(operation.get('description', ''))}</p>{who}{table}{_body(operation)}{_answers(operation)}</details>"
     )
+
+
+def _words(text: str) -> str:
+    """Return a description with what it quotes in backticks set as code."""
+    return _QUOTED.sub(r"<code>\1</code>", escape(text))
 
 
 def _roles(needs: dict[str, Any]) -> str:
