@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from guilder.kernel.event import Event, Message
-from guilder.platform.bus import groups, outbox, store
+from guilder.platform.bus import groups, outbox, store, together
 from guilder.platform.bus.batches import Batches, LostCursor
 from guilder.platform.bus.codec import UnknownEvent
 from guilder.platform.bus.handling import Handling
@@ -233,7 +233,7 @@ class LogContract(Failures, Together):
         await world.sequence()
         async with world.database.transaction(actor="test") as tx:
             (share,) = await store.news(tx, ["listeners"], now=NOW)
-            await store.open_cursors(tx, *share)
+            await together.open_cursors(tx, share.group, [share.partition])
             claimed = await store.claim(tx, *share, now=NOW)
         # The claim's locks are gone with its session; the zombie does not know. Another consumer does the work.
         await consumer.drain()
@@ -256,7 +256,7 @@ class LogContract(Failures, Together):
         await world.sequence()
         async with world.database.transaction(actor="test") as tx:
             (share,) = await store.news(tx, ["listeners"], now=NOW)
-            await store.open_cursors(tx, *share)
+            await together.open_cursors(tx, share.group, [share.partition])
         async with world.database.transaction(actor="test") as tx:
             assert await store.claim(tx, *share, now=NOW)
             assert await other.step(*share) == 0

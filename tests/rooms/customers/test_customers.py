@@ -1,5 +1,6 @@
 import asyncio
 from datetime import timedelta
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -82,6 +83,17 @@ async def test_an_organization_is_one_customer_and_nothing_of_a_batch_is_kept(da
             await customers.create(tx, customers=batch, now=NOW)
     async with database.transaction([tenant], actor="test") as tx:
         assert len((await customers.listing(tx, query=PageQuery())).items) == 1
+
+
+@pytest.mark.parametrize("written", [str, lambda customer_id: ids.to_text("cus", customer_id)])
+async def test_nobody_is_called_what_somebody_elses_id_is(database, tenant, written):
+    async with database.transaction([tenant], actor="test") as tx:
+        theirs = await a_customer(tx, organization_id="org_1")
+        for strange in (uuid4(), written(uuid4())):  # which nobody has
+            await a_customer(tx, organization_id=str(strange))
+    with pytest.raises(OrganizationExists, match=written(theirs.id)):
+        async with database.transaction([tenant], actor="test") as tx:
+            await a_customer(tx, organization_id=written(theirs.id))
 
 
 async def test_a_batch_that_names_an_organization_twice_is_refused(database, tenant):
@@ -261,11 +273,10 @@ async def test_whom_each_text_means_is_held_by_one_statement(database, tenant):
         }
 
 
-async def test_an_id_comes_before_an_organization_that_is_called_like_it(database, tenant):
+async def test_what_reads_as_an_id_may_be_an_organization(database, tenant):
     async with database.transaction([tenant], actor="test") as tx:
         ada = await a_customer(tx)
         name = ids.to_text("cus", ada.id)
-        await a_customer(tx, organization_id=name)
         lost = ids.to_text("cus", ids.new(NOW))
         called = await a_customer(tx, organization_id=lost)
         assert await customers.hold_each(tx, texts=[name, lost]) == {name: ada, lost: called}

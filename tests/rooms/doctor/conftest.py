@@ -28,6 +28,7 @@ from guilder.domain.subscriptions import jobs as subscriptions_jobs
 from guilder.domain.subscriptions.events import SubscriptionEvent
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
+from guilder.platform.bus import together
 from guilder.platform.clock import WallClock
 from guilder.platform.db.database import Database
 from guilder.wiring.doctor.report import Report
@@ -237,8 +238,7 @@ async def due(shop: Shop, find: str) -> list[Ref]:
 
 async def _sequence(database: Database) -> None:
     async with database.transaction(actor="test") as tx:
-        for share in range(16):
-            await tx.fetchval("select platform.log_sequence($1::smallint, 100000)", share)
+        await together.sequence(tx, list(range(16)), rows_max=100_000)
 
 
 async def _journal(admin: Any) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class CustomerIsErased(Conflict):
 async def create(tx: Tx, *, customers: Sequence[NewCustomer], now: datetime) -> list[Customer]:
     """Take customers on, in order. One without a time zone gets its tenant's, and one without an organization id its own.
 
-    :raises OrganizationExists: a tenant has a customer of that organization, or the batch names it twice; none is made
+    :raises OrganizationExists: a tenant has a customer of that organization, or with that id, or the batch names it twice;
+        none is made
     :raises BadDetail: a detail is not of its form
     :raises BadVatId: the VAT id cannot be
     :raises UnknownTimeZone: no such zone
@@ -51,9 +52,11 @@ async def create(tx: Tx, *, customers: Sequence[NewCustomer], now: datetime) -> 
     made = [checked(_made(new, tenants, now)) for new in customers]
     for each in made:
         vat_ids.check(each.vat_id)
+    read_as = [ref for each in made if (ref := _read_as(each)) != ref_of(each)]
+    others = await get(tx, refs=read_as) if read_as else {}
     written = await store.insert(tx, made, now=now)
     for each in made:
-        if ref_of(each) not in written:
+        if ref_of(each) not in written or _read_as(each) in others:
             raise OrganizationExists(f"there is a customer {each.organization_id!r} already", field="organization_id")
     outbox.announce(
         tx,
@@ -238,6 +241,11 @@ def of_customer_export(tx: Tx, *, customer_id: CustomerId) -> AsyncIterator[Port
 
 def ref_of(customer: Customer) -> Ref:
     return Ref(customer.tenant_id, customer.id)
+
+
+def _read_as(customer: Customer) -> Ref:
+    """Return whose id an organization id reads as: nobody may be called what somebody else's id is. Most read as none."""
+    return Ref(customer.tenant_id, ids.from_text("cus", customer.organization_id) or customer.id)
 
 
 def _made(new: NewCustomer, tenants: Mapping[TenantId, Tenant], now: datetime) -> Customer:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from guilder.platform.bus import store
+from guilder.platform.bus import store, together
 from guilder.platform.bus.batches import Batches, BatchFailed, Clashed, LostCursor, Taken
 from guilder.platform.bus.handling import Handling
 from guilder.platform.bus.meter import Meter, NoMeter
@@ -135,7 +135,7 @@ class Consumer:
 
     async def _after_taking(self, group: str, taken: Mapping[int, Taken], *, hurry: bool) -> int:
         """Count what was handled, try parked messages that are due, and give cursors where there seem to be none."""
-        dealt, opened = 0, []
+        dealt, unclaimed = 0, []
         for partition, each in taken.items():
             share = Share(group, partition)
             self._count(share, handled=each.passed - each.queued, parked=each.queued)
@@ -144,8 +144,9 @@ class Consumer:
                     dealt += await self._retry_due(share, hurry=hurry)
                 except LostCursor:
                     _log.info("batch_was_taken_over", group=group, partition=partition)
-            elif not each.is_claimed and await self._open_cursors(share):
-                opened.append(partition)
+            elif not each.is_claimed:
+                unclaimed.append(partition)
+        opened = await self._open_cursors(group, unclaimed) if unclaimed else []
         return dealt + (await self.step_together(group, opened, hurry=hurry) if opened else 0)
 
     async def _step_apart(self, group: str, partitions: Sequence[int], *, hurry: bool) -> int:
@@ -227,7 +228,7 @@ class Consumer:
             dead = await _through_clashes(lambda: self._batches.set_aside(share, failed, now=now))
             self._meter.log_messages(group=share.group, outcome="dead" if dead else "parked")
             return 1, True
-        if not taken.passed and not taken.has_due and await self._open_cursors(share):
+        if not taken.passed and not taken.has_due and await self._open_cursors(share.group, [share.partition]):
             return await self._take(share, hurry=hurry)
         window.succeeded(taken.passed)
         self._count(share, handled=taken.passed - taken.queued, parked=taken.queued)
@@ -253,11 +254,11 @@ class Consumer:
         self._count(share, handled=handled)
         return handled
 
-    async def _open_cursors(self, share: Share) -> int:
+    async def _open_cursors(self, group: str, partitions: Sequence[int]) -> list[int]:
         """Give the group cursors where a topic is new; asked only when there seems to be nothing to do."""
 
-        async def work(tx: Tx) -> int:
-            return await store.open_cursors(tx, share.group, share.partition)
+        async def work(tx: Tx) -> list[int]:
+            return await together.open_cursors(tx, group, partitions)
 
         return await self._database.run(work, actor=ACTOR)
 

@@ -31,11 +31,7 @@ class Sequencer:
 
     async def step(self, partition: int) -> int:
         """Give positions to up to `rows_max` rows of a partition; return how many. 0 if another is at it."""
-
-        async def work(tx: Tx) -> int:
-            return await store.sequence(tx, partition, rows_max=self._rows_max)
-
-        return max(0, await self._database.run(work, actor=ACTOR))
+        return await self._step_together([partition])
 
     async def _step_together(self, partitions: Sequence[int]) -> int:
         """Give positions in several partitions by one transaction: where there is little in each, it is what it costs."""

@@ -138,11 +138,6 @@ async def unsequenced(tx: Tx) -> list[int]:
     return [row[0] for row in await tx.fetch("select platform.log_unsequenced()")]
 
 
-async def sequence(tx: Tx, partition: int, *, rows_max: int) -> int:
-    """Give positions; return how many, or -1 if another sequencer is at this partition."""
-    return int(await tx.fetchval("select platform.log_sequence($1, $2)", partition, rows_max))
-
-
 async def register(tx: Tx, group: str, patterns: Sequence[str], *, from_end: bool) -> None:
     await tx.execute("select platform.log_register($1, $2, $3)", group, patterns, from_end)
 
@@ -154,11 +149,6 @@ async def forget(tx: Tx, group: str) -> None:
 async def news(tx: Tx, groups: Sequence[str], *, now: datetime) -> list[Share]:
     """Return where these groups have something to do."""
     return [Share(*row) for row in await tx.fetch("select * from platform.log_news($1, $2) order by 2, 1", groups, now)]
-
-
-async def open_cursors(tx: Tx, group: str, partition: int) -> int:
-    """Make the cursors that a group has yet to get in this partition; return how many."""
-    return int(await tx.fetchval("select platform.log_open($1, $2)", group, partition))
 
 
 async def claim(tx: Tx, group: str, partition: int, *, now: datetime) -> list[Cursor]:

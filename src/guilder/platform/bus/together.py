@@ -133,12 +133,9 @@ async def move(tx: Tx, group: str, moves: Sequence[tuple[int, Cursor, int]], *, 
 
 async def sequence(tx: Tx, partitions: Sequence[int], *, rows_max: int) -> int:
     """Give positions to up to so many rows of each of these partitions, but for those that another sequencer is at."""
-    # Each call's statements have snapshots of their own, younger than the lock that it took.
-    return int(
-        await tx.fetchval(
-            """select coalesce(sum(greatest(platform.log_sequence(p, $2), 0)), 0)
-                 from unnest($1::smallint[]) as p""",
-            partitions,
-            rows_max,
-        )
-    )
+    return int(await tx.fetchval("select platform.log_sequence_together($1, $2)", partitions, rows_max))
+
+
+async def open_cursors(tx: Tx, group: str, partitions: Sequence[int]) -> list[int]:
+    """Make the cursors that the group has yet to get in these partitions; return where there were any."""
+    return [row[0] for row in await tx.fetch("select platform.log_open_together($1, $2)", group, partitions)]

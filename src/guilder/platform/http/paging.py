@@ -3,6 +3,7 @@
 import base64
 import binascii
 import hmac
+import re
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from uuid import UUID
 
 from fastapi import Depends, Query
 from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from guilder.kernel.errors import Malformed
 from guilder.kernel.page import LIMIT_DEFAULT, LIMIT_MAX, PageQuery
@@ -66,10 +68,13 @@ def seal_cursor(after: UUID) -> str:
     return current_sealer.get().seal(after)
 
 
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
 def _digits(value: object) -> object:
     # pydantic would also read "1_0", " 10" and "1e1".
-    if isinstance(value, str) and not (value.isascii() and value.isdigit() and len(value) <= 4):
-        raise ValueError("should be a whole number")
+    if isinstance(value, str) and not _WHOLE.fullmatch(value):
+        raise PydanticCustomError("whole_number_expected", "should be a whole number")
     return value
 
 

@@ -2,7 +2,7 @@ import asyncpg
 import pytest
 
 from guilder.kernel import ids
-from guilder.platform.bus import codec, outbox, store
+from guilder.platform.bus import codec, outbox, store, together
 from guilder.platform.db.tx import Tx
 from tests.contracts.log_toys import Counted, World
 from tests.rooms.platform.ground import NOW, a_tenant, some_ids
@@ -84,7 +84,7 @@ async def test_no_door_in_the_wall_is_open_to_everyone_or_tells_a_payload(world:
     for door in rows:
         assert (door["app"], door["everyone"]) == (True, False), door["proname"]
         # One says beside it how its own statements are planned.
-        planned = {"plan_cache_mode=force_generic_plan", "enable_bitmapscan=off"}
+        planned = {"plan_cache_mode=force_generic_plan", "enable_bitmapscan=off", "enable_seqscan=off"}
         assert set(door["proconfig"]) - planned == {'search_path=""'}, door["proname"]
         assert "json" not in door["result"], door["proname"]
 
@@ -93,5 +93,5 @@ async def test_two_sequencers_never_share_a_partition(world: World) -> None:
     await world.count(ids.new(NOW))
     async with world.database.transaction(actor="one") as one, world.database.transaction(actor="two") as two:
         (partition,) = await store.unsequenced(one)
-        assert await store.sequence(one, partition, rows_max=10) == 1
-        assert await store.sequence(two, partition, rows_max=10) == -1
+        assert await together.sequence(one, [partition], rows_max=10) == 1
+        assert await together.sequence(two, [partition], rows_max=10) == 0

@@ -11,7 +11,7 @@ from uuid import uuid4
 import asyncpg
 
 from guilder.platform import metrics
-from guilder.platform.bus import store
+from guilder.platform.bus import store, together
 from guilder.platform.bus.batches import WrongEpoch
 from guilder.platform.bus.groups import RELAY
 from guilder.platform.bus.kafka import store as rows
@@ -159,9 +159,9 @@ class Relay:
         metrics.relay_sent(rows=len(refs), outcome="sent")
         return len(refs)
 
-    async def _open(self, partition: int) -> int:
-        """Give the relay cursors where a topic is new."""
-        return await self._database.run(lambda tx: store.open_cursors(tx, RELAY, partition), actor=ACTOR)
+    async def _open(self, partition: int) -> bool:
+        """Give the relay cursors where a topic is new; say whether there was one."""
+        return bool(await self._database.run(lambda tx: together.open_cursors(tx, RELAY, [partition]), actor=ACTOR))
 
     async def _measure(self) -> None:
         instant = self._clock.monotonic()
