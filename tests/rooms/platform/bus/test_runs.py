@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from guilder.kernel.event import Event
-from guilder.platform.bus import outbox
+from guilder.platform.bus import outbox, store, together
 from tests.contracts.log_toys import Asked, Counted, World
 from tests.rooms.platform.ground import NOW, some_ids
 
@@ -39,6 +39,36 @@ async def test_topics_of_a_partition_come_side_by_side(world: World) -> None:
             outbox.announce(tx, told, now=NOW)
     await world.consumer(world.hearing("all", Event), batch_max=5).drain()
     assert heard == [(name, n) for n in range(1, 9) for name in ("Counted", "Asked")]
+
+
+async def test_positions_are_given_in_all_partitions_but_where_another_sequencer_is(world: World) -> None:
+    await world.count_each(some_ids(40))
+    async with world.database.transaction(actor="one") as one, world.database.transaction(actor="two") as two:
+        shares = await store.unsequenced(one)
+        held = await together.sequence(one, shares[:1], rows_max=100)
+        assert held + await together.sequence(two, shares, rows_max=100) == 40
+    wrong = await world.admin.fetch(
+        """select * from (select l.*, row_number() over (partition by partition, topic order by id) as due
+                            from platform.log l) as l
+            where position <> due"""
+    )
+    assert wrong == []
+    assert len(shares) > 4
+    heads = "select topic, partition, {} as position from platform.{} order by 1, 2"
+    ends = await world.admin.fetch(heads.format("last_position", "log_extents"))
+    assert ends == await world.admin.fetch(heads.format("position", "log_heads"))
+
+
+async def test_of_each_partition_so_many_rows_get_positions_at_most(world: World) -> None:
+    for thing in some_ids(3):
+        await world.count(thing, 5)
+    async with world.database.transaction(actor="one") as tx:
+        shares = await store.unsequenced(tx)
+        given = []
+        while more := await together.sequence(tx, shares, rows_max=2):
+            given.append(more)
+    assert given[0] == 2 * len(shares)
+    assert sum(given) == 15
 
 
 async def test_what_retention_dropped_fills_no_batch_of_other_partitions(world: World) -> None:
