@@ -7,9 +7,9 @@ from fastapi import Path, Query
 from guilder.domain.customers import service as customers
 from guilder.domain.webhooks import service
 from guilder.domain.webhooks.schemas import EventRef, FeedEvent, event_to_wire
-from guilder.kernel.ids import CustomerId
 from guilder.platform.bus.feed import LIMIT_DEFAULT
 from guilder.platform.http.envelope import Envelope, ListEnvelope, PageInfo, ok
+from guilder.platform.http.fields import CustomerQuery
 from guilder.platform.http.paging import Limit
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
@@ -30,7 +30,7 @@ async def read_events(
         str | None,
         Query(max_length=TYPES_MAX, description="Names or beginnings: `invoicing.*,payments.payment.failed`."),
     ] = None,
-    customer_id: Annotated[str | None, Query(max_length=255, description="`cus_…`, or the organization id.")] = None,
+    customer_id: CustomerQuery = None,
     limit: Limit = LIMIT_DEFAULT,
 ) -> ListEnvelope[FeedEvent]:
     """Read what happened, each event once, complete and in order per customer, from the oldest that is kept.
@@ -38,9 +38,7 @@ async def read_events(
     `page.next_cursor` is always there: keep it, and ask with it again, now or later. With a filter a page may be short,
     or empty, and have more after it.
     """
-    only: CustomerId | None = None
-    if customer_id is not None:
-        only = (await customers.find(session.tx, text=customer_id)).id
+    only = await customers.about(session.tx, text=customer_id, only=None)
     wanted = [each.strip() for each in types.split(",") if each.strip()] if types else []
     page = await service.events(session.tx, cursor=cursor, limit=limit, types=wanted, customer_id=only)
     return ListEnvelope[FeedEvent].model_construct(
