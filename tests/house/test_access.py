@@ -33,7 +33,7 @@ from guilder.wiring.routers import ROUTERS
 
 TENANT, CUSTOMER = TenantId(uuid4()), CustomerId(uuid4())
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
-OF_THE_PLATFORM = ("/health", "/ready", "/metrics", "/openapi.json", "/docs", "/")
+OF_THE_PLATFORM = ("/health", "/ready", "/metrics", "/openapi.json", "/docs", "/favicon.ico", "/")
 ORDER = ["member", "billing", "admin"]
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 

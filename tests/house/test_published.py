@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from guilder.platform.http.naming import name_by_room
 from guilder.wiring import published, topics
 from guilder.wiring.reactions import REACTION_LIST
 from guilder.wiring.routers import ROUTERS
@@ -75,4 +76,6 @@ def test_what_a_product_publishes_over_kafka_is_described_and_no_broker_is_named
         app.include_router(each)
     address, _, name = place.rpartition("/")
     assert address == "https://billing.example/openapi.json#/components/schemas"
-    assert {"specversion", "source", "data"} <= app.openapi()["components"]["schemas"][name]["properties"].keys()
+    document = app.openapi()
+    name_by_room(document)
+    assert {"specversion", "source", "data"} <= document["components"]["schemas"][name]["properties"].keys()

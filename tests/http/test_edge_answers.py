@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -331,7 +332,12 @@ async def test_production_keeps_its_docs_and_figures_to_itself(urls: DatabaseUrl
 @pytest.mark.shows("API9", "ASVS 13.4.3")
 async def test_what_is_served_is_what_is_documented(toy: Toy):
     assert openapi.served(toy.app) - openapi.undocumented(toy.app) == openapi.documented(toy.app)
-    assert openapi.undocumented(toy.app) == {("GET", "/"), ("GET", "/docs"), ("GET", "/openapi.json")}
+    assert openapi.undocumented(toy.app) == {
+        ("GET", "/"),
+        ("GET", "/docs"),
+        ("GET", "/favicon.ico"),
+        ("GET", "/openapi.json"),
+    }
 
 
 async def test_the_document_says_what_the_edge_does(toy: Toy):
@@ -352,6 +358,12 @@ async def test_the_document_is_readable_without_a_script(toy: Toy):
     page = await toy.client.get("/docs")
     assert "/api/toys/{toy_id}" in page.text
     assert "<script" not in page.text
+    # What is sent is a link to a model that is on the page, with its fields.
+    assert 'body: <a href="#schema-ToyIn"><code>ToyIn</code></a>' in page.text
+    assert '<div id="schema-ToyIn">' in page.text
+    assert "<td><code>currency</code></td><td>text" in page.text
+    linked = set(re.findall(r'href="#([^"]+)"', page.text))
+    assert linked <= set(re.findall(r'id="([^"]+)"', page.text)), "a link leads nowhere"
     assert "<code>page.next_cursor</code> of the page before" in page.text
     assert "`" not in page.text
 

@@ -94,6 +94,11 @@ async def test_what_cannot_be_is_refused(toy: Toy, body: bytes, status: int, cod
     assert problem["request_id"] == answer.headers["x-request-id"]
 
 
+async def test_what_is_wrong_with_a_body_as_a_whole_is_said_of_the_body(toy: Toy):
+    said = [(await toy.post_bytes(body)).json()["detail"] for body in (b"", b"[]", b"{}")]
+    assert said == ["the body is required", "the body should be an object", "name: is required"]
+
+
 @pytest.mark.shows("API4", "ASVS 2.2.1")
 async def test_metadata_is_bounded(toy: Toy):
     for metadata in ({str(n): "v" for n in range(51)}, {"k" * 41: "v"}, {"k": "v" * 501}):

@@ -235,6 +235,7 @@ async def test_a_customer_is_asked_for_by_either_name_wherever_a_list_is_about_o
         ]
         assert (by_id.status_code, nobodys.status_code, others.status_code) == (200, 404, 404), operation.label
         assert by_organization.status_code == 200, (operation.label, by_organization.text)
+        assert nobodys.json()["field"] == others.json()["field"] == name, operation.label
         if operation.path != "/api/audit":  # where each look adds a line
             assert by_organization.json()["data"] == by_id.json()["data"], operation.label
 

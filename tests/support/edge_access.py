@@ -18,6 +18,7 @@ POST,   /api/toys/{toy_id}/wind,  toys:write, billing, billing,  -,      -,     
 GET,    /api/whoami,              toys:read,  member,  member,   -,      -,       -
 GET,    /,                        -,          -,       -,        yes,    -,       -
 GET,    /docs,                    -,          -,       -,        yes,    -,       -
+GET,    /favicon.ico,             -,          -,       -,        yes,    -,       -
 GET,    /health,                  -,          -,       -,        yes,    -,       -
 GET,    /metrics,                 -,          -,       -,        yes,    -,       -
 GET,    /openapi.json,            -,          -,       -,        yes,    -,       -

@@ -28,7 +28,7 @@ def refuse_taken_port(settings: Settings) -> None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortTaken(
-                    f"Port {settings.port} is taken by another program; stop it, or choose another: PORT=4001 make up"
+                    f"Port {settings.port} is taken, by another Guilder or another program; stop it, or choose another: PORT=4001 make up"
                 ) from error
             raise CannotListen(
                 f"this machine cannot listen at HOST={settings.host} PORT={settings.port}: {error.strerror or error}"

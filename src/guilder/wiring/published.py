@@ -20,7 +20,7 @@ from guilder.wiring.topics import CHARGES, REFUSED
 ASYNCAPI = "3.0.0"
 CLOUD_EVENT = "application/cloudevents+json"
 # As /openapi.json names it: another room has a ChargeIn, too.
-_CHARGE = "guilder__domain__orders__schemas__charges__ChargeIn"
+_CHARGE = "OrdersChargeIn"
 _TENANT = {"tenant": {"description": "The tenant's short name."}}
 VERSION = metadata.version("guilder")
 

@@ -58,5 +58,5 @@ def test_a_port_that_is_taken_and_an_address_of_somebody_else_are_told_apart():
 def test_a_taken_port_is_refused_with_the_way_out():
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(PortTaken, match=f"Port {port} is taken by another program"):
+        with pytest.raises(PortTaken, match=f"Port {port} is taken, by another Guilder or another program"):
             refuse_taken_port(Settings(host="127.0.0.1", port=port))

@@ -1,5 +1,6 @@
 """The fields of a body."""
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -119,6 +120,19 @@ def test_refuse_what_is_not_said_exactly(field: str, given_: Any):
     with pytest.raises(ValidationError) as refused:
         Thing.model_validate({field: given_})
     assert refused.value.errors()[0]["loc"][0] == field
+
+
+def test_say_in_words_what_form_a_text_has_and_in_the_schema_by_its_pattern():
+    with pytest.raises(ValidationError) as refused:
+        Thing.model_validate({"language": "english"})
+    [fault] = refused.value.errors()
+    assert (fault["type"], fault["msg"]) == (
+        "string_pattern_mismatch", "should be a language tag such as en, pt-BR or zh-Hant",
+    )  # fmt: skip
+    said = TypeAdapter(Language).json_schema()
+    assert re.fullmatch(said["pattern"], "pt-BR")
+    assert not re.fullmatch(said["pattern"], "english")
+    assert said["maxLength"] == 12
 
 
 @pytest.mark.shows("ASVS 1.4.2", "fault F4")

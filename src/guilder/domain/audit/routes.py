@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from guilder.domain.audit import service
 from guilder.domain.audit.model import Filter
 from guilder.domain.audit.schemas import (
-    ACTION,
+    ActionText,
     ExportIn,
     ExportOut,
     ExportRef,
@@ -43,10 +43,7 @@ async def list_records(
     actor: Annotated[
         str | None, Query(max_length=300, description="`api_key:…`, `staff:…`, `user:…`, `cli`, …")
     ] = None,
-    action: Annotated[
-        str | None,
-        Query(max_length=100, pattern=ACTION, description="`http.call.made`, or a beginning: `invoicing.*`."),
-    ] = None,
+    action: Annotated[ActionText | None, Query(description="`http.call.made`, or a beginning: `invoicing.*`.")] = None,
     object_: Annotated[ObjectText | None, Query(alias="object", description="An id: `inv_…`, or a UUID.")] = None,
     customer_id: CustomerQuery = None,
     request_id: Annotated[str | None, Query(max_length=64)] = None,

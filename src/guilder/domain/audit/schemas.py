@@ -5,27 +5,30 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
-
 from guilder.domain.audit.model import Export, Filter, Told, Verification
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId
-from guilder.platform.http.fields import IdOf, In, Instant, Out, Text
+from guilder.platform.http.fields import IdOf, In, Instant, Out, Shape, Text
 
 RecordRef = Annotated[UUID, IdOf("evt")]
 ExportRef = Annotated[UUID, IdOf("exp")]
 CustomerRef = Annotated[CustomerId, IdOf("cus")]
-ACTION = r"^[a-z][a-z_]*(\.[a-z][a-z_]*)*(\.\*)?$"
+ActionText = Annotated[
+    str,
+    Shape(
+        r"[a-z][a-z_]*(\.[a-z][a-z_]*)*(\.\*)?", "a name such as http.call.made, or a beginning: invoicing.*", max=100
+    ),
+]
 OBJECT_MAX = 64
-_OBJECT = r"^([a-z]{2,8}_[0-7][0-9a-hjkmnp-tv-z]{25}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$"
-ObjectText = Annotated[str, Field(max_length=OBJECT_MAX, pattern=_OBJECT)]
+_OBJECT = r"([a-z]{2,8}_[0-7][0-9a-hjkmnp-tv-z]{25}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+ObjectText = Annotated[str, Shape(_OBJECT, "an id such as inv_…, or a UUID", max=OBJECT_MAX)]
 
 
 class ExportIn(In):
     """Which records: as the list's parameters; all of them, if nothing is said. `action` may be a beginning: `payments.*`."""
 
     actor: Annotated[str, Text(300)] | None = None
-    action: Annotated[str, Field(strict=True, max_length=100, pattern=ACTION)] | None = None
+    action: ActionText | None = None
     object: ObjectText | None = None
     customer_id: CustomerRef | None = None
     request_id: Annotated[str, Text(64)] | None = None

@@ -27,8 +27,8 @@ async def create(session: Session, body: CustomerIn) -> Envelope[CustomerOut]:
 async def read_many(
     session: Session,
     query: PageParams,
-    email: Annotated[str | None, Query(max_length=EMAIL_MAX)] = None,
-    organization_id: Annotated[OrganizationId | None, Query()] = None,
+    email: Annotated[str | None, Query(max_length=EMAIL_MAX, description="The whole address.")] = None,
+    organization_id: Annotated[OrganizationId | None, Query(description="What your product calls it.")] = None,
 ) -> ListEnvelope[CustomerOut]:
     page = await customers.listing(
         session.tx,

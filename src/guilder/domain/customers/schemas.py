@@ -8,14 +8,28 @@ from pydantic import Field
 from guilder.domain.customers.model import Customer, CustomerChanges, CustomerKind, NewCustomer
 from guilder.domain.identity.model import Address
 from guilder.kernel.ids import CustomerId, TenantId
-from guilder.platform.http.fields import CountryCode, Email, IdOf, In, Language, Metadata, Name, Out, Text, TimeZone
+from guilder.platform.http.fields import (
+    CountryCode,
+    Email,
+    IdOf,
+    In,
+    Language,
+    Metadata,
+    Name,
+    Out,
+    Shape,
+    Text,
+    TimeZone,
+)
 
 CustomerRef = Annotated[CustomerId, IdOf("cus")]
-OrganizationId = Annotated[str, Field(strict=True, min_length=1, max_length=255, pattern=r"^[!-.0-~]+$")]
+OrganizationId = Annotated[
+    str, Shape(r"[!-.0-~]+", "letters, digits and signs without blanks and slashes", min=1, max=255)
+]
 Line = Annotated[str, Text(200, min=0)]
-Phone = Annotated[str, Field(strict=True, pattern=r"^(\+?[0-9 ().-]{3,39})?$")]
+Phone = Annotated[str, Shape(r"(\+?[0-9 ().-]{3,39})?", "a phone number such as +31 20 123 4567")]
 NetDays = Annotated[int, Field(ge=0, le=365, description="Days to pay what is sent; by default, the issuer's.")]
-VatId = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9 .-]{0,40}$")]
+VatId = Annotated[str, Shape(r"[A-Za-z0-9 .-]{0,40}", "up to 40 letters, digits, blanks and . -")]
 
 
 class CustomerAddress(In):

@@ -85,10 +85,10 @@ async def one(tx: Tx, *, customer_id: CustomerId) -> Customer:
     return found[ref]
 
 
-async def find(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer:
+async def find(tx: Tx, *, text: str, only: CustomerId | None = None, field: str | None = None) -> Customer:
     """Return the customer of an id (`cus_…` or a UUID) or else of an organization id.
 
-    `only` is the one customer that whoever asks may see: any other is unknown to them.
+    `only` is the one customer that whoever asks may see: any other is unknown to them. `field` is where they named it.
 
     :raises NotFound: no such customer
     """
@@ -98,18 +98,18 @@ async def find(tx: Tx, *, text: str, only: CustomerId | None = None) -> Customer
     if found is None:
         found = (await by_organization(tx, organization_ids=[text])).get(text)
     if found is None or (only is not None and found.id != only):
-        raise _unknown()
+        raise _unknown(field)
     return found
 
 
-async def about(tx: Tx, *, text: str | None, only: CustomerId | None) -> CustomerId | None:
+async def about(tx: Tx, *, text: str | None, only: CustomerId | None, field: str = "customer_id") -> CustomerId | None:
     """Return the one customer that a list is about: who is named (see `find`), else the only one that whoever asks may see.
 
     None: it is about all of the tenant's.
 
     :raises NotFound: no such customer
     """
-    return only if text is None else (await find(tx, text=text, only=only)).id
+    return only if text is None else (await find(tx, text=text, only=only, field=field)).id
 
 
 async def by_organization(tx: Tx, *, organization_ids: Sequence[str]) -> dict[str, Customer]:
@@ -270,8 +270,8 @@ def _made(new: NewCustomer, tenants: Mapping[TenantId, Tenant], now: datetime) -
     )
 
 
-def _unknown() -> NotFound:
-    return NotFound("there is no such customer")
+def _unknown(field: str | None = None) -> NotFound:
+    return NotFound("there is no such customer", field=field)
 
 
 async def hash_emails_again(tx: Tx, after: UUID | None, limit: int) -> UUID | None:

@@ -39,7 +39,7 @@ async def list_cases(
     status: Annotated[Status | None, Query()] = None,
 ) -> ListEnvelope[CaseOut]:
     """List cases, newest first; of one customer (by id or organization id), or in one state, if asked."""
-    customer_id = await customers.about(session.tx, text=customer, only=None)
+    customer_id = await customers.about(session.tx, text=customer, only=None, field="customer")
     found = await service.listing(session.tx, query=page, customer_id=customer_id, status=status)
     return listed(found, case_to_wire)
 

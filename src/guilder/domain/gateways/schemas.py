@@ -7,15 +7,16 @@ from uuid import UUID
 from pydantic import Field
 
 from guilder.domain.gateways.model import GatewayAccount, Health
-from guilder.platform.http.fields import IdOf, In, Name, Out
+from guilder.platform.http.fields import IdOf, In, Name, Out, Shape
 from guilder.platform.outside.pacing import Pace
 
 AccountRef = Annotated[UUID, IdOf("gwa")]
-GatewayName = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,31}$")]
-SecretKey = Annotated[str, Field(strict=True, min_length=8, max_length=500, pattern=r"^[!-~]+$")]
+_name = Shape(r"[a-z][a-z0-9_]{0,31}", "up to 32 small letters, digits and _, a letter first")
+GatewayName = Annotated[str, _name]
+SecretKey = Annotated[str, Shape(r"[!-~]+", "letters, digits and signs without blanks", min=8, max=500)]
 
 
-SettingName = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+SettingName = Annotated[str, _name]
 SettingValue = Annotated[str, Field(strict=True, max_length=2_000)]
 Settings = Annotated[dict[SettingName, SettingValue], Field(max_length=16)]
 

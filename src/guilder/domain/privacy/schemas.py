@@ -9,7 +9,7 @@ from pydantic import Field
 from guilder.domain.privacy.model import Consent, Forgotten, Kept, Matter, Request, RequestKind, Rule, State
 from guilder.domain.privacy.rules.retention import DAYS_MAX
 from guilder.kernel.ids import CustomerId
-from guilder.platform.http.fields import IdOf, In, Instant, Out, Text
+from guilder.platform.http.fields import IdOf, In, Instant, Out, Shape, Text
 
 RequestRef = Annotated[UUID, IdOf("prq")]
 ConsentRef = Annotated[UUID, IdOf("cst")]
@@ -18,7 +18,11 @@ CustomerName = Annotated[
     str, Field(strict=True, min_length=1, max_length=255, description="`cus_…`, a UUID, or the organization id.")
 ]
 Words = Annotated[str, Text(2000, min=0)]
-Purpose = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_.-]{0,63}$", examples=["newsletter"])]
+Purpose = Annotated[
+    str,
+    Shape(r"[a-z][a-z0-9_.-]{0,63}", "up to 64 small letters, digits and _ . -, a letter first"),
+    Field(examples=["newsletter"]),
+]
 Days = Annotated[int | None, Field(ge=1, le=DAYS_MAX, description="null: as the rule has it.")]
 
 

@@ -32,7 +32,9 @@ async def list_subscriptions(
     session: Session,
     page: PageParams,
     customer_id: CustomerQuery = None,
-    organization_id: Annotated[str | None, Query(max_length=255)] = None,
+    organization_id: Annotated[
+        str | None, Query(max_length=255, description="What your product calls the customer: none, where nobody is.")
+    ] = None,
     status: Annotated[Status | None, Query()] = None,
 ) -> ListEnvelope[SubscriptionOut]:
     """List subscriptions, newest first; of one customer or organization, or in one state, if asked."""

@@ -49,7 +49,7 @@ BATCH_BYTES_MAX = 8_000_000
 router = Router(prefix="/api/usage", tags=["usage"])
 
 EventPath = Annotated[str, Path(max_length=255, description="The id that its sender gave it.")]
-Organization = Annotated[OrganizationId | None, Query()]
+Organization = Annotated[OrganizationId | None, Query(description="What your product calls the customer.")]
 
 
 class _Readings:
@@ -186,6 +186,7 @@ async def _customer(session: RequestSession, organization_id: str | None, custom
         return await customers.one(session.tx, customer_id=only)
     if (organization_id is None) == (customer_id is None):
         raise CustomerNamedWrongly(field="organization_id")
-    text = organization_id if customer_id is None else customer_id
-    assert text is not None
-    return await customers.find(session.tx, text=text, only=only)
+    if customer_id is not None:
+        return await customers.find(session.tx, text=customer_id, only=only, field="customer_id")
+    assert organization_id is not None
+    return await customers.find(session.tx, text=organization_id, only=only, field="organization_id")

@@ -8,15 +8,17 @@ from pydantic import Field
 
 from guilder.domain.webhooks.model import Attempt, Endpoint, Message, Reason, Replay, Status, Wish
 from guilder.kernel.ids import CustomerId
-from guilder.platform.http.fields import IdOf, In, Instant, Out, Text
+from guilder.platform.http.fields import IdOf, In, Instant, Out, Shape, Text
 
 EndpointRef = Annotated[UUID, IdOf("whe")]
 DeliveryRef = Annotated[UUID, IdOf("msg")]
 EventRef = Annotated[UUID, IdOf("evt")]
 CustomerRef = Annotated[CustomerId, IdOf("cus")]
 EVENTS_MAX = 100
-_PATTERN = r"^(\*|[a-z][a-z_]*(\.[a-z][a-z_]*)*(\.\*)?)$"
-Pattern = Annotated[str, Field(strict=True, max_length=100, pattern=_PATTERN)]
+_PATTERN = r"(\*|[a-z][a-z_]*(\.[a-z][a-z_]*)*(\.\*)?)"
+Pattern = Annotated[
+    str, Shape(_PATTERN, "a name such as invoicing.invoice.paid, a beginning: invoicing.*, or *", max=100)
+]
 
 
 class EndpointIn(In):

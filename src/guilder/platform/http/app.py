@@ -37,6 +37,12 @@ from guilder.platform.http.shedding import Load
 from guilder.platform.http.shield import Draining, Observe, Shield, exchange_of
 from guilder.platform.http.whole import Waits
 
+# The guilder's own sign.
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="7" fill="#1f2937"/>'
+    '<text x="16" y="23" font-family="Georgia,serif" font-size="22" fill="#fff" text-anchor="middle">\u0192</text></svg>'
+)
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -178,6 +184,11 @@ def _documents(app: FastAPI, settings: HttpSettings) -> Router:
         if settings.is_production:
             raise NotFound
         return RedirectResponse("/docs")
+
+    @router.get("/favicon.ico")
+    async def icon() -> Response:
+        # Browsers ask for it beside every page.
+        return Response(_ICON, media_type="image/svg+xml", headers={"Cache-Control": "public, max-age=86400"})
 
     @router.get("/docs")
     async def page() -> Response:

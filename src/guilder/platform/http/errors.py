@@ -158,7 +158,9 @@ def from_validation(error: RequestValidationError, request_id: str) -> Response:
     return problem(
         status=422,
         code=faults[0]["code"],
-        detail=f"{faults[0]['field']}: {faults[0]['detail']}" if faults[0]["field"] else faults[0]["detail"],
+        detail=f"{faults[0]['field']}: {faults[0]['detail']}"
+        if faults[0]["field"]
+        else f"the body {faults[0]['detail']}",
         field=faults[0]["field"] or None,
         faults=faults,
         request_id=request_id,
@@ -177,7 +179,11 @@ _CODES = {
     "model_attributes_type": "object_expected",
     "model_type": "object_expected",
 }
-_DETAILS = {"unknown_field": "there is no such field", "object_expected": "should be an object"}
+_DETAILS = {
+    "unknown_field": "there is no such field",
+    "object_expected": "should be an object",
+    "required": "is required",
+}
 
 
 def _fault(error: Mapping[str, Any]) -> dict[str, str]:

@@ -166,6 +166,33 @@ class Text:
         return core_schema.str_schema(min_length=self.min, max_length=self.max, strict=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """`Annotated[str, Shape(r"[a-z]{1,40}", "small letters, 40 at most")]`: text that is all of a form, which has words.
+
+    Who sends another is told those, and not the pattern; the pattern is in the schema.
+    """
+
+    pattern: str
+    words: str
+    min: int | None = None
+    max: int | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> core_schema.CoreSchema:
+        text = core_schema.str_schema(min_length=self.min, max_length=self.max, strict=True)
+        return core_schema.no_info_after_validator_function(self._read, text)
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {**handler(schema), "pattern": f"^{self.pattern}$"}
+
+    def _read(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise PydanticCustomError("string_pattern_mismatch", "should be {words}", {"words": self.words})
+        return value
+
+
 # Whom a list is about, wherever it can be asked.
 CustomerQuery = Annotated[
     Annotated[str, Text(255)] | None, Query(description="`cus_…`, a UUID, or what your product calls it.")
@@ -249,7 +276,7 @@ Quantity = Annotated[int, Field(strict=True, ge=1, le=QUANTITY_MAX)]
 CurrencyCode = Annotated[str, Field(strict=True, min_length=3, max_length=3), AfterValidator(_currency)]
 CountryCode = Annotated[str, Field(strict=True, min_length=2, max_length=2), AfterValidator(_country)]
 TimeZone = Annotated[str, Field(strict=True, max_length=64), AfterValidator(_zone)]
-Language = Annotated[str, Field(strict=True, max_length=12, pattern=rf"^{_LANGUAGE.pattern}$")]
+Language = Annotated[str, Shape(_LANGUAGE.pattern, "a language tag such as en, pt-BR or zh-Hant", max=12)]
 Email = Annotated[str, Field(strict=True, max_length=EMAIL_MAX), AfterValidator(_email)]
 Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_to_utc)]
 # An exact decimal (a unit price, a rate, a share) travels as text: JSON numbers are floats to most readers.
@@ -261,7 +288,7 @@ Exact = Annotated[
         {"type": "string", "pattern": f"^{_EXACT.pattern}$", "maxLength": EXACT_MAX, "examples": ["0.0125"]}
     ),
 ]
-Code = Annotated[str, Field(strict=True, pattern=rf"^{_CODE.pattern}$")]
+Code = Annotated[str, Shape(_CODE.pattern, "a code of up to 64 letters, digits and _ . : -, a letter or digit first")]
 Name = Annotated[str, Text(200)]
 Note = Annotated[str, Text(2000)]
 Metadata = Annotated[

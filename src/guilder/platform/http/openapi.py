@@ -13,6 +13,7 @@ from guilder.platform.http.guarding import Guard, Guards, Withheld
 from guilder.platform.http.idempotency import HEADER, METHODS
 from guilder.platform.http.incoming import PATH_PART_MAX
 from guilder.platform.http.linking import link
+from guilder.platform.http.naming import name_by_room
 from guilder.platform.http.placing import HEADER as POSITION_HEADER
 
 Operation = dict[str, Any]
@@ -105,6 +106,7 @@ def describe(app: FastAPI, guards: Guards, versions: tuple[str, ...], public_url
         for method, operation in operations.items():
             _complete(operation, method.upper(), guards.of(method.upper(), path), versions)
     link(document)
+    name_by_room(document)
     return document
 
 
@@ -140,6 +142,7 @@ def _complete(operation: Operation, method: str, guard: Guard, versions: tuple[s
             "name": "Guilder-Version",
             "in": "header",
             "required": False,
+            "description": "The form in which things are said and heard, by its date; by default, the newest.",
             "schema": {"type": "string", "enum": list(versions), "default": versions[-1]},
         }
     )

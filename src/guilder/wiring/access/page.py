@@ -33,6 +33,7 @@ _OPERATIONS = "Operations"
 _OWN = {
     "/": "Be led to /docs, outside of production",
     "/docs": "Read the description of the API, outside of production",
+    "/favicon.ico": "The picture that browsers ask for beside a page",
     "/health": "Whether the process lives",
     "/metrics": "Figures for Prometheus: with the token, in production",
     "/openapi.json": "The description of the API",

@@ -3,10 +3,8 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
-
 from guilder.kernel.money import Money
-from guilder.platform.http.fields import CurrencyCode, IdOf, In, Out, PositiveAmount, Text
+from guilder.platform.http.fields import CurrencyCode, IdOf, In, Out, PositiveAmount, Shape, Text
 
 PlanRef = Annotated[UUID, IdOf("plan")]
 PriceRef = Annotated[UUID, IdOf("price")]
@@ -16,10 +14,13 @@ PromoCodeRef = Annotated[UUID, IdOf("promo")]
 TaxRateRef = Annotated[UUID, IdOf("txr")]
 
 Description = Annotated[str, Text(2000, min=0)]
-CatalogCode = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")]
-Category = Annotated[str, Field(strict=True, pattern=r"^([a-z0-9][a-z0-9_.-]{0,63})?$")]
+_CODE, _CODE_WORDS = r"[a-z0-9][a-z0-9_.-]{0,63}", "up to 64 small letters, digits and _ . -, a letter or digit first"
+CatalogCode = Annotated[str, Shape(_CODE, _CODE_WORDS)]
+Category = Annotated[str, Shape(f"({_CODE})?", f"nothing, or {_CODE_WORDS}")]
 # A property of usage events, and a value of one.
-Property = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
+Property = Annotated[
+    str, Shape(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}", "up to 64 letters, digits and _ . -, no . or - first")
+]
 PropertyValue = Annotated[str, Text(200, min=0)]
 
 

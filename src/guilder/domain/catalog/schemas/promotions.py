@@ -10,13 +10,26 @@ from guilder.domain.catalog.model import Duration, NewPromoCode, PromoCode, Prom
 from guilder.domain.catalog.rules.checking import PERIODS_MAX
 from guilder.domain.catalog.schemas.fields import PlanRef, PromoCodeRef
 from guilder.kernel.money import Money
-from guilder.platform.http.fields import CurrencyCode, Exact, IdOrCode, In, Instant, Metadata, Name, Out, PositiveAmount
+from guilder.platform.http.fields import (
+    CurrencyCode,
+    Exact,
+    IdOrCode,
+    In,
+    Instant,
+    Metadata,
+    Name,
+    Out,
+    PositiveAmount,
+    Shape,
+)
 
 PLANS_MAX = 100
 REDEMPTIONS_MAX = 1_000_000_000
 
 # What people type: capitals make no difference.
-PromoCodeText = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+PromoCodeText = Annotated[
+    str, Shape(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", "up to 64 letters, digits and _ . -, a letter or digit first")
+]
 PlanName = Annotated[UUID | str, IdOrCode("plan")]
 Redemptions = Annotated[int, Field(ge=1, le=REDEMPTIONS_MAX)]
 

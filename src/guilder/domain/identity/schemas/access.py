@@ -19,13 +19,14 @@ from guilder.platform.http.fields import (
     In,
     Instant,
     Out,
+    Shape,
     Text,
 )
 
 KeyRef = Annotated[UUID, IdOf("key")]
 TrustRef = Annotated[UUID, IdOf("trust")]
 Url = Annotated[str, Text(500, min=0)]
-Claim = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_:./-]{1,200}$")]
+Claim = Annotated[str, Shape(r"[A-Za-z0-9_:./-]{1,200}", "the name of a claim: 1 to 200 letters, digits and _ : . / -")]
 
 
 class ApiKeyIn(In):

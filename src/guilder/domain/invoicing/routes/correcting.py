@@ -14,7 +14,7 @@ router = Router(prefix="/api", tags=["invoices"])
 @router.post("/invoices", status_code=201)
 async def make_invoice(session: Session, body: InvoiceIn) -> Envelope[InvoiceOut]:
     """Make a one-off invoice: sent with days to pay, or charged at once."""
-    customer = await customers.find(session.tx, text=body.customer_id)
+    customer = await customers.find(session.tx, text=body.customer_id, field="customer_id")
     made = await service.make_invoice(session.tx, wanted=body.from_wire(customer.id), now=session.now)
     return ok(to_wire(made))
 

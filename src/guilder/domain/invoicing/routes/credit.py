@@ -27,14 +27,14 @@ router = Router(prefix="/api", tags=["credit"])
 @router.get("/credits", may_lag=True)
 async def list_credits(session: Session, customer_id: Annotated[CustomerName, Query()]) -> ListEnvelope[CreditOut]:
     """List a customer's credit, in the order in which it pays invoices."""
-    customer = await customers.find(session.tx, text=customer_id, only=session.customer_filter)
+    customer = await customers.find(session.tx, text=customer_id, only=session.customer_filter, field="customer_id")
     return listed(Page(await service.credits_of(session.tx, customer_id=customer.id)), CreditOut.to_wire)
 
 
 @router.post("/credits", status_code=201)
 async def grant_credit(session: Session, body: CreditIn) -> Envelope[CreditOut]:
     """Give a customer credit, which pays its next invoices."""
-    customer = await customers.find(session.tx, text=body.customer_id)
+    customer = await customers.find(session.tx, text=body.customer_id, field="customer_id")
     granted = await service.grant_credit(
         session.tx,
         customer_id=customer.id,
@@ -48,7 +48,7 @@ async def grant_credit(session: Session, body: CreditIn) -> Envelope[CreditOut]:
 @router.post("/credits/pay-out", status_code=201)
 async def pay_out_credit(session: Session, body: PayOutIn) -> ListEnvelope[PaidOutOut]:
     """Pay a customer's credit out, by refunds of what it paid, the newest payment first."""
-    customer = await customers.find(session.tx, text=body.customer_id)
+    customer = await customers.find(session.tx, text=body.customer_id, field="customer_id")
     refunds = await service.pay_out_credit(
         session.tx,
         customer_id=customer.id,
@@ -63,7 +63,7 @@ async def pay_out_credit(session: Session, body: PayOutIn) -> ListEnvelope[PaidO
 @router.get("/discounts", may_lag=True)
 async def list_discounts(session: Session, customer_id: Annotated[CustomerName, Query()]) -> ListEnvelope[DiscountOut]:
     """List what a customer has redeemed, in the order in which it is applied."""
-    customer = await customers.find(session.tx, text=customer_id, only=session.customer_filter)
+    customer = await customers.find(session.tx, text=customer_id, only=session.customer_filter, field="customer_id")
     return listed(Page(await service.discounts(session.tx, customer_id=customer.id)), DiscountOut.to_wire)
 
 

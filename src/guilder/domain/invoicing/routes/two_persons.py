@@ -64,13 +64,13 @@ async def _wish(tx: Tx, body: CreditRequestIn) -> service.GrantWish | service.Pa
     if body.credit_note is not None:
         return service.CreditNoteWish(invoice_id=body.credit_note.invoice_id, correction=body.credit_note.from_wire())
     if body.pay_out is not None:
-        customer = await customers.find(tx, text=body.pay_out.customer_id)
+        customer = await customers.find(tx, text=body.pay_out.customer_id, field="pay_out.customer_id")
         amount = Money(body.pay_out.amount, body.pay_out.currency) if body.pay_out.amount else None
         return service.PayOutWish(
             customer_id=customer.id, currency=body.pay_out.currency, amount=amount, reason=body.pay_out.reason
         )
     assert body.grant is not None, body
-    customer = await customers.find(tx, text=body.grant.customer_id)
+    customer = await customers.find(tx, text=body.grant.customer_id, field="grant.customer_id")
     return service.GrantWish(
         customer_id=customer.id, amount=Money(body.grant.amount, body.grant.currency), reason=body.grant.reason
     )

@@ -50,7 +50,7 @@ async def list_orders(
     kind: Annotated[OrderKind | None, Query()] = None,
 ) -> ListEnvelope[OrderOut]:
     """List orders, newest first; of one customer (by id or organization id), subscription, status or kind, if asked."""
-    customer_id = await customers.about(session.tx, text=customer, only=session.customer_filter)
+    customer_id = await customers.about(session.tx, text=customer, only=session.customer_filter, field="customer")
     found = await service.listing(
         session.tx, query=page, customer_id=customer_id, subscription_id=subscription_id, status=status, kind=kind
     )

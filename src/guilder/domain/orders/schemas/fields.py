@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from guilder.platform.http.fields import IdOf, IdOrCode, Text
+from guilder.platform.http.fields import IdOf, IdOrCode, Shape, Text
 
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
 CustomerRef = Annotated[UUID, IdOf("cus")]
@@ -21,6 +21,6 @@ DiscountRef = Annotated[UUID, IdOf("disc")]
 PromoCodeRef = Annotated[UUID, IdOf("promo")]
 OrganizationId = Annotated[str, Text(255)]
 PromoCodeName = Annotated[str, Text(64)]
-Cycle = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9_]{1,40}$")]
+Cycle = Annotated[str, Shape(r"[a-z0-9_]{1,40}", "a cycle such as monthly or yearly, as its plan has it")]
 TrialDays = Annotated[int, Field(ge=0, le=3650)]
 BillingDay = Annotated[int, Field(ge=1, le=31)]

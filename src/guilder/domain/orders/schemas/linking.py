@@ -3,13 +3,11 @@
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
-
 from guilder.domain.orders.schemas.fields import Cycle, OrganizationId, PlanName
-from guilder.platform.http.fields import CurrencyCode, IdOf, In, Instant, Metadata
+from guilder.platform.http.fields import CurrencyCode, IdOf, In, Instant, Metadata, Shape
 
 AccountRef = Annotated[UUID, IdOf("gwa")]
-ProviderName = Annotated[str, Field(strict=True, min_length=1, max_length=255, pattern=r"^[!-~]+$")]
+ProviderName = Annotated[str, Shape(r"[!-~]+", "letters, digits and signs without blanks", min=1, max=255)]
 
 
 class LinkIn(In):

@@ -7,6 +7,7 @@ from fastapi import Query
 from guilder.domain.customers import service as customers
 from guilder.domain.payments import service
 from guilder.domain.payments.model import Status
+from guilder.domain.payments.schemas.methods import GatewayName
 from guilder.domain.payments.schemas.payments import (
     InvoiceRef,
     PaymentOut,
@@ -38,7 +39,7 @@ async def list_payments(
     customer_id: CustomerQuery = None,
     invoice_id: Annotated[InvoiceRef | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
-    gateway: Annotated[str | None, Query(pattern=r"^[a-z][a-z0-9_]{0,31}$")] = None,
+    gateway: Annotated[GatewayName | None, Query(description="What the provider is called here: `stripe`.")] = None,
     since: Annotated[Instant | None, Query(alias="from")] = None,
     until: Annotated[Instant | None, Query(alias="to")] = None,
     failed: Annotated[bool, Query(description="Only those that were declined.")] = False,

@@ -9,11 +9,16 @@ from pydantic_core import PydanticCustomError
 from guilder.domain.payments.model import MethodStatus, PaymentMethod
 from guilder.domain.payments.rules.ordering import METHODS_MAX
 from guilder.domain.payments.schemas.payments import AccountRef, CustomerRef, MethodRef, label_of
-from guilder.platform.http.fields import In, Out
+from guilder.platform.http.fields import In, Out, Shape
 
-Kind = Annotated[str, Field(strict=True, pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+_name = Shape(r"[a-z][a-z0-9_]{0,31}", "up to 32 small letters, digits and _, a letter first")
+Kind = Annotated[str, _name]
+GatewayName = Annotated[str, _name]
 # A provider's token: never a number that somebody could pay with.
-Token = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z][A-Za-z0-9_]{2,254}$")]
+Token = Annotated[
+    str,
+    Shape(r"[A-Za-z][A-Za-z0-9_]{2,254}", "what the provider calls it: 3 to 255 letters, digits and _, a letter first"),
+]
 
 
 def _web_address(value: str) -> str:

@@ -30,7 +30,7 @@ async def consent(
     :raises NotFound: no such customer
     :raises CustomerIsErased: nothing more is kept of it
     """
-    found = await customers.find(tx, text=customer, only=only)
+    found = await customers.find(tx, text=customer, only=only, field="customer")
     if found.is_erased:
         raise customers.CustomerIsErased(field="customer")
     made = Consent(

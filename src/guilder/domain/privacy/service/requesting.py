@@ -47,7 +47,7 @@ async def ask(
     :raises CustomerIsErased: there is nothing of it any more
     :raises AskedAlready: the same is asked for, and not done
     """
-    found = await customers.find(tx, text=customer, only=only)
+    found = await customers.find(tx, text=customer, only=only, field="customer")
     if found.is_erased:
         raise customers.CustomerIsErased(field="customer")
     ref = customers.ref_of(found)

@@ -30,7 +30,7 @@ from guilder.domain.usage.rules.intake import (
 )
 from guilder.kernel.errors import Invalid
 from guilder.kernel.ids import CustomerId
-from guilder.platform.http.fields import Code, IdOf, In, Instant, Out
+from guilder.platform.http.fields import Code, IdOf, In, Instant, Out, Shape
 
 EVENTS_MAX = 1_000
 PROPERTY_END = 10**39  # as many digits as the edge reads
@@ -95,7 +95,9 @@ CustomerRef = Annotated[CustomerId, IdOf("cus")]
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
 CorrectionRef = Annotated[UUID, IdOf("ucr")]
 AlertRef = Annotated[UUID, IdOf("alr")]
-EventId = Annotated[str, Field(strict=True, min_length=1, max_length=EVENT_ID_MAX, pattern=r"^[!-.0-~]+$")]
+EventId = Annotated[
+    str, Shape(r"[!-.0-~]+", "letters, digits and signs without blanks and slashes", min=1, max=EVENT_ID_MAX)
+]
 OrganizationId = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
 Exactly = Annotated[
     Decimal,
