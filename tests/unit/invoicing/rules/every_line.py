@@ -19,6 +19,7 @@ from guilder.domain.customers.model import Customer, CustomerKind
 from guilder.domain.identity.model import Address, Issuer
 from guilder.domain.invoicing.model import Discount, Draft, LineKind, NewLine, PrepaidGrant
 from guilder.domain.invoicing.rules import by_hand, commitment, correcting, drafts, prepaid, use
+from guilder.domain.invoicing.rules.billed import Billed
 from guilder.domain.invoicing.rules.commitment import Counted, Part
 from guilder.domain.invoicing.service import pricing
 from guilder.domain.usage.model import Reading
@@ -93,7 +94,7 @@ def reading(quantity, *, events=1, value=0, group=()):
 
 
 def billed_before(amount, kept=Fraction(1), left=None):
-    return use.Billed(
+    return Billed(
         amount=eur(amount),
         number=1,
         invoice_number="INV-1",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from guilder.domain.invoicing.rules import giving_back
 from guilder.domain.invoicing.rules.correcting import CreditTooLarge
-from guilder.domain.invoicing.rules.giving_back import Given, Parts
+from guilder.domain.invoicing.rules.giving_back import Given, Gone, Parts
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,21 @@ def test_a_note_is_credit_and_documents_what_went_back_before(amount, stands, pa
             giving_back.parts(amount, stand)
     else:
         assert giving_back.parts(amount, stand) == parts
+
+
+@pytest.mark.parametrize(
+    ("gone", "line", "share"),
+    [
+        (Gone(1190, 3570), 3000, 1000),  # a third of 30.00 and 19 % tax
+        (Gone(1190, 3570), 570, 190),
+        (Gone(1500, 3000), 3000, 1500),  # an upgrade: 30.00 charged, 15.00 credited, and those 15.00 refunded
+        (Gone(1, 3000), 1000, 1),  # up: no line gives more than it has
+        (Gone(9999, 3000), 1000, 1000),
+        (Gone(1190, 3570), -1500, 0),
+    ],
+)
+def test_money_that_went_back_without_a_note_takes_of_each_line_its_share(gone, line, share):
+    assert gone.share_of(line) == share
 
 
 def test_a_mere_document_is_of_what_went_back():

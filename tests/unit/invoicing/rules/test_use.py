@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from guilder.domain.catalog.model import Basis, Billing, ChargeModel, Plan, PlanStatus, PriceModel
 from guilder.domain.invoicing.model import AppliedRate, LineKind
 from guilder.domain.invoicing.rules import commitment, rerating, use
+from guilder.domain.invoicing.rules.billed import Billed
 from guilder.domain.invoicing.rules.commitment import Counted, Part
 from guilder.domain.invoicing.rules.rerating import CLOSED, LATE, PROGRESSIVE, Once
-from guilder.domain.invoicing.rules.use import Billed, PricedCharge, Stretch
+from guilder.domain.invoicing.rules.use import PricedCharge, Stretch
 from guilder.domain.subscriptions.model import ChargeOverride, Terms
 from guilder.domain.usage.model import Reading
 from guilder.kernel.ids import CustomerId, TenantId

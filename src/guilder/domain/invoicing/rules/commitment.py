@@ -9,7 +9,7 @@ from fractions import Fraction
 from uuid import UUID
 
 from guilder.domain.invoicing.model import LineKind, NewLine
-from guilder.domain.invoicing.rules.use import Billed
+from guilder.domain.invoicing.rules.billed import Billed
 from guilder.domain.subscriptions.model import Terms
 from guilder.kernel.money import Money, total, zero
 from guilder.kernel.period import Period

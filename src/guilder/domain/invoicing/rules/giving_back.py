@@ -6,6 +6,7 @@ docs/design/refunds.md has the tables.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from guilder.domain.invoicing.rules.correcting import CreditTooLarge
 
@@ -34,6 +35,20 @@ class Given:
     @property
     def to_document(self) -> int:
         return max(self.back + self.lost - self.documented, 0)
+
+
+class Gone(NamedTuple):
+    """Money of an invoice that no note documents: it went back, is on its way, or is with a bank, in minor units.
+
+    It went back of all that the invoice charges, `of`, with its tax: of each line its share.
+    """
+
+    minor: int
+    of: int
+
+    def share_of(self, minor: int) -> int:
+        """Return what of an amount on the invoice went back with it, rounded up: so no line gives more than it has."""
+        return -(-minor * min(self.minor, self.of) // self.of) if minor > 0 else 0
 
 
 @dataclass(frozen=True, slots=True)

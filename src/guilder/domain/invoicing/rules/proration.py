@@ -12,10 +12,10 @@ from fractions import Fraction
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from guilder.domain.catalog.model import Alignment, Basis
+from guilder.domain.catalog.model import Basis
 from guilder.domain.invoicing.model import AppliedRate, LineKind, NewLine
 from guilder.domain.subscriptions.model import Subscription, Terms
-from guilder.domain.subscriptions.rules import shares
+from guilder.domain.subscriptions.rules import grid, shares
 from guilder.domain.subscriptions.rules.shares import Measure
 from guilder.kernel.money import Money, zero
 from guilder.kernel.noun import replace
@@ -50,6 +50,7 @@ class BilledLine:
     full_period: Period
     unused_until: datetime  # from here on its time was given back before
     taxed_as: AppliedRate
+    covers: Measure | None = None  # of the full period, where that is more than its own time: charged by difference
 
     def moved(self, by: timedelta) -> "BilledLine":
         """Return it as if its time were another: time kept in a pause is there again after it."""
@@ -173,8 +174,8 @@ def _gives_time_back(line: NewLine) -> bool:
 
 
 def begins_anew(before: Subscription, after: Subscription) -> bool:
-    """Say whether a change began a new period: by another interval, whether or not the anchor moved."""
-    return after.current_period != before.current_period
+    """Say whether a change began a new period: by another interval, even where one of the old had just begun there."""
+    return after.terms.interval != before.terms.interval or after.current_period != before.current_period
 
 
 def credit_line(
@@ -192,7 +193,7 @@ def credit_line(
         subscription_id=subscription.id,
         is_discountable=False,
         taxed_as=billed.taxed_as,
-        tax=_tax_of(billed, amount, share) if subscription.terms.billing.is_tax_inclusive else None,
+        tax=_tax_of(billed, amount, share, is_inclusive=subscription.terms.billing.is_tax_inclusive),
         credits_line_id=billed.line_id,
         billed_item=f"sub:{subscription.id}:credit:{billed.line_id}:{cause}",
         explanation={
@@ -215,14 +216,14 @@ def credit_for_unused(billed: Money, left: Money, share: Fraction) -> Money:
     return -max(min(billed.times_half_up(share), left), zero(billed.currency))
 
 
-def _tax_of(billed: BilledLine, credit: Money, share: Fraction) -> Money:
+def _tax_of(billed: BilledLine, credit: Money, share: Fraction, *, is_inclusive: bool) -> Money | None:
     """Return the part of a line's tax that goes back with a credit of it: with all that is left, all of it.
 
-    Of a price that contained its tax; on top of a net price it is worked out as it was on the line, on the invoice.
+    None: on top of a net price a part of it is worked out as it was on the line, on the invoice.
     """
     if -credit == billed.left:
         return -billed.left_tax
-    return credit_for_unused(billed.tax, billed.left_tax, share)
+    return credit_for_unused(billed.tax, billed.left_tax, share) if is_inclusive else None
 
 
 def charge_for_rest(price: Money, share: Fraction) -> Money:
@@ -242,7 +243,7 @@ def _unused_share(billed: BilledLine, by: _Yardstick, *, at: datetime) -> tuple[
         return Fraction(1), WHOLE, WHOLE
     part = Period(max(at, billed.period.starts_at), billed.unused_until)
     unused_part = by.of(part, billed.full_period)
-    covered = replace(by, is_last_day_used=False).of(billed.period, billed.full_period)
+    covered = billed.covers or replace(by, is_last_day_used=False).of(billed.period, billed.full_period)
     if not covered.numerator:
         return Fraction(0), unused_part, covered
     share = unused_part.share / covered.share
@@ -334,12 +335,16 @@ def full_period(subscription: Subscription) -> Period:
 def is_kept(subscription: Subscription) -> bool:
     """Say whether the current period is time that was paid for and kept in a pause: it was billed under another date.
 
-    Such a period ends where the anchor was moved to, and is a part of one that ends there too.
+    Such a period ends where the anchor was moved to, and is a part of one that ends there too. If the billing day was
+    moved since, it ends where no period of the new grid begins; a stub ends on its grid.
     """
     period, full = subscription.current_period, subscription.full_period
-    if full is None or subscription.terms.billing.alignment is not Alignment.ANNIVERSARY:
+    if full is None or full.ends_at != period.ends_at:
         return False
-    return full.ends_at == period.ends_at == subscription.anchor_at
+    terms, zone = subscription.terms, ZoneInfo(subscription.time_zone)
+    if not grid.is_aligned(terms.billing, terms.interval):
+        return period.ends_at == subscription.anchor_at
+    return grid.period_at(subscription.anchor_at, zone, terms.interval, period.ends_at)[1].starts_at != period.ends_at
 
 
 def _is_for(billed: BilledLine, after: Subscription, *, at: datetime) -> bool:

@@ -8,8 +8,10 @@ from uuid import UUID
 from msgspec import Struct
 
 from guilder.domain.invoicing.model import AppliedRate, TaxTotal
-from guilder.domain.invoicing.rules.use import Billed, Key
+from guilder.domain.invoicing.rules.billed import Billed, Part
+from guilder.domain.invoicing.rules.use import Key
 from guilder.domain.usage.model import Group
+from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 
 PROGRESSIVE, CLOSED, LATE = "progressive", "closed", "late"
@@ -26,8 +28,10 @@ class Once(Struct, frozen=True, kw_only=True):
     total: Money
     amount: Money
     line_id: UUID | None = None
+    invoice: Ref | None = None
     invoice_number: str = ""
     net_minor: int = 0
+    charged_minor: int = 0  # by its line, in the terms of its price: with the tax that the price contains
     discount_minor: int = 0
     tax_percent: Decimal = Decimal(0)
     tax_code: str = "standard"
@@ -60,8 +64,9 @@ def _billed(times: Sequence[Once]) -> Billed:
     over = [each for each in times if each.cause != PROGRESSIVE]
     standing = [each for each in times if each.line_id is not None]
     amount = over[-1].total if over else _sum(standing, times[0].total.currency)
-    # What is given back is given back of the largest line: the one that most of it was paid with.
-    original = max((each for each in standing if each.amount.minor > 0), key=lambda each: each.net_minor, default=None)
+    # What is given back is given back of the largest line first: the one that most of it was paid with.
+    charged = sorted((each for each in standing if each.amount.minor > 0), key=lambda each: -each.net_minor)
+    original = next(iter(charged), None)
     return Billed(
         amount=amount,
         number=times[-1].number,
@@ -70,7 +75,18 @@ def _billed(times: Sequence[Once]) -> Billed:
         taxed_as=_applied(original) if original else None,
         kept=_kept(original) if original else Fraction(1),
         left=_left(times, standing),
+        parts=tuple(_part(each) for each in charged) if len(charged) > 1 and _is_known(charged) else (),
     )
+
+
+def _is_known(charged: Sequence[Once]) -> bool:
+    return all(each.left_minor is not None for each in charged)
+
+
+def _part(once: Once) -> Part:
+    assert once.line_id is not None, once
+    left = Money(max(once.left_minor or 0, 0), once.amount.currency)
+    return Part(line_id=once.line_id, taxed_as=_applied(once), kept=_kept(once), left=left)
 
 
 def _left(times: Sequence[Once], standing: Sequence[Once]) -> Money | None:

@@ -20,8 +20,9 @@ from msgspec import Struct
 from guilder.domain.catalog.model import Basis, Charge, ChargeModel, Meter, Plan, PriceModel
 from guilder.domain.catalog.rules import rating
 from guilder.domain.catalog.rules.rating import Rated
-from guilder.domain.invoicing.model import AppliedRate, LineKind, NewLine
+from guilder.domain.invoicing.model import LineKind, NewLine
 from guilder.domain.invoicing.rules import parts
+from guilder.domain.invoicing.rules.billed import Billed
 from guilder.domain.subscriptions.model import Segment, Subscription, Terms
 from guilder.domain.subscriptions.rules import shares
 from guilder.domain.usage.model import Group, Question, Reading
@@ -101,28 +102,6 @@ class Use(Struct, frozen=True, kw_only=True):
     @property
     def key(self) -> tuple[str, str]:
         return self.charge.code, group_text(self.group)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Billed:
-    """What was billed for a charge and group of a stretch so far, and how the line for it was taxed.
-
-    `kept` is what was left of its price after discounts: what is given back is given back at that. `left` is the most
-    that can be: not what was voided, written off, credited before, or paid for by a gift. None: there is no such limit.
-    """
-
-    amount: Money
-    number: int  # of the last billing of it; the first one is 1
-    invoice_number: str = ""
-    line_id: UUID | None = None
-    taxed_as: AppliedRate | None = None
-    kept: Fraction = Fraction(1)
-    left: Money | None = None
-
-    def back(self, difference: Money) -> Money:
-        """Return what is given back of a difference below zero."""
-        back = difference.times_half_up(self.kept)
-        return back if self.left is None else max(back, -self.left)
 
 
 Key = tuple[str, str]  # charge code, group as text
@@ -381,8 +360,9 @@ def _why(rule: str, stretch: Stretch, use: Use, billed: Billed | None, amount: M
         said |= {"billed_before": billed.amount.minor, "billed_on": billed.invoice_number}
     if billed and amount.minor < 0 and billed.kept != 1:
         said["kept"] = [billed.kept.numerator, billed.kept.denominator]
-    if billed and billed.left is not None and amount != (use.rated.amount - billed.amount).times_half_up(billed.kept):
-        said["left"] = billed.left.minor
+    by_share = (use.rated.amount - billed.amount).times_half_up(billed.kept) if billed else amount
+    if billed and billed.left is not None and amount.minor < 0 and amount != by_share:
+        said |= {"left": billed.left.minor, "is_all": amount < by_share}
     said["sentence"] = _sentence(use, billed, amount)
     return said
 
@@ -395,5 +375,6 @@ def _sentence(use: Use, billed: Billed | None, amount: Money) -> str:
     difference = use.rated.amount - billed.amount
     after = difference.times_half_up(billed.kept) if difference.minor < 0 else difference
     kept = "" if after == difference else f", after its discount {after}"
-    left = "" if amount == after else f", of which {-amount} is left to be given back"
+    of_which = "of which" if amount > after else "with what was rounded before"
+    left = "" if amount == after else f", {of_which} {-amount} is left to be given back"
     return f"{words} Billed before{where}: {billed.amount}; the difference is {difference}{kept}{left}."

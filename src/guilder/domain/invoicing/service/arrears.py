@@ -6,6 +6,7 @@ from datetime import datetime
 
 from guilder.domain.invoicing.model import NewLine
 from guilder.domain.invoicing.rules import drafts, rerating, use
+from guilder.domain.invoicing.rules.billed import of_each_line
 from guilder.domain.invoicing.rules.rerating import Once
 from guilder.domain.invoicing.service import commitments, rating
 from guilder.domain.invoicing.service.rating import Found
@@ -71,7 +72,7 @@ async def bill_segments(tx: Tx, *, dues: Sequence[Due], now: datetime) -> list[l
     stretches = [use.of_segment(segment, bill.due.subscription.time_zone) for bill, segment in fresh]
     stretches += [use.of_segment(each.segment, each.bill.due.subscription.time_zone) for each in again]
     found = await rating.uses(tx, stretches=stretches)
-    before = await use_rows.rated(tx, [rating.name_of(stretch) for stretch in stretches])
+    before = await rating.before(tx, [rating.name_of(stretch) for stretch in stretches])
     over = [(_bill_use, bill, one) for (bill, _), one in zip(fresh, found[: len(fresh)], strict=True)]
     over += [(_bill_difference, each.bill, one) for each, one in zip(again, found[len(fresh) :], strict=True)]
     waiting: list[Rating] = []
@@ -141,11 +142,10 @@ def _bill_use(bill: _Bill, found: Found, times: Sequence[Once]) -> list[Rating]:
     billed, ratings = rerating.billed(times), []
     for each in rating.all_of(found, times):
         before = billed.get(each.key)
-        line = use.line(found.stretch, each, before)
-        if line is not None:
-            bill.use.append(line)
-        if line is not None or before is not None:
-            ratings.append(rating.written(found.stretch, each, before, line, cause=rerating.CLOSED))
+        lines = of_each_line(use.line(found.stretch, each, before), before, each.rated.amount)
+        bill.use += lines
+        if lines or before is not None:
+            ratings.append(rating.written(found.stretch, each, before, lines, cause=rerating.CLOSED))
     bill.ratings += ratings
     return ratings
 
@@ -154,10 +154,10 @@ def _bill_difference(bill: _Bill, found: Found, times: Sequence[Once]) -> list[R
     billed, ratings = rerating.billed(times), []
     for each in rating.all_of(found, times):
         before = billed.get(each.key)
-        line = use.adjustment(found.stretch, each, before)
-        if line is not None:
-            bill.late.append(line)
-            ratings.append(rating.written(found.stretch, each, before, line, cause=rerating.LATE))
+        lines = of_each_line(use.adjustment(found.stretch, each, before), before, each.rated.amount)
+        bill.late += lines
+        if lines:
+            ratings.append(rating.written(found.stretch, each, before, lines, cause=rerating.LATE))
     bill.ratings += ratings
     return ratings
 

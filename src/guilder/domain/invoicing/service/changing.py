@@ -5,8 +5,8 @@ from datetime import datetime
 
 from guilder.domain.invoicing.model import NewLine
 from guilder.domain.invoicing.rules import proration
+from guilder.domain.invoicing.service import giving_back
 from guilder.domain.invoicing.store import billed
-from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions.model import Changed, Status
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -68,8 +68,5 @@ async def _standing(tx: Tx, changed: Sequence[Changed], at: Sequence[datetime]) 
     ]
     if not asked:
         return {}
-    # From here on nobody else gives money of these invoices back. What an invoice itself says of refunds it has only heard
-    # of when they were done: one on its way would be given back a second time, as credit.
-    back = await payments.given_back(tx, invoices=await billed.invoices(tx, asked), with_pending=True)
-    gone = {ref: each.refunded.minor + each.disputed.minor for ref, each in back.items()}
+    gone = await giving_back.gone(tx, invoices=await billed.invoices(tx, asked))
     return await billed.standing(tx, asked, gone=gone)

@@ -11,6 +11,7 @@ from guilder.domain.invoicing.model import NewLine
 from guilder.domain.invoicing.rules import commitment, rerating
 from guilder.domain.invoicing.rules.commitment import CHARGE, Counted, Part
 from guilder.domain.invoicing.rules.rerating import Once
+from guilder.domain.invoicing.service import rating
 from guilder.domain.invoicing.store import use as use_rows
 from guilder.domain.invoicing.store.use import FeeLine, Rating
 from guilder.domain.invoicing.store.use import Stretch as Name
@@ -90,7 +91,7 @@ async def make_up(
     if not wholes:
         return []
     names = {(each.tenant_id, each.subscription_id, each.period.starts_at) for whole in wholes for each in whole.chain}
-    before = await use_rows.rated(tx, sorted(names))
+    before = await rating.before(tx, sorted(names))
     fees = await use_rows.fees_within(tx, [(whole.subscription.ref, whole.period) for whole in wholes])
     made = []
     for whole in wholes:
@@ -108,7 +109,7 @@ def _made_up(whole: _Whole, counted: Counted, times: Sequence[Once]) -> MadeUp |
     line = commitment.line(parts, counted, subscription_id=whole.subscription.id, period=whole.period, billed=billed)
     if line is None:
         return None
-    rating = Rating(
+    rated = Rating(
         stretch=_name(whole.last),
         once=Once(
             charge=CHARGE,
@@ -122,7 +123,7 @@ def _made_up(whole: _Whole, counted: Counted, times: Sequence[Once]) -> MadeUp |
         quantity=Decimal(1),
         billed_item=line.billed_item,
     )
-    return MadeUp(segment=whole.last, rating=rating, line=line)
+    return MadeUp(segment=whole.last, rating=rated, line=line)
 
 
 async def _wholes(
@@ -132,11 +133,11 @@ async def _wholes(
     if not about:
         return []
     since = {each.segment.ref: _fee_period(each.subscription, each.segment).starts_at for each in about}
-    billed = await subscriptions.billed_segments(
+    billed = await subscriptions.billed_since_closed(
         tx,
         subscriptions=sorted({each.subscription.ref for each in about}),
         kind=SegmentKind.USAGE,
-        since=min(since.values()),
+        before=min(since.values()),
     )
     of: dict[Ref, dict[Ref, Segment]] = {}
     for segment in [*billed, *segments, *(each.segment for each in about)]:

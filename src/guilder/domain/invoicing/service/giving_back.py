@@ -6,7 +6,7 @@ from datetime import datetime
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import giving_back
-from guilder.domain.invoicing.rules.giving_back import Given, Parts
+from guilder.domain.invoicing.rules.giving_back import Given, Gone, Parts
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
@@ -33,6 +33,22 @@ async def standing(tx: Tx, *, invoice: Invoice) -> Given:
         disputed=back.disputed.minor,
         lost=back.lost.minor,
     )
+
+
+async def gone(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Gone]:
+    """Return what of the money of invoices went back without a note; from here on nobody else gives any of it back.
+
+    What an invoice itself says of refunds it has only heard of when they were done: one on its way would be given back
+    a second time, as credit. What a note documents is credited on the lines that it names.
+    """
+    back = await payments.given_back(tx, invoices=invoices, with_pending=True)
+    money = {ref: minor for ref, each in back.items() if (minor := each.refunded.minor + each.disputed.minor)}
+    if not money:
+        return {}
+    documented = await store.documented(tx, sorted(money))
+    charged = await store.charged(tx, sorted(money))
+    left = {ref: minor - documented.get(ref, 0) for ref, minor in money.items()}
+    return {ref: Gone(minor, charged[ref]) for ref, minor in left.items() if minor > 0 and charged.get(ref)}
 
 
 async def book_document(tx: Tx, *, invoice: Invoice, note: Invoice, parts: Parts, now: datetime) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from guilder.domain.invoicing.model import Invoice, NewLine
 from guilder.domain.invoicing.rules import drafts, rerating, use
+from guilder.domain.invoicing.rules.billed import of_each_line
 from guilder.domain.invoicing.rules.rerating import Once
 from guilder.domain.invoicing.service import rating
 from guilder.domain.invoicing.service.arrears import Due, bill_segments
@@ -84,7 +85,7 @@ async def _bill_so_far(
     ripe = [
         (each, one) for each, one in zip(held, found, strict=True) if any(wanted in new for wanted in reached[each.ref])
     ]
-    before = await use_rows.rated(tx, [rating.name_of(one.stretch) for _, one in ripe])
+    before = await rating.before(tx, [rating.name_of(one.stretch) for _, one in ripe])
     made, ratings = [], []
     for each, one in ripe:
         lines, rated = _so_far(one, before.get(rating.name_of(one.stretch), []))
@@ -101,9 +102,10 @@ def _so_far(found: Found, times: Sequence[Once]) -> tuple[list[NewLine], list[Ra
     for each in rating.all_of(found, times):
         known = billed.get(each.key)
         line = use.line(found.stretch, each, known, cause=f"so_far:{(known.number if known else 0) + 1}")
-        if line is not None:
-            lines.append(line)
-            ratings.append(rating.written(found.stretch, each, known, line, cause=rerating.PROGRESSIVE))
+        of_it = of_each_line(line, known, each.rated.amount)
+        lines += of_it
+        if of_it:
+            ratings.append(rating.written(found.stretch, each, known, of_it, cause=rerating.PROGRESSIVE))
     return lines, ratings
 
 

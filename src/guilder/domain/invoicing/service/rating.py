@@ -1,6 +1,6 @@
 """Use rated: charges, meters and readings brought together, many stretches at once."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,13 +10,17 @@ from guilder.domain.catalog import service as catalog
 from guilder.domain.catalog.model import Aggregation, Charge, Meter
 from guilder.domain.invoicing.model import NewLine
 from guilder.domain.invoicing.rules import rerating, use
+from guilder.domain.invoicing.rules.billed import Billed
+from guilder.domain.invoicing.rules.giving_back import Gone
 from guilder.domain.invoicing.rules.rerating import Once
-from guilder.domain.invoicing.rules.use import Billed, PricedCharge, Stretch, Use
+from guilder.domain.invoicing.rules.use import PricedCharge, Stretch, Use
+from guilder.domain.invoicing.service import giving_back
+from guilder.domain.invoicing.store import use as use_rows
 from guilder.domain.invoicing.store.use import Rating
 from guilder.domain.invoicing.store.use import Stretch as Name
 from guilder.domain.usage import service as usage
 from guilder.domain.usage.model import Question, Reading
-from guilder.kernel.ids import TenantId
+from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import zero
 from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
@@ -62,6 +66,21 @@ async def uses(
     return made
 
 
+async def before(tx: Tx, names: Sequence[Name]) -> dict[Name, list[Once]]:
+    """Return what was rated of stretches, with what is left of its lines: not credited, and not gone without a note."""
+    found = await use_rows.rated(tx, names)
+    invoices = {each.invoice for times in found.values() for each in times if each.invoice is not None}
+    gone = await giving_back.gone(tx, invoices=sorted(invoices)) if invoices else {}
+    return {name: [_without(each, gone) for each in times] for name, times in found.items()} if gone else found
+
+
+def _without(once: Once, gone: Mapping[Ref, Gone]) -> Once:
+    went = gone.get(once.invoice) if once.invoice else None
+    if once.left_minor is None or went is None:
+        return once
+    return replace(once, left_minor=max(once.left_minor - went.share_of(once.charged_minor), 0))
+
+
 def name_of(stretch: Stretch) -> Name:
     return stretch.tenant_id, stretch.subscription_id, stretch.period.starts_at
 
@@ -80,8 +99,8 @@ def all_of(found: Found, times: Sequence[Once]) -> list[Use]:
     return [*found.uses, *gone]
 
 
-def written(stretch: Stretch, each: Use, billed: Billed | None, line: NewLine | None, *, cause: str) -> Rating:
-    """Return what is to be remembered of a rating and its line."""
+def written(stretch: Stretch, each: Use, billed: Billed | None, lines: Sequence[NewLine], *, cause: str) -> Rating:
+    """Return what is to be remembered of a rating and its line, or the first of several."""
     charge, group_key = each.key
     difference = each.rated.amount - billed.amount if billed else each.rated.amount
     return Rating(
@@ -93,10 +112,10 @@ def written(stretch: Stretch, each: Use, billed: Billed | None, line: NewLine | 
             number=(billed.number if billed else 0) + 1,
             cause=cause,
             total=each.rated.amount,
-            amount=difference if line is not None else zero(stretch.terms.currency),
+            amount=difference if lines else zero(stretch.terms.currency),
         ),
         quantity=each.quantity,
-        billed_item=line.billed_item if line is not None else None,
+        billed_item=lines[0].billed_item if lines else None,
     )
 
 
@@ -134,6 +153,9 @@ def _read(
     stretch: Stretch, meter: Meter, readings: Sequence[Reading], until: datetime | None, *, is_projected: bool
 ) -> Sequence[Reading]:
     """Weigh a level that was weighed up to `until` against the whole stretch; or draw a straight line to its end."""
+    if meter.aggregation is Aggregation.WEIGHTED_SUM and stretch.share != 1:
+        # Its mean is that of the stretch: of the full period, whose price it is, it is the stretch's share.
+        readings = [replace(each, quantity=_times(each.quantity, stretch.share)) for each in readings]
     if until is None or until >= stretch.period.ends_at:
         return readings
     part, whole = until - stretch.period.starts_at, stretch.period.ends_at - stretch.period.starts_at

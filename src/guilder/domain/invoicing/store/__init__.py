@@ -25,6 +25,7 @@ from guilder.domain.invoicing.store.standing import (
     add_documented,
     balances,
     by_number,
+    charged,
     claim_due_soon,
     claim_overdue,
     credited,
@@ -44,6 +45,7 @@ from guilder.domain.invoicing.store.standing import (
 
 __all__ = [
     "add_documented",
+    "charged",
     "documented",
     "Head",
     "Numbered",

@@ -8,8 +8,11 @@ from typing import Any
 
 import msgspec
 
+from guilder.domain.catalog.model import Basis
 from guilder.domain.invoicing.model import AppliedRate, LineKind, TaxTotal
+from guilder.domain.invoicing.rules.giving_back import Gone
 from guilder.domain.invoicing.rules.proration import BilledLine, GivenBack, Sold, Standing
+from guilder.domain.subscriptions.rules.shares import Measure
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.period import Period
@@ -29,13 +32,14 @@ class Asked:
 
 
 # Lines that bill time of subscriptions after an instant. What was voided was never billed; what was written off is not
-# given back.
+# given back, nor is a fee in arrears: its time is over.
 _LINES = """
 from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[]) as a (tenant_id, subscription_id, since, at)
 join invoicing.lines l on l.tenant_id = a.tenant_id and l.subscription_id = a.subscription_id
 join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
 where l.kind in ('recurring', 'proration_charge', 'proration_credit')
-  and l.period_end > a.at and l.period_start >= a.since and i.status in ('open', 'paid')"""
+  and l.period_end > a.at and l.period_start >= a.since and i.status in ('open', 'paid')
+  and l.explanation ->> 'rule' is distinct from 'flat_fee_in_arrears'"""
 
 
 async def invoices(tx: Tx, asked: Sequence[Asked]) -> list[Ref]:
@@ -44,16 +48,13 @@ async def invoices(tx: Tx, asked: Sequence[Asked]) -> list[Ref]:
     return [Ref(TenantId(row["tenant_id"]), row["invoice_id"]) for row in rows]
 
 
-async def standing(tx: Tx, asked: Sequence[Asked], *, gone: Mapping[Ref, int]) -> dict[Ref, Standing]:
-    """Return what stands billed for the time of subscriptions after an instant, in two statements for all of them.
-
-    `gone` is what of each invoice's money is not ours any more, in minor units: refunded, on its way, or with a bank.
-    """
+async def standing(tx: Tx, asked: Sequence[Asked], *, gone: Mapping[Ref, Gone]) -> dict[Ref, Standing]:
+    """Return what stands billed for the time of subscriptions after an instant, in two statements for all of them."""
     rows = await tx.fetch(
         f"""select l.tenant_id, l.id, l.subscription_id, l.kind, l.description, l.quantity, l.unit_amount_minor,
                    l.amount_minor, l.discount_minor, l.tax_minor, l.currency, l.tax_percent, l.tax_code, l.period_start,
                    l.period_end, l.billed_item, l.credits_line_id, l.invoice_id, l.explanation::text as explanation,
-                   i.taxes::text as taxes, i.total_minor
+                   i.taxes::text as taxes
             {_LINES} order by l.tenant_id, l.subscription_id, l.id""",
         *_split(asked),
     )
@@ -73,14 +74,14 @@ def _split(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
     )
 
 
-def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Mapping[Ref, int]) -> Standing:
+def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Mapping[Ref, Gone]) -> Standing:
     billed = [row for row in rows if _is_billed(row)]
     sold = {_line_ref(row): _sold(row) for row in billed}
     lines = [
         _billed(
             row,
             credited.get(_line_ref(row)),
-            refunded=gone.get(_invoice_ref(row), 0),
+            gone=gone.get(_invoice_ref(row)),
             given_back_from=_given_back_unnamed(row, rows),
         )
         for row in billed
@@ -125,7 +126,7 @@ def _given_back_unnamed(row: Row, rows: Sequence[Row]) -> datetime | None:
     return min((each["period_start"] for each in unnamed if each["id"] > row["id"]), default=None)
 
 
-def _billed(row: Row, credited: Row | None, *, refunded: int, given_back_from: datetime | None) -> BilledLine:
+def _billed(row: Row, credited: Row | None, *, gone: Gone | None, given_back_from: datetime | None) -> BilledLine:
     period = Period(row["period_start"], row["period_end"])
     explanation = msgspec.json.decode(row["explanation"])
     amount, tax = Money(row["amount_minor"], row["currency"]), Money(row["tax_minor"], row["currency"])
@@ -137,24 +138,26 @@ def _billed(row: Row, credited: Row | None, *, refunded: int, given_back_from: d
         sold=_sold(row),
         amount=amount,
         tax=tax,
-        left=_left(row, amount, credited_minor, refunded),
-        left_tax=_left(row, tax, credited_tax_minor, refunded),
+        left=_left(amount, credited_minor, gone),
+        left_tax=_left(tax, credited_tax_minor, gone),
         period=period,
         full_period=_full_period(row, explanation) or period,
         unused_until=given_back_from or period.ends_at,
         taxed_as=_taxed_as(row),
+        covers=_covers(explanation),
     )
 
 
-def _left(row: Row, amount: Money, credited_minor: int, refunded: int) -> Money:
-    """Return what is left of a line: not credited, nor refunded with the invoice that it is on, to each line its share.
+def _covers(explanation: Mapping[str, Any]) -> Measure | None:
+    if explanation.get("rule") != "proration_charge" or explanation.get("basis") != Basis.DIFFERENCE:
+        return None
+    return Measure(**explanation["part"])
 
-    A refund mostly goes with a credit of the same: so it is the smaller of the two, and not what both leave together.
-    """
-    left, total = amount.minor - credited_minor, row["total_minor"]
-    if refunded and total > 0:
-        left = min(left, amount.minor * max(total - refunded, 0) // total)
-    return Money(max(left, 0), amount.currency)
+
+def _left(amount: Money, credited_minor: int, gone: Gone | None) -> Money:
+    """Return what is left of a line: not credited, nor gone without a note from the invoice that it is on."""
+    went = gone.share_of(amount.minor) if gone else 0
+    return Money(max(amount.minor - credited_minor - went, 0), amount.currency)
 
 
 def _given_back(row: Row, sold: Sold) -> GivenBack:

@@ -153,6 +153,17 @@ async def documented(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, int]:
     return {Ref(TenantId(row["tenant_id"]), row["id"]): row["documented_minor"] for row in rows}
 
 
+async def charged(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, int]:
+    """Return what the lines of invoices that charge something come to, with their tax."""
+    rows = await tx.fetch(
+        """select tenant_id, invoice_id, sum(amount_minor + tax_minor)::bigint as minor from invoicing.lines
+           where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and amount_minor > 0
+           group by tenant_id, invoice_id""",
+        *split(refs),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["invoice_id"]): row["minor"] for row in rows}
+
+
 async def add_documented(tx: Tx, ref: Ref, minor: int) -> None:
     await tx.execute(
         "update invoicing.invoices set documented_minor = documented_minor + $3 where tenant_id = $1 and id = $2",

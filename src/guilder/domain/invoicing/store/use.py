@@ -121,8 +121,9 @@ async def rated(tx: Tx, stretches: Sequence[Stretch]) -> dict[Stretch, list[Once
     if not stretches:
         return found
     rows = await tx.fetch(
-        f"""select r.*, r.group_values::text as group_json, l.id as line_id, i.number as invoice_number,
-                  l.amount_minor as net_minor, l.discount_minor, l.tax_percent, l.tax_code, i.taxes::text as taxes_json,
+        f"""select r.*, r.group_values::text as group_json, l.id as line_id, l.invoice_id, i.number as invoice_number,
+                  l.amount_minor as net_minor, l.amount_minor + case when l.explanation #>> '{{tax,is_inclusive}}' = 'true'
+                      then l.tax_minor else 0 end as charged_minor, l.discount_minor, l.tax_percent, l.tax_code, i.taxes::text as taxes_json,
                   case when i.status in ('open', 'paid') then n.left_minor - coalesce(f.minor, 0) else 0 end as left_minor
            from invoicing.rated r
            left join invoicing.billed_items b on b.tenant_id = r.tenant_id and b.billed_item = r.billed_item
@@ -227,8 +228,10 @@ def _once(row: Row) -> Once:
         total=Money(row["total_minor"], currency),
         amount=Money(row["amount_minor"], currency),
         line_id=row["line_id"],
+        invoice=Ref(TenantId(row["tenant_id"]), row["invoice_id"]) if row["invoice_id"] else None,
         invoice_number=row["invoice_number"] or "",
         net_minor=row["net_minor"] or 0,
+        charged_minor=row["charged_minor"] or 0,
         discount_minor=row["discount_minor"] or 0,
         tax_percent=Decimal(row["tax_percent"] or 0).normalize(),
         tax_code=row["tax_code"] or "standard",

@@ -2,6 +2,7 @@
 
 from guilder.domain.subscriptions.service.arrears import (
     billed_segments,
+    billed_since_closed,
     mark_billed,
     open_segments,
     saw_late,
@@ -74,6 +75,7 @@ __all__ = [
     "activate",
     "add_ons",
     "billed_segments",
+    "billed_since_closed",
     "cancel",
     "change",
     "create",

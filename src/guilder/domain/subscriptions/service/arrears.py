@@ -27,6 +27,16 @@ async def billed_segments(
     return await store.segments_of(tx, subscriptions, kind=kind, is_billed=True, since=since)
 
 
+async def billed_since_closed(
+    tx: Tx, *, subscriptions: Sequence[Ref], kind: SegmentKind, before: datetime
+) -> list[Segment]:
+    """Return the billed segments of these subscriptions after the last that closed a period by `before`.
+
+    A period that a pause has moved began earlier than its dates say.
+    """
+    return await store.segments_since_closed(tx, subscriptions, kind=kind, before=before)
+
+
 async def open_segments(tx: Tx, *, subscriptions: Sequence[Ref], kind: SegmentKind | None = None) -> list[Segment]:
     """Return what is closed and not billed yet: it is due later, or waits for its grace period."""
     return await store.segments_of(tx, subscriptions, kind=kind, is_billed=False, since=None)

@@ -13,6 +13,7 @@ from guilder.domain.subscriptions.store.segments import (
     mark_billed,
     save_late_seen,
     segments_of,
+    segments_since_closed,
 )
 from guilder.domain.subscriptions.store.subscriptions import (
     add_ons,
@@ -58,6 +59,7 @@ __all__ = [
     "save_late_seen",
     "save_renewal_reminders",
     "segments_of",
+    "segments_since_closed",
     "some",
     "trials_due",
 ]

@@ -106,6 +106,25 @@ async def segments_of(
     return _in_time([_from_row(row) for row in rows])
 
 
+async def segments_since_closed(
+    tx: Tx, subscriptions: Sequence[Ref], *, kind: SegmentKind, before: datetime
+) -> list[Segment]:
+    rows = await tx.fetch(
+        """select s.*, s.terms::text as terms_json
+             from unnest($1::uuid[], $2::uuid[]) as a (tenant_id, subscription_id)
+            cross join lateral (
+                select coalesce(max(c.period_end), '-infinity') as at from subscriptions.segments c
+                 where c.tenant_id = a.tenant_id and c.subscription_id = a.subscription_id and c.kind = $3
+                   and c.closes_period and c.period_end <= $4) closed
+             join subscriptions.segments s on s.tenant_id = a.tenant_id and s.subscription_id = a.subscription_id
+              and s.kind = $3 and s.billed_at is not null and s.period_end > closed.at""",
+        *_split(subscriptions),
+        kind.value,
+        before,
+    )
+    return _in_time([_from_row(row) for row in rows])
+
+
 def _in_time(segments: list[Segment]) -> list[Segment]:
     return sorted(segments, key=lambda each: (each.period.starts_at, each.kind, each.ref))
 

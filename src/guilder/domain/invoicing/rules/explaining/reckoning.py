@@ -109,7 +109,10 @@ def _commitment(said: Said) -> int:
 def _as_is_left(said: Said, difference: int) -> int:
     """Give no more back than was left of what was billed."""
     left: int | None = said.get("left")
-    return difference if left is None else max(difference, -left)
+    if left is None:
+        return difference
+    # Of what comes to nothing, what earlier roundings kept goes back with the rest.
+    return -left if said.get("is_all") else max(difference, -left)
 
 
 def _share(said: Said) -> Fraction:
