@@ -41,10 +41,11 @@ def _within(before: Subscription, changed: Subscription, *, at: datetime) -> Eff
     terms = changed.terms
     due_from = segments.next_usage_boundary(before) or before.current_period.ends_at
     closed = segments.close_fee(before, at=at, due_from=before.current_period.ends_at, closes_period=False)
-    changed = replace(changed, fee_from=at if terms.billing.in_arrears else None)
+    changed = replace(changed, fee_from=segments.open_from(at, before.fee_from) if terms.billing.in_arrears else None)
     if segments.cuts_usage(before.terms, terms):
         closed += segments.close_usage(before, at=at, due_from=due_from, closes_period=False)
-        changed = replace(changed, usage_from=at if terms.has_charges else None)
+        open_from = segments.open_from(at, before.usage_from)
+        changed = replace(changed, usage_from=open_from if terms.has_charges else None)
     return Effect(periods.planned(changed), closed)
 
 

@@ -117,8 +117,8 @@ def enter(subscription: Subscription, here: Place) -> Subscription:
             period_number=here.number,
             current_period=here.period,
             full_period=here.full,
-            fee_from=starts_at if terms.billing.in_arrears else None,
-            usage_from=starts_at if terms.has_charges else None,
+            fee_from=segments.open_from(starts_at, subscription.fee_from) if terms.billing.in_arrears else None,
+            usage_from=segments.open_from(starts_at, subscription.usage_from) if terms.has_charges else None,
         )
     )
 

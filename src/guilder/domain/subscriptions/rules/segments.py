@@ -12,6 +12,15 @@ from guilder.domain.subscriptions.rules import grid
 from guilder.kernel.period import Period
 
 
+def open_from(at: datetime, closed_until: datetime | None) -> datetime:
+    """Return since when there is something in no segment yet, of what begins at `at`.
+
+    A change that was paid for by link is dated back to when it was asked for. What was closed since then stays as it was
+    billed: nothing is in two segments.
+    """
+    return max(at, closed_until or at)
+
+
 def close(
     subscription: Subscription, *, at: datetime, due_from: datetime | None = None, closes_period: bool
 ) -> tuple[Segment, ...]:

@@ -1,0 +1,55 @@
+"""Changes that wait for their payment by link: what is billed and given back when it comes late, or never.
+
+The rules are in docs/design/changes.md.
+"""
+
+from tests.support.bills import a_story, bills
+from tests.support.outcomes import payments_of, rest
+
+CALLS = {
+    "code": "calls",
+    "name": "Calls",
+    "meter": "calls",
+    "prices": [{"currency": "EUR", "model": "per_unit", "unit_amount": "10"}],
+}
+
+
+async def a_metered_subscriber(world):
+    """Subscribed by the quarter to what costs nothing but its use, which is billed every month; `max` costs 90.00."""
+    await world.meter()
+    for code, amount in (("pro", 0), ("max", 9000)):
+        prices = [{"billing_cycle": "quarterly", "currency": "EUR", "amount": amount}]
+        billing = {"usage_interval": {"interval": "month"}}
+        await world.plan(code, prices=prices, charges=[CALLS], billing=billing)
+    await world.customer()
+    return await world.subscribe("acme", "pro", billing_cycle="quarterly")
+
+
+async def used(world):
+    """Return the lines of use on all bills."""
+    return [(amount, when) for made in await bills(world) for kind, amount, when in made.lines if kind == "usage"]
+
+
+async def kept(world):
+    """Return what came in and did not go back."""
+    paid = sum(each["amount"] for each in await payments_of(world) if each["status"] == "succeeded")
+    return paid - sum(each["amount"] for each in await world.get("/api/refunds"))
+
+
+async def test_use_that_was_billed_stays_so_when_a_change_from_before_is_paid_for(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        subscription = await a_metered_subscriber(world)
+        await world.advance(to="2026-06-27T00:00:00Z")
+        changed = await world.change(subscription, plan_id="max", when="now")
+        customer = await world.get("/api/customers/acme")
+        gift = {"customer_id": customer["id"], "currency": "EUR", "amount": 1000, "reason": "pays for the use of June"}
+        await world.post("/api/credits", gift)
+        await world.advance(to="2026-06-29T00:00:00Z")
+        await world.use("june", 100)
+        await world.advance(to="2026-07-02T00:00:00Z")
+        await world.pay(changed["payment_link"])
+        await rest(world)
+        assert (await world.subscription(subscription))["plan_code"] == "max"
+        await world.use("july", 50)
+        await world.advance(to="2026-08-01T00:00:00Z")
+        assert await used(world) == [(1000, "2026-06-01/2026-07-01"), (500, "2026-07-01/2026-08-01")]
