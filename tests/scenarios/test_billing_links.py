@@ -53,3 +53,20 @@ async def test_use_that_was_billed_stays_so_when_a_change_from_before_is_paid_fo
         await world.use("july", 50)
         await world.advance(to="2026-08-01T00:00:00Z")
         assert await used(world) == [(1000, "2026-06-01/2026-07-01"), (500, "2026-07-01/2026-08-01")]
+
+
+async def test_a_change_that_is_paid_for_takes_effect_though_something_else_is_owed(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        subscription = await a_metered_subscriber(world)
+        await world.use("june", 100)
+        await world.advance(to="2026-06-27T00:00:00Z")
+        changed = await world.change(subscription, plan_id="max", when="now")
+        await world.advance(to="2026-07-02T00:00:00Z")  # the use of June is to be paid by link, too, and is not
+        assert (await world.subscription(subscription))["status"] == "past_due"
+        await world.pay(changed["payment_link"])
+        await rest(world)
+        assert (await world.subscription(subscription))["plan_code"] == "max"
+        assert await kept(world) == 6457 + 1000  # the change, and June with the card that came with it
+        await world.use("july", 50)
+        await world.advance(to="2026-08-01T00:00:00Z")
+        assert await used(world) == [(1000, "2026-06-01/2026-07-01"), (500, "2026-07-01/2026-08-01")]

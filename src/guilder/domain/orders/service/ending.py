@@ -86,7 +86,7 @@ async def settle_up(tx: Tx, ended: Sequence[Changed], *, unused: Unused | None, 
     refunded = {ref.id for ref, what in back.items() if what is Unused.REFUND}
     for note in made:
         if note.kind is InvoiceKind.CREDIT_NOTE and refunded.intersection(note.subscription_ids):
-            await _refund(tx, note, refunded, now=now)
+            await refund_note(tx, note, refunded, now=now)
     return made
 
 
@@ -108,7 +108,7 @@ async def auto_renew(
     return (await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=now)).after
 
 
-async def _refund(tx: Tx, note: Invoice, refunded: Collection[UUID], *, now: datetime) -> None:
+async def refund_note(tx: Tx, note: Invoice, refunded: Collection[UUID], *, now: datetime) -> None:
     """Pay back what a credit note, of these of its subscriptions, came to, as far as there are payments of what it gives
     back; the rest stays the customer's credit."""
     own = [line for line in note.lines if line.subscription_id in refunded]

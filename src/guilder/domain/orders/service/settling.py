@@ -7,6 +7,7 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.rules.lifecycle import MOVES, Step
 from guilder.domain.orders.service.concluding import fail_charges, settle_charges
+from guilder.domain.orders.service.ending import refund_note
 from guilder.domain.orders.service.placing import cancel, canceled_event, complete, completed_event
 from guilder.domain.orders.store import orders as store
 from guilder.domain.subscriptions import service as subscriptions
@@ -21,19 +22,33 @@ from guilder.platform.db.tx import Tx
 async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> None:
     """Complete the orders whose invoices are paid, each dated by its payment; which grants what was bought.
 
-    An order that was given up before its late payment came in stays so: that payment is the invoice's to settle.
+    An order that was given up before its late payment came in stays so: that payment is the invoice's to settle. A
+    change that can take effect no more is canceled, and what was paid for it goes back.
     """
     found = await store.lock_by_invoice(tx, sorted(invoices))
-    done = [
-        complete(order, at=invoices[Ref(order.tenant_id, order.invoice_id)])
-        for order in found
-        if order.invoice_id is not None and Step.COMPLETE in MOVES[order.status]
-    ]
-    await store.save(tx, done)
+    done, too_late = [], []
+    for order in found:
+        if order.invoice_id is None or Step.COMPLETE not in MOVES[order.status]:
+            continue
+        if await _can_take_effect(tx, order):
+            done.append(complete(order, at=invoices[Ref(order.tenant_id, order.invoice_id)]))
+        else:
+            too_late.append(cancel(order))
+    await store.save(tx, [*done, *too_late])
     for order in done:
         await _take_effect(tx, order, now=now)
+    for order in too_late:
+        await _give_back(tx, order, now=now)
     outbox.announce(tx, [completed_event(order) for order in done], now=now)
+    outbox.announce(tx, [canceled_event(order) for order in too_late], now=now)
     await settle_charges(tx, orders=done, now=now)
+
+
+async def _can_take_effect(tx: Tx, order: Order) -> bool:
+    if order.pending_terms is None or order.subscription_id is None:
+        return True
+    subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
+    return allows(subscription.status, Change.CHANGE_PAID)
 
 
 async def _take_effect(tx: Tx, order: Order, *, now: datetime) -> None:
@@ -42,8 +57,6 @@ async def _take_effect(tx: Tx, order: Order, *, now: datetime) -> None:
         return
     subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
     asked_at = order.created_at
-    if not allows(subscription.status, Change.CHANGE):
-        return  # it ended or fell behind meanwhile; what was paid stands on the invoice, and staff can refund it
     # A payment that comes in after the period has ended buys the terms from the next one on.
     is_too_late = not subscription.current_period.holds(asked_at)
     changed = await subscriptions.change(
@@ -51,10 +64,25 @@ async def _take_effect(tx: Tx, order: Order, *, now: datetime) -> None:
         ref=subscription.ref,
         terms=order.pending_terms,
         at_period_end=is_too_late,
+        is_paid=True,
         now=max(asked_at, subscription.current_period.starts_at),
     )
     if changed.segments:
         await invoicing.bill_closed(tx, closed=[changed.after], now=now)
+
+
+async def _give_back(tx: Tx, order: Order, *, now: datetime) -> None:
+    """Give back what was paid for a change of what has ended, is paused or was suspended meanwhile: by refund as far as
+    its payments take it, the rest as credit."""
+    assert order.invoice_id is not None, order.ref
+    assert order.subscription_id is not None, order.ref
+    invoice = (await invoicing.get(tx, refs=[Ref(order.tenant_id, order.invoice_id)])).popitem()[1]
+    left = await invoicing.creditable(tx, invoices=[invoice])
+    if not any(amount.minor > 0 for amount in left.values()):
+        return  # with the end, what was not used of it was given back
+    correction = invoicing.Correction(reason="Paid after it could take effect")
+    note = await invoicing.credit_note(tx, invoice_id=invoice.id, correction=correction, by_two=True, now=now)
+    await refund_note(tx, note, {order.subscription_id}, now=now)
 
 
 async def canceled(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:

@@ -13,6 +13,7 @@ class Step(StrEnum):
     ACTIVATE = "activate"
     ROLL = "roll"  # a period or a trial ended, and the next period begins
     CHANGE = "change"
+    CHANGE_PAID = "change_paid"  # it was asked for before, and has been paid for since
     SCHEDULE = "schedule"  # plan a change, opt out, opt in again
     FALL_BEHIND = "fall_behind"
     RECOVER = "recover"
@@ -39,6 +40,7 @@ MOVES: dict[Status, dict[Step, Status]] = {
     Status.TRIALING: {
         Step.ROLL: Status.ACTIVE,
         Step.CHANGE: Status.TRIALING,
+        Step.CHANGE_PAID: Status.TRIALING,
         Step.SCHEDULE: Status.TRIALING,
         Step.LAPSE: Status.PAUSED,
         Step.CANCEL: Status.CANCELED,
@@ -47,6 +49,7 @@ MOVES: dict[Status, dict[Step, Status]] = {
     Status.ACTIVE: {
         Step.ROLL: Status.ACTIVE,
         Step.CHANGE: Status.ACTIVE,
+        Step.CHANGE_PAID: Status.ACTIVE,
         Step.SCHEDULE: Status.ACTIVE,
         Step.FALL_BEHIND: Status.PAST_DUE,
         Step.SUSPEND: Status.SUSPENDED,
@@ -57,6 +60,7 @@ MOVES: dict[Status, dict[Step, Status]] = {
     },
     Status.PAST_DUE: {
         Step.ROLL: Status.PAST_DUE,
+        Step.CHANGE_PAID: Status.PAST_DUE,  # no other one: what is owed comes first
         Step.SCHEDULE: Status.PAST_DUE,
         Step.FALL_BEHIND: Status.PAST_DUE,
         Step.RECOVER: Status.ACTIVE,

@@ -43,6 +43,7 @@ async def change(
     at_period_end: bool = False,
     at: datetime | None = None,
     trial_ends_at: datetime | None = None,
+    is_paid: bool = False,
     now: datetime,
 ) -> Changed:
     """Put other terms in force: now, from the next period on, or on a date in this period or a later one.
@@ -50,7 +51,8 @@ async def change(
     Of several wishes the last one counts. A change now closes what was used on the old terms (`segments`); one of
     interval begins a period now (`began_period`): a full one, or a stub of the old grid, as the new terms say. The
     caller bills the difference. In a trial the trial goes on, with `trial_ends_at` as its end; one that is past ends it
-    with this very instant, so that it has to be rolled.
+    with this very instant, so that it has to be rolled. One that `is_paid` for was asked for before: it is put in force
+    though something else is owed meanwhile.
 
     :raises StillDue: it has to be rolled first
     :raises IllegalStep: it is not in a state in which it can be changed
@@ -59,7 +61,7 @@ async def change(
     before = await current(tx, ref=ref, now=now)
     if at_period_end or at is not None:
         return await _plan(tx, before, terms, at=at, now=now)
-    lifecycle.take(MOVES, before.status, Step.CHANGE)
+    lifecycle.take(MOVES, before.status, Step.CHANGE_PAID if is_paid else Step.CHANGE)
     effect = changes.apply(before, terms, at=now, trial_ends_at=max(trial_ends_at, now) if trial_ends_at else None)
     after = effect.subscription
     await store.save(tx, [after])
