@@ -70,3 +70,20 @@ async def test_a_change_that_is_paid_for_takes_effect_though_something_else_is_o
         await world.use("july", 50)
         await world.advance(to="2026-08-01T00:00:00Z")
         assert await used(world) == [(1000, "2026-06-01/2026-07-01"), (500, "2026-07-01/2026-08-01")]
+
+
+async def test_a_change_of_an_add_on_is_void_before_it_ends_with_its_parent(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=0)
+        await world.plan("extra", amount=0, is_add_on=True)
+        await world.plan("more", amount=3000, is_add_on=True)
+        await world.customer()
+        parent = await world.subscribe("acme", "pro")
+        add_on = await world.subscribe("acme", "extra", parent_id=parent["id"])
+        await rest(world)
+        await world.delete(f"/api/subscriptions/{parent['id']}", at="2026-06-13T00:00:00Z")
+        await world.advance(to="2026-06-11T00:00:00Z")
+        await world.change(add_on, plan_id="more", when="now")  # 20.00 by link
+        await world.advance(to="2026-06-14T00:00:00Z")
+        assert (await world.subscription(add_on))["status"] == "canceled"
+        assert [(each["status"], each["total"]) for each in await world.invoices()][-1] == ("void", 2000)

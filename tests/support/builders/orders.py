@@ -37,6 +37,7 @@ from guilder.domain.payments.events import (
     PaymentSucceeded,
 )
 from guilder.domain.payments.model import Answer, Payment, PaymentMethod
+from guilder.domain.subscriptions.events import SubscriptionEnded
 from guilder.kernel.event import Event, Message
 from guilder.kernel.ids import Ref
 from guilder.platform.db.database import Database
@@ -58,6 +59,7 @@ REACTIONS: dict[type[Event], list[Callable[..., Awaitable[None]]]] = {
     PaymentCanceled: [dunning.on_payment_canceled],
     PaymentMethodAdded: [dunning.on_payment_method_added],
     PaymentMethodDefaultChanged: [dunning.on_default_method_changed],
+    SubscriptionEnded: [orders.on_subscription_stopped],
 }
 # In the order of the timetable: what falls due at one instant is billed first.
 JOBS = (

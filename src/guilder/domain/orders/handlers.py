@@ -1,4 +1,4 @@
-"""What orders hears: how the invoices stand that were made for them."""
+"""What orders hears: how the invoices stand that were made for them, and the subscriptions that they would change."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +11,7 @@ from guilder.domain.orders.events import ChargeRequested
 from guilder.domain.orders.model import Charge
 from guilder.domain.orders.schemas.charges import ChargeIn
 from guilder.domain.payments.events import PaymentFailed
+from guilder.domain.subscriptions.events import SubscriptionEvent
 from guilder.kernel.errors import Invalid, Malformed
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
@@ -26,6 +27,12 @@ async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, n
 async def on_invoice_voided(tx: Tx, messages: Sequence[Message[InvoiceVoided]], *, now: datetime) -> None:
     voided = [Ref(each.tenant_id, each.invoice_id) for each in events_of(messages)]
     await service.canceled(tx, invoices=voided, now=now)
+
+
+async def on_subscription_stopped(tx: Tx, messages: Sequence[Message[SubscriptionEvent]], *, now: datetime) -> None:
+    """It has ended, was paused or suspended."""
+    refs = sorted({Ref(each.tenant_id, each.subscription_id) for each in events_of(messages)})
+    await service.stopped(tx, refs=refs, now=now)
 
 
 async def on_charge_requested(tx: Tx, messages: Sequence[Message[ChargeRequested]], *, now: datetime) -> None:

@@ -98,15 +98,24 @@ def check_trial_can_end(terms: Terms, *, has_method: bool) -> None:
     raise MethodNeeded("this plan has no trial left, and needs a payment method", field="payment_method_id")
 
 
-def payable_until(subscription: Subscription, *, now: datetime, at_most: timedelta) -> datetime:
+def payable_until(
+    subscription: Subscription, *, parent: Subscription | None, now: datetime, at_most: timedelta
+) -> datetime:
     """Return until when a change that waits for its payment can be paid.
 
-    Given up before anything else that is planned within the period takes place: that works from what is billed, and
-    what nobody has paid for was not in force.
+    Given up before anything else that is planned within the period takes place, for itself or with its parent: that
+    works from what is billed, and what nobody has paid for was not in force.
     """
     planned = [subscription.cancel_at, subscription.pending_at if subscription.pending_terms else None]
+    planned += _stops(parent) if parent else []
     before = [at - _MOMENT for at in planned if at is not None]
     return max(now, min([now + at_most, subscription.current_period.ends_at, *before]))
+
+
+def _stops(parent: Subscription) -> list[datetime | None]:
+    """Return when a parent may end or pause, as far as that is known: its add-ons do so at the same instant."""
+    may_stop = parent.cancel_at_period_end or parent.pause_at_period_end or parent.status is Status.TRIALING
+    return [parent.cancel_at, parent.current_period.ends_at if may_stop else None]
 
 
 def check_one(when: When | None, at: datetime | None, *, name: str) -> None:

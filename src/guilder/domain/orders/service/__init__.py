@@ -1,6 +1,6 @@
 """The verbs of orders: each carries out what was asked for whole, in the transaction that it is given."""
 
-from guilder.domain.orders.service.abandoning import abandon_due
+from guilder.domain.orders.service.abandoning import abandon_due, stopped
 from guilder.domain.orders.service.buying import buy, pay
 from guilder.domain.orders.service.changing import Wish, change, revoke_change, use_method
 from guilder.domain.orders.service.charging import (
@@ -82,6 +82,7 @@ __all__ = [
     "repay",
     "resume",
     "revoke_change",
+    "stopped",
     "subscribe",
     "subscribe_each",
     "take_charges",

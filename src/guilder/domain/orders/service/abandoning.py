@@ -14,6 +14,7 @@ from guilder.domain.payments.model import Payment, Via
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status
+from guilder.domain.subscriptions.rules.lifecycle import Step, allows
 from guilder.kernel.ids import Ref
 from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
@@ -61,6 +62,18 @@ async def abandon_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     kept = [replace(order, abandon_at=again_at[verdict]) for order, verdict in verdicts if verdict in again_at]
     await store.save(tx, kept)
     return len(claimed)
+
+
+async def stopped(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
+    """Give up at once the changes that wait for their payment, of these subscriptions, as far as they have ended or
+    stand still: nothing can come of them any more."""
+    found = await subscriptions.get(tx, refs=refs)
+    still = [ref for ref, each in found.items() if not allows(each.status, Step.CHANGE_PAID)]
+    orders = await store.lock_by_subscription(tx, sorted(still))
+    waiting = [replace(each, abandon_at=now) for each in orders if each.pending_terms and each.abandon_at]
+    if waiting:
+        await store.save(tx, waiting)
+        await abandon_due(tx, refs=[each.ref for each in waiting], now=now)
 
 
 def _verdict(payment: Payment | None, *, is_open: bool) -> _Verdict:

@@ -154,10 +154,17 @@ async def _now(tx: Tx, subscription: Subscription, wanted: _Change, *, asked: As
         subscription=subscription,
         base_url=asked.base_url,
         # What was worked out for this period cannot be paid for in another.
-        abandon_at=rules.payable_until(subscription, now=now, at_most=ABANDON_AFTER) if waits else None,
+        abandon_at=await _payable_until(tx, subscription, now=now) if waits else None,
     )
     [answer] = await place(tx, [brought], now=now)
     return answer
+
+
+async def _payable_until(tx: Tx, subscription: Subscription, *, now: datetime) -> datetime:
+    parent = None
+    if subscription.parent_id is not None:
+        parent = await subscriptions.one(tx, ref=Ref(subscription.tenant_id, subscription.parent_id))
+    return rules.payable_until(subscription, parent=parent, now=now, at_most=ABANDON_AFTER)
 
 
 async def _trial_over(tx: Tx, subscription: Subscription, *, now: datetime) -> tuple[Subscription, Invoice | None]:

@@ -10,7 +10,7 @@ from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line
 from guilder.domain.orders.model import Answer
 from guilder.domain.orders.rules import change as rules
 from guilder.domain.orders.rules.change import When
-from guilder.domain.orders.service.rolling import rolled, take_back_unpaid, void_unpaid
+from guilder.domain.orders.service.rolling import rolled, take_back_unpaid, take_back_unpaid_beside, void_unpaid
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.subscriptions import service as subscriptions
@@ -65,12 +65,10 @@ async def cancel(
         await void_unpaid(tx, before, now=now)
         return Answer(order=None, subscription=changed.after)
     await take_back_unpaid(tx, before, now=now)
+    await take_back_unpaid_beside(tx, before, now=now)
     if changed.after.ended_at is None:
         return Answer(order=None, subscription=changed.after)
-    ended = _with_add_ons(changed)
-    for each in ended[1:]:
-        await take_back_unpaid(tx, each.before, now=now)
-    invoices = await settle_up(tx, ended, unused=unused, now=now)
+    invoices = await settle_up(tx, _with_add_ons(changed), unused=unused, now=now)
     return Answer(order=None, subscription=changed.after, invoice=invoices[0] if invoices else None)
 
 
@@ -105,6 +103,7 @@ async def auto_renew(
     lifecycle.take(MOVES, subscription.status, Step.SCHEDULE)
     if subscription.cancel_at_period_end:
         return subscription
+    await take_back_unpaid_beside(tx, subscription, now=now)
     return (await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=now)).after
 
 

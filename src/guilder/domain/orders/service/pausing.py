@@ -10,7 +10,7 @@ from guilder.domain.invoicing.model import Invoice
 from guilder.domain.orders.model import Answer
 from guilder.domain.orders.rules.change import When
 from guilder.domain.orders.service.placing import current_payment, link_to_pay
-from guilder.domain.orders.service.rolling import rolled, take_back_unpaid
+from guilder.domain.orders.service.rolling import rolled, take_back_unpaid, take_back_unpaid_beside
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed, Subscription
 from guilder.kernel import ids
@@ -38,14 +38,13 @@ async def pause(
     """
     before = await rolled(tx, subscription_id=subscription_id, only=only, now=now)
     await take_back_unpaid(tx, before, now=now)
+    await take_back_unpaid_beside(tx, before, now=now)
     changed = await subscriptions.pause(
         tx, ref=before.ref, at_period_end=when is When.PERIOD_END, resume_at=resume_at, now=now
     )
     if changed.after.paused_at is None:
         return Answer(order=None, subscription=changed.after)
     paused = [changed, *changed.add_ons]
-    for each in changed.add_ons:
-        await take_back_unpaid(tx, each.before, now=now)
     made = await invoicing.bill_cut_off(
         tx, cut_off=paused, gives_back=[each.after.ref for each in paused if each.gives_back], now=now
     )

@@ -1,5 +1,6 @@
 """Finding a subscription for whoever asks, as it is today."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -42,12 +43,21 @@ async def rolled(tx: Tx, *, subscription_id: UUID, only: CustomerId | None, now:
 
 async def take_back_unpaid(tx: Tx, subscription: Subscription, *, now: datetime) -> None:
     """Take back what still waits for its payment by link: what is wished for last is what counts."""
-    orders = await store.lock_by_subscription(tx, subscription.ref)
+    await _take_back(tx, [subscription.ref], now=now)
+
+
+async def take_back_unpaid_beside(tx: Tx, parent: Subscription, *, now: datetime) -> None:
+    """Take back what waits for its payment of what ends, or pauses, with `parent`."""
+    await _take_back(tx, [each.ref for each in await subscriptions.add_ons(tx, parents=[parent.ref])], now=now)
+
+
+async def _take_back(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> None:
+    orders = await store.lock_by_subscription(tx, refs)
     waiting = [o for o in orders if o.status is OrderStatus.PROCESSING and o.pending_terms is not None]
     await void(tx, waiting, now=now)
 
 
 async def void_unpaid(tx: Tx, subscription: Subscription, *, now: datetime) -> None:
     """Take back the first invoice of what was never paid for."""
-    orders = await store.lock_by_subscription(tx, subscription.ref)
+    orders = await store.lock_by_subscription(tx, [subscription.ref])
     await void(tx, [o for o in orders if o.status is OrderStatus.PROCESSING and o.invoice_id is not None], now=now)

@@ -78,9 +78,11 @@ async def lock_by_invoice(tx: Tx, invoices: Sequence[Ref]) -> list[Order]:
     return [_from_row(row) for row in rows]
 
 
-async def lock_by_subscription(tx: Tx, subscription: Ref) -> list[Order]:
+async def lock_by_subscription(tx: Tx, subscriptions: Sequence[Ref]) -> list[Order]:
     rows = await tx.fetch(
-        f"{_SELECT} where tenant_id = $1 and subscription_id = $2 order by tenant_id, id for update", *subscription
+        f"""{_SELECT} where (tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+            order by tenant_id, id for update""",
+        *_split(subscriptions),
     )
     return [_from_row(row) for row in rows]
 

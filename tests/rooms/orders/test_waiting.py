@@ -1,0 +1,108 @@
+"""What waits for its payment by link, and what becomes of it when its subscription stops meanwhile."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from guilder.domain.gateways.model import RequestKind
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.orders import service as orders
+from guilder.domain.orders.rules.change import When
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Answer
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.page import PageQuery
+from tests.support.builders.orders import BASE_URL, a_shop, asked, days, says_yes
+
+NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+async def shop(database):
+    return await a_shop(database, now=NOW, time_zone="UTC")
+
+
+async def a_waiting_upgrade(shop, subscription):
+    better = await shop.plan(amount=3000, is_add_on=subscription.parent_id is not None)
+    wish = orders.Wish(plan=better.code, when=When.NOW)
+    answer = await shop.act(
+        lambda tx: orders.change(tx, subscription_id=subscription.id, wish=wish, asked=asked(), now=shop.now)
+    )
+    await shop.drain()
+    assert answer.payment_link
+    return answer
+
+
+async def with_add_on(shop):
+    customer = await shop.customer(time_zone="UTC")
+    parent = await shop.subscribe(customer, await shop.plan(amount=0))
+    beside = orders.Beside(parent_id=parent.subscription.id)
+    added = await shop.subscribe(customer, await shop.plan(amount=0, is_add_on=True), beside=beside)
+    return parent.subscription, added.subscription
+
+
+async def standing(shop, answer):
+    order = await shop.act(lambda tx: orders.one(tx, order_id=answer.order.id))
+    invoice = await shop.act(lambda tx: invoicing.one(tx, invoice=answer.invoice.id))
+    return order.status, invoice.status
+
+
+@pytest.mark.parametrize(
+    ("verb", "how"),
+    [
+        (orders.cancel, {"when": When.PERIOD_END}),
+        (orders.cancel, {"at": NOW + days(10)}),
+        (orders.pause, {"when": When.PERIOD_END}),
+        (orders.pause, {"when": When.NOW}),
+        (orders.auto_renew, {"is_on": False}),
+    ],
+)
+async def test_a_change_of_an_add_on_is_taken_back_when_its_parent_is_to_stop(shop, verb, how):
+    parent, add_on = await with_add_on(shop)
+    answer = await a_waiting_upgrade(shop, add_on)
+    await shop.act(lambda tx: verb(tx, subscription_id=parent.id, now=shop.now, **how))
+    assert await standing(shop, answer) == ("canceled", "void")
+
+
+async def test_a_change_of_an_add_on_is_given_up_before_its_parent_stops_with_its_period(shop):
+    parent, add_on = await with_add_on(shop)
+    await shop.act(lambda tx: orders.auto_renew(tx, subscription_id=parent.id, is_on=False, now=shop.now))
+    await shop.advance(NOW + days(28))
+    answer = await a_waiting_upgrade(shop, add_on)
+    order = await shop.act(lambda tx: orders.one(tx, order_id=answer.order.id))
+    assert order.abandon_at < parent.current_period.ends_at
+
+
+async def test_what_waits_is_given_up_with_what_dunning_ends(shop):
+    customer = await shop.customer(time_zone="UTC")
+    subscription = (await shop.subscribe(customer, await shop.plan(amount=0))).subscription
+    answer = await a_waiting_upgrade(shop, subscription)
+    await shop.act(lambda tx: subscriptions.end(tx, refs=[subscription.ref], now=shop.now))
+    await shop.drain()
+    assert await standing(shop, answer) == ("canceled", "void")
+
+
+async def test_who_pays_while_it_ends_has_the_money_back(shop):
+    customer = await shop.customer(time_zone="UTC")
+    subscription = (await shop.subscribe(customer, await shop.plan(amount=0))).subscription
+    answer = await a_waiting_upgrade(shop, subscription)
+    opened = await shop.act(
+        lambda tx: orders.open_checkout(tx, invoice_id=answer.invoice.id, return_url=f"{BASE_URL}/back", now=shop.now)
+    )
+    await shop.drain()
+    paid = Answer(
+        tenant_id=opened.tenant_id,
+        business_key=opened.business_key,
+        kind=RequestKind.CHARGE,
+        outcome=says_yes(opened),
+        at=shop.now,
+    )
+    await shop.act(lambda tx: payments.record(tx, answers=[paid], now=shop.now))
+    await shop.act(lambda tx: subscriptions.end(tx, refs=[subscription.ref], now=shop.now))
+    await shop.drain()
+    assert await standing(shop, answer) == ("canceled", "paid")
+    refunds = await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))
+    assert [each.amount.minor for each in refunds.items] == [3000]
+    assert await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id)) == {
+        "EUR": refunds.items[0].amount * 0
+    }
