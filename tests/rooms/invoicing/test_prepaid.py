@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from guilder.domain.catalog.model import Billing
 from guilder.domain.invoicing import jobs
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.handlers import on_refund_succeeded
@@ -14,6 +15,7 @@ from guilder.domain.invoicing.service import prepaid
 from guilder.domain.payments.events import RefundSucceeded
 from guilder.domain.usage import service as usage
 from guilder.kernel.event import Message
+from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from tests.rooms.invoicing.test_arrears import AUGUST, JULY, JUNE, utc
@@ -93,6 +95,46 @@ async def test_what_is_granted_after_a_date_or_expired_on_it_pays_nothing_of_it(
     await bill(AUGUST)
     assert (await billed())[0][1][0] == ("usage", 100, "06-01")
     assert all(kind != "prepaid" for _, lines in await billed() for kind, _, _ in lines)
+
+
+@pytest.mark.parametrize("grace_days", [0, 2])
+async def test_a_late_run_draws_what_was_good_on_the_date_of_the_invoice_before_it_expires(
+    open_tx, metered, used, bill, billed, granted, left, grace_days
+):
+    await metered(amount=0, billing=Billing(grace_days=grace_days))
+    dated = JULY + timedelta(days=grace_days)
+    await used(10, "2026-06-10")
+    gift, _ = await granted(500, name="gift", expires_at=dated + timedelta(hours=1))
+    earlier, _ = await granted(500, name="earlier", expires_at=dated)
+    if grace_days:
+        await bill(JULY)  # the use of June is closed, and waits for its grace period
+    async with open_tx() as tx:
+        late = dated + timedelta(hours=2)  # nothing ran for two hours, and this is the first thing to run
+        assert await jobs.expire_prepaid_due(tx, [gift.ref, earlier.ref], now=late) == 2
+    drawn = [line for _, lines in await billed() for line in lines if line[0] != "recurring"]
+    assert drawn == [("usage", 100, "06-01"), ("prepaid", -100, "06-01")]
+    assert await left() == {"gift": 400, "earlier": 500}
+    async with open_tx() as tx:
+        assert await jobs.expire_prepaid_due(tx, [gift.ref, earlier.ref], now=late) == 0
+
+
+async def test_prepaid_credits_do_not_expire_while_somebody_bills_what_was_due_before(
+    open_tx, metered, used, granted, billed
+):
+    await metered(amount=0)
+    await used(10, "2026-06-10")
+    gift, _ = await granted(500, expires_at=JULY + timedelta(hours=1))
+    late = JULY + timedelta(hours=2)
+    async with open_tx() as billing:
+        refs = [
+            Ref(row["tenant_id"], row["id"]) for row in await billing.fetch("select * from subscriptions.subscriptions")
+        ]
+        await jobs.bill_due(billing, refs, now=late)
+        async with open_tx() as other:
+            assert await jobs.expire_prepaid_due(other, [gift.ref], now=late) == 0
+    async with open_tx() as tx:
+        assert await jobs.expire_prepaid_due(tx, [gift.ref], now=late) == 1
+    assert (await billed())[0][1][:2] == [("usage", 100, "06-01"), ("prepaid", -100, "06-01")]
 
 
 async def test_what_is_bought_is_owed_as_service_until_it_is_drawn_or_expires(

@@ -53,6 +53,7 @@ from guilder.domain.invoicing.service.documents import (
     document_stored,
     request_documents,
 )
+from guilder.domain.invoicing.service.expiring import expire_due as expire_prepaid_due
 from guilder.domain.invoicing.service.explaining import explained
 from guilder.domain.invoicing.service.finalizing import (
     AlreadyBilled,
@@ -82,7 +83,6 @@ from guilder.domain.invoicing.service.leaving import bill_cut_off
 from guilder.domain.invoicing.service.owing import InvoiceIsPaid, PaymentInFlight
 from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
 from guilder.domain.invoicing.service.prepaid import access_ended as end_prepaid_sold
-from guilder.domain.invoicing.service.prepaid import expire_due as expire_prepaid_due
 from guilder.domain.invoicing.service.prepaid import grant as grant_prepaid
 from guilder.domain.invoicing.service.prepaid import listing as prepaid_grants
 from guilder.domain.invoicing.service.prepaid import void as void_prepaid

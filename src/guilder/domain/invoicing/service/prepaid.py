@@ -1,6 +1,6 @@
 """Prepaid credits: given or bought beforehand, drawn by use, gone when they expire."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -122,9 +122,10 @@ async def void(tx: Tx, *, grant_id: UUID, now: datetime) -> PrepaidGrant:
     return (await _end(tx, found, at=[now]))[0]
 
 
-async def expire_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
-    """End grants that have expired; what is left of those that were bought is earned."""
-    found = await rows.lock_expired(tx, refs, now=now)
+async def expire(tx: Tx, *, refs: Sequence[Ref], spared: Collection[Ref], now: datetime) -> int:
+    """End grants that have expired, but not of these customers; what is left of those that were bought is earned."""
+    expired = await rows.lock_expired(tx, refs, now=now)
+    found = [each for each in expired if Ref(each.tenant_id, each.customer_id) not in spared]
     await _end(tx, found, at=[each.expires_at or now for each in found])
     return len(found)
 

@@ -71,6 +71,16 @@ async def lock(tx: Tx, refs: Sequence[Ref]) -> list[PrepaidGrant]:
     return [_from_row(row) for row in rows]
 
 
+async def expiries(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, datetime]:
+    """Return until when, at the latest, those of these grants were good that are not over, by customer."""
+    rows = await tx.fetch(
+        f"""select tenant_id, customer_id, max(expires_at) as until from invoicing.prepaid_grants
+            where {NAMED} and ended_at is null and expires_at is not null group by tenant_id, customer_id""",
+        *split(refs),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["customer_id"]): row["until"] for row in rows}
+
+
 async def lock_expired(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[PrepaidGrant]:
     named = NAMED.replace("tenant_id, id", "g.tenant_id, g.id", 1)
     rows = await tx.fetch(

@@ -1,6 +1,7 @@
 """The verbs of subscriptions. Each takes a batch, locks it in one order, and announces what came of it."""
 
 from guilder.domain.subscriptions.service.arrears import (
+    behind,
     billed_segments,
     billed_since_closed,
     mark_billed,
@@ -74,6 +75,7 @@ __all__ = [
     "TrialNotLonger",
     "activate",
     "add_ons",
+    "behind",
     "billed_segments",
     "billed_since_closed",
     "cancel",

@@ -42,6 +42,11 @@ async def open_segments(tx: Tx, *, subscriptions: Sequence[Ref], kind: SegmentKi
     return await store.segments_of(tx, subscriptions, kind=kind, is_billed=False, since=None)
 
 
+async def behind(tx: Tx, *, until: Mapping[Ref, datetime]) -> dict[Ref, list[Ref]]:
+    """Return, by customer, the subscriptions of which something fell due before an instant and is not billed yet."""
+    return await store.behind(tx, until) if until else {}
+
+
 async def saw_late(tx: Tx, *, seen: Mapping[Ref, int]) -> None:
     """Note up to which number late use of billed segments was rated again. It never goes back."""
     if seen:

@@ -8,6 +8,7 @@ from guilder.domain.subscriptions.store.reminders import (
     save_renewal_reminders,
 )
 from guilder.domain.subscriptions.store.segments import (
+    behind,
     claim_segments,
     insert_segments,
     mark_billed,
@@ -35,6 +36,7 @@ from guilder.domain.subscriptions.store.subscriptions import (
 
 __all__ = [
     "add_ons",
+    "behind",
     "claim_due",
     "claim_renewal_reminders",
     "claim_segments",

@@ -70,6 +70,28 @@ async def claim_segments(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[
     return _in_time([_from_row(row) for row in rows])
 
 
+async def behind(tx: Tx, until: Mapping[Ref, datetime]) -> dict[Ref, list[Ref]]:
+    """Return, by customer, the subscriptions that were to be rolled before an instant, or have a segment due then."""
+    rows = await tx.fetch(
+        """with said (tenant_id, customer_id, until) as (
+               select * from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]))
+           select v.tenant_id, v.customer_id, s.id as subscription_id from said v
+             join subscriptions.subscriptions s on s.tenant_id = v.tenant_id and s.customer_id = v.customer_id
+            where s.next_due_at < v.until
+           union
+           select v.tenant_id, v.customer_id, g.subscription_id from said v
+             join subscriptions.segments g on g.tenant_id = v.tenant_id and g.customer_id = v.customer_id
+            where g.billed_at is null and g.due_at < v.until""",
+        *_split(list(until)),
+        list(until.values()),
+    )
+    found: dict[Ref, list[Ref]] = {}
+    for row in rows:
+        tenant_id = TenantId(row["tenant_id"])
+        found.setdefault(Ref(tenant_id, row["customer_id"]), []).append(Ref(tenant_id, row["subscription_id"]))
+    return found
+
+
 async def mark_billed(tx: Tx, billed: Mapping[Ref, int], *, now: datetime) -> None:
     await tx.execute(
         """update subscriptions.segments s set billed_at = $4, late_seen = v.late_seen
