@@ -146,6 +146,20 @@ def test_a_zone_whose_rules_were_changed_makes_no_stub():
         assert (here.period.starts_at, here.period.ends_at) == (old_end, local("2026-06-01", zone.key))
 
 
+@pytest.mark.parametrize(
+    ("start", "days", "later"),
+    [
+        ("2026-10-01T00:00", 30, "2026-10-31T00:00"),  # the clock goes back on the 25th
+        ("2026-03-15T18:30", 14, "2026-03-29T18:30"),  # and forward on the 29th
+        ("2026-03-15T02:30", 14, "2026-03-29T03:00"),  # when there is no such time
+        ("2026-10-25T02:30", 0, "2026-10-25T02:30"),
+    ],
+)
+def test_days_later_it_is_the_same_time_of_day(start, days, later):
+    berlin = ZoneInfo("Europe/Berlin")
+    assert grid.days_later(local(start, "Europe/Berlin"), berlin, days) == local(later, "Europe/Berlin")
+
+
 def test_a_date_that_a_zone_skipped_has_no_period():
     # Samoa went from 29 to 31 December 2011.
     zone, day = ZoneInfo("Pacific/Apia"), Interval(Unit.DAY)

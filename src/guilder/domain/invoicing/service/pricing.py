@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -26,6 +26,7 @@ from guilder.domain.invoicing.model import (
     Status,
 )
 from guilder.domain.invoicing.rules import discounting, taxation, totals
+from guilder.domain.subscriptions.rules import grid
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
 from guilder.kernel.ids import Ref, TenantId
@@ -194,7 +195,8 @@ def _invoice(
         time_zone=buyer.time_zone,
         issued_at=draft.issued_at,
         issued_on=issued_on,
-        due_at=draft.issued_at + timedelta(days=_net_days(draft, buyer, issuer)),
+        # So many dates later where the buyer is, whatever the clock does meanwhile.
+        due_at=grid.days_later(draft.issued_at, ZoneInfo(buyer.time_zone), _net_days(draft, buyer, issuer)),
         created_at=now,
         subscription_id=draft.subscription_id,
         order_id=draft.order_id,
