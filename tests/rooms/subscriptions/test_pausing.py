@@ -227,6 +227,20 @@ async def test_add_ons_end_with_a_parent_that_ends_with_being_paid(family, do, r
     assert (await heard())[-2:] == ["subscription.ended", "subscription.ended"]
 
 
+async def test_add_ons_pause_with_a_parent_that_pauses_with_being_paid(family, do, roll, heard):
+    parent, add_on = family
+    await do("pause", ref=parent.ref, at_period_end=True, now=NOW + 11 * DAY)
+    await do("suspend", refs=[parent.ref], now=NOW + 12 * DAY)
+    await roll(add_on, now=add_on.current_period.ends_at)  # the parent's instant never comes: it owes
+    paid_at = NOW + 40 * DAY
+    assert await do("recover", refs=[parent.ref], now=paid_at) == []
+    ours, theirs = await do("one", ref=parent.ref), await do("one", ref=add_on.ref)
+    assert (ours.status, ours.paused_at, theirs.paused_at) == (Status.PAUSED, paid_at, paid_at)
+    assert (await heard())[-2:] == ["subscription.paused", "subscription.paused"]
+    resumed = await do("resume", ref=parent.ref, now=paid_at + DAY)
+    assert (resumed.began_period, [each.after.status for each in resumed.add_ons]) == (True, [Status.ACTIVE])
+
+
 async def test_what_ended_with_its_parent_an_hour_ago_is_not_resumed_for_itself(family, do, roll):
     parent, add_on = family
     await do("cancel", ref=parent.ref, at_period_end=True, now=NOW + 15 * DAY)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guilder.domain.subscriptions.model import NewSubscription, Status, Terms, Turn
-from guilder.domain.subscriptions.rules import periods, rolling, trials
+from guilder.domain.subscriptions.rules import periods, recovering, rolling, trials
 from guilder.domain.subscriptions.rules.lifecycle import Step
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, TenantId
@@ -115,14 +115,14 @@ def test_counts_anew_when_its_interval_changes_at_the_periods_end():
 
 def test_recovers_within_what_is_paid_as_if_nothing_had_been():
     suspended = replace(active(), status=Status.SUSPENDED, next_due_at=None)
-    back, is_new = periods.recover(suspended, at=START + timedelta(days=10))
+    back, is_new = recovering.recover(suspended, at=START + timedelta(days=10))
     assert (back.status, is_new, back.next_due_at) == (Status.ACTIVE, False, suspended.current_period.ends_at)
 
 
 def test_recovers_after_it_with_a_period_that_begins_now():
     suspended = replace(active(), status=Status.SUSPENDED, next_due_at=None)
     at = START + timedelta(days=45)
-    back, is_new = periods.recover(suspended, at=at)
+    back, is_new = recovering.recover(suspended, at=at)
     assert is_new
     assert back.current_period.starts_at == at
     assert back.anchor_at == at
@@ -131,16 +131,39 @@ def test_recovers_after_it_with_a_period_that_begins_now():
 def test_paying_what_was_owed_does_not_renew_what_was_opted_out_of():
     leaving = replace(active(), status=Status.SUSPENDED, next_due_at=None, cancel_at_period_end=True)
     at = START + timedelta(days=45)
-    ended, is_new = periods.recover(leaving, at=at)
+    ended, is_new = recovering.recover(leaving, at=at)
     assert (ended.status, ended.ended_at, is_new, ended.next_due_at) == (Status.EXPIRED, at, False, None)
-    back, _ = periods.recover(leaving, at=START + timedelta(days=10))
+    back, _ = recovering.recover(leaving, at=START + timedelta(days=10))
     assert (back.status, back.cancel_at_period_end) == (Status.ACTIVE, True), "what is paid for runs to its end"
+
+
+def test_paying_what_was_owed_does_not_renew_what_was_to_be_paused():
+    pausing = replace(active(), status=Status.SUSPENDED, next_due_at=None, pause_at_period_end=True)
+    at = START + timedelta(days=45)
+    paused, is_new = recovering.recover(pausing, at=at)
+    assert (paused.status, paused.paused_at, paused.pause_at_period_end) == (Status.PAUSED, at, False)
+    assert (is_new, paused.next_due_at) == (False, None)
+    back, _ = recovering.recover(pausing, at=START + timedelta(days=10))
+    assert (back.status, back.pause_at_period_end) == (Status.ACTIVE, True), "what is paid for runs to its end"
+
+
+def test_what_was_to_be_paused_until_a_date_resumes_then_or_with_a_payment_that_comes_later():
+    at = START + timedelta(days=45)
+    pausing = replace(active(), status=Status.SUSPENDED, next_due_at=None, pause_at_period_end=True)
+    resumes_at = at + timedelta(days=3)
+    paused, _ = recovering.recover(replace(pausing, resume_at=resumes_at), at=at)
+    assert (paused.status, paused.next_due_at) == (Status.PAUSED, resumes_at)
+    resumed, _ = rolling.roll(paused, now=resumes_at)
+    assert (resumed.status, resumed.current_period.starts_at) == (Status.ACTIVE, resumes_at)
+    back, is_new = recovering.recover(replace(pausing, resume_at=at), at=at)
+    assert (back.status, back.current_period.starts_at, is_new) == (Status.ACTIVE, at, True)
+    assert (back.pause_at_period_end, back.resume_at) == (False, None)
 
 
 def test_recovers_on_the_terms_that_were_planned_for_the_next_period():
     changed = terms(minor=1000, unit=Unit.YEAR)
     suspended = replace(active(), status=Status.SUSPENDED, next_due_at=None, pending_terms=changed)
-    back, is_new = periods.recover(suspended, at=START + timedelta(days=45))
+    back, is_new = recovering.recover(suspended, at=START + timedelta(days=45))
     assert (back.terms, back.pending_terms, is_new) == (changed, None, True)
     assert back.current_period.ends_at == back.anchor_at.replace(year=2027)
 
@@ -153,7 +176,7 @@ def test_a_new_beginning_does_not_make_its_trial_forgotten():
 
 def test_catches_up_by_rolling_when_it_was_only_past_due():
     late = replace(active(), status=Status.PAST_DUE)
-    back, is_new = periods.recover(late, at=START + timedelta(days=45))
+    back, is_new = recovering.recover(late, at=START + timedelta(days=45))
     assert (back.status, is_new) == (Status.ACTIVE, False)
     assert back.next_due_at == late.current_period.ends_at
 

@@ -141,23 +141,6 @@ def take_pending(subscription: Subscription, *, at: datetime) -> Subscription:
     return replace(subscription, terms=subscription.pending_terms, pending_terms=None, pending_at=None)
 
 
-def recover(subscription: Subscription, *, at: datetime) -> tuple[Subscription, bool]:
-    """What was owed is paid. Return the subscription, and whether a new period began that is not billed yet.
-
-    Where the period ran out while it was suspended, what was planned for its end happens now: it ends if it was opted
-    out of, and the new period begins on the pending terms.
-    """
-    status = lifecycle.take(MOVES, subscription.status, Step.RECOVER)
-    was_suspended = subscription.status is Status.SUSPENDED
-    recovered = planned(replace(subscription, status=status))
-    if not was_suspended or subscription.current_period.ends_at > at:
-        return recovered, False
-    is_over = subscription.cancel_at is not None and subscription.cancel_at <= at
-    if subscription.cancel_at_period_end or is_over:
-        return end(recovered, step=Step.EXPIRE, at=at), False
-    return restart(take_pending(recovered, at=at), at=at), True
-
-
 def end(subscription: Subscription, *, step: Step, at: datetime) -> Subscription:
     return replace(
         subscription,

@@ -11,12 +11,12 @@ from guilder.domain.subscriptions.events import (
     SubscriptionSuspended,
 )
 from guilder.domain.subscriptions.model import Segment, Status, Subscription, Turn
-from guilder.domain.subscriptions.rules import periods, rolling
+from guilder.domain.subscriptions.rules import recovering, rolling
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
 from guilder.domain.subscriptions.rules.rolling import ParentTurn
 from guilder.domain.subscriptions.service.following import follow
 from guilder.domain.subscriptions.service.reading import current
-from guilder.domain.subscriptions.service.telling import changed, ended, event
+from guilder.domain.subscriptions.service.telling import changed, ended, event, paused
 from guilder.kernel import lifecycle
 from guilder.kernel.ids import Ref
 from guilder.kernel.noun import replace
@@ -60,16 +60,18 @@ async def suspend(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscri
 async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscription]:
     """What was owed is paid. Return those that began a new period with it, whose fee the caller has to bill.
 
-    :raises StillDue: an add-on of what ends with it has to be rolled first
+    :raises StillDue: an add-on of what ends or pauses with it has to be rolled first
     """
     behind = [s for s in await store.lock(tx, refs) if allows(s.status, Step.RECOVER)]
-    recovered = [periods.recover(s, at=now) for s in behind]
+    recovered = [recovering.recover(s, at=now) for s in behind]
     await store.save(tx, [s for s, _ in recovered])
     await store.insert_segments(tx, _left_behind(behind, recovered))
-    # What was opted out of, and whose period is over, ended with being paid.
+    # What was opted out of or to be paused, and whose period is over, ended or paused with being paid.
     over = [s for s, _ in recovered if s.ended_at is not None]
-    outbox.announce(tx, [ended(s) for s in over], now=now)
-    await follow(tx, {s.ref: ParentTurn(now, Turn.ENDED) for s in over}, now=now)
+    stopped = [s for s, _ in recovered if s.status is Status.PAUSED]
+    outbox.announce(tx, [*(ended(s) for s in over), *(paused(s) for s in stopped)], now=now)
+    turns = {s.ref: Turn.ENDED for s in over} | {s.ref: Turn.PAUSED for s in stopped}
+    await follow(tx, {ref: ParentTurn(now, turn) for ref, turn in turns.items()}, now=now)
     on_other_terms = [s for was, (s, _) in zip(behind, recovered, strict=True) if s.terms != was.terms]
     events = [
         event(
@@ -79,7 +81,7 @@ async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscri
             period_ends_at=s.current_period.ends_at,
         )
         for s, _ in recovered
-        if s.ended_at is None
+        if s.status is Status.ACTIVE
     ]
     outbox.announce(tx, [changed(s) for s in on_other_terms], now=now)
     outbox.announce(tx, events, now=now)
@@ -91,6 +93,6 @@ def _left_behind(behind: Sequence[Subscription], recovered: Sequence[tuple[Subsc
     return [
         segment
         for was, (s, is_new_period) in zip(behind, recovered, strict=True)
-        if is_new_period or s.ended_at is not None
+        if is_new_period or s.status is not Status.ACTIVE
         for segment in rolling.close_at_end(was, at=was.current_period.ends_at)
     ]
