@@ -1,6 +1,7 @@
 """Which day it is: when an invoice is due, what happens when something was planned for a day, and where days were moved."""
 
-from tests.scenarios.test_billing_dates import monthly
+from tests.scenarios.test_billing_dates import fees, monthly
+from tests.support.arithmetic import Span, instant, part_of, seconds, span
 from tests.support.bills import PAID, a_story, bills, current_period, told
 from tests.support.outcomes import a_subscriber, rest
 
@@ -37,3 +38,34 @@ async def test_a_pause_that_was_planned_begins_with_the_payment_where_the_period
         await world.advance(to="2026-08-21T00:00:00Z")
         assert current_period(await world.subscription(made)) == "2026-08-20/2026-09-20"
         assert [each.due for each in await bills(world)] == [0, 0, 0]
+
+
+async def test_what_was_planned_before_the_billing_day_was_moved_keeps_to_the_new_day(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        cycles = (("monthly", 3000), ("yearly", 30000))
+        await world.plan("pro", prices=[{"billing_cycle": c, "amount": a, "currency": "EUR"} for c, a in cycles])
+        await world.plan("max", amount=6200)
+        to_a_year, to_max = await world.subscriber("year"), await world.subscriber("max")
+        await rest(world)
+        await world.change(to_a_year, billing_cycle="yearly", when="period_end")
+        await world.change(to_max, plan_id="max", when="period_end")
+        for each in (to_a_year, to_max):
+            moved = await world.post(f"/api/subscriptions/{each['id']}/billing-day", {"billing_day": 15})
+            assert moved["billing"]["billing_day"] == 15
+        await world.advance(to="2026-07-16T00:00:00Z")
+
+        year = span("2025-07-15", "yearly")
+        stub = part_of(30000, seconds(Span(instant("2026-07-01"), year.ends_at), year))
+        assert await fees(world, "year") == [
+            *monthly("2026-06-01", 1, amount=3000),
+            ("recurring", stub, "2026-07-01/2026-07-15"),
+            ("recurring", 30000, "2026-07-15/2027-07-15"),
+        ]
+        month = span("2026-06-15", "monthly")
+        stub = part_of(6200, seconds(Span(instant("2026-07-01"), month.ends_at), month))
+        assert await fees(world, "max") == [
+            *monthly("2026-06-01", 1, amount=3000),
+            ("recurring", stub, "2026-07-01/2026-07-15"),
+            *monthly("2026-07-15", 1, amount=6200),
+        ]
+        assert {(await world.subscription(each))["billing"]["billing_day"] for each in (to_a_year, to_max)} == {15}

@@ -83,13 +83,30 @@ def try_until(subscription: Subscription, ends_at: datetime) -> Subscription:
 def move_billing_day(subscription: Subscription, *, alignment: Alignment, billing_day: int | None) -> Subscription:
     """Let full periods begin on another date. The paid period stays; from its end a stub runs to the new date.
 
-    Back to the anniversary means the date on which the present period ends.
+    Back to the anniversary means the date on which the present period ends. A trial goes on as it is, and periods are
+    counted from its end. What is planned keeps to the new date, too: of several wishes the last one counts.
     """
+    terms = _moved(subscription.terms, alignment, billing_day)
+    pending = subscription.pending_terms
+    moved = replace(
+        subscription, terms=terms, pending_terms=pending and _planned_to_move(pending, alignment, billing_day)
+    )
     zone, ends_at = ZoneInfo(subscription.time_zone), subscription.current_period.ends_at
-    billing = replace(subscription.terms.billing, alignment=alignment, billing_day=billing_day)
-    terms = replace(subscription.terms, billing=billing)
-    anchor = grid.anchor_for(billing, terms.interval, ends_at, zone)
+    if subscription.status is Status.TRIALING:
+        return try_until(moved, ends_at)
+    anchor = grid.anchor_for(terms.billing, terms.interval, ends_at, zone)
     number, _ = grid.period_at(anchor, zone, terms.interval, ends_at)
     # Not the number before: the present period does not end where one of the new grid begins. Nor that of a later one,
     # for it is none of the new grid, whose anchor may be years back (29 February).
-    return periods.planned(replace(subscription, terms=terms, anchor_at=anchor, period_number=min(number - 2, -2)))
+    return periods.planned(replace(moved, anchor_at=anchor, period_number=min(number - 2, -2)))
+
+
+def _planned_to_move(pending: Terms, alignment: Alignment, billing_day: int | None) -> Terms:
+    moved = _moved(pending, alignment, billing_day)
+    # A day of the month means nothing to days and weeks: those are counted as was agreed.
+    has_none = alignment is Alignment.BILLING_DAY and not grid.is_aligned(moved.billing, moved.interval)
+    return pending if has_none else moved
+
+
+def _moved(terms: Terms, alignment: Alignment, billing_day: int | None) -> Terms:
+    return replace(terms, billing=replace(terms.billing, alignment=alignment, billing_day=billing_day))

@@ -117,21 +117,16 @@ async def move_billing_day(
     """Let periods begin on another date: a day of the month, the calendar's, or the present one (anniversary).
 
     What is paid stays as it is; from its end a stub runs to the new date, measured against the full period that ends
-    there.
+    there. A change that is still to come keeps to the new date.
 
     :raises IllegalStep: it is not running
     :raises NoSuchBillingDay: a day of the month, for what is billed by days or weeks
     """
     before = await current(tx, ref=ref, now=now)
     lifecycle.take(MOVES, before.status, Step.SCHEDULE)
-    billing = replace(before.terms.billing, alignment=alignment, billing_day=billing_day)
-    if alignment is Alignment.BILLING_DAY and not grid.is_aligned(billing, before.terms.interval):
+    moved = changes.move_billing_day(before, alignment=alignment, billing_day=billing_day)
+    if alignment is Alignment.BILLING_DAY and not grid.is_aligned(moved.terms.billing, moved.terms.interval):
         raise NoSuchBillingDay(field="billing_day")
-    if before.status is Status.TRIALING:
-        aligned = replace(before, terms=replace(before.terms, billing=billing))
-        moved = changes.try_until(aligned, before.current_period.ends_at)
-    else:
-        moved = changes.move_billing_day(before, alignment=alignment, billing_day=billing_day)
     await store.save(tx, [moved])
     outbox.announce(tx, [changed(moved)], now=now)
     return Changed(before=before, after=moved)
