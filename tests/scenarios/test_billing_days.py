@@ -69,3 +69,23 @@ async def test_what_was_planned_before_the_billing_day_was_moved_keeps_to_the_ne
             *monthly("2026-07-15", 1, amount=6200),
         ]
         assert {(await world.subscription(each))["billing"]["billing_day"] for each in (to_a_year, to_max)} == {15}
+
+
+async def test_a_trial_takes_the_length_of_the_plan_that_it_changes_to_on_a_date(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        for code, amount, days in (("pro", 3000, 14), ("max", 6000, 30), ("brief", 6000, 3), ("plain", 6000, 0)):
+            await world.plan(code, amount=amount, trial_days=days)
+        trying = {code: await world.subscriber(code, "pro") for code in ("max", "brief", "plain")}
+        await world.advance(to="2026-06-03T00:00:00Z")
+        for code, each in trying.items():
+            await world.change(each, plan_id=code, effective_at="2026-06-05T00:00:00Z")
+        await world.advance(to="2026-06-06T00:00:00Z")
+        longer = await world.subscription(trying["max"])
+        assert (longer["status"], longer["trial_ends_at"]) == ("trialing", "2026-07-01T00:00:00Z")
+        await world.advance(to="2026-07-02T00:00:00Z")
+
+        # A trial of three days was over before the change: it ends with it, as one does that the plan does not have.
+        for code in ("brief", "plain"):
+            assert await fees(world, code) == monthly("2026-06-05", 1, amount=6000)
+        assert await fees(world, "max") == monthly("2026-07-01", 1, amount=6000)
+        assert {(await world.subscription(each))["status"] for each in trying.values()} == {"active"}

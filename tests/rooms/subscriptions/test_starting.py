@@ -10,8 +10,11 @@ from guilder.domain.subscriptions.model import Status, Turn
 from guilder.domain.subscriptions.rules.rolling import TooManyPeriods
 from guilder.domain.subscriptions.rules.trials import TrialTooLong
 from guilder.kernel.lifecycle import IllegalStep
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Interval, Unit
+from tests.support.builders.catalog import a_plan
 from tests.support.builders.identity import NOW
+from tests.support.builders.subscriptions import terms_of
 
 DAY = timedelta(days=1)
 
@@ -131,6 +134,34 @@ async def test_a_change_in_a_trial_keeps_its_start_and_takes_the_new_length(subs
     assert (changed.after.trial_ends_at, changed.after.next_due_at) == (ends_at, ends_at)
     [reminder] = await found_due("trial_reminders_due", tenant, ends_at)
     assert reminder["due_at"] == ends_at - 3 * DAY
+
+
+@pytest.fixture
+async def other(open_tx):
+    """The terms of another plan."""
+    async with open_tx() as tx:
+        return terms_of(await a_plan(tx, code="other", amount=5_000))
+
+
+async def test_a_change_on_a_date_in_a_trial_takes_the_new_length_then(subscribed, do, roll, found_due, tenant, other):
+    made = await subscribed(trial_days=14, is_active=False)
+    longer = replace(other, trial_days=30)
+    planned = await do("change", ref=made.ref, terms=longer, at=NOW + 5 * DAY, now=NOW)
+    assert (planned.after.pending_terms, planned.after.trial_ends_at) == (longer, made.trial_ends_at)
+    [changed] = await roll(made, now=NOW + 6 * DAY)
+    ends_at = datetime(2026, 3, 31, 11, tzinfo=UTC)  # 30 dates after 1 March, 13:00 in Amsterdam
+    assert (changed.turn, changed.subscription.trial_ends_at) == (Turn.CHANGED, ends_at)
+    [reminder] = await found_due("trial_reminders_due", tenant, ends_at)
+    assert reminder["due_at"] == ends_at - 3 * DAY
+
+
+async def test_without_a_method_a_trial_that_ends_with_a_change_ends_as_the_new_plan_says(subscribed, do, roll, other):
+    made = await subscribed(trial_days=14, is_active=False)
+    none = replace(other, trial_days=0, billing=replace(other.billing, trial_end=TrialEnd.PAUSE))
+    at = NOW + 5 * DAY
+    await do("change", ref=made.ref, terms=none, at=at, now=NOW)
+    turns = await roll(made, now=at, without_method=[made.ref])
+    assert [(turn.turn, turn.at) for turn in turns] == [(Turn.CHANGED, at), (Turn.PAUSED, at)]
 
 
 async def test_a_change_to_what_has_no_trial_left_ends_it_at_once(subscribed, do, roll):

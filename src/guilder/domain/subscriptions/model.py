@@ -52,6 +52,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     billing: Billing = field(default_factory=Billing)
     has_charges: bool = False  # the plan version has charges for use
     overrides: tuple[ChargeOverride, ...] = ()
+    trial_days: int | None = None  # the plan's: what a trial takes that changes to it; None: agreed before it was noted
 
     @property
     def amount(self) -> Money:

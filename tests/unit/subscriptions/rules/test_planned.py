@@ -4,10 +4,11 @@ import pytest
 
 from guilder.domain.catalog.model import Alignment
 from guilder.domain.subscriptions.model import Status
-from guilder.domain.subscriptions.rules import changes, rolling
+from guilder.domain.subscriptions.rules import changes, periods, rolling
+from guilder.kernel import ids
 from guilder.kernel.noun import replace
 from guilder.kernel.period import Period, Unit
-from tests.unit.subscriptions.rules.test_rolling import active, on, terms
+from tests.unit.subscriptions.rules.test_rolling import START, active, on, said, terms
 
 
 @pytest.mark.parametrize(
@@ -35,3 +36,28 @@ def test_a_billing_day_moved_in_a_trial_holds_for_what_is_planned_for_its_end():
     assert (moved.status, moved.trial_ends_at) == (Status.TRIALING, trying.trial_ends_at)
     rolled, _ = rolling.roll(moved, now=on("2026-02-20"))
     assert rolled.current_period == Period(on("2026-02-14T12:00"), on("2026-03-01"))
+
+
+@pytest.mark.parametrize(
+    ("days", "brought", "ends"),
+    [
+        (30, [("changed", "2026-02-05")], "2026-03-02T12:00"),
+        (14, [("changed", "2026-02-05")], "2026-02-14T12:00"),
+        (3, [("changed", "2026-02-05"), ("trial_ended", "2026-02-05")], "2026-02-05T00:00"),
+        (0, [("changed", "2026-02-05"), ("trial_ended", "2026-02-05")], "2026-02-05T00:00"),
+        (None, [("changed", "2026-02-05")], "2026-02-14T12:00"),
+    ],
+)
+def test_a_trial_takes_the_length_of_the_plan_that_it_changes_to_on_a_date(days, brought, ends):
+    other = replace(terms(minor=5000), plan_id=ids.new(START), trial_days=days)
+    planned = periods.planned(replace(active(trial_days=14), pending_terms=other, pending_at=on("2026-02-05")))
+    rolled, turns = rolling.roll(planned, now=on("2026-02-10"))
+    assert (said(turns), rolled.trial_ends_at) == (brought, on(ends))
+    assert [turn.period for turn in turns[1:]] == [Period(on("2026-02-05"), on("2026-03-05"))] * (len(turns) - 1)
+
+
+def test_more_of_the_same_plan_leaves_a_trial_its_end():
+    more = replace(terms(quantity=2), trial_days=30)
+    planned = periods.planned(replace(active(trial_days=14), pending_terms=more, pending_at=on("2026-02-05")))
+    rolled, _ = rolling.roll(planned, now=on("2026-02-10"))
+    assert (rolled.status, rolled.trial_ends_at) == (Status.TRIALING, planned.trial_ends_at)

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from zoneinfo import ZoneInfo
 
-from guilder.domain.catalog.model import Plan, TrialEnd
+from guilder.domain.catalog.model import TrialEnd
 from guilder.domain.invoicing.model import NewLine
 from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
-from guilder.domain.subscriptions.rules import changes, grid
+from guilder.domain.subscriptions.rules import changes
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Conflict, Invalid
@@ -74,18 +73,6 @@ def rehearsed(subscription: Subscription, terms: Terms, *, at: datetime, trial_e
 
 def can_change(subscription: Subscription) -> bool:
     return Step.CHANGE in MOVES[subscription.status]
-
-
-def new_trial_end(subscription: Subscription, plan: Plan, *, now: datetime) -> datetime | None:
-    """Return when a trial ends after a change to another plan: that plan's length after the trial's own start.
-
-    Where that is over already, or the plan has no trial, it ends with the change. None: there is no trial, or the plan
-    is the same.
-    """
-    if subscription.status is not Status.TRIALING or plan.id == subscription.terms.plan_id:
-        return None
-    zone = ZoneInfo(subscription.time_zone)
-    return max(grid.days_later(subscription.current_period.starts_at, zone, plan.trial_days), now)
 
 
 def check_trial_can_end(terms: Terms, *, has_method: bool) -> None:

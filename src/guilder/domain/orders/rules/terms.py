@@ -143,6 +143,7 @@ def agreed(plan: Plan, price: Price, *, quantity: int, own: Own | None = None) -
             billing=billing,
             has_charges=bool(plan.charges),
             overrides=_checked_overrides(plan, own),
+            trial_days=plan.trial_days,
         ),
         quantity,
     )

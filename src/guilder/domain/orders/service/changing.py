@@ -31,6 +31,7 @@ from guilder.domain.orders.service.rolling import rolled, take_back_unpaid
 from guilder.domain.payments.model import Payment, Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
+from guilder.domain.subscriptions.rules import trials
 from guilder.kernel import ids
 from guilder.kernel.ids import CustomerId, Ref
 from guilder.kernel.noun import replace
@@ -78,7 +79,7 @@ async def change(tx: Tx, *, subscription_id: UUID, wish: Wish, asked: Asked, now
     """
     rules.check_one(wish.when, wish.effective_at, name="effective_at")
     subscription = await rolled(tx, subscription_id=subscription_id, only=asked.only, now=now)
-    terms, plan = await _wished(tx, subscription, wish)
+    terms = await _wished(tx, subscription, wish)
     await take_back_unpaid(tx, subscription, now=now)
     if terms == subscription.terms:
         return Answer(order=None, subscription=await _without_pending(tx, subscription, now=now))
@@ -86,7 +87,7 @@ async def change(tx: Tx, *, subscription_id: UUID, wish: Wish, asked: Asked, now
         return await _later(tx, subscription, terms, at=wish.effective_at, now=now)
     if wish.when is When.PERIOD_END or (wish.when is None and not rules.can_change(subscription)):
         return await _later(tx, subscription, terms, at=None, now=now)
-    trial_ends_at = rules.new_trial_end(subscription, plan, now=now)
+    trial_ends_at = trials.end_after(subscription, terms, at=now)
     changed = rules.rehearsed(subscription, terms, at=now, trial_ends_at=trial_ends_at)
     order_id = ids.new(now)
     lines = await _lines(tx, changed, cause=str(order_id), now=now)
@@ -190,8 +191,8 @@ def _waits(invoice: Invoice | None, payment: Payment | None) -> bool:
     return payment is not None and payment.via is Via.LINK
 
 
-async def _wished(tx: Tx, subscription: Subscription, wish: Wish) -> tuple[Terms, Plan]:
-    """Work out the terms that are wished for, and the plan that they are of.
+async def _wished(tx: Tx, subscription: Subscription, wish: Wish) -> Terms:
+    """Work out the terms that are wished for.
 
     The same plan stays in the version, and for the same interval at the price, that was agreed to, unless it is to be
     moved to the newest one. What of the way it is billed was agreed for this subscription goes along to another plan or
@@ -207,7 +208,7 @@ async def _wished(tx: Tx, subscription: Subscription, wish: Wish) -> tuple[Terms
         if cycle == old.billing_cycle:
             if quantity != old.quantity:
                 term_rules.check_quantity(plan, quantity)
-            return term_rules.with_quantity(old, quantity), plan
+            return term_rules.with_quantity(old, quantity)
     elif plan.id != old.plan_id and plan.status is PlanStatus.ARCHIVED:
         raise catalog.PlanIsArchived(field="plan_id")
     price = term_rules.price_of(plan, cycle=cycle, currency=old.currency)
@@ -215,7 +216,7 @@ async def _wished(tx: Tx, subscription: Subscription, wish: Wish) -> tuple[Terms
     terms = term_rules.agreed(plan, price, quantity=quantity, own=own)
     if wish.anchor is not None:
         terms = replace(terms, billing=replace(terms.billing, interval_change=wish.anchor))
-    return terms, plan
+    return terms
 
 
 async def _agreed_version(tx: Tx, subscription: Subscription) -> Plan:

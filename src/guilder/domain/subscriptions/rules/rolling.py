@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from guilder.domain.catalog.model import TrialEnd
 from guilder.domain.subscriptions.model import Rolled, Segment, Status, Subscription, Turn
-from guilder.domain.subscriptions.rules import changes, grid, pauses, periods, segments
+from guilder.domain.subscriptions.rules import changes, grid, pauses, periods, segments, trials
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Invalid
@@ -163,8 +163,9 @@ def _began(after: Subscription, turn: Turn, *, at: datetime, closed: tuple[Segme
 
 
 def _changed(subscription: Subscription, *, at: datetime) -> Rolled:
-    assert subscription.pending_terms is not None, subscription.ref
-    effect = changes.apply(subscription, subscription.pending_terms, at=at)
+    terms = subscription.pending_terms
+    assert terms is not None, subscription.ref
+    effect = changes.apply(subscription, terms, at=at, trial_ends_at=trials.end_after(subscription, terms, at=at))
     after = effect.subscription
     is_owed = effect.began_period and not after.terms.billing.in_arrears
     return Rolled(

@@ -66,5 +66,9 @@ async def _save(tx: Tx, steps: Steps, *, now: datetime) -> None:
     await store.insert_segments(tx, [each for _, _, turns in steps for turn in turns for each in turn.segments])
     begun = [after for before, after, _ in steps if before.status is Status.SCHEDULED]
     await plan_reminders(tx, [each for each in begun if each.status is Status.TRIALING])
+    # A change on its date took another plan's trial.
+    trying = [(before, after) for before, after, _ in steps if before.status is after.status is Status.TRIALING]
+    retimed = [after for before, after in trying if after.trial_ends_at != before.trial_ends_at]
+    await plan_reminders(tx, retimed, now=now)
     for before, _, turns in steps:
         telling.turns(tx, before, turns, now=now)
