@@ -70,8 +70,11 @@ async def test_another_interval_at_the_very_start_of_a_period_is_charged_once(in
         await world.advance(to="2026-08-01T00:00:00Z")  # the month of August has just begun, and is billed
         await world.change(s, billing_cycle="quarterly", when="now")  # a stub up to 1 September, 31 of 92 days
         charged = [line for made in await bills(world) for line in made.lines if line[2] == "2026-08-01/2026-09-01"]
-        assert [line[:2] for line in charged][-2:] == [("proration_credit", -3000), ("recurring", 3100)]
-        assert sum(line[1] for line in charged) == 3100
+        assert sorted(line[:2] for line in charged) == [
+            ("proration_credit", -3000),
+            ("recurring", 3000),
+            ("recurring", 3100),
+        ]
 
 
 async def test_a_level_weighed_by_time_costs_its_share_of_each_part(installation):
