@@ -1,25 +1,8 @@
 """What is given back in more than one way: as money, as credit, with a note or without, of one line or of several."""
 
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-
-from tests.support.bills import bills
+from tests.scenarios.test_billing_use import calls, each
+from tests.support.bills import a_story, bills
 from tests.support.outcomes import payments_of, rest
-from tests.support.world import a_world
-
-EUR = "EUR"
-
-
-def calls(price="10", **over):
-    prices = [{"currency": EUR, "model": "per_unit", "unit_amount": price}]
-    return {"code": "calls", "name": "Calls", "meter": "calls", "prices": prices, **over}
-
-
-@asynccontextmanager
-async def a_story(installation, starts_at="2026-06-01"):
-    begins = datetime.fromisoformat(starts_at).replace(tzinfo=UTC)
-    async with a_world(installation, starts_at=begins) as world:
-        yield world
 
 
 async def credit_of(world, organization="acme"):
@@ -33,7 +16,7 @@ async def refunded(world, payment, **said):
 
 
 async def test_a_refund_and_a_note_are_not_the_same_money_unless_one_documents_the_other(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000, billing={"unused_on_cancel": "credit"})
         s = await world.subscriber()
         await rest(world)
@@ -45,7 +28,7 @@ async def test_a_refund_and_a_note_are_not_the_same_money_unless_one_documents_t
 
 
 async def test_a_note_that_documents_a_refund_takes_nothing_more(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000, billing={"unused_on_cancel": "credit"})
         s = await world.subscriber()
         await rest(world)
@@ -58,9 +41,9 @@ async def test_a_note_that_documents_a_refund_takes_nothing_more(installation):
 
 
 async def test_use_that_was_refunded_is_not_given_back_again_as_credit(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.meter()
-        await world.plan("pro", amount=0, charges=[calls()])
+        await world.plan("pro", amount=0, charges=[calls(each("10"))])
         await world.subscriber()
         await world.use("a", 100)
         await world.advance(to="2026-07-02T00:00:00Z")
@@ -72,7 +55,7 @@ async def test_use_that_was_refunded_is_not_given_back_again_as_credit(installat
 
 
 async def test_a_refund_of_an_upgrade_takes_of_its_time_what_was_refunded(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000)
         await world.plan("max", amount=6000, billing={"unused_on_cancel": "credit"})
         whole, part = await world.subscriber("whole"), await world.subscriber("part")
@@ -89,7 +72,7 @@ async def test_a_refund_of_an_upgrade_takes_of_its_time_what_was_refunded(instal
 
 
 async def test_what_is_paid_by_difference_is_for_the_whole_period(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000)
         await world.plan("diff", amount=6000, billing={"basis": "difference", "unused_on_cancel": "credit"})
         s = await world.subscriber()
@@ -101,7 +84,7 @@ async def test_what_is_paid_by_difference_is_for_the_whole_period(installation):
 
 
 async def test_lines_of_one_rate_give_back_the_tax_that_they_were_billed_with(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.tax("19")
         [issuer] = await world.get("/api/issuers")
         answer = await world.http.patch(f"/api/issuers/{issuer['id']}", json={"consolidates": True})
@@ -119,11 +102,10 @@ async def test_lines_of_one_rate_give_back_the_tax_that_they_were_billed_with(in
 
 
 async def test_use_that_comes_to_nothing_leaves_nothing_billed(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.tax("10")
         await world.meter()
-        charge = calls()
-        charge["prices"] = [{"currency": "JPY", "model": "per_unit", "unit_amount": "11"}]
+        charge = calls(each("11", "JPY"))
         await world.plan("pro", amount=0, currency="JPY", charges=[charge], billing={"is_tax_inclusive": True})
         await world.post("/api/promo-codes", {"code": "THIRD", "name": "x", "percent": "33", "duration": "forever"})
         await world.subscriber(promo_code="THIRD")
@@ -137,9 +119,9 @@ async def test_use_that_comes_to_nothing_leaves_nothing_billed(installation):
 
 
 async def test_no_line_gives_back_more_than_it_came_to(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.meter()
-        await world.plan("pro", amount=0, charges=[calls()], billing={"collection": "send", "net_days": 90})
+        await world.plan("pro", amount=0, charges=[calls(each("10"))], billing={"collection": "send", "net_days": 90})
         await world.customer()
         await world.subscribe()
         await world.use("a", 100)

@@ -1,24 +1,9 @@
 """Parts of a period that belong together: before and after a pause, a change, a moved billing day."""
 
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-
-from tests.support.bills import bills
-from tests.support.world import a_world
+from tests.scenarios.test_billing_use import calls, each
+from tests.support.bills import a_story, bills
 
 EUR = "EUR"
-
-
-def calls(price="10", **over):
-    prices = [{"currency": EUR, "model": "per_unit", "unit_amount": price}]
-    return {"code": "calls", "name": "Calls", "meter": "calls", "prices": prices, **over}
-
-
-@asynccontextmanager
-async def a_story(installation, starts_at="2026-06-01"):
-    begins = datetime.fromisoformat(starts_at).replace(tzinfo=UTC)
-    async with a_world(installation, starts_at=begins) as world:
-        yield world
 
 
 async def amounts_of(world, kind):
@@ -26,7 +11,7 @@ async def amounts_of(world, kind):
 
 
 async def test_kept_time_stays_paid_where_the_billing_day_is_moved(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000, billing={"unused_on_cancel": "credit"})
         await world.plan("max", amount=6000)
         upgraded, ended = await world.subscriber("upgraded"), await world.subscriber("ended")
@@ -47,7 +32,7 @@ async def test_kept_time_stays_paid_where_the_billing_day_is_moved(installation)
 
 
 async def test_a_fee_in_arrears_of_a_month_before_is_not_taken_for_kept_time(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.plan("arrears", amount=3000, billing={"in_arrears": True, "unused_on_cancel": "credit"})
         s = await world.subscriber("acme", "arrears")
         await world.advance(to="2026-07-11T00:00:00Z")  # June is billed
@@ -62,7 +47,7 @@ async def test_a_fee_in_arrears_of_a_month_before_is_not_taken_for_kept_time(ins
 
 
 async def test_another_interval_at_the_very_start_of_a_period_is_charged_once(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         cycles = (("monthly", 3000), ("quarterly", 9200))
         prices = [{"billing_cycle": cycle, "amount": amount, "currency": EUR} for cycle, amount in cycles]
         await world.plan("keep", prices=prices, billing={"interval_change": "keep"})
@@ -78,10 +63,10 @@ async def test_another_interval_at_the_very_start_of_a_period_is_charged_once(in
 
 
 async def test_a_level_weighed_by_time_costs_its_share_of_each_part(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.meter("calls", "weighted_sum", property="gb")
         for code, amount in (("pro", 3000), ("max", 6000)):
-            await world.plan(code, amount=amount, charges=[calls(price="100")])
+            await world.plan(code, amount=amount, charges=[calls(each("100"))])
         s = await world.subscriber()
         level = {"event_id": "level", "organization_id": "acme", "meter": "calls", "properties": {"gb": 10}}
         await world.post("/api/usage", level)
@@ -92,11 +77,11 @@ async def test_a_level_weighed_by_time_costs_its_share_of_each_part(installation
 
 
 async def test_a_commitment_counts_what_was_before_a_kept_pause(installation):
-    async with a_story(installation) as world:
+    async with a_story(installation, "2026-06-01") as world:
         await world.meter()
         for code, least in (("pro", 5000), ("more", 7000)):
             billing = {"commitments": [{"amount": least, "currency": EUR}]}
-            await world.plan(code, amount=6000, charges=[calls()], billing=billing)
+            await world.plan(code, amount=6000, charges=[calls(each("10"))], billing=billing)
         enough, short = await world.subscriber("enough", "pro"), await world.subscriber("short", "more")
         await world.advance(to="2026-06-16T00:00:00Z")
         for s in (enough, short):

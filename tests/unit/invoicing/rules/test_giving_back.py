@@ -76,7 +76,7 @@ def test_whatever_is_done_in_whatever_order_no_more_goes_back_than_came_in(paid,
             credited=credited,
             documented=documented,
         )
-        held = giving_back.withheld(credited, credit_applied=applied)
+        held = giving_back.withheld(credited, paid_by_credit=applied)
         money_left = paid - refunded - lost - held
         if move == "refund" and amount <= money_left:
             gifts.append(amount)

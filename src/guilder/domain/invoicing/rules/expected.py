@@ -115,7 +115,8 @@ def began(before: Past | None, past: Past) -> bool:
     if before.status is Status.PAUSED:
         # Also where it is the same one: paused and resumed at its very start, it was given back and begins anew.
         return not _was_kept(before)
-    return past.current_period != before.current_period
+    # Another interval begins a period, even at the very instant at which one of the old had begun.
+    return past.current_period != before.current_period or past.terms.interval != before.terms.interval
 
 
 def price(terms: Terms, period: Period, full: Period | None, zone: ZoneInfo) -> Money:

@@ -81,9 +81,9 @@ def document(amount: int, given: Given) -> Parts:
     return _shared(0, amount, given)
 
 
-def withheld(credited: int, *, credit_applied: int) -> int:
+def withheld(credited: int, *, paid_by_credit: int) -> int:
     """Return what of an invoice's money is refunded no more: credit that was given back, beyond credit that paid it."""
-    return max(credited - credit_applied, 0)
+    return max(credited - paid_by_credit, 0)
 
 
 def _shared(credit: int, documented: int, given: Given) -> Parts:

@@ -81,13 +81,17 @@ async def withhold(tx: Tx, *, refs: Sequence[Ref]) -> None:
     documented = await store.documented(tx, refs)
     credited = await _credited(tx, invoices, documented)
     amounts = {
-        each.ref: giving_back.withheld(
-            credited[each.ref], credit_applied=each.credit_applied.minor if each.credit_applied else 0
-        )
+        each.ref: giving_back.withheld(credited[each.ref], paid_by_credit=_paid_by_credit(each))
         for each in invoices
         if each.kind is InvoiceKind.INVOICE and each.status is not Status.VOID
     }
     await payments.withhold(tx, amounts=amounts)
+
+
+def _paid_by_credit(invoice: Invoice) -> int:
+    """Return what credit paid of what an invoice charges: the customer's, and what its own lines give back."""
+    applied = invoice.credit_applied.minor if invoice.credit_applied else 0
+    return applied - sum(min(line.amount.minor + line.tax.minor, 0) for line in invoice.lines)
 
 
 async def _credited(tx: Tx, invoices: Sequence[Invoice], documented: Mapping[Ref, int]) -> dict[Ref, int]:

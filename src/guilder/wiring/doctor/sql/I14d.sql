@@ -25,6 +25,8 @@ with began as (
     join invoicing.lines l
         on l.tenant_id = o.tenant_id and l.subscription_id = o.subscription_id and l.kind = 'recurring'
         and l.period_start = o.starts_at and l.period_end = o.ends_at
+        -- A stub is none, though it may be as long: another interval, from the instant at which the old one had begun anew.
+        and coalesce(l.explanation -> 'share', '[1, 1]') = '[1, 1]'
     join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id and i.status <> 'void'
 )
 select c.tenant_id, 'sub' as kind, c.subscription_id::text as id,
