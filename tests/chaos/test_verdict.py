@@ -110,6 +110,10 @@ LIES = {
         good_books(invoices=[an_invoice(), an_invoice(SECOND, "INV-2026-00003")]),
         {"numbers_have_no_gap"},
     ),
+    "a gap over the turn of the year": (
+        good_books(invoices=[an_invoice(), an_invoice(SECOND, "INV-2027-00003")]),
+        {"numbers_have_no_gap"},
+    ),
     "a number twice": (good_books(invoices=[an_invoice(), an_invoice(SECOND)]), {"numbers_have_no_gap"}),
     "a first number that is missing": (
         good_books(invoices=[an_invoice(number="INV-2026-00002"), an_invoice(SECOND, "INV-2026-00003")]),
@@ -120,6 +124,11 @@ LIES = {
         {"every_acknowledged_thing_is_there"},
     ),
 }
+
+
+def test_a_series_goes_on_over_the_turn_of_the_year():
+    books = good_books(invoices=[an_invoice(), an_invoice(SECOND, "INV-2027-00002")])
+    assert list(verdict.numbers_have_no_gap(books)) == []
 
 
 @pytest.mark.parametrize("lie", LIES)

@@ -22,7 +22,8 @@ SHARE_MAX = 0.001  # of answers outside windows that may be our fault
 EXCUSED = frozenset({"api", "nginx", "primary"})
 AFTERWARDS_S = 6.0
 BEFOREHAND_S = 0.5  # a call that began just before, and met it
-_NUMBER = re.compile(r"^(.*?)(\d+)$")
+# A series goes on over the turn of the year, which its numbers name.
+_NUMBER = re.compile(r"^(\D*)(?:\d{4}-)?(\d+)$")
 
 
 @dataclass(frozen=True, slots=True)

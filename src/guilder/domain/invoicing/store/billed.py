@@ -149,9 +149,9 @@ def _billed(row: Row, credited: Row | None, *, gone: Gone | None, given_back_fro
 
 
 def _covers(explanation: Mapping[str, Any]) -> Measure | None:
-    if explanation.get("rule") != "proration_charge" or explanation.get("basis") != Basis.DIFFERENCE:
-        return None
-    return Measure(**explanation["part"])
+    is_by_difference = (explanation.get("rule"), explanation.get("basis")) == ("proration_charge", Basis.DIFFERENCE)
+    part = explanation.get("part") if is_by_difference else None
+    return Measure(**part) if part else None
 
 
 def _left(amount: Money, credited_minor: int, gone: Gone | None) -> Money:
