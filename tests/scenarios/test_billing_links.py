@@ -87,3 +87,20 @@ async def test_a_change_of_an_add_on_is_void_before_it_ends_with_its_parent(inst
         await world.advance(to="2026-06-14T00:00:00Z")
         assert (await world.subscription(add_on))["status"] == "canceled"
         assert [(each["status"], each["total"]) for each in await world.invoices()][-1] == ("void", 2000)
+
+
+async def test_what_settles_after_the_period_it_was_for_goes_back(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=0)
+        await world.plan("max", amount=3000)
+        await world.customer()
+        subscription = await world.subscribe("acme", "pro")
+        await world.advance(to="2026-06-28T00:00:00Z")
+        changed = await world.change(subscription, plan_id="max", when="now")  # 3.00 for three days of thirty
+        await world.pay(changed["payment_link"], card="4000000000005506")  # a debit that takes three days
+        await world.advance(to="2026-07-03T00:00:00Z")
+        await rest(world)
+        [order] = [each for each in await world.get("/api/orders") if each["kind"] == "change"]
+        assert (order["status"], (await world.subscription(subscription))["plan_code"]) == ("canceled", "pro")
+        assert [each["amount"] for each in await world.get("/api/refunds")] == [300]
+        assert await kept(world) == 0

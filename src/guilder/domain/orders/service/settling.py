@@ -23,7 +23,8 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
     """Complete the orders whose invoices are paid, each dated by its payment; which grants what was bought.
 
     An order that was given up before its late payment came in stays so: that payment is the invoice's to settle. A
-    change that can take effect no more is canceled, and what was paid for it goes back.
+    change that can take effect no more is canceled, and what was paid for it goes back: of what stands still or has
+    ended, and of a period that is over and was billed anew.
     """
     found = await store.lock_by_invoice(tx, sorted(invoices))
     done, too_late = [], []
@@ -48,7 +49,8 @@ async def _can_take_effect(tx: Tx, order: Order) -> bool:
     if order.pending_terms is None or order.subscription_id is None:
         return True
     subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
-    return allows(subscription.status, Change.CHANGE_PAID)
+    is_of_this_period = subscription.current_period.holds(order.created_at)
+    return is_of_this_period and allows(subscription.status, Change.CHANGE_PAID)
 
 
 async def _take_effect(tx: Tx, order: Order, *, now: datetime) -> None:
@@ -56,16 +58,8 @@ async def _take_effect(tx: Tx, order: Order, *, now: datetime) -> None:
     if order.pending_terms is None or order.subscription_id is None:
         return
     subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
-    asked_at = order.created_at
-    # A payment that comes in after the period has ended buys the terms from the next one on.
-    is_too_late = not subscription.current_period.holds(asked_at)
     changed = await subscriptions.change(
-        tx,
-        ref=subscription.ref,
-        terms=order.pending_terms,
-        at_period_end=is_too_late,
-        is_paid=True,
-        now=max(asked_at, subscription.current_period.starts_at),
+        tx, ref=subscription.ref, terms=order.pending_terms, is_paid=True, now=order.created_at
     )
     if changed.segments:
         await invoicing.bill_closed(tx, closed=[changed.after], now=now)
