@@ -193,7 +193,7 @@ async def test_a_recovered_subscription_is_billed_for_the_period_that_it_began(o
     back = subscription.current_period.ends_at + timedelta(days=9)
     async with open_tx() as tx:
         await subscriptions.suspend(tx, refs=[subscription.ref], now=NOW)
-        begun = await subscriptions.recover(tx, refs=[subscription.ref], now=back)
+        begun = (await subscriptions.recover(tx, refs=[subscription.ref], now=back)).begun
         made = await invoicing.bill_periods(tx, begun=begun, issued_at=back, now=back)
         assert await invoicing.bill_periods(tx, begun=begun, issued_at=back, now=back) == []
     assert [(bill.issued_at, bill.lines[0].period.starts_at) for bill in made] == [(back, back)]

@@ -40,7 +40,8 @@ async def _end(tx: Tx, invoices: Mapping[Ref, datetime], step: Step, kind: Chang
 
 
 async def recover(tx: Tx, ended: Sequence[Case], *, now: datetime) -> None:
-    """Recover subscriptions that nothing is owed on any more, and bill those that begin a new period with it.
+    """Recover subscriptions that nothing is owed on any more, and bill those that begin a new period with it, and the
+    add-ons of those that end or pause with it.
 
     One with another invoice still unpaid stays behind until that is settled too.
     """
@@ -49,5 +50,6 @@ async def recover(tx: Tx, ended: Sequence[Case], *, now: datetime) -> None:
         # Dated by the payment: however late this is heard, the new period begins when it was paid for.
         concerned = subscription_refs([case for case in ended if case.closed_at == at])
         refs = [ref for ref in concerned if ref not in behind]
-        begun = await subscriptions.recover(tx, refs=refs, now=at)
-        await invoicing.bill_periods(tx, begun=begun, issued_at=at, now=now)
+        recovered = await subscriptions.recover(tx, refs=refs, now=at)
+        await invoicing.settle_up(tx, stopped=recovered.cut_off, at=at, now=now)
+        await invoicing.bill_periods(tx, begun=recovered.begun, issued_at=at, now=now)

@@ -79,8 +79,9 @@ from guilder.domain.invoicing.service.forgetting import (
 from guilder.domain.invoicing.service.giving_up import give_up_numbers
 from guilder.domain.invoicing.service.granting import AskedBack, grant_unused
 from guilder.domain.invoicing.service.healing import differences, heal
-from guilder.domain.invoicing.service.leaving import bill_cut_off
+from guilder.domain.invoicing.service.leaving import settle_up
 from guilder.domain.invoicing.service.owing import InvoiceIsPaid, PaymentInFlight
+from guilder.domain.invoicing.service.paying_back import refund_unused
 from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
 from guilder.domain.invoicing.service.prepaid import access_ended as end_prepaid_sold
 from guilder.domain.invoicing.service.prepaid import grant as grant_prepaid
@@ -157,7 +158,6 @@ __all__ = [
     "are_billed",
     "balances",
     "bill_closed",
-    "bill_cut_off",
     "bill_due",
     "bill_heard",
     "bill_periods",
@@ -200,8 +200,10 @@ __all__ = [
     "recognize_due",
     "record_refunds",
     "redeem",
+    "refund_unused",
     "request_documents",
     "settle",
+    "settle_up",
     "take_back_pay_outs",
     "tell_due_soon",
     "tell_overdue",

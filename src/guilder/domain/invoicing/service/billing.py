@@ -12,6 +12,7 @@ from guilder.domain.invoicing.service import changing, prepaid
 from guilder.domain.invoicing.service.arrears import Due, bill_segments
 from guilder.domain.invoicing.service.consolidating import consolidated
 from guilder.domain.invoicing.service.finalizing import finalize
+from guilder.domain.invoicing.service.paying_back import refund_unused
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
@@ -100,7 +101,10 @@ async def _bill(tx: Tx, wave: Sequence[Happening], *, now: datetime) -> list[Inv
         for each, over in zip(wave, arrears, strict=True)
         if (lines := [*over, *prorated.get((each.at, each.ref), []), *_fees(each)])
     ]
-    return await finalize_new(tx, made, now=now)
+    final = await finalize_new(tx, made, now=now)
+    if refunded := [turn.subscription.ref for each in wave for turn in each.turns if _is_refunded(turn)]:
+        await refund_unused(tx, made=final, of=refunded, now=now)
+    return final
 
 
 def _fees(happening: Happening) -> list[NewLine]:
@@ -147,6 +151,12 @@ def _gives_back(turn: Rolled) -> bool:
     if turn.turn is Turn.PAUSED:
         return not pauses.keeps_paid_time(turn.before)
     return turn.turn is Turn.ENDED and turn.before.terms.billing.unused_on_cancel is not Unused.NOTHING
+
+
+def _is_refunded(turn: Rolled) -> bool:
+    if turn.before is None or turn.turn is not Turn.ENDED:
+        return False
+    return turn.before.terms.billing.unused_on_cancel is Unused.REFUND
 
 
 def _is_due(subscription: Subscription, *, now: datetime) -> bool:

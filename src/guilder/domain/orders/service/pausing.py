@@ -45,9 +45,7 @@ async def pause(
     if changed.after.paused_at is None:
         return Answer(order=None, subscription=changed.after)
     paused = [changed, *changed.add_ons]
-    made = await invoicing.bill_cut_off(
-        tx, cut_off=paused, gives_back=[each.after.ref for each in paused if each.gives_back], now=now
-    )
+    made = await invoicing.settle_up(tx, stopped=paused, at=now, now=now)
     return Answer(order=None, subscription=changed.after, invoice=made[0] if made else None)
 
 

@@ -7,7 +7,6 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.rules.lifecycle import MOVES, Step
 from guilder.domain.orders.service.concluding import fail_charges, settle_charges
-from guilder.domain.orders.service.ending import refund_note
 from guilder.domain.orders.service.placing import cancel, canceled_event, complete, completed_event
 from guilder.domain.orders.store import orders as store
 from guilder.domain.subscriptions import service as subscriptions
@@ -76,7 +75,7 @@ async def _give_back(tx: Tx, order: Order, *, now: datetime) -> None:
         return  # with the end, what was not used of it was given back
     correction = invoicing.Correction(reason="Paid after it could take effect")
     note = await invoicing.credit_note(tx, invoice_id=invoice.id, correction=correction, by_two=True, now=now)
-    await refund_note(tx, note, {order.subscription_id}, now=now)
+    await invoicing.refund_unused(tx, made=[note], of=[Ref(order.tenant_id, order.subscription_id)], now=now)
 
 
 async def canceled(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from guilder.domain.subscriptions import store
@@ -10,7 +11,7 @@ from guilder.domain.subscriptions.events import (
     SubscriptionRecovered,
     SubscriptionSuspended,
 )
-from guilder.domain.subscriptions.model import Segment, Status, Subscription, Turn
+from guilder.domain.subscriptions.model import Changed, Segment, Status, Subscription, Turn
 from guilder.domain.subscriptions.rules import recovering, rolling
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
 from guilder.domain.subscriptions.rules.rolling import ParentTurn
@@ -22,6 +23,14 @@ from guilder.kernel.ids import Ref
 from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
+
+
+class Recovered(NamedTuple):
+    """What came of it that subscriptions are behind no more: periods that began, and add-ons that ended or paused with
+    what they belong to, within theirs."""
+
+    begun: Sequence[Subscription]
+    cut_off: Sequence[Changed]
 
 
 async def set_payment_method(tx: Tx, *, ref: Ref, payment_method_id: UUID, now: datetime) -> Subscription:
@@ -57,8 +66,8 @@ async def suspend(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscri
     return suspended
 
 
-async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscription]:
-    """What was owed is paid. Return those that began a new period with it, whose fee the caller has to bill.
+async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> Recovered:
+    """What was owed is paid. Return what that brought, which the caller has to bill.
 
     :raises StillDue: an add-on of what ends or pauses with it has to be rolled first
     """
@@ -71,7 +80,7 @@ async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscri
     stopped = [s for s, _ in recovered if s.status is Status.PAUSED]
     outbox.announce(tx, [*(ended(s) for s in over), *(paused(s) for s in stopped)], now=now)
     turns = {s.ref: Turn.ENDED for s in over} | {s.ref: Turn.PAUSED for s in stopped}
-    await follow(tx, {ref: ParentTurn(now, turn) for ref, turn in turns.items()}, now=now)
+    followed = await follow(tx, {ref: ParentTurn(now, turn) for ref, turn in turns.items()}, now=now)
     on_other_terms = [s for was, (s, _) in zip(behind, recovered, strict=True) if s.terms != was.terms]
     events = [
         event(
@@ -85,7 +94,10 @@ async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Subscri
     ]
     outbox.announce(tx, [changed(s) for s in on_other_terms], now=now)
     outbox.announce(tx, events, now=now)
-    return [s for s, is_new_period in recovered if is_new_period and not s.terms.billing.in_arrears]
+    return Recovered(
+        begun=[s for s, is_new_period in recovered if is_new_period and not s.terms.billing.in_arrears],
+        cut_off=[add_on for ref in turns for add_on in followed.get(ref, ())],
+    )
 
 
 def _left_behind(behind: Sequence[Subscription], recovered: Sequence[tuple[Subscription, bool]]) -> list[Segment]:
