@@ -32,7 +32,12 @@ async def test_an_add_on_that_ends_with_a_late_payment_of_its_parent_gives_its_u
         once = await a_subscriber(world, "pm_card_once")  # June is paid, July is not
         parent = await world.subscribe(payment_method_id=once["id"])
         await rest(world)
-        gift = {"customer_id": parent["customer_id"], "currency": "EUR", "amount": 36500, "reason": "pays for the extra"}
+        gift = {
+            "customer_id": parent["customer_id"],
+            "currency": "EUR",
+            "amount": 36500,
+            "reason": "pays for the extra",
+        }
         await world.post("/api/credits", gift)
         add_on = await world.subscribe("acme", "extra", parent_id=parent["id"], billing_cycle="yearly")
         await world.advance(to="2026-07-02T00:00:00Z")

@@ -137,8 +137,8 @@ async def test_a_change_in_arrears_is_open_until_its_period_is_over(subscribed, 
 async def test_what_was_suspended_owes_its_use_up_to_its_period_and_no_longer(subscribed, do):
     made = await subscribed(billing={"in_arrears": True})
     await do("suspend", refs=[made.ref], now=NOW + 5 * DAY)
-    begun = await do("recover", refs=[made.ref], now=NOW + 60 * DAY)
-    assert begun == [], "its fee is billed when the period is over"
+    recovered = await do("recover", refs=[made.ref], now=NOW + 60 * DAY)
+    assert recovered.begun == [], "its fee is billed when the period is over"
     [segment] = await do("open_segments", subscriptions=[made.ref])
     assert segment.period == made.current_period
     running = await do("one", ref=made.ref)

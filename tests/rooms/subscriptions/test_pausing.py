@@ -220,7 +220,8 @@ async def test_add_ons_end_with_a_parent_that_ends_with_being_paid(family, do, r
     await do("mark_past_due", refs=[parent.ref], now=NOW + 16 * DAY)
     await do("suspend", refs=[parent.ref], now=NOW + 17 * DAY)
     await roll(add_on, now=NOW + 40 * DAY)
-    assert await do("recover", refs=[parent.ref], now=NOW + 40 * DAY) == []
+    begun, cut_off = await do("recover", refs=[parent.ref], now=NOW + 40 * DAY)
+    assert (begun, [(each.before.ref, each.gives_back) for each in cut_off]) == ([], [(add_on.ref, True)])
     assert (await do("one", ref=parent.ref)).status is Status.EXPIRED
     with_it = await do("one", ref=add_on.ref)
     assert (with_it.status, with_it.ended_at, with_it.next_due_at) == (Status.CANCELED, NOW + 40 * DAY, None)
@@ -233,7 +234,8 @@ async def test_add_ons_pause_with_a_parent_that_pauses_with_being_paid(family, d
     await do("suspend", refs=[parent.ref], now=NOW + 12 * DAY)
     await roll(add_on, now=add_on.current_period.ends_at)  # the parent's instant never comes: it owes
     paid_at = NOW + 40 * DAY
-    assert await do("recover", refs=[parent.ref], now=paid_at) == []
+    begun, cut_off = await do("recover", refs=[parent.ref], now=paid_at)
+    assert (begun, [each.before.ref for each in cut_off]) == ([], [add_on.ref])
     ours, theirs = await do("one", ref=parent.ref), await do("one", ref=add_on.ref)
     assert (ours.status, ours.paused_at, theirs.paused_at) == (Status.PAUSED, paid_at, paid_at)
     assert (await heard())[-2:] == ["subscription.paused", "subscription.paused"]
