@@ -3,7 +3,7 @@
 import pytest
 
 from guilder.domain.catalog.model import Alignment
-from guilder.domain.invoicing.rules import proration
+from guilder.domain.invoicing.rules import kept
 from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 from tests.unit.invoicing.rules.test_proration import a_subscription, at, terms
@@ -20,8 +20,8 @@ from tests.unit.invoicing.rules.test_proration import a_subscription, at, terms
     ],
 )
 def test_kept_time_is_known_by_where_it_ends(alignment, day, anchor, is_kept):
-    kept, full = (Period(at(f"{start} 00:00"), at("2026-07-21 00:00")) for start in ("2026-07-01", "2026-06-21"))
-    subscription = replace(a_subscription(terms(3_000), period=kept, full=full), anchor_at=at(anchor))
+    left, full = (Period(at(f"{start} 00:00"), at("2026-07-21 00:00")) for start in ("2026-07-01", "2026-06-21"))
+    subscription = replace(a_subscription(terms(3_000), period=left, full=full), anchor_at=at(anchor))
     billing = replace(subscription.terms.billing, alignment=alignment, billing_day=day)
-    assert proration.is_kept(replace(subscription, terms=replace(subscription.terms, billing=billing))) is is_kept
-    assert not proration.is_kept(replace(subscription, full_period=None))
+    assert kept.is_kept(replace(subscription, terms=replace(subscription.terms, billing=billing))) is is_kept
+    assert not kept.is_kept(replace(subscription, full_period=None))

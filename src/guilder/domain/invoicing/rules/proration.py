@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from guilder.domain.catalog.model import Basis
 from guilder.domain.invoicing.model import AppliedRate, LineKind, NewLine
 from guilder.domain.subscriptions.model import Subscription, Terms
-from guilder.domain.subscriptions.rules import grid, shares
+from guilder.domain.subscriptions.rules import shares
 from guilder.domain.subscriptions.rules.shares import Measure
 from guilder.kernel.money import Money, zero
 from guilder.kernel.noun import replace
@@ -330,21 +330,6 @@ def _charge_item(after: Subscription, cause: str, number: int) -> str:
 def full_period(subscription: Subscription) -> Period:
     """Return the period that parts of the current one are measured against: of a stub, the full one that holds it."""
     return subscription.full_period or subscription.current_period
-
-
-def is_kept(subscription: Subscription) -> bool:
-    """Say whether the current period is time that was paid for and kept in a pause: it was billed under another date.
-
-    Such a period ends where the anchor was moved to, and is a part of one that ends there too. If the billing day was
-    moved since, it ends where no period of the new grid begins; a stub ends on its grid.
-    """
-    period, full = subscription.current_period, subscription.full_period
-    if full is None or full.ends_at != period.ends_at:
-        return False
-    terms, zone = subscription.terms, ZoneInfo(subscription.time_zone)
-    if not grid.is_aligned(terms.billing, terms.interval):
-        return period.ends_at == subscription.anchor_at
-    return grid.period_at(subscription.anchor_at, zone, terms.interval, period.ends_at)[1].starts_at != period.ends_at
 
 
 def _is_for(billed: BilledLine, after: Subscription, *, at: datetime) -> bool:

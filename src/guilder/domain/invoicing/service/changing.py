@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from guilder.domain.invoicing.model import NewLine
-from guilder.domain.invoicing.rules import proration
+from guilder.domain.invoicing.rules import kept, proration
 from guilder.domain.invoicing.service import giving_back
 from guilder.domain.invoicing.store import billed
-from guilder.domain.subscriptions.model import Changed, Status
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Changed, Status, Subscription
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
@@ -60,9 +61,14 @@ async def unused_lines(
 
 
 async def _standing(tx: Tx, changed: Sequence[Changed], at: Sequence[datetime]) -> dict[Ref, proration.Standing]:
+    ends = await _kept_ends(tx, [each.before for each in changed])
     asked = [
         billed.Asked(
-            ref=each.before.ref, period=each.before.current_period, at=instant, is_kept=proration.is_kept(each.before)
+            ref=each.before.ref,
+            period=each.before.current_period,
+            at=instant,
+            is_kept=each.before.ref in ends,
+            ends=ends.get(each.before.ref, frozenset()),
         )
         for each, instant in zip(changed, at, strict=True)
     ]
@@ -70,3 +76,12 @@ async def _standing(tx: Tx, changed: Sequence[Changed], at: Sequence[datetime]) 
         return {}
     gone = await giving_back.gone(tx, invoices=await billed.invoices(tx, asked))
     return await billed.standing(tx, asked, gone=gone)
+
+
+async def _kept_ends(tx: Tx, found: Sequence[Subscription]) -> dict[Ref, frozenset[datetime]]:
+    """Return of those whose period is time kept in a pause with which ends it was billed, as far as that is known."""
+    current = {each.ref: each.current_period for each in found if kept.is_kept(each)}
+    if not current:
+        return {}
+    history = await subscriptions.history(tx, refs=sorted(current))
+    return {ref: kept.ends(history[ref], period) for ref, period in current.items()}

@@ -29,6 +29,7 @@ class Asked:
     period: Period
     at: datetime
     is_kept: bool = False  # the period is what is left of one before a pause: it was billed with other dates
+    ends: frozenset[datetime] = frozenset()  # that it was billed with, where that is known
 
 
 # Lines that bill time of subscriptions after an instant. What was voided was never billed; what was written off is not
@@ -87,7 +88,7 @@ def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Ma
         for row in billed
     ]
     return Standing(
-        billed=tuple(_kept(lines, asked.period.ends_at) if asked.is_kept else lines),
+        billed=tuple(_kept(lines, asked) if asked.is_kept else lines),
         given_back=tuple(_given_back(row, sold[_credits_ref(row)]) for row in rows if _credits_ref(row) in sold),
     )
 
@@ -114,10 +115,11 @@ async def _credited(tx: Tx, billed: Sequence[Row]) -> dict[Ref, Row]:
     return {_credits_ref(row): row for row in rows}
 
 
-def _kept(lines: Sequence[BilledLine], ends_at: datetime) -> list[BilledLine]:
-    """Return the lines of the last period that was billed, moved to where a pause has moved the end of it."""
-    last = max((line.period.ends_at for line in lines), default=ends_at)
-    return [line.moved(ends_at - last) for line in lines if line.period.ends_at == last]
+def _kept(lines: Sequence[BilledLine], asked: Asked) -> list[BilledLine]:
+    """Return the lines of the period that time was kept of, moved to where a pause has moved the end of it."""
+    ends_at = asked.period.ends_at
+    ends = asked.ends or {max((line.period.ends_at for line in lines), default=ends_at)}
+    return [line.moved(ends_at - line.period.ends_at) for line in lines if line.period.ends_at in ends]
 
 
 def _given_back_unnamed(row: Row, rows: Sequence[Row]) -> datetime | None:
