@@ -1,12 +1,18 @@
 """Money and credit together never give more of an invoice back than it was paid with."""
 
+from fractions import Fraction
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from guilder.domain.invoicing.rules import giving_back
 from guilder.domain.invoicing.rules.correcting import CreditTooLarge
-from guilder.domain.invoicing.rules.giving_back import Given, Gone, Parts
+from guilder.domain.invoicing.rules.giving_back import Charged, Given, Parts
+from guilder.kernel.ids import Ref, TenantId
+
+TENANT = TenantId(UUID(int=1))
 
 
 @pytest.mark.parametrize(
@@ -34,19 +40,47 @@ def test_a_note_is_credit_and_documents_what_went_back_before(amount, stands, pa
         assert giving_back.parts(amount, stand) == parts
 
 
+def line(number, minor, credited=0):
+    return Charged(Ref(TENANT, UUID(int=number)), minor, minor - credited)
+
+
 @pytest.mark.parametrize(
-    ("gone", "line", "share"),
+    ("minor", "charged", "parts"),
     [
-        (Gone(1190, 3570), 3000, 1000),  # a third of 30.00 and 19 % tax
-        (Gone(1190, 3570), 570, 190),
-        (Gone(1500, 3000), 3000, 1500),  # an upgrade: 30.00 charged, 15.00 credited, and those 15.00 refunded
-        (Gone(1, 3000), 1000, 1),  # up: no line gives more than it has
-        (Gone(9999, 3000), 1000, 1000),
-        (Gone(1190, 3570), -1500, 0),
+        (1190, [line(1, 3570)], [Fraction(1, 3)]),  # a third of 30.00 and 19 % tax
+        (
+            1500,
+            [line(1, 3000)],
+            [Fraction(1, 2)],
+        ),  # an upgrade: 30.00 charged, 15.00 credited, and those 15.00 refunded
+        (9999, [line(1, 1000), line(2, 2000)], [1, 1]),
+        (2000, [line(1, 2000), line(2, 1000, credited=1000)], [1]),  # nothing was left of the second
+        (900, [line(1, 2000), line(2, 1000, credited=900)], [Fraction(800, 2000), Fraction(1, 10)]),
+        (900, [line(1, 2000), line(2, 1000)], [Fraction(3, 10)] * 2),
+        (500, [], []),
     ],
 )
-def test_money_that_went_back_without_a_note_takes_of_each_line_its_share(gone, line, share):
-    assert gone.share_of(line) == share
+def test_money_that_went_back_without_a_note_takes_of_each_line_its_share(minor, charged, parts):
+    assert list(giving_back.gone(minor, charged).values()) == parts
+
+
+@pytest.mark.parametrize(
+    ("minor", "part", "taken"), [(3000, "1/3", 1000), (1000, "1/3", 334), (1, "1/9", 1), (-5, "1", 0)]
+)
+def test_a_part_of_a_line_is_rounded_up(minor, part, taken):
+    assert giving_back.went(minor, Fraction(part)) == taken
+
+
+LINES = st.lists(st.tuples(st.integers(1, 1000), st.integers(0, 1000)), min_size=1, max_size=4)
+
+
+@given(minor=st.integers(1, 4000), lines=LINES)
+def test_what_went_and_what_was_credited_leave_of_all_lines_what_is_left_of_them_together(minor, lines):
+    charged = [line(number, amount, min(credited, amount)) for number, (amount, credited) in enumerate(lines)]
+    parts = giving_back.gone(minor, charged)
+    left = [each.left - each.minor * parts.get(each.line, 0) for each in charged]
+    assert all(each >= 0 for each in left)
+    assert sum(left) == max(sum(each.left for each in charged) - minor, 0)
 
 
 def test_a_mere_document_is_of_what_went_back():

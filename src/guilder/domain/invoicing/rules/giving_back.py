@@ -5,10 +5,14 @@ document; or else it becomes credit. A refund that pays credit out is no second 
 docs/design/refunds.md has the tables.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
 from typing import NamedTuple
 
 from guilder.domain.invoicing.rules.correcting import CreditTooLarge
+from guilder.kernel.ids import Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,18 +41,38 @@ class Given:
         return max(self.back + self.lost - self.documented, 0)
 
 
-class Gone(NamedTuple):
-    """Money of an invoice that no note documents: it went back, is on its way, or is with a bank, in minor units.
+class Charged(NamedTuple):
+    """A line of an invoice that charges something, with its tax, in minor units; and what is left of it uncredited."""
 
-    It went back of all that the invoice charges, `of`, with its tax: of each line its share.
-    """
-
+    line: Ref
     minor: int
-    of: int
+    left: int
 
-    def share_of(self, minor: int) -> int:
-        """Return what of an amount on the invoice went back with it, rounded up: so no line gives more than it has."""
-        return -(-minor * min(self.minor, self.of) // self.of) if minor > 0 else 0
+
+def gone(minor: int, charged: Sequence[Charged]) -> dict[Ref, Fraction]:
+    """Return by line which part of it went back with money of its invoice that no note documents.
+
+    It went back of all that the invoice charges: of each line its share. What a line has not left any more, since notes
+    took it back, went back of the others.
+    """
+    of = sum(each.minor for each in charged)
+    if of <= 0:
+        return {}
+    share = Fraction(min(minor, of), of)
+    left = {each.line: each.left - each.minor * share for each in charged}
+    over = -sum(min(each, Fraction(0)) for each in left.values())
+    room = sum((max(each, Fraction(0)) for each in left.values()), Fraction(0))
+    more = min(over / room, Fraction(1)) if room else Fraction(1)
+    return {
+        each.line: (each.left - max(left[each.line], Fraction(0)) * (1 - more)) / each.minor
+        for each in charged
+        if each.left > 0
+    }
+
+
+def went(minor: int, part: Fraction) -> int:
+    """Return what of an amount on a line went back with this part of it, rounded up: no line gives more than it has."""
+    return ceil(minor * part) if minor > 0 else 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import giving_back
-from guilder.domain.invoicing.rules.giving_back import Given, Gone, Parts
+from guilder.domain.invoicing.rules.giving_back import Given, Parts
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
@@ -35,8 +36,8 @@ async def standing(tx: Tx, *, invoice: Invoice) -> Given:
     )
 
 
-async def gone(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Gone]:
-    """Return what of the money of invoices went back without a note; from here on nobody else gives any of it back.
+async def gone(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Fraction]:
+    """Return by line which part of it went back without a note; from here on nobody else gives money of these invoices back.
 
     What an invoice itself says of refunds it has only heard of when they were done: one on its way would be given back
     a second time, as credit. What a note documents is credited on the lines that it names.
@@ -48,7 +49,12 @@ async def gone(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Gone]:
     documented = await store.documented(tx, sorted(money))
     charged = await store.charged(tx, sorted(money))
     left = {ref: minor - documented.get(ref, 0) for ref, minor in money.items()}
-    return {ref: Gone(minor, charged[ref]) for ref, minor in left.items() if minor > 0 and charged.get(ref)}
+    return {
+        line: part
+        for ref, minor in left.items()
+        if minor > 0
+        for line, part in giving_back.gone(minor, charged.get(ref, [])).items()
+    }
 
 
 async def book_document(tx: Tx, *, invoice: Invoice, note: Invoice, parts: Parts, now: datetime) -> None:

@@ -11,7 +11,7 @@ from guilder.domain.catalog.model import Aggregation, Charge, Meter
 from guilder.domain.invoicing.model import NewLine
 from guilder.domain.invoicing.rules import rerating, use
 from guilder.domain.invoicing.rules.billed import Billed
-from guilder.domain.invoicing.rules.giving_back import Gone
+from guilder.domain.invoicing.rules.giving_back import went
 from guilder.domain.invoicing.rules.rerating import Once
 from guilder.domain.invoicing.rules.use import PricedCharge, Stretch, Use
 from guilder.domain.invoicing.service import giving_back
@@ -74,11 +74,11 @@ async def before(tx: Tx, names: Sequence[Name]) -> dict[Name, list[Once]]:
     return {name: [_without(each, gone) for each in times] for name, times in found.items()} if gone else found
 
 
-def _without(once: Once, gone: Mapping[Ref, Gone]) -> Once:
-    went = gone.get(once.invoice) if once.invoice else None
-    if once.left_minor is None or went is None:
+def _without(once: Once, gone: Mapping[Ref, Fraction]) -> Once:
+    part = gone.get(Ref(once.invoice.tenant_id, once.line_id)) if once.invoice and once.line_id else None
+    if once.left_minor is None or part is None:
         return once
-    return replace(once, left_minor=max(once.left_minor - went.share_of(once.charged_minor), 0))
+    return replace(once, left_minor=max(once.left_minor - went(once.charged_minor, part), 0))
 
 
 def name_of(stretch: Stretch) -> Name:

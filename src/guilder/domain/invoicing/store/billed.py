@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 
 from guilder.domain.catalog.model import Basis
 from guilder.domain.invoicing.model import AppliedRate, LineKind, TaxTotal
-from guilder.domain.invoicing.rules.giving_back import Gone
+from guilder.domain.invoicing.rules.giving_back import went
 from guilder.domain.invoicing.rules.proration import BilledLine, GivenBack, Sold, Standing
 from guilder.domain.subscriptions.rules.shares import Measure
 from guilder.kernel.ids import Ref, TenantId
@@ -49,7 +50,7 @@ async def invoices(tx: Tx, asked: Sequence[Asked]) -> list[Ref]:
     return [Ref(TenantId(row["tenant_id"]), row["invoice_id"]) for row in rows]
 
 
-async def standing(tx: Tx, asked: Sequence[Asked], *, gone: Mapping[Ref, Gone]) -> dict[Ref, Standing]:
+async def standing(tx: Tx, asked: Sequence[Asked], *, gone: Mapping[Ref, Fraction]) -> dict[Ref, Standing]:
     """Return what stands billed for the time of subscriptions after an instant, in two statements for all of them."""
     rows = await tx.fetch(
         f"""select l.tenant_id, l.id, l.subscription_id, l.kind, l.description, l.quantity, l.unit_amount_minor,
@@ -75,14 +76,14 @@ def _split(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
     )
 
 
-def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Mapping[Ref, Gone]) -> Standing:
+def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Mapping[Ref, Fraction]) -> Standing:
     billed = [row for row in rows if _is_billed(row)]
     sold = {_line_ref(row): _sold(row) for row in billed}
     lines = [
         _billed(
             row,
             credited.get(_line_ref(row)),
-            gone=gone.get(_invoice_ref(row)),
+            gone=gone.get(_line_ref(row), Fraction(0)),
             given_back_from=_given_back_unnamed(row, rows),
         )
         for row in billed
@@ -128,7 +129,7 @@ def _given_back_unnamed(row: Row, rows: Sequence[Row]) -> datetime | None:
     return min((each["period_start"] for each in unnamed if each["id"] > row["id"]), default=None)
 
 
-def _billed(row: Row, credited: Row | None, *, gone: Gone | None, given_back_from: datetime | None) -> BilledLine:
+def _billed(row: Row, credited: Row | None, *, gone: Fraction, given_back_from: datetime | None) -> BilledLine:
     period = Period(row["period_start"], row["period_end"])
     explanation = msgspec.json.decode(row["explanation"])
     amount, tax = Money(row["amount_minor"], row["currency"]), Money(row["tax_minor"], row["currency"])
@@ -156,10 +157,9 @@ def _covers(explanation: Mapping[str, Any]) -> Measure | None:
     return Measure(**part) if part else None
 
 
-def _left(amount: Money, credited_minor: int, gone: Gone | None) -> Money:
+def _left(amount: Money, credited_minor: int, gone: Fraction) -> Money:
     """Return what is left of a line: not credited, nor gone without a note from the invoice that it is on."""
-    went = gone.share_of(amount.minor) if gone else 0
-    return Money(max(amount.minor - credited_minor - went, 0), amount.currency)
+    return Money(max(amount.minor - credited_minor - went(amount.minor, gone), 0), amount.currency)
 
 
 def _given_back(row: Row, sold: Sold) -> GivenBack:
@@ -207,10 +207,6 @@ def _taxed_as(row: Row) -> AppliedRate:
 
 def _line_ref(row: Row) -> Ref:
     return Ref(TenantId(row["tenant_id"]), row["id"])
-
-
-def _invoice_ref(row: Row) -> Ref:
-    return Ref(TenantId(row["tenant_id"]), row["invoice_id"])
 
 
 def _credits_ref(row: Row) -> Ref:

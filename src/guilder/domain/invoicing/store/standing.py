@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Balance, Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.rules.giving_back import Charged
 from guilder.domain.invoicing.store.rows import NAMED, SELECT, split, whole
 from guilder.domain.payments.model import GivenBack
 from guilder.kernel.ids import Ref, TenantId
@@ -153,15 +154,35 @@ async def documented(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, int]:
     return {Ref(TenantId(row["tenant_id"]), row["id"]): row["documented_minor"] for row in rows}
 
 
-async def charged(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, int]:
-    """Return what the lines of invoices that charge something come to, with their tax."""
+async def charged(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, list[Charged]]:
+    """Return the lines of invoices that charge something, but for what prepaid credits paid for: no money came in for it."""
     rows = await tx.fetch(
-        """select tenant_id, invoice_id, sum(amount_minor + tax_minor)::bigint as minor from invoicing.lines
-           where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and amount_minor > 0
-           group by tenant_id, invoice_id""",
+        """select l.tenant_id, l.invoice_id, l.id, l.amount_minor + l.tax_minor as minor, c.minor as credited_minor
+           from invoicing.lines l
+           left join lateral (
+               select sum(x.amount_minor + x.tax_minor)::bigint as minor
+               from invoicing.lines x
+               join invoicing.invoices y on y.tenant_id = x.tenant_id and y.id = x.invoice_id and y.status <> 'void'
+               where x.tenant_id = l.tenant_id and x.credits_line_id = l.id) c on true
+           where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and l.amount_minor > 0
+             and not exists (
+               select 1 from invoicing.lines d
+               cross join jsonb_array_elements(d.explanation -> 'pays_for') paid
+               where d.tenant_id = l.tenant_id and d.invoice_id = l.invoice_id and d.kind = 'prepaid'
+                 and l.billed_item = (paid ->> 'billed_item') || case when exists (
+                     select 1 from invoicing.lines p where p.tenant_id = d.tenant_id and p.invoice_id = d.invoice_id
+                        and p.billed_item = (paid ->> 'billed_item') || ':prepaid') then ':prepaid' else '' end)
+           order by l.tenant_id, l.invoice_id, l.id""",
         *split(refs),
     )
-    return {Ref(TenantId(row["tenant_id"]), row["invoice_id"]): row["minor"] for row in rows}
+    found: dict[Ref, list[Charged]] = {}
+    for row in rows:
+        tenant_id = TenantId(row["tenant_id"])
+        left = row["minor"] + (row["credited_minor"] or 0)
+        found.setdefault(Ref(tenant_id, row["invoice_id"]), []).append(
+            Charged(Ref(tenant_id, row["id"]), row["minor"], left)
+        )
+    return found
 
 
 async def add_documented(tx: Tx, ref: Ref, minor: int) -> None:
