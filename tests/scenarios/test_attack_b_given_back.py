@@ -54,3 +54,23 @@ async def test_what_a_gift_paid_for_was_not_refunded(installation):
         await refunded(world, paid, amount=1000)
         await world.delete(f"/api/subscriptions/{s['id']}", when="now")
         assert await credit_of(world) == 0
+
+
+async def test_what_was_given_back_as_credit_is_not_refunded_because_of_a_gift(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.meter()
+        await world.plan("pro", amount=1000, charges=[calls(each("10"))], billing=CREDITS)
+        s = await world.subscriber()
+        customer = await world.get("/api/customers/acme")
+        gift = {"amount": 1000, "currency": "EUR", "name": "Gift"}
+        await world.post(f"/api/customers/{customer['id']}/prepaid-credits", gift)
+        await world.use("a", 100)
+        await world.advance(to="2026-07-01T00:00:00Z")
+        await world.delete(f"/api/subscriptions/{s['id']}", when="now")
+        credit = await credit_of(world)
+        assert 999 <= credit <= 1000
+        [paid, *_] = await payments_of(world)
+        answer = await world.http.post(
+            "/api/refunds", json={"payment_id": paid["id"], "reason": "sorry", "amount": 900}
+        )
+        assert answer.status_code in (409, 422), answer.text

@@ -8,6 +8,7 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import giving_back
 from guilder.domain.invoicing.rules.giving_back import Given, Parts
+from guilder.domain.invoicing.store import prepaid as prepaid_rows
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
@@ -86,8 +87,11 @@ async def withhold(tx: Tx, *, refs: Sequence[Ref]) -> None:
     invoices = await store.get(tx, refs)
     documented = await store.documented(tx, refs)
     credited = await _credited(tx, invoices, documented)
+    gifts = await prepaid_rows.gifts(tx, refs)
     amounts = {
-        each.ref: giving_back.withheld(credited[each.ref], paid_by_credit=_paid_by_credit(each))
+        each.ref: giving_back.withheld(
+            credited[each.ref], paid_by_credit=_paid_by_credit(each) - gifts.get(each.ref, 0)
+        )
         for each in invoices
         if each.kind is InvoiceKind.INVOICE and each.status is not Status.VOID
     }
@@ -95,7 +99,7 @@ async def withhold(tx: Tx, *, refs: Sequence[Ref]) -> None:
 
 
 def _paid_by_credit(invoice: Invoice) -> int:
-    """Return what credit paid of what an invoice charges: the customer's, and what its own lines give back."""
+    """Return what credit paid of what an invoice charges: the customer's, what its own lines give back, prepaid ones."""
     applied = invoice.credit_applied.minor if invoice.credit_applied else 0
     return applied - sum(min(line.amount.minor + line.tax.minor, 0) for line in invoice.lines)
 

@@ -81,6 +81,20 @@ async def expiries(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, datetime]:
     return {Ref(TenantId(row["tenant_id"]), row["customer_id"]): row["until"] for row in rows}
 
 
+async def gifts(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, int]:
+    """Return what of these invoices prepaid credits paid for that nobody had paid for, with its tax, in minor units."""
+    rows = await tx.fetch(
+        """select d.tenant_id, d.invoice_id, -sum(d.amount_minor + d.tax_minor)::bigint as minor
+           from invoicing.lines d
+           join invoicing.prepaid_grants g
+               on g.tenant_id = d.tenant_id and g.id = (d.explanation ->> 'grant')::uuid and g.invoice_id is null
+           where (d.tenant_id, d.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and d.kind = 'prepaid'
+           group by d.tenant_id, d.invoice_id""",
+        *split(invoices),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["invoice_id"]): row["minor"] for row in rows}
+
+
 async def lock_expired(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[PrepaidGrant]:
     named = NAMED.replace("tenant_id, id", "g.tenant_id, g.id", 1)
     rows = await tx.fetch(
