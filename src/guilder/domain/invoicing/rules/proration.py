@@ -278,7 +278,7 @@ def _reinstated(after: Subscription, back: GivenBack, number: int, *, cause: str
         subscription_id=after.id,
         is_discountable=False,
         taxed_as=back.taxed_as,
-        tax=-back.tax if after.terms.billing.is_tax_inclusive else None,
+        tax=-back.tax,
         billed_item=_charge_item(after, cause, number),
         explanation={
             "rule": "proration_reinstated",

@@ -1,0 +1,25 @@
+"""What is undone at the same instant costs nothing, to the cent of its tax."""
+
+from tests.scenarios.test_attack_b_given_back import CREDITS
+from tests.support.bills import a_story, bills
+
+
+async def test_a_change_undone_at_the_very_start_of_a_period_costs_no_cent_of_tax(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.tax("19")
+        [issuer] = await world.get("/api/issuers")
+        answer = await world.http.patch(f"/api/issuers/{issuer['id']}", json={"consolidates": True})
+        assert answer.status_code == 200
+        await world.customer()
+        card = await world.card("acme", "pm_card_ok")
+        await world.plan("much", amount=9999)
+        found = []
+        for code in ("one", "two", "three"):
+            await world.plan(code, amount=999, billing=CREDITS)
+            found.append(await world.subscribe("acme", code, payment_method_id=card["id"]))
+        await world.advance(to="2026-07-01T00:00:00Z")
+        for s, code in zip(found, ("one", "two", "three"), strict=True):
+            before = sum(made.total for made in await bills(world))
+            await world.change(s, plan_id="much", when="now")
+            await world.change(s, plan_id=code, when="now")
+            assert sum(made.total for made in await bills(world)) == before
