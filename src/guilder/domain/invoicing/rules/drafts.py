@@ -74,8 +74,12 @@ def next_period(rolled: Rolled) -> Draft:
 
 
 def arrears_fee(subscription: Subscription, segment: Segment) -> NewLine:
-    """Bill a fee whose time is over; of terms that changed on the way, the part that each of them had."""
-    return fee_line(subscription, segment.terms, segment.period, full=segment.full_period, in_arrears=True)
+    """Bill a fee whose time is over; of terms that changed on the way, the part that each of them had.
+
+    Its name is not that of a fee in advance, which may have been billed, and given back, from the very same instant on.
+    """
+    line = fee_line(subscription, segment.terms, segment.period, full=segment.full_period, in_arrears=True)
+    return replace(line, billed_item=f"{line.billed_item}:over")
 
 
 def of_lines(

@@ -177,14 +177,16 @@ def _was_kept(before: Past) -> bool:
 
 
 def _match(each: Owed, billed: Sequence[Billed]) -> Billed | None:
-    """Return what bills it: by its name, or by that and a cause, where it began with a change at a period's very start."""
+    """Return what bills it: by its name, or by that and a cause, where it began with a change at a period's very start.
+
+    A fee in arrears has had a name of its own for a while; before, it was called as one in advance."""
     named = [
         line
         for line in billed
         if line.billed_item == each.billed_item or line.billed_item.startswith(f"{each.billed_item}:")
     ]
-    # What stands comes first: what was voided may have been billed again.
-    named.sort(key=lambda line: (line.period != each.period, not line.is_standing))
+    # What stands comes first: what was voided may have been billed again. Of two for one time, the one that is this.
+    named.sort(key=lambda line: (line.period != each.period, not line.is_standing, line.price != each.amount))
     return named[0] if named and named[0].period == each.period else None
 
 

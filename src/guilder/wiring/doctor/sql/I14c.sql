@@ -9,7 +9,7 @@ with state as (
 ), owed as (
     select s.tenant_id, s.subscription_id, s.terms, s.current_period_start as starts_at, s.current_period_end as ends_at,
            coalesce(s.full_period_start, s.current_period_start) as full_start,
-           coalesce(s.full_period_end, s.current_period_end) as full_end
+           coalesce(s.full_period_end, s.current_period_end) as full_end, false as is_over
     from state s
     where s.status in ('processing', 'active', 'past_due')
       -- What a provider bills itself is billed by nobody here.
@@ -30,7 +30,7 @@ with state as (
                           where e.tenant_id = s.tenant_id and e.subscription_id = s.subscription_id and e.id > s.id
                             and e.ended_at is not null))
     union all
-    select g.tenant_id, g.subscription_id, g.terms, g.period_start, g.period_end, g.full_period_start, g.full_period_end
+    select g.tenant_id, g.subscription_id, g.terms, g.period_start, g.period_end, g.full_period_start, g.full_period_end, true
     from tenant t join subscriptions.segments g on g.tenant_id = t.tenant_id
     where g.kind = 'fee' and g.billed_at is not null
 ), priced as (
@@ -49,4 +49,5 @@ where p.full_minor > 0
                >= extract(epoch from p.full_end - p.full_start)))
   and not exists (select from invoicing.lines l
                   where l.tenant_id = p.tenant_id and l.subscription_id = p.subscription_id and l.kind = 'recurring'
-                    and l.period_start = p.starts_at and l.period_end = p.ends_at)
+                    and l.period_start = p.starts_at and l.period_end = p.ends_at
+                    and (l.explanation ->> 'rule' = 'flat_fee_in_arrears') = p.is_over)

@@ -2,7 +2,8 @@
 with began as (
     -- Of what was changed at once within a period, the first state is what its fee was billed by.
     select distinct on (h.tenant_id, h.subscription_id, h.current_period_start, h.current_period_end)
-           h.tenant_id, h.subscription_id, h.terms, h.current_period_start as starts_at, h.current_period_end as ends_at
+           h.tenant_id, h.subscription_id, h.terms, h.current_period_start as starts_at, h.current_period_end as ends_at,
+           false as is_over
     from tenant t join subscriptions.history h on h.tenant_id = t.tenant_id
     where h.status in ('processing', 'active', 'past_due') and h.full_period_start is null
       and not coalesce((h.terms #>> '{billing,in_arrears}')::boolean, false)
@@ -10,7 +11,7 @@ with began as (
 ), owed as (
     select * from began
     union all
-    select g.tenant_id, g.subscription_id, g.terms, g.period_start, g.period_end
+    select g.tenant_id, g.subscription_id, g.terms, g.period_start, g.period_end, true
     from tenant t join subscriptions.segments g on g.tenant_id = t.tenant_id
     where g.kind = 'fee' and (g.period_start, g.period_end) = (g.full_period_start, g.full_period_end)
 ), compared as (
@@ -25,6 +26,7 @@ with began as (
     join invoicing.lines l
         on l.tenant_id = o.tenant_id and l.subscription_id = o.subscription_id and l.kind = 'recurring'
         and l.period_start = o.starts_at and l.period_end = o.ends_at
+        and (l.explanation ->> 'rule' = 'flat_fee_in_arrears') = o.is_over
         -- A stub is none, though it may be as long: another interval, from the instant at which the old one had begun anew.
         and coalesce(l.explanation -> 'share', '[1, 1]') = '[1, 1]'
     join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id and i.status <> 'void'
