@@ -1,8 +1,9 @@
 """What invoices gave back, as money and as credit, each knowing of the other."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from fractions import Fraction
+from uuid import UUID
 
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Draft, Invoice, InvoiceKind, Status
@@ -12,7 +13,7 @@ from guilder.domain.invoicing.store import prepaid as prepaid_rows
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
-from guilder.kernel.ids import Ref
+from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
@@ -76,11 +77,12 @@ async def book_document(tx: Tx, *, invoice: Invoice, note: Invoice, parts: Parts
 
 async def tell_payments(tx: Tx, *, drafts: Sequence[Draft]) -> None:
     """Say of the invoices whose lines these drafts give back what of their money is not refunded any more."""
-    lines = {
-        Ref(draft.tenant_id, line.credits_line_id) for draft in drafts for line in draft.lines if line.credits_line_id
-    }
-    if lines:
-        await withhold(tx, refs=sorted(set((await store.invoices_of_lines(tx, sorted(lines))).values())))
+    await _withhold_of(tx, [(each.tenant_id, line.credits_line_id) for each in drafts for line in each.lines])
+
+
+async def tell_payments_of_void(tx: Tx, *, invoices: Sequence[Invoice]) -> None:
+    """Say of the invoices whose lines these gave back, void by now, what of their money can be refunded again."""
+    await _withhold_of(tx, [(each.tenant_id, line.credits_line_id) for each in invoices for line in each.lines])
 
 
 async def withhold(tx: Tx, *, refs: Sequence[Ref]) -> None:
@@ -96,6 +98,12 @@ async def withhold(tx: Tx, *, refs: Sequence[Ref]) -> None:
         if each.kind is InvoiceKind.INVOICE and each.status is not Status.VOID
     }
     await payments.withhold(tx, amounts=amounts)
+
+
+async def _withhold_of(tx: Tx, given_back: Iterable[tuple[TenantId, UUID | None]]) -> None:
+    lines = sorted({Ref(tenant_id, line_id) for tenant_id, line_id in given_back if line_id is not None})
+    if lines:
+        await withhold(tx, refs=sorted(set((await store.invoices_of_lines(tx, lines)).values())))
 
 
 def _paid_by_credit(invoice: Invoice) -> int:

@@ -7,7 +7,7 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.events import InvoiceDueSoon, InvoiceGivenUp, InvoiceOverdue, InvoiceVoided
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
-from guilder.domain.invoicing.service import prepaid
+from guilder.domain.invoicing.service import giving_back, prepaid
 from guilder.domain.invoicing.service.owing import InvoiceIsPaid
 from guilder.domain.invoicing.service.telling import event, paid_event, subscriptions_of
 from guilder.domain.invoicing.store.crediting import CreditUse
@@ -106,6 +106,7 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     await ledger.post(tx, entries=[_credit_returned(use, at=now) for use in returned])
     voided = [replace(invoice, credit_applied=None) for invoice in voided]
     await store.save_standing(tx, voided, now=now)
+    await giving_back.tell_payments_of_void(tx, invoices=voided)
     outbox.announce(tx, [event(InvoiceVoided, invoice) for invoice in voided], now=now)
     return voided
 
