@@ -119,5 +119,12 @@ def check_parent(plan: Plan, parent: Subscription | None, *, currency: str) -> N
 
 def is_first_purchase(had: Sequence[Subscription], *, has_bought: bool) -> bool:
     """Say whether a customer has had nothing before. What was never paid for was not bought."""
-    begun = [each for each in had if each.status not in (Status.EXPIRED, Status.PROCESSING)]
-    return not begun and not has_bought
+    return not has_bought and not any(_has_begun(each) for each in had)
+
+
+def _has_begun(subscription: Subscription) -> bool:
+    """Say whether it was had. Of what has expired that is what was opted out of, and ran out later."""
+    if subscription.status is not Status.EXPIRED:
+        return subscription.status is not Status.PROCESSING
+    canceled_at, ended_at = subscription.canceled_at, subscription.ended_at
+    return canceled_at is not None and ended_at is not None and canceled_at < ended_at
