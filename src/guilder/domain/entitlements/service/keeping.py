@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from guilder.domain.catalog import service as catalog
 from guilder.domain.customers import service as customers
@@ -23,6 +23,7 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.ids import CustomerId, Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
@@ -99,7 +100,11 @@ async def unblock(tx: Tx, *, liftings: Sequence[Lifting], now: datetime) -> None
 async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
     """Take back what refunded invoices had given: a product for good, a subscription until that period is over."""
     invoices = await invoicing.get(tx, refs=sorted({Ref(each.tenant_id, each.invoice_id) for each in refunds}))
-    revocations = [_revocation(each, invoices.get(Ref(each.tenant_id, each.invoice_id))) for each in refunds]
+    revocations = [
+        revocation
+        for each in refunds
+        for revocation in _revocations(each, invoices.get(Ref(each.tenant_id, each.invoice_id)))
+    ]
     await _open_accounts(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations])
     written = await store.insert_revocations(tx, revocations)
     closed = await store.of_invoices(tx, sorted(written))
@@ -136,18 +141,36 @@ def _customer(tenant_id: TenantId, customer_id: CustomerId) -> Ref:
     return Ref(tenant_id, customer_id)
 
 
-def _revocation(refund: Refunded, invoice: Invoice | None) -> Revocation:
-    ends = [line.period.ends_at for line in invoice.lines if line.period] if invoice else []
-    subscription_id: UUID | None = invoice.subscription_id if invoice and ends else None
-    return Revocation(
+def _revocations(refund: Refunded, invoice: Invoice | None) -> list[Revocation]:
+    """Return what a refund takes back: of an invoice that several subscriptions share, of each its own time."""
+    periods = [(line.subscription_id or _only(invoice), line.period) for line in invoice.lines] if invoice else []
+    ends: dict[UUID, datetime] = {}
+    for subscription_id, period in periods:
+        if subscription_id is not None and period is not None:
+            ends[subscription_id] = max(period.ends_at, ends.get(subscription_id, period.ends_at))
+    whole = Revocation(
         tenant_id=refund.tenant_id,
         customer_id=refund.customer_id,
         refund_id=refund.refund_id,
         invoice_id=refund.invoice_id,
-        subscription_id=subscription_id,
+        subscription_id=None,
         since=refund.settled_at,
-        until=max(ends) if subscription_id else None,
+        until=None,
     )
+    # Each is named by the refund once: what it takes of a second subscription has a name of its own, always the same.
+    return [
+        replace(
+            whole,
+            refund_id=uuid5(refund.refund_id, str(subscription_id)) if n else refund.refund_id,
+            subscription_id=subscription_id,
+            until=ends[subscription_id],
+        )
+        for n, subscription_id in enumerate(sorted(ends))
+    ] or [whole]
+
+
+def _only(invoice: Invoice | None) -> UUID | None:
+    return invoice.subscription_id if invoice else None
 
 
 def _announce_turn(tx: Tx, before: Grant | None, after: Grant, *, now: datetime) -> None:
