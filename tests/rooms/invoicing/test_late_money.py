@@ -1,4 +1,6 @@
-"""Money that comes for an invoice that is void by then: it goes back by itself, and pays nothing."""
+"""Money that comes for an invoice that is void by then, or owes less: it goes back by itself, and pays nothing."""
+
+import pytest
 
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
@@ -49,3 +51,33 @@ async def test_a_decline_that_was_none_is_given_back_when_its_invoice_is_void(op
         after = await invoicing.one(tx, invoice=made.id)
     assert (after.status, after.paid.minor) == (Status.VOID, 0)
     assert await balances() == {}
+
+
+@pytest.mark.parametrize(("noted", "status", "due"), [(1_000, Status.PAID, 0), (400, Status.OPEN, 600)])
+async def test_a_decline_that_was_none_is_given_back_when_its_invoice_owes_less(
+    open_tx, customer, balances, noted, status, due
+):
+    async with open_tx() as tx:
+        made = await an_invoice(tx, customer)
+        await gateways.connect(
+            tx, gateway="simulated", name="Simulated", secret_key="sk_test_1", is_default=True, now=NOW
+        )
+        opened = await payments.open_session(tx, invoice_id=made.id, return_url="https://guilder.example", now=NOW)
+        no = Outcome(kind=OutcomeKind.DECLINED, decline_code="generic_decline", provider_ref="pi_1")
+        await payments.record(tx, answers=[said(opened, RequestKind.CHARGE, no)], now=NOW)
+        correction = invoicing.Correction(reason="Sorry", amount_minor=noted)
+        await invoicing.credit_note(tx, invoice_id=made.id, correction=correction, by_two=True, now=NOW)
+        yes = replace(no, kind=OutcomeKind.SUCCEEDED, amount=made.total, charge_ref="ch_1")
+        [paid] = await payments.record(tx, answers=[said(opened, RequestKind.CHARGE, yes)], now=NOW)
+    settled = Settled(tenant_id=made.tenant_id, invoice_id=made.id, payment_id=paid.id, settled_at=NOW)
+    for _ in range(2):
+        async with open_tx() as tx:
+            assert await invoicing.settle(tx, settled=[settled], now=NOW) == []
+    async with open_tx() as tx:
+        [back] = (await payments.refunds(tx, query=PageQuery())).items
+        assert (back.amount, back.reason_code) == (made.total, RefundReason.PAID_AFTER_CANCEL)
+        gone = Outcome(kind=OutcomeKind.SUCCEEDED, amount=made.total, provider_ref="re_1")
+        await payments.record_refunds(tx, answers=[said(back, RequestKind.REFUND, gone)], now=NOW)
+        after = await invoicing.one(tx, invoice=made.id)
+    assert (after.status, after.paid.minor, after.due.minor) == (status, 0, due)
+    assert (await balances()).get("receivable", 0) == due

@@ -43,11 +43,10 @@ async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[I
     invoices = await store.lock(tx, sorted({each.invoice_ref for each in settled}), with_parties=False)
     sums = await payments.succeeded_totals(tx, invoices=[invoice.ref for invoice in invoices])
     last = {each.invoice_ref: each for each in sorted(settled, key=lambda each: each.settled_at)}
-    # What is void takes no money any more: it goes back.
+    # What is void takes no money any more, nor what owes less than came in: it goes back.
+    too_late = {invoice.ref for invoice in invoices if not _takes(invoice, sums.get(invoice.ref))}
     counted = [
-        invoice
-        if invoice.status is Status.VOID
-        else _count(invoice, sums.get(invoice.ref), last[invoice.ref].settled_at)
+        invoice if invoice.ref in too_late else _count(invoice, sums.get(invoice.ref), last[invoice.ref].settled_at)
         for invoice in invoices
     ]
     await store.save_standing(tx, counted, now=now)
@@ -63,7 +62,8 @@ async def settle(tx: Tx, *, settled: Sequence[Settled], now: datetime) -> list[I
     )
     await subscriptions.activate(tx, refs=subscriptions_of(newly), now=now)
     outbox.announce(tx, [paid_event(invoice) for invoice in newly], now=now)
-    await payments.return_payments(tx, refs=_too_late(pairs, settled), now=now)
+    returned = {Ref(each.tenant_id, each.payment_id) for each in settled if each.invoice_ref in too_late}
+    await payments.return_payments(tx, refs=sorted(returned), now=now)
     return newly
 
 
@@ -172,10 +172,12 @@ async def recognize_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     return len(lines)
 
 
-def _too_late(pairs: Sequence[tuple[Invoice, Invoice]], settled: Sequence[Settled]) -> list[Ref]:
-    """Return the payments that their invoice could not take any more: it was void."""
-    void = {before.ref for before, _ in pairs if before.status is Status.VOID}
-    return sorted({Ref(each.tenant_id, each.payment_id) for each in settled if each.invoice_ref in void})
+def _takes(invoice: Invoice, came_in: Money | None) -> bool:
+    """Say whether what came in is paid for an invoice: more than it is to be paid with was asked for before a credit note,
+    and came in after it."""
+    applied = invoice.credit_applied.minor if invoice.credit_applied else 0
+    owed = invoice.total.minor - invoice.credited.minor - applied
+    return invoice.status is not Status.VOID and (came_in is None or came_in.minor <= owed)
 
 
 def _count(invoice: Invoice, paid: Money | None, at: datetime) -> Invoice:
