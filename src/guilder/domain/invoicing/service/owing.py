@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Invoice, Status
-from guilder.domain.invoicing.rules import correcting
+from guilder.domain.invoicing.model import Credit, Invoice, Status
+from guilder.domain.invoicing.rules import correcting, crediting
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
 from guilder.domain.invoicing.service.telling import paid_event, payable_of, subscriptions_of
 from guilder.domain.ledger import service as ledger
@@ -15,7 +16,7 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.kernel import lifecycle
+from guilder.kernel import ids, lifecycle
 from guilder.kernel.errors import Conflict
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
@@ -105,12 +106,13 @@ async def _book(tx: Tx, note: Invoice, parts: Mapping[UUID, Money], *, at: datet
 
 async def _stand(tx: Tx, invoices: Sequence[Invoice], before: Mapping[Ref, Payment], *, now: datetime) -> None:
     """Save how invoices stand that owe less, and collect anew what is left; one that owes nothing more is paid."""
+    standing = await _carried(tx, invoices, now=now)
     paid = [
         replace(each, status=lifecycle.take(MOVES, each.status, Step.SETTLE), paid_at=now)
-        for each in invoices
+        for each in standing
         if not each.due.minor
     ]
-    still = [each for each in invoices if each.due.minor]
+    still = [each for each in standing if each.due.minor]
     await store.save_standing(tx, [*paid, *still], now=now)
     again = [
         payable_of(each, via=payment.via, payment_method_id=payment.payment_method_id)
@@ -120,3 +122,43 @@ async def _stand(tx: Tx, invoices: Sequence[Invoice], before: Mapping[Ref, Payme
     await payments.collect(tx, payables=again, now=now)
     await subscriptions.activate(tx, refs=subscriptions_of(paid), now=now)
     outbox.announce(tx, [paid_event(each) for each in paid], now=now)
+
+
+async def _carried(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -> list[Invoice]:
+    """Carry what is too little to collect to the customers' next invoices, as when an invoice is made."""
+    issuers = await identity.issuers(tx, tenant_ids=sorted({each.tenant_id for each in invoices}))
+    after, held = [], []
+    for each in invoices:
+        issuer = issuers.get(Ref(each.tenant_id, each.issuer_id)) if each.issuer_id else None
+        minimum = issuer.minimum_charges.get(each.currency) if issuer and not each.is_sent else None
+        if not crediting.is_too_little(each.due_minor, minimum):
+            after.append(each)
+            continue
+        held.append(
+            Credit(
+                tenant_id=each.tenant_id,
+                id=ids.new(now),
+                customer_id=each.customer_id,
+                amount=-each.due,
+                left=-each.due,
+                granted_at=now,
+                reason="carried_forward",
+                source_invoice_id=each.id,
+            )
+        )
+        applied = each.credit_applied.minor if each.credit_applied else 0
+        after.append(replace(each, credit_applied=replace(each.total, minor=applied + each.due_minor)))
+    await store.crediting.insert(tx, held)
+    booked = [
+        credit_journal.credit_granted(
+            tenant_id=each.tenant_id,
+            credit_id=each.id,
+            invoice_id=each.source_invoice_id,
+            customer_id=each.customer_id,
+            amount=each.amount,
+            at=now,
+        )
+        for each in held
+    ]
+    await ledger.post(tx, entries=booked)
+    return after
