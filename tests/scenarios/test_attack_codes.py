@@ -1,6 +1,7 @@
 """Promo codes beside what else happens to a subscription."""
 
 from tests.support.bills import a_story
+from tests.support.outcomes import rest
 
 
 async def refused(world, **body):
@@ -36,3 +37,33 @@ async def test_who_never_paid_makes_a_first_purchase_still(installation):
                 await world.delete(f"/api/subscriptions/{s['id']}")
             assert (await world.subscription(s))["status"] == "expired"
         await world.subscribe(promo_code="NEW")
+
+
+async def test_a_code_is_there_again_when_what_it_was_redeemed_for_was_never_paid_for(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000)
+        code = {"code": "ONE", "name": "One", "percent": "50", "redemptions_max": 1, "redemptions_max_per_customer": 1}
+        await world.post("/api/promo-codes", code)
+        await world.customer()
+        bad, good = [await world.card("acme", token) for token in ("pm_card_invalid_account", "pm_card_ok")]
+        declined = await world.subscribe(promo_code="ONE", payment_method_id=bad["id"])
+        await rest(world)
+        assert (await world.subscription(declined))["status"] == "expired"
+        assert (await world.get("/api/promo-codes/ONE"))["redemptions"] == 0
+        await world.subscribe(promo_code="ONE", payment_method_id=good["id"])
+        await rest(world)
+        assert [(each["status"], each["total"]) for each in await world.invoices()] == [("void", 1500), ("paid", 1500)]
+        assert await refused(world, promo_code="ONE", plan_id="pro") == (409, "already_subscribed")
+        assert (await world.get("/api/promo-codes/ONE"))["redemptions"] == 1
+
+
+async def test_a_code_of_a_link_that_nobody_opened_is_there_for_others(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000)
+        await world.post("/api/promo-codes", {"code": "ONE", "name": "One", "percent": "50", "redemptions_max": 1})
+        await world.customer("first")
+        await world.customer()
+        await world.subscribe("first", promo_code="ONE")
+        assert await refused(world, promo_code="ONE") == (422, "promo_used_up")
+        await world.advance(to="2026-06-08T00:00:01Z")
+        await world.subscribe(promo_code="ONE")

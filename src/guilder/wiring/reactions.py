@@ -101,6 +101,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("usage", UsageRecorded, usage.on_usage_changed),
     Reaction("usage", UsageCorrected, usage.on_usage_changed),
     Reaction("invoicing", PaymentSucceeded, invoicing.on_payment_succeeded, _MONEY),
+    Reaction("invoicing", SubscriptionEnded, invoicing.on_subscription_ended),
     Reaction("invoicing", RefundAsked, invoicing.on_refund_asked),
     Reaction("invoicing", RefundSucceeded, invoicing.on_refund_succeeded),
     Reaction("invoicing", RefundSucceeded, invoicing.on_refund_with_note),

@@ -8,6 +8,9 @@ from guilder.domain.invoicing.events import CreditNoteIssued, InvoiceEvent
 from guilder.domain.invoicing.model import Settled
 from guilder.domain.invoicing.service import AskedBack, Documented, Heard
 from guilder.domain.payments.events import DisputeEvent, PaymentSucceeded, RefundAsked, RefundFailed, RefundSucceeded
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.events import SubscriptionEnded
+from guilder.domain.subscriptions.rules import periods
 from guilder.domain.usage.events import UsageChanged
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
@@ -86,6 +89,15 @@ async def on_invoice_changed(tx: Tx, messages: Sequence[Message[InvoiceEvent]], 
     """Have the document made, or made anew: it says whether it is due, paid or void."""
     refs = sorted({Ref(message.event.tenant_id, message.event.invoice_id) for message in messages})
     await service.request_documents(tx, refs=refs, now=now)
+
+
+async def on_subscription_ended(tx: Tx, messages: Sequence[Message[SubscriptionEnded]], *, now: datetime) -> None:
+    """What was never paid for has used up no promo code."""
+    refs = sorted({Ref(message.event.tenant_id, message.event.subscription_id) for message in messages})
+    found = await subscriptions.get(tx, refs=refs)
+    unused = [ref for ref, each in found.items() if periods.never_began(each)]
+    if unused:
+        await service.take_back_unused(tx, subscriptions=sorted(unused), now=now)
 
 
 async def on_use_changed(tx: Tx, messages: Sequence[Message[UsageChanged]], *, now: datetime) -> None:

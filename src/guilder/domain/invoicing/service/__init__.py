@@ -42,7 +42,7 @@ from guilder.domain.invoicing.service.crediting import (
     take_back_pay_outs,
 )
 from guilder.domain.invoicing.service.current import current_use, projected_bill
-from guilder.domain.invoicing.service.discounts import discounts, end_discount, redeem
+from guilder.domain.invoicing.service.discounts import discounts, end_discount, redeem, take_back_unused
 from guilder.domain.invoicing.service.documents import (
     DOCUMENT,
     Described,
@@ -205,6 +205,7 @@ __all__ = [
     "settle",
     "settle_up",
     "take_back_pay_outs",
+    "take_back_unused",
     "tell_due_soon",
     "tell_overdue",
     "unused_lines",

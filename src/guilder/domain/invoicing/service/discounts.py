@@ -1,5 +1,7 @@
 """Promo codes redeemed: what a customer, or one of its subscriptions, has taken off."""
 
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -80,6 +82,17 @@ async def end_discount(tx: Tx, *, discount_id: UUID, now: datetime) -> Discount:
     ended = await store.discounts.lock(tx, ref)
     assert ended is not None
     return ended
+
+
+async def take_back_unused(tx: Tx, *, subscriptions: Sequence[Ref], now: datetime) -> None:
+    """Give back what was redeemed for subscriptions that were never paid for, and so never began: the codes are there
+    again, for their customers and for others. Twice changes nothing.
+    """
+    # The codes first, as whoever redeems does.
+    await catalog.lock_promo_codes(tx, codes=await store.discounts.promo_codes_of(tx, subscriptions))
+    taken = Counter(await store.discounts.take_back(tx, subscriptions, at=now))
+    for promo_code_id, times in sorted(taken.items()):
+        await catalog.count_redemptions(tx, promo_code_id=promo_code_id, by=-times)
 
 
 def _made(promo: PromoCode, customer_id: CustomerId, subscription_id: UUID | None, *, now: datetime) -> Discount:

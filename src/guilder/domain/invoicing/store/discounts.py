@@ -68,7 +68,8 @@ async def insert(tx: Tx, discount: Discount) -> Discount:
 async def redeemed_count(tx: Tx, *, promo_code_id: UUID, customer_id: CustomerId) -> int:
     """Count how often a customer has redeemed a code; the code is locked, so that it stays so."""
     count: int = await tx.fetchval(
-        "select count(*) from invoicing.discounts where tenant_id = $1 and promo_code_id = $2 and customer_id = $3",
+        """select count(*) from invoicing.discounts
+            where tenant_id = $1 and promo_code_id = $2 and customer_id = $3 and returned_at is null""",
         tx.tenant_id,
         promo_code_id,
         customer_id,
@@ -98,6 +99,28 @@ async def end(tx: Tx, ref: Ref, *, at: datetime) -> None:
         *ref,
         at,
     )
+
+
+async def promo_codes_of(tx: Tx, subscriptions: Sequence[Ref]) -> list[UUID]:
+    """Return the codes that were redeemed for these subscriptions."""
+    rows = await tx.fetch(
+        """select distinct promo_code_id from invoicing.discounts
+           where (tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[])) and returned_at is null""",
+        *split(subscriptions),
+    )
+    return [row["promo_code_id"] for row in rows]
+
+
+async def take_back(tx: Tx, subscriptions: Sequence[Ref], *, at: datetime) -> list[UUID]:
+    """End what was redeemed for these subscriptions, as if it had not been; return the code of each."""
+    rows = await tx.fetch(
+        """update invoicing.discounts set returned_at = $3, ended_at = coalesce(ended_at, $3)
+           where (tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[])) and returned_at is null
+           returning promo_code_id""",
+        *split(subscriptions),
+        at,
+    )
+    return [row["promo_code_id"] for row in rows]
 
 
 async def record_uses(

@@ -7,6 +7,7 @@ from enum import StrEnum
 from guilder.domain.catalog.model import Plan
 from guilder.domain.orders.rules.change import MethodNeeded
 from guilder.domain.subscriptions.model import Status, Subscription, Terms
+from guilder.domain.subscriptions.rules import periods
 from guilder.kernel.errors import Conflict, Invalid
 
 FUTURE_MAX = timedelta(days=5 * 366)
@@ -119,12 +120,5 @@ def check_parent(plan: Plan, parent: Subscription | None, *, currency: str) -> N
 
 def is_first_purchase(had: Sequence[Subscription], *, has_bought: bool) -> bool:
     """Say whether a customer has had nothing before. What was never paid for was not bought."""
-    return not has_bought and not any(_has_begun(each) for each in had)
-
-
-def _has_begun(subscription: Subscription) -> bool:
-    """Say whether it was had. Of what has expired that is what was opted out of, and ran out later."""
-    if subscription.status is not Status.EXPIRED:
-        return subscription.status is not Status.PROCESSING
-    canceled_at, ended_at = subscription.canceled_at, subscription.ended_at
-    return canceled_at is not None and ended_at is not None and canceled_at < ended_at
+    begun = [each for each in had if each.status is not Status.PROCESSING and not periods.never_began(each)]
+    return not begun and not has_bought

@@ -156,3 +156,10 @@ def end(subscription: Subscription, *, step: Step, at: datetime) -> Subscription
         fee_from=None,
         usage_from=None,
     )
+
+
+def never_began(subscription: Subscription) -> bool:
+    """Say whether it has expired without having been had. What was opted out of, and ran out later, has been had."""
+    if subscription.status is not Status.EXPIRED or subscription.ended_at is None:
+        return False
+    return subscription.canceled_at is None or subscription.canceled_at >= subscription.ended_at
