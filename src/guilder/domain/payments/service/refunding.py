@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from guilder.domain.customers import service as customers
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import OutcomeKind
 from guilder.domain.ledger import service as ledger
@@ -65,11 +66,12 @@ async def ask_refund(tx: Tx, *, refund: NewRefund, customer_id: CustomerId | Non
     :raises NotFound: no such payment
     :raises NothingToRefund, RefundTooLarge, AlreadyAsked: as they say
     """
+    policy = await refund_policy(tx)
+    await _hold_customer(tx, refund.payment_id, policy)
     payment = await _lock_payment(tx, refund.payment_id, customer_id=customer_id)
     made = _made(payment, refund, left=await _left(tx, payment), status=RefundStatus.ASKED, now=now)
     asked = replace(made, asked_by=tx.actor)
     await _check_none_asked(tx, payment)
-    policy = await refund_policy(tx)
     in_year = await refund_rows.granted_by_policy(tx, Ref(asked.tenant_id, asked.customer_id), since=now - rules.YEAR)
     is_granted = rules.grants(policy, asked, paid_at=payment.settled_at, granted_in_year=in_year, now=now)
     # What one person may not give alone, nobody gives by looking away.
@@ -87,9 +89,10 @@ async def grant_unused(tx: Tx, *, refund_id: UUID, now: datetime) -> Refund:
     :raises NotFound: no such refund
     """
     asked = await refund(tx, refund_id=refund_id)
+    policy = await refund_policy(tx)
+    await _hold_customer(tx, asked.payment_id, policy)
     payment = await _lock_payment(tx, asked.payment_id)
     asked = await _lock_refund(tx, refund_id)
-    policy = await refund_policy(tx)
     in_year = await refund_rows.granted_by_policy(tx, Ref(asked.tenant_id, asked.customer_id), since=now - rules.YEAR)
     is_granted = rules.grants(policy, asked, paid_at=payment.settled_at, granted_in_year=in_year, now=asked.asked_at)
     left = await _left(tx, payment)
@@ -270,6 +273,13 @@ def _booking(refund: Refund, payment: Payment) -> JournalEntry:
         amount=refund.amount,
         at=refund.settled_at,
     )
+
+
+async def _hold_customer(tx: Tx, payment_id: UUID, policy: RefundPolicy) -> None:
+    """Let whoever asks for a second refund wait, where the policy counts how many a customer is granted."""
+    seen = await attempts.get(tx, [Ref(tx.tenant_id, payment_id)]) if policy.per_customer_year is not None else []
+    if seen:
+        await customers.lock(tx, refs=[seen[0].customer_ref])
 
 
 async def _lock_payment(tx: Tx, payment_id: UUID, *, customer_id: CustomerId | None = None) -> Payment:
