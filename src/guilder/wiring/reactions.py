@@ -101,6 +101,8 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("usage", UsageRecorded, usage.on_usage_changed),
     Reaction("usage", UsageCorrected, usage.on_usage_changed),
     Reaction("invoicing", PaymentSucceeded, invoicing.on_payment_succeeded, _MONEY),
+    Reaction("invoicing", PaymentFailed, invoicing.on_nothing_came_in),
+    Reaction("invoicing", PaymentCanceled, invoicing.on_nothing_came_in),
     Reaction("invoicing", SubscriptionEnded, invoicing.on_subscription_ended),
     Reaction("invoicing", RefundAsked, invoicing.on_refund_asked),
     Reaction("invoicing", RefundSucceeded, invoicing.on_refund_succeeded),

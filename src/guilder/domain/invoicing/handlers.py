@@ -7,7 +7,15 @@ from guilder.domain.invoicing import service
 from guilder.domain.invoicing.events import CreditNoteIssued, InvoiceEvent
 from guilder.domain.invoicing.model import Settled
 from guilder.domain.invoicing.service import AskedBack, Documented, Heard
-from guilder.domain.payments.events import DisputeEvent, PaymentSucceeded, RefundAsked, RefundFailed, RefundSucceeded
+from guilder.domain.payments.events import (
+    DisputeEvent,
+    PaymentCanceled,
+    PaymentFailed,
+    PaymentSucceeded,
+    RefundAsked,
+    RefundFailed,
+    RefundSucceeded,
+)
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import SubscriptionEnded
 from guilder.domain.subscriptions.rules import periods
@@ -28,6 +36,14 @@ async def on_payment_succeeded(tx: Tx, messages: Sequence[Message[PaymentSucceed
         for message in messages
     ]
     await service.settle(tx, settled=settled, now=now)
+
+
+async def on_nothing_came_in(
+    tx: Tx, messages: Sequence[Message[PaymentFailed | PaymentCanceled]], *, now: datetime
+) -> None:
+    """What was given back of an invoice while its money was on its way, as credit, pays for it now."""
+    refs = sorted({Ref(message.event.tenant_id, message.event.invoice_id) for message in messages})
+    await service.pay_with_what_notes_gave(tx, refs=refs, now=now)
 
 
 async def on_refund_succeeded(tx: Tx, messages: Sequence[Message[RefundSucceeded]], *, now: datetime) -> None:

@@ -80,7 +80,7 @@ from guilder.domain.invoicing.service.giving_up import give_up_numbers
 from guilder.domain.invoicing.service.granting import AskedBack, grant_unused
 from guilder.domain.invoicing.service.healing import differences, heal
 from guilder.domain.invoicing.service.leaving import settle_up
-from guilder.domain.invoicing.service.owing import InvoiceIsPaid, PaymentInFlight
+from guilder.domain.invoicing.service.owing import InvoiceIsPaid, PaymentInFlight, pay_with_what_notes_gave
 from guilder.domain.invoicing.service.paying_back import refund_unused
 from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
 from guilder.domain.invoicing.service.prepaid import access_ended as end_prepaid_sold
@@ -195,6 +195,7 @@ __all__ = [
     "one",
     "payable_of",
     "pay_out_credit",
+    "pay_with_what_notes_gave",
     "prepaid_grants",
     "projected_bill",
     "recognize_due",

@@ -4,16 +4,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit, Invoice, Status
 from guilder.domain.invoicing.rules import correcting, crediting
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
 from guilder.domain.invoicing.service.telling import paid_event, payable_of, subscriptions_of
+from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
+from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Payment
+from guilder.domain.payments.model import Payment, Via
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel import ids, lifecycle
@@ -59,7 +62,7 @@ async def set_off(tx: Tx, *, notes: Sequence[Invoice], now: datetime) -> dict[UU
     """Let credit notes pay for what they give back, where that is not paid yet; return by note how much did, in minor units.
 
     What nobody has paid for becomes no credit. An invoice that a provider is being asked for at this moment is left as it
-    is: its money is coming in.
+    is: its money is coming in. A page on which the customer has not paid is closed, and what is left can be paid anew.
     """
     credited = sorted(
         {Ref(note.tenant_id, line.credits_line_id) for note in notes for line in note.lines if line.credits_line_id}
@@ -70,7 +73,7 @@ async def set_off(tx: Tx, *, notes: Sequence[Invoice], now: datetime) -> dict[UU
     if not standing:
         return {}
     current = await payments.current(tx, invoices=sorted(standing))
-    free = {ref: each for ref, each in standing.items() if not _is_being_charged(current.get(ref))}
+    free = {ref: each for ref, each in standing.items() if not _may_come_in(current.get(ref))}
     gone = await _cancelled(tx, list(free.values()), now=now)
     free = {ref: each for ref, each in free.items() if ref not in gone}
     after, done = dict(free), {}
@@ -82,6 +85,57 @@ async def set_off(tx: Tx, *, notes: Sequence[Invoice], now: datetime) -> dict[UU
             after |= {ref: replace(after[ref], credited=after[ref].credited + part) for ref, part in parts.items()}
     await _stand(tx, list(after.values()), current, now=now)
     return done
+
+
+async def pay_with_what_notes_gave(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
+    """Let the credit that notes gave for these invoices pay for them, as far as it is left: what was on its way for them
+    and was counted on has not come in.
+    """
+    if not await store.crediting.given_for(tx, refs):
+        return
+    seen = await store.get(tx, refs)
+    await customers.lock(tx, refs=sorted({Ref(each.tenant_id, each.customer_id) for each in seen}))
+    held = [each for each in await store.lock(tx, refs) if each.status is Status.OPEN and each.due.minor > 0]
+    current = await payments.current(tx, invoices=[each.ref for each in held])
+    free = {each.ref: each for each in held if not _is_being_charged(current.get(each.ref))}
+    gone = await _cancelled(tx, list(free.values()), now=now)
+    after = {ref: each for ref, each in free.items() if ref not in gone}
+    owners = sorted({(each.tenant_id, each.customer_id, each.currency) for each in after.values()})
+    left = {each.ref: each for each in await store.crediting.lock_left(tx, owners)}
+    uses = []
+    for credit_ref, invoice_ref, minor in await store.crediting.given_for(tx, sorted(after)):
+        credit, invoice = left[credit_ref], after[invoice_ref]
+        part = replace(invoice.due, minor=min(minor, credit.left.minor, invoice.due.minor))
+        if part.minor > 0:
+            uses.append(
+                CreditUse(credit.tenant_id, ids.new(now), credit.id, credit.customer_id, part, invoice_id=invoice.id)
+            )
+            left[credit_ref] = replace(credit, left=credit.left - part)
+            applied = invoice.credit_applied.minor if invoice.credit_applied else 0
+            after[invoice_ref] = replace(invoice, credit_applied=replace(part, minor=applied + part.minor))
+    used = {Ref(use.tenant_id, use.credit_id) for use in uses}
+    await store.crediting.save_left(tx, [left[ref] for ref in sorted(used)])
+    await store.crediting.insert_uses(tx, uses, now=now)
+    await ledger.post(tx, entries=[_credit_used(use, at=now) for use in uses])
+    await _stand(tx, list(after.values()), current, now=now)
+
+
+def _credit_used(use: CreditUse, *, at: datetime) -> JournalEntry:
+    assert use.invoice_id is not None, use
+    return credit_journal.credit_used(
+        tenant_id=use.tenant_id,
+        use_id=use.id,
+        invoice_id=use.invoice_id,
+        customer_id=use.customer_id,
+        amount=use.amount,
+        at=at,
+    )
+
+
+def _may_come_in(payment: Payment | None) -> bool:
+    """Say whether a provider may be charging at this moment: not where the customer has but opened its page."""
+    is_page = payment is not None and payment.via is Via.LINK and payment.status is PaymentStatus.REQUIRES_ACTION
+    return _is_being_charged(payment) and not is_page
 
 
 def _is_being_charged(payment: Payment | None) -> bool:
@@ -117,7 +171,7 @@ async def _stand(tx: Tx, invoices: Sequence[Invoice], before: Mapping[Ref, Payme
     again = [
         payable_of(each, via=payment.via, payment_method_id=payment.payment_method_id)
         for each in still
-        if (payment := before.get(each.ref)) is not None and payment.status not in _FINAL
+        if (payment := before.get(each.ref)) is not None and payment.status not in _FINAL and not payment.is_asked
     ]
     await payments.collect(tx, payables=again, now=now)
     await subscriptions.activate(tx, refs=subscriptions_of(paid), now=now)

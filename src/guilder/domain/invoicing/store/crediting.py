@@ -42,6 +42,27 @@ async def lock_left(tx: Tx, customers: Sequence[tuple[TenantId, CustomerId, str]
     return await _credits(tx, rows)
 
 
+async def given_for(tx: Tx, invoices: Sequence[Ref]) -> list[tuple[Ref, Ref, int]]:
+    """Return (credit, invoice, minor) of credit that is left of notes which gave lines of these invoices back: as much as
+    they gave back of them, less what it has paid of them before; the oldest first.
+    """
+    rows = await tx.fetch(
+        """select c.tenant_id, c.id, l.invoice_id, c.number,
+                  -sum(n.amount_minor + n.tax_minor)::bigint
+                      - coalesce((select sum(u.amount_minor) from invoicing.credit_uses u
+                                   where u.tenant_id = c.tenant_id and u.credit_id = c.id
+                                     and u.invoice_id = l.invoice_id and u.returned_at is null), 0)::bigint as minor
+             from invoicing.lines l
+             join invoicing.lines n on n.tenant_id = l.tenant_id and n.credits_line_id = l.id
+             join invoicing.credits c
+                 on c.tenant_id = n.tenant_id and c.source_invoice_id = n.invoice_id and c.left_minor > 0
+            where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+            group by c.tenant_id, c.id, l.invoice_id, c.number order by c.number""",
+        *split(invoices),
+    )
+    return [(Ref(t := TenantId(row["tenant_id"]), row["id"]), Ref(t, row["invoice_id"]), row["minor"]) for row in rows]
+
+
 async def listing(tx: Tx, *, customer_id: CustomerId) -> list[Credit]:
     rows = await tx.fetch(
         "select * from invoicing.credits where tenant_id = $1 and customer_id = $2 order by number",
