@@ -157,21 +157,29 @@ async def documented(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, int]:
 async def charged(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, list[Charged]]:
     """Return the lines of invoices that charge something, but for what prepaid credits paid for: no money came in for it."""
     rows = await tx.fetch(
-        """select l.tenant_id, l.invoice_id, l.id, l.amount_minor + l.tax_minor as minor, c.minor as credited_minor
-           from invoicing.lines l
+        """with mine as materialized (
+               select * from invoicing.lines
+               where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+           ), paid as materialized (
+               select d.tenant_id, d.invoice_id, p.paid ->> 'billed_item' as item
+               from mine d cross join jsonb_array_elements(d.explanation -> 'pays_for') p (paid) where d.kind = 'prepaid'
+           ), gone as (
+               -- Of what was paid for in part that part is a line of its own.
+               select p.tenant_id, p.invoice_id, coalesce(part.billed_item, p.item) as item
+               from paid p left join mine part
+                   on part.tenant_id = p.tenant_id and part.invoice_id = p.invoice_id
+                   and part.billed_item = p.item || ':prepaid'
+           )
+           select l.tenant_id, l.invoice_id, l.id, l.amount_minor + l.tax_minor as minor, c.minor as credited_minor
+           from mine l
            left join lateral (
                select sum(x.amount_minor + x.tax_minor)::bigint as minor
                from invoicing.lines x
                join invoicing.invoices y on y.tenant_id = x.tenant_id and y.id = x.invoice_id and y.status <> 'void'
                where x.tenant_id = l.tenant_id and x.credits_line_id = l.id) c on true
-           where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and l.amount_minor > 0
-             and not exists (
-               select 1 from invoicing.lines d
-               cross join jsonb_array_elements(d.explanation -> 'pays_for') paid
-               where d.tenant_id = l.tenant_id and d.invoice_id = l.invoice_id and d.kind = 'prepaid'
-                 and l.billed_item = (paid ->> 'billed_item') || case when exists (
-                     select 1 from invoicing.lines p where p.tenant_id = d.tenant_id and p.invoice_id = d.invoice_id
-                        and p.billed_item = (paid ->> 'billed_item') || ':prepaid') then ':prepaid' else '' end)
+           where l.amount_minor > 0
+             and not exists (select from gone g
+                             where (g.tenant_id, g.invoice_id, g.item) = (l.tenant_id, l.invoice_id, l.billed_item))
            order by l.tenant_id, l.invoice_id, l.id""",
         *split(refs),
     )

@@ -1,6 +1,6 @@
 """What is undone at the same instant costs nothing, to the cent of its tax."""
 
-from tests.scenarios.test_attack_b_given_back import CREDITS
+from tests.scenarios.test_billing_gone import CREDITS
 from tests.support.bills import a_story, bills
 
 
