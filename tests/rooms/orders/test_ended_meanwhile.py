@@ -1,4 +1,4 @@
-"""Money that was on its way for a change when its subscription ended on a date, and gave back what it had not used."""
+"""Ends that the clock brings: what was on its way for a change then, and what several tenants have back."""
 
 from datetime import UTC, datetime
 
@@ -11,6 +11,7 @@ from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Answer
+from guilder.kernel.page import PageQuery
 from tests.rooms.orders.test_waiting import standing
 from tests.support.builders.orders import BASE_URL, a_shop, asked, days, says_yes
 
@@ -60,3 +61,22 @@ async def test_who_pays_while_it_ends_has_nothing_back_that_the_end_gave_back(sh
     balance = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
     # The end gave 27.00 back of the 30.00 that came in, which is more than the 20.00 that the change came to.
     assert balance["EUR"].minor == 2700
+
+
+async def test_the_ends_of_several_tenants_are_refunded_in_one_batch(database):
+    shops = [await a_shop(database, now=NOW, time_zone="UTC") for _ in range(2)]
+    refs = []
+    for shop in shops:
+        customer = await shop.customer(time_zone="UTC")
+        card = await shop.card(customer)
+        plan = await shop.plan(amount=3000, billing=Billing(unused_on_cancel=Unused.REFUND))
+        made = (await shop.subscribe(customer, plan, payment_method_id=card.id)).subscription
+        await shop.act(lambda tx, ended=made.id: orders.cancel(tx, subscription_id=ended, at=NOW + days(10), now=NOW))
+        refs.append(made.ref)
+    at = NOW + days(10)
+    async with database.transaction({ref.tenant_id for ref in refs}, actor="scheduler") as tx:
+        await invoicing.bill_due(tx, refs=refs, now=at)
+        assert tx.tenants == {ref.tenant_id for ref in refs}
+    for shop in shops:
+        refunds = await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))
+        assert [each.amount.minor for each in refunds.items] == [2000]
