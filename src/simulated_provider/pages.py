@@ -206,6 +206,11 @@ def _page(visit: Visit, *, filled: Filled, declined: str | None, status: int = 2
     )
 
 
+def show_cards() -> Response:
+    """Show every test card, as a page to be looked at."""
+    return _html("cards.html", session=None, merchant="Simulated provider", cards=cards.CARDS)
+
+
 def _notice(title: str, text: str, status: int) -> Response:
     return _html("notice.html", status=status, session=None, merchant="Simulated provider", title=title, text=text)
 

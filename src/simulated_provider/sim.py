@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from simulated_provider import (
@@ -13,6 +13,7 @@ from simulated_provider import (
     disputes,
     faults,
     intents,
+    pages,
     schemas,
     sessions,
     settlement,
@@ -226,7 +227,9 @@ def _refund(refund: Document) -> Document:
     }
 
 
-async def list_cards(request: Request) -> JSONResponse:
+async def list_cards(request: Request) -> Response:
+    if "text/html" in request.headers.get("Accept", ""):
+        return pages.show_cards()
     shown = [
         {"token": card.token, "number": card.number, "title": card.title, "says": card.says} for card in cards.CARDS
     ]

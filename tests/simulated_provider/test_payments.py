@@ -269,5 +269,9 @@ def test_every_test_card_has_a_number_that_checks_and_is_listed(merchant):
         digits = [int(digit) for digit in reversed(card.number)]
         doubled = [sum(divmod(2 * digit, 10)) for digit in digits[1::2]]
         assert (sum(digits[::2]) + sum(doubled)) % 10 == 0, card.token
-    listed = httpx.get(f"{merchant.provider.url}/sim/cards", trust_env=False, timeout=60).json()["cards"]
+    url = f"{merchant.provider.url}/sim/cards"
+    listed = httpx.get(url, trust_env=False, timeout=60).json()["cards"]
     assert [card["token"] for card in listed] == [card.token for card in CARDS]
+    page = httpx.get(url, trust_env=False, timeout=60, headers={"Accept": "text/html,*/*"})
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert all(card.spaced in page.text and card.token in page.text for card in CARDS)
