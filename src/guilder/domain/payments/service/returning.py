@@ -30,9 +30,8 @@ async def withhold(tx: Tx, *, amounts: Mapping[Ref, int]) -> None:
 
     Whoever gives credit says so, before it does: the payments of each invoice are locked from here on.
     """
-    for ref in sorted(amounts):
-        await refund_rows.lock_invoice(tx, ref)
     if amounts:
+        await refund_rows.lock_invoices(tx, sorted(amounts))
         await refund_rows.save_withheld(tx, amounts)
 
 
@@ -42,8 +41,7 @@ async def given_back(tx: Tx, *, invoices: Sequence[Ref], with_pending: bool = Fa
     `with_pending` counts what is on its way back, too, and keeps others from giving back what is asked about.
     """
     if with_pending:
-        for ref in sorted(set(invoices)):
-            await refund_rows.lock_invoice(tx, ref)
+        await refund_rows.lock_invoices(tx, sorted(set(invoices)))
     return await refund_rows.given_back(tx, invoices, with_pending=with_pending)
 
 

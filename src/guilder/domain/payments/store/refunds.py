@@ -134,11 +134,17 @@ async def listing(
 
 
 async def lock_invoice(tx: Tx, invoice: Ref) -> None:
-    """Make whatever gives money of this invoice back wait for us: its payments are locked, in order."""
+    """Make whatever gives money of this invoice back wait for us."""
+    await lock_invoices(tx, [invoice])
+
+
+async def lock_invoices(tx: Tx, invoices: Sequence[Ref]) -> None:
+    """Make whatever gives money of these invoices back wait for us: their payments are locked, invoice after invoice."""
     await tx.execute(
-        """select from payments.payments where tenant_id = $1 and invoice_id = $2 and status in ('succeeded', 'canceled')
-           order by tenant_id, id for update""",
-        *invoice,
+        """select from payments.payments
+           where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and status in ('succeeded', 'canceled')
+           order by tenant_id, invoice_id, id for update""",
+        *_split(invoices),
     )
 
 
