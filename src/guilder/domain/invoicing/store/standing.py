@@ -186,7 +186,7 @@ async def charged(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, list[Charged]]:
     found: dict[Ref, list[Charged]] = {}
     for row in rows:
         tenant_id = TenantId(row["tenant_id"])
-        left = row["minor"] + (row["credited_minor"] or 0)
+        left = max(row["minor"] + (row["credited_minor"] or 0), 0)
         found.setdefault(Ref(tenant_id, row["invoice_id"]), []).append(
             Charged(Ref(tenant_id, row["id"]), row["minor"], left)
         )
