@@ -47,7 +47,10 @@ async def _bill(
     unused = await unused_lines(tx, changed=back, at=at)
     given = dict(zip((each.after.ref for each in back), unused, strict=True))
     closed = [segment.ref for each in stopped for segment in each.segments]
-    due = await subscriptions.segments_to_bill(tx, refs=closed, now=now) if closed else []
+    # What changes had closed before is due with the end, too.
+    ended = [each.after.ref for each in stopped if each.after.ended_at is not None]
+    closed += [each.ref for each in await subscriptions.open_segments(tx, subscriptions=ended)] if ended else []
+    due = await subscriptions.segments_to_bill(tx, refs=sorted(set(closed)), now=now) if closed else []
     dues = [
         Due(
             subscription=each.after,

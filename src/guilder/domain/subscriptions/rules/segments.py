@@ -3,12 +3,14 @@
 The segments of one kind tile the time that a subscription ran: each begins where the one before it was closed.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import uuid5
 from zoneinfo import ZoneInfo
 
 from guilder.domain.subscriptions.model import Segment, SegmentKind, Subscription, Terms
 from guilder.domain.subscriptions.rules import grid
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 
 
@@ -49,6 +51,17 @@ def close_usage(
     due_at = grid.days_later(due_from or at, zone, subscription.terms.billing.grace_days)
     full = _usage_period(subscription, since, zone)
     return (_segment(subscription, SegmentKind.USAGE, Period(since, at), full, due_at, closes_period),)
+
+
+def due_with_end(closed: Sequence[Segment], *, at: datetime, zone: ZoneInfo) -> list[Segment]:
+    """Return what was to be billed with the end of a period that now ends at `at`, due with that: use after its grace."""
+    made = [
+        replace(each, due_at=at)
+        if each.kind is SegmentKind.FEE
+        else replace(each, due_at=grid.days_later(at, zone, each.terms.billing.grace_days))
+        for each in closed
+    ]
+    return [each for each, was in zip(made, closed, strict=True) if each.due_at < was.due_at]
 
 
 def next_usage_boundary(subscription: Subscription) -> datetime | None:

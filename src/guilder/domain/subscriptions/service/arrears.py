@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from guilder.domain.subscriptions import store
-from guilder.domain.subscriptions.model import Segment, SegmentKind
+from guilder.domain.subscriptions.model import Segment, SegmentKind, Subscription
+from guilder.domain.subscriptions.rules import segments
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
@@ -40,6 +42,25 @@ async def billed_since_closed(
 async def open_segments(tx: Tx, *, subscriptions: Sequence[Ref], kind: SegmentKind | None = None) -> list[Segment]:
     """Return what is closed and not billed yet: it is due later, or waits for its grace period."""
     return await store.segments_of(tx, subscriptions, kind=kind, is_billed=False, since=None)
+
+
+async def fall_due_with_end(tx: Tx, *, ended: Sequence[Subscription]) -> None:
+    """Let what changes had closed within the last period of these fall due with their end: no later one is to come."""
+    by_ref = {each.ref: each for each in ended}
+    waiting: dict[Ref, list[Segment]] = {}
+    for segment in await open_segments(tx, subscriptions=sorted(by_ref)) if by_ref else []:
+        waiting.setdefault(Ref(segment.tenant_id, segment.subscription_id), []).append(segment)
+    sooner = [
+        segment
+        for ref, found in waiting.items()
+        for segment in segments.due_with_end(
+            found,
+            at=by_ref[ref].ended_at or by_ref[ref].current_period.ends_at,
+            zone=ZoneInfo(by_ref[ref].time_zone),
+        )
+    ]
+    if sooner:
+        await store.save_due(tx, sooner)
 
 
 async def behind(tx: Tx, *, until: Mapping[Ref, datetime]) -> dict[Ref, list[Ref]]:

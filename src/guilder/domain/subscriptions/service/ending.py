@@ -9,6 +9,7 @@ from guilder.domain.subscriptions.model import Changed, Subscription, Turn
 from guilder.domain.subscriptions.rules import pauses, periods, rolling
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, ROLLING, Step, allows
 from guilder.domain.subscriptions.rules.rolling import ParentTurn
+from guilder.domain.subscriptions.service.arrears import fall_due_with_end
 from guilder.domain.subscriptions.service.following import follow
 from guilder.domain.subscriptions.service.reading import check_future, current
 from guilder.domain.subscriptions.service.telling import ended, event
@@ -88,6 +89,7 @@ async def _end(
     ]
     await store.save(tx, [each.after for each in done])
     await store.insert_segments(tx, [segment for each in done for segment in each.segments])
+    await fall_due_with_end(tx, ended=[each.after for each in done])
     outbox.announce(tx, [ended(each.after) for each in done], now=now)
     parents = {each.after.ref: ParentTurn(now, Turn.ENDED) for each in done}
     followed = await follow(tx, parents, now=now)

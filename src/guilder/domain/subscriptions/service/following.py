@@ -9,6 +9,7 @@ from guilder.domain.subscriptions.model import Changed, Rolled, Subscription, Tu
 from guilder.domain.subscriptions.rules import pauses, rolling
 from guilder.domain.subscriptions.rules.rolling import ParentTurn
 from guilder.domain.subscriptions.service import telling
+from guilder.domain.subscriptions.service.arrears import fall_due_with_end
 from guilder.domain.subscriptions.service.reading import check_rolled
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -31,6 +32,7 @@ async def follow(tx: Tx, parents: Mapping[Ref, ParentTurn], *, now: datetime) ->
             done[parent] += (_changed(add_on, rolled),)
     await store.save(tx, [rolled.subscription for _, rolled in taken])
     await store.insert_segments(tx, [each for _, rolled in taken for each in rolled.segments])
+    await fall_due_with_end(tx, ended=[rolled.subscription for _, rolled in taken if rolled.turn is Turn.ENDED])
     for before, rolled in taken:
         telling.turns(tx, before, [rolled], now=now)
     return done

@@ -8,6 +8,7 @@ from guilder.domain.subscriptions.model import Rolled, Status, Subscription
 from guilder.domain.subscriptions.rules import rolling
 from guilder.domain.subscriptions.rules.rolling import SHARED, ParentTurn
 from guilder.domain.subscriptions.service import telling
+from guilder.domain.subscriptions.service.arrears import fall_due_with_end
 from guilder.domain.subscriptions.service.beginning import plan_reminders
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -64,6 +65,7 @@ async def _save(tx: Tx, steps: Steps, *, now: datetime) -> None:
     await store.passed(tx, [turn.subscription for _, _, turns in steps for turn in turns[:-1]])
     await store.save(tx, [after for _, after, turns in steps if turns])
     await store.insert_segments(tx, [each for _, _, turns in steps for turn in turns for each in turn.segments])
+    await fall_due_with_end(tx, ended=[after for _, after, turns in steps if turns and after.ended_at is not None])
     begun = [after for before, after, _ in steps if before.status is Status.SCHEDULED]
     await plan_reminders(tx, [each for each in begun if each.status is Status.TRIALING])
     # A change on its date took another plan's trial.

@@ -15,6 +15,7 @@ from guilder.domain.subscriptions.model import Changed, Segment, Status, Subscri
 from guilder.domain.subscriptions.rules import recovering, rolling
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
 from guilder.domain.subscriptions.rules.rolling import ParentTurn
+from guilder.domain.subscriptions.service.arrears import fall_due_with_end
 from guilder.domain.subscriptions.service.following import follow
 from guilder.domain.subscriptions.service.reading import current
 from guilder.domain.subscriptions.service.telling import changed, ended, event, paused
@@ -77,6 +78,7 @@ async def recover(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> Recovered:
     await store.insert_segments(tx, _left_behind(behind, recovered))
     # What was opted out of or to be paused, and whose period is over, ended or paused with being paid.
     over = [s for s, _ in recovered if s.ended_at is not None]
+    await fall_due_with_end(tx, ended=over)
     stopped = [s for s, _ in recovered if s.status is Status.PAUSED]
     outbox.announce(tx, [*(ended(s) for s in over), *(paused(s) for s in stopped)], now=now)
     turns = {s.ref: Turn.ENDED for s in over} | {s.ref: Turn.PAUSED for s in stopped}

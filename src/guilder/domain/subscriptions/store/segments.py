@@ -59,6 +59,17 @@ async def insert_segments(tx: Tx, segments: Sequence[Segment]) -> None:
     )
 
 
+async def save_due(tx: Tx, segments: Sequence[Segment]) -> None:
+    """Let what is not billed yet fall due at another instant."""
+    await tx.execute(
+        """update subscriptions.segments s set due_at = v.due_at
+             from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as v (tenant_id, id, due_at)
+            where s.tenant_id = v.tenant_id and s.id = v.id and s.billed_at is null""",
+        *_split([each.ref for each in segments]),
+        [each.due_at for each in segments],
+    )
+
+
 async def claim_segments(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Segment]:
     """Lock those of `refs` that are due, not billed, and that nobody else is at; oldest first."""
     rows = await tx.fetch(
