@@ -23,3 +23,25 @@ async def test_a_refund_of_a_shared_invoice_ends_the_access_to_all_that_it_paid_
         assert not await is_eligible(world)
         await world.advance(to="2026-08-01T00:00:01Z")
         assert await is_eligible(world), "August is paid for"
+
+
+async def test_time_that_was_refunded_is_not_had_after_a_pause(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.put("/api/refund-policy", {"auto_grant_days": 14})
+        await world.plan("pro", amount=3000)
+        s = await world.subscriber()
+        await world.advance(to="2026-06-02T00:00:00Z")
+        [paid] = await payments_of(world)
+        await world.post(f"/api/payments/{paid['id']}/refund-requests", {"reason": "not used"})
+        await rest(world)
+        for pauses_at, resumes_at in (("2026-06-02", "2026-07-01"), ("2026-07-10", "2026-08-01")):
+            await world.advance(to=f"{pauses_at}T00:10:00Z")
+            assert not await is_eligible(world)
+            await world.post(f"/api/subscriptions/{s['id']}/pause", {"when": "now"})
+            await world.advance(to=f"{resumes_at}T00:00:00Z")
+            await world.post(f"/api/subscriptions/{s['id']}/resume", {})
+            await rest(world)
+            assert not await is_eligible(world), "this time was paid back"
+        await world.advance(to="2026-08-25T00:00:00Z")
+        assert [each["amount"] for each in await payments_of(world)] == [3000, 3000]
+        assert await is_eligible(world), "this was paid for"

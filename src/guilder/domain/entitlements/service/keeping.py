@@ -1,6 +1,6 @@
 """What gives and takes access. Each verb may be told the same thing twice, and of different topics in any order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -21,7 +21,9 @@ from guilder.domain.entitlements.rules import granting
 from guilder.domain.entitlements.service.counting import tell_reached, used
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
+from guilder.domain.invoicing.rules.proration import is_kept
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
@@ -47,6 +49,7 @@ async def follow(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Grant]:
     changed = await used(tx, [grant for grant in due if grant is not None and grant != before.get(grant.ref)])
     await _open_accounts(tx, [grant.customer_ref for grant in changed])
     await store.save_grants(tx, changed)
+    await _revoke_kept_time(tx, [found[grant.ref] for grant in changed], before)
     await store.project(tx, [grant.customer_ref for grant in changed], now=now)
     await tell_reached(
         tx, [grant.customer_ref for grant in changed if any(each.used for each in grant.limits)], now=now
@@ -117,6 +120,24 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
     # After the grants, as everywhere.
     await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations], now=now)
     outbox.announce(tx, [_ended(grant) for grant in [*closed, *shut]], now=now)
+
+
+async def _revoke_kept_time(tx: Tx, moved: Sequence[Subscription], before: Mapping[Ref, Grant]) -> None:
+    """Let what a refund took back of a period stay taken back, when a pause keeps the rest of it for later."""
+    kept = {each.ref: each for each in moved if each.ref in before and is_kept(each)}
+    if not kept:
+        return
+    again = []
+    owners = sorted({Ref(each.tenant_id, each.customer_id) for each in kept.values()})
+    for ref, revocation in await store.revocations_of(tx, owners):
+        if ref not in kept:
+            continue
+        period, was = kept[ref].current_period, before[ref]
+        took_all = was.valid_until is not None and revocation.until is not None and revocation.until >= was.valid_until
+        if took_all and was.period_starts_at != period.starts_at:
+            name = uuid5(revocation.refund_id, f"{ref.id}:{period.starts_at.isoformat()}")
+            again.append(replace(revocation, refund_id=name, since=period.starts_at, until=period.ends_at))
+    await store.insert_revocations(tx, again)
 
 
 async def register(tx: Tx, *, accounts: Sequence[NewAccount], now: datetime) -> None:

@@ -258,6 +258,29 @@ async def insert_revocations(tx: Tx, revocations: Sequence[Revocation]) -> set[R
     return {Ref(TenantId(row["tenant_id"]), row["refund_id"]) for row in rows}
 
 
+async def revocations_of(tx: Tx, customers: Sequence[Ref]) -> list[tuple[Ref, Revocation]]:
+    """Return what refunds took back of these customers' subscriptions, each with the one that it was taken of."""
+    rows = await tx.fetch(
+        """select * from entitlements.revocations
+            where (tenant_id, customer_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+              and subscription_id is not null order by tenant_id, refund_id""",
+        *_split(customers),
+    )
+    found = [
+        Revocation(
+            tenant_id=TenantId(row["tenant_id"]),
+            customer_id=CustomerId(row["customer_id"]),
+            refund_id=row["refund_id"],
+            invoice_id=row["invoice_id"],
+            subscription_id=row["subscription_id"],
+            since=row["since"],
+            until=row["until"],
+        )
+        for row in rows
+    ]
+    return [(Ref(each.tenant_id, each.subscription_id), each) for each in found if each.subscription_id is not None]
+
+
 async def blocked(tx: Tx, query: PageQuery) -> list[Blocked]:
     """Read one more customer than the page holds, by id, the newest first."""
     rows = await tx.fetch(
