@@ -21,7 +21,7 @@ from guilder.domain.entitlements.rules import granting
 from guilder.domain.entitlements.service.counting import tell_reached, used
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
-from guilder.domain.invoicing.rules.proration import is_kept
+from guilder.domain.invoicing.rules.kept import is_kept
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.ids import CustomerId, Ref, TenantId
