@@ -7,6 +7,7 @@ import pytest
 from guilder.domain.catalog.model import Billing, Unused
 from guilder.domain.gateways.model import RequestKind
 from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.model import Settled
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.payments import service as payments
@@ -32,6 +33,18 @@ async def opened(shop, answer):
     return made
 
 
+async def comes_in(shop, payment):
+    """What the customer paid on that page is told of only now."""
+    paid = Answer(
+        tenant_id=payment.tenant_id,
+        business_key=payment.business_key,
+        kind=RequestKind.CHARGE,
+        outcome=says_yes(payment),
+        at=shop.now,
+    )
+    await shop.act(lambda tx: payments.record(tx, answers=[paid], now=shop.now))
+
+
 async def test_who_pays_while_it_ends_has_nothing_back_that_the_end_gave_back(shop):
     customer = await shop.customer(time_zone="UTC")
     plans = [await shop.plan(amount=amount, billing=Billing(unused_on_cancel=Unused.CREDIT)) for amount in (1000, 3000)]
@@ -47,14 +60,7 @@ async def test_who_pays_while_it_ends_has_nothing_back_that_the_end_gave_back(sh
     payment = await opened(shop, answer)
     assert answer.invoice.total.minor == 2000
     shop.now = NOW + days(3)
-    paid = Answer(
-        tenant_id=payment.tenant_id,
-        business_key=payment.business_key,
-        kind=RequestKind.CHARGE,
-        outcome=says_yes(payment),
-        at=shop.now,
-    )
-    await shop.act(lambda tx: payments.record(tx, answers=[paid], now=shop.now))
+    await comes_in(shop, payment)
     await shop.act(lambda tx: invoicing.bill_due(tx, refs=[subscription.ref], now=shop.now))
     await shop.drain()
     assert await standing(shop, answer) == ("canceled", "paid")
@@ -80,3 +86,34 @@ async def test_the_ends_of_several_tenants_are_refunded_in_one_batch(database):
     for shop in shops:
         refunds = await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))
         assert [each.amount.minor for each in refunds.items] == [2000]
+
+
+async def test_what_comes_too_late_for_changes_of_several_tenants_goes_back_in_one_batch(database):
+    shops = [await a_shop(database, now=NOW, time_zone="UTC") for _ in range(2)]
+    settled = []
+    for shop in shops:
+        customer = await shop.customer(time_zone="UTC")
+        made = (await shop.subscribe(customer, await shop.plan(amount=0))).subscription
+        shop.now = NOW + days(15)
+        wish = orders.Wish(plan=(await shop.plan(amount=3000)).code, when=When.NOW)
+        answer = await shop.act(
+            lambda tx, ref=made, wish=wish: orders.change(
+                tx, subscription_id=ref.id, wish=wish, asked=asked(), now=NOW + days(15)
+            )
+        )
+        await shop.drain()
+        payment = await opened(shop, answer)
+        shop.now = NOW + days(30)
+        await shop.act(lambda tx, ref=made.ref: invoicing.bill_due(tx, refs=[ref], now=NOW + days(30)))
+        await comes_in(shop, payment)
+        settled.append(
+            Settled(
+                tenant_id=payment.tenant_id, invoice_id=answer.invoice.id, payment_id=payment.id, settled_at=shop.now
+            )
+        )
+    async with database.transaction({each.tenant_id for each in settled}, actor="worker") as tx:
+        await invoicing.settle(tx, settled=settled, now=NOW + days(30))
+        await orders.paid(tx, invoices={each.invoice_ref: each.settled_at for each in settled}, now=NOW + days(30))
+    for shop in shops:
+        refunds = await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))
+        assert [each.amount.minor for each in refunds.items] == [1500]

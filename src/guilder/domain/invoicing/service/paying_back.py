@@ -21,14 +21,10 @@ async def refund_unused(tx: Tx, *, made: Sequence[Invoice], of: Collection[Ref],
 
     :raises SecondPersonNeeded: it is more than whoever asks for it may give alone
     """
-    notes = [note for note in made if note.kind is InvoiceKind.CREDIT_NOTE and _of(note, of)]
-    everybody = tx.tenants
-    for note in notes:
-        if everybody != {note.tenant_id}:
-            await tx.narrow({note.tenant_id})
-        await _refund(tx, note, _of(note, of), now=now)
-    if tx.tenants != everybody:
-        await tx.narrow(everybody)
+    for note in made:
+        if note.kind is InvoiceKind.CREDIT_NOTE and (own := _of(note, of)):
+            async with tx.only(note.tenant_id):
+                await _refund(tx, note, own, now=now)
 
 
 def _of(note: Invoice, subscriptions: Collection[Ref]) -> list[Line]:

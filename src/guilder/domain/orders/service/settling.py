@@ -38,7 +38,8 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
     for order in done:
         await _take_effect(tx, order, now=now)
     for order in too_late:
-        await _give_back(tx, order, now=now)
+        async with tx.only(order.tenant_id):
+            await _give_back(tx, order, now=now)
     outbox.announce(tx, [completed_event(order) for order in done], now=now)
     outbox.announce(tx, [canceled_event(order) for order in too_late], now=now)
     await settle_charges(tx, orders=done, now=now)
