@@ -140,7 +140,7 @@ def lines(
     ]
     if goes_on and not kept and not after.terms.billing.in_arrears:
         made += _for_the_rest(after, standing, cause=cause, at=changed_at)
-    return _worth_saying(made)
+    return _worth_saying(made, is_charged=not goes_on and not after.terms.billing.in_arrears)
 
 
 def unused(
@@ -161,10 +161,11 @@ def unused(
     return [line for line in made if not line.amount.is_zero]
 
 
-def _worth_saying(made: Sequence[NewLine]) -> list[NewLine]:
-    """Leave out what comes to nothing. But where something is charged, a credit of nothing says that time was given
-    back: undone, the change takes back just that, and not what the time would cost anew."""
-    if all(line.amount.is_zero for line in made):
+def _worth_saying(made: Sequence[NewLine], *, is_charged: bool) -> list[NewLine]:
+    """Leave out what comes to nothing. But where something is charged (`is_charged`: by the caller, for a period that
+    begins), a credit of nothing says that time was given back: undone, the change takes back just that, and not what the
+    time would cost anew."""
+    if not is_charged and all(line.amount.is_zero for line in made):
         return []
     return [line for line in made if not line.amount.is_zero or _gives_time_back(line)]
 
