@@ -45,3 +45,24 @@ async def test_time_that_was_refunded_is_not_had_after_a_pause(installation):
         await world.advance(to="2026-08-25T00:00:00Z")
         assert [each["amount"] for each in await payments_of(world)] == [3000, 3000]
         assert await is_eligible(world), "this was paid for"
+
+
+async def test_a_period_that_begins_and_is_paid_for_after_a_refund_is_had(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        prices = [
+            {"billing_cycle": cycle, "currency": "EUR", "amount": amount}
+            for cycle, amount in (("monthly", 3000), ("yearly", 30000))
+        ]
+        await world.plan("pro", prices=prices)
+        s = await world.subscriber()
+        await world.advance(to="2026-06-11T00:00:00Z")
+        [paid] = await payments_of(world)
+        said = {"payment_id": paid["id"], "reason": "not used", "ends_access": True}
+        await world.post("/api/refunds", said, expect=(202,))
+        await rest(world)
+        assert not await is_eligible(world)
+        await world.advance(to="2026-06-16T00:00:00Z")
+        await world.change(s, billing_cycle="yearly", when="now")
+        await rest(world)
+        assert [each["amount"] for each in await payments_of(world)] == [30000, 3000]
+        assert await is_eligible(world)

@@ -79,7 +79,9 @@ def _is_revoked(grant: Grant, revocations: Sequence[Revocation], now: datetime) 
 
 def _takes(revocation: Revocation, grant: Grant) -> bool:
     if revocation.subscription_id is not None:
-        return revocation.subscription_id == grant.source_id
+        # A period that began later was paid for by itself.
+        is_of_then = grant.period_starts_at is None or grant.period_starts_at <= revocation.since
+        return revocation.subscription_id == grant.source_id and is_of_then
     return revocation.invoice_id == grant.invoice_id
 
 

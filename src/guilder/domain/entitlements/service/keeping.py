@@ -169,13 +169,14 @@ def _revocations(refund: Refunded, invoice: Invoice | None) -> list[Revocation]:
     for subscription_id, period in periods:
         if subscription_id is not None and period is not None:
             ends[subscription_id] = max(period.ends_at, ends.get(subscription_id, period.ends_at))
+    begun = [period.starts_at for _, period in periods if period is not None]
     whole = Revocation(
         tenant_id=refund.tenant_id,
         customer_id=refund.customer_id,
         refund_id=refund.refund_id,
         invoice_id=refund.invoice_id,
         subscription_id=None,
-        since=refund.settled_at,
+        since=max(refund.settled_at, *begun) if begun else refund.settled_at,
         until=None,
     )
     # Each is named by the refund once: what it takes of a second subscription has a name of its own, always the same.
