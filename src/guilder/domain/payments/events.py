@@ -134,6 +134,16 @@ class RefundFailed(RefundEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RefundReturned(RefundEvent):
+    """A refund that had succeeded came back after all: the customer's bank did not take it. Its money is in the tenant's
+    account with the provider again, and is owed to the customer, to be paid in some other way."""
+
+    name: ClassVar = "payments.refund.returned"
+
+    decline_code: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundRefused(RefundEvent):
     """The tenant said no to a refund that its customer asked for."""
 

@@ -174,7 +174,6 @@ class Tx:
         self.tenants = frozenset(tenants)
         await self.connection.execute("select set_config('guilder.tenants', $1, true)", tenants_setting(self.tenants))
 
-
     @asynccontextmanager
     async def only(self, tenant_id: TenantId) -> AsyncIterator[None]:
         """See only this tenant within: for the few of a batch that are done by what knows one tenant. Where that fails, so

@@ -81,6 +81,11 @@ class Refund:
         return f"{self.tenant_id}:refund:{self.id}"
 
     @property
+    def is_returned(self) -> bool:
+        """Say whether it came back after it had succeeded: the customer's bank did not take it, and it is owed still."""
+        return self.status is RefundStatus.SUCCEEDED and bool(self.decline_code)
+
+    @property
     def is_internal(self) -> bool:
         """Say whether the customer knows nothing of it: proposed by the business, and not granted."""
         return self.is_proposed and self.status in (RefundStatus.ASKED, RefundStatus.REFUSED)

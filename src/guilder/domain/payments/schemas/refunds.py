@@ -123,7 +123,12 @@ class RefundOut(Out):
     granted_by: GrantedBy
     ends_access: bool
     is_overpayment: bool
-    decline_code: str | None
+    decline_code: Annotated[
+        str | None,
+        Field(
+            description="Why it failed; of one that succeeded: why it came back later. It is owed to the customer still."
+        ),
+    ]
     asked_at: datetime
     settled_at: datetime | None
     asked_by: Annotated[str | None, Field(description="Who acted: `staff:…`, `api_key:…`, `user:…`.")]

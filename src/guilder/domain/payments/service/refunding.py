@@ -10,7 +10,13 @@ from guilder.domain.gateways.model import OutcomeKind
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
-from guilder.domain.payments.events import RefundAsked, RefundFailed, RefundProposalRefused, RefundRefused
+from guilder.domain.payments.events import (
+    RefundAsked,
+    RefundFailed,
+    RefundProposalRefused,
+    RefundRefused,
+    RefundReturned,
+)
 from guilder.domain.payments.model import (
     Answer,
     GrantedBy,
@@ -37,6 +43,8 @@ from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
+
+_FAILURES = frozenset({OutcomeKind.DECLINED, OutcomeKind.CANCELED})
 
 
 class NothingToRefund(Conflict):
@@ -228,26 +236,35 @@ async def record_refunds(tx: Tx, *, answers: Sequence[Answer], now: datetime) ->
     changed: dict[Ref, Refund] = {}
     for ref, answer in zip(refs, answers, strict=True):
         found = changed.get(ref) or locked.get(ref)
-        if found is not None and found.status is RefundStatus.PENDING:
-            after = _told(found, answer)
-            if after != found:
-                changed[ref] = after
+        after = _told(found, answer) if found is not None else None
+        if after is not None and after != found:
+            changed[ref] = after
     await refund_rows.save(tx, list(changed.values()))
-    done = [each for each in changed.values() if each.status is RefundStatus.SUCCEEDED]
+    was_pending = [each for ref, each in changed.items() if locked[ref].status is RefundStatus.PENDING]
+    done = [each for each in was_pending if each.status is RefundStatus.SUCCEEDED]
     await ledger.post(tx, entries=[_booking(each, payments[Ref(each.tenant_id, each.payment_id)]) for each in done])
-    for each in changed.values():
-        if each.status is RefundStatus.SUCCEEDED:
-            outbox.announce(tx, [telling.refunded(each)], now=now)
-        else:
-            outbox.announce(tx, [telling.of_refund(RefundFailed, each, decline_code=each.decline_code)], now=now)
+    outbox.announce(tx, [telling.refunded(each) for each in done], now=now)
+    failed = [each for each in was_pending if each.status is RefundStatus.FAILED]
+    outbox.announce(
+        tx, [telling.of_refund(RefundFailed, each, decline_code=each.decline_code) for each in failed], now=now
+    )
+    returned = [each for each in changed.values() if each.is_returned]
+    outbox.announce(
+        tx, [telling.of_refund(RefundReturned, each, decline_code=each.decline_code) for each in returned], now=now
+    )
 
 
 def _told(refund: Refund, answer: Answer) -> Refund:
     outcome = answer.outcome
+    if refund.status is RefundStatus.SUCCEEDED and not refund.is_returned and outcome.kind in _FAILURES:
+        # The customer's bank sent it back. It is owed to the customer as before: a person has to pay it otherwise.
+        return replace(refund, decline_code=outcome.decline_code or "refund_failed")
+    if refund.status is not RefundStatus.PENDING:
+        return refund
     if outcome.kind is OutcomeKind.SUCCEEDED and outcome.amount == refund.amount:
         status = lifecycle.take(REFUND_MOVES, refund.status, RefundStep.SUCCEED)
         return replace(refund, status=status, settled_at=answer.at, provider_ref=outcome.provider_ref)
-    if outcome.kind in {OutcomeKind.DECLINED, OutcomeKind.CANCELED}:
+    if outcome.kind in _FAILURES:
         status = lifecycle.take(REFUND_MOVES, refund.status, RefundStep.FAIL)
         return replace(refund, status=status, settled_at=answer.at, decline_code=outcome.decline_code)
     return refund

@@ -1,0 +1,36 @@
+"""Refunds that come back after they had succeeded: the customer's bank did not take them."""
+
+from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Answer, RefundStatus
+from tests.rooms.payments.test_refunds import all_of, give_back, paid  # noqa: F401
+
+
+async def test_a_refund_that_comes_back_is_told_once_and_stays_owed(till, paid):  # noqa: F811
+    await give_back(till, paid)
+    await till.settle()
+    [done] = await all_of(till)
+    balances = await till.balances()
+    said = {"provider_ref": done.provider_ref, "amount": done.amount}
+    back = Outcome(kind=OutcomeKind.DECLINED, decline_code="refund_failed", **said)
+    for outcome in (back, Outcome(kind=OutcomeKind.SUCCEEDED, **said), back):
+        answer = Answer(
+            tenant_id=done.tenant_id,
+            business_key=done.business_key,
+            kind=RequestKind.REFUND,
+            outcome=outcome,
+            at=till.now,
+        )
+        async with till.tx() as tx:
+            await payments.record_refunds(tx, answers=[answer], now=till.now)
+    [after] = await all_of(till)
+    assert (after.status, after.decline_code, after.settled_at) == (
+        RefundStatus.SUCCEEDED,
+        "refund_failed",
+        done.settled_at,
+    )
+    assert [each for each in await till.heard() if each.startswith("payments.refund.")] == [
+        "payments.refund.succeeded",
+        "payments.refund.returned",
+    ]
+    assert await till.balances() == balances, "what it gave back it gave back: nobody refunds it a second time"
