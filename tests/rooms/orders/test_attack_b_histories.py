@@ -359,7 +359,7 @@ async def ended(life: Life) -> None:
             ),
         )
         await life.look()
-    await shop.advance(shop.now + timedelta(days=800))
+    await shop.advance(shop.now + timedelta(days=8))
     await life.look()
     heard = Heard(
         tenant_id=shop.tenant.tenant_id, customer_id=life.customer.id, at=shop.now, earliest_at=life.seen[0][0]

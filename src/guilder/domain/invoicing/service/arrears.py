@@ -179,8 +179,7 @@ async def _make_up(tx: Tx, bills: Sequence[_Bill], again: Sequence[tuple[_Bill, 
     found = await commitments.make_up(tx, closing=closing, changed=changed, segments=being_billed, ratings=ratings)
     for made in found:
         bill = owners.get(made.segment.ref) or first[Ref(made.segment.tenant_id, made.segment.subscription_id)]
-        if made.line is not None:
-            bill.missing.append(made.line)
+        bill.missing += made.lines
     return [made.rating for made in found]
 
 

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from guilder.domain.catalog.model import Basis
 from guilder.domain.invoicing.model import NewLine
 from guilder.domain.invoicing.rules import commitment, rerating
+from guilder.domain.invoicing.rules.billed import of_each_line
 from guilder.domain.invoicing.rules.commitment import CHARGE, Counted, Part
 from guilder.domain.invoicing.rules.rerating import Once
 from guilder.domain.invoicing.service import rating
@@ -46,11 +47,11 @@ class Changed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeUp:
-    """What a period is short of, as a line where that changed, and as it is remembered."""
+    """What a period is short of, as the lines that bill what changed about that, and as it is remembered."""
 
     segment: Segment
     rating: Rating
-    line: NewLine | None
+    lines: Sequence[NewLine]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +110,8 @@ def _made_up(whole: _Whole, counted: Counted, times: Sequence[Once]) -> MadeUp |
     line = commitment.line(parts, counted, subscription_id=whole.subscription.id, period=whole.period, billed=billed)
     if line is None:
         return None
+    missing = commitment.missing(parts, counted)
+    lines = of_each_line(line, billed, missing)
     rated = Rating(
         stretch=_name(whole.last),
         once=Once(
@@ -117,13 +120,13 @@ def _made_up(whole: _Whole, counted: Counted, times: Sequence[Once]) -> MadeUp |
             group_key="",
             number=(billed.number if billed else 0) + 1,
             cause=rerating.LATE if billed else rerating.CLOSED,
-            total=commitment.missing(parts, counted),
-            amount=line.amount,
+            total=missing,
+            amount=total([each.amount for each in lines], missing.currency),
         ),
         quantity=Decimal(1),
-        billed_item=line.billed_item,
+        billed_item=lines[0].billed_item,
     )
-    return MadeUp(segment=whole.last, rating=rated, line=line)
+    return MadeUp(segment=whole.last, rating=rated, lines=lines)
 
 
 async def _wholes(
