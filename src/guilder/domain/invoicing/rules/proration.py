@@ -73,6 +73,7 @@ class GivenBack:
     tax: Money
     period: Period
     taxed_as: AppliedRate
+    covers: Measure | None = None  # where it was given back by difference: what the line that it credits covers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -285,6 +286,7 @@ def _reinstated(after: Subscription, back: GivenBack, number: int, *, cause: str
             "rule": "proration_reinstated",
             **_inputs(back.sold, back.name, after.terms.billing.basis, back.period, full_period(after), at),
             "full_amount": amount.minor,
+            **({"part": _said(back.covers)} if back.covers else {}),
             "share": [1, 1],
             "sentence": f"The change at {_instant(at)} is undone: {amount}, which it gave back for this time, is due again.",
         },

@@ -78,7 +78,7 @@ def _split(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
 
 def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Mapping[Ref, Fraction]) -> Standing:
     billed = [row for row in rows if _is_billed(row)]
-    sold = {_line_ref(row): _sold(row) for row in billed}
+    by_ref = {_line_ref(row): row for row in billed}
     lines = [
         _billed(
             row,
@@ -90,7 +90,7 @@ def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Ma
     ]
     return Standing(
         billed=tuple(_kept(lines, asked) if asked.is_kept else lines),
-        given_back=tuple(_given_back(row, sold[_credits_ref(row)]) for row in rows if _credits_ref(row) in sold),
+        given_back=tuple(_given_back(row, by_ref[_credits_ref(row)]) for row in rows if _credits_ref(row) in by_ref),
     )
 
 
@@ -152,8 +152,9 @@ def _billed(row: Row, credited: Row | None, *, gone: Fraction, given_back_from: 
 
 
 def _covers(explanation: Mapping[str, Any]) -> Measure | None:
-    is_by_difference = (explanation.get("rule"), explanation.get("basis")) == ("proration_charge", Basis.DIFFERENCE)
-    part = explanation.get("part") if is_by_difference else None
+    rule, basis = explanation.get("rule"), explanation.get("basis")
+    is_of_more = rule == "proration_reinstated" or (rule, basis) == ("proration_charge", Basis.DIFFERENCE)
+    part = explanation.get("part") if is_of_more else None
     return Measure(**part) if part else None
 
 
@@ -162,17 +163,25 @@ def _left(amount: Money, credited_minor: int, gone: Fraction) -> Money:
     return Money(max(amount.minor - credited_minor - went(amount.minor, gone), 0), amount.currency)
 
 
-def _given_back(row: Row, sold: Sold) -> GivenBack:
+def _given_back(row: Row, billed: Row) -> GivenBack:
     explanation = msgspec.json.decode(row["explanation"])
+    is_by_difference = explanation.get("basis") == Basis.DIFFERENCE
     return GivenBack(
         cause=row["billed_item"].split(":", 4)[-1],
         name=_name(row, explanation),
-        sold=sold,
+        sold=_sold(billed),
         amount=Money(row["amount_minor"], row["currency"]),
         tax=Money(row["tax_minor"], row["currency"]),
         period=Period(row["period_start"], row["period_end"]),
         taxed_as=_taxed_as(row),
+        covers=_all_of(msgspec.json.decode(billed["explanation"])) if is_by_difference else None,
     )
+
+
+def _all_of(explanation: Mapping[str, Any]) -> Measure:
+    """Return what share of its full period a line was priced for."""
+    share = explanation.get("share", (1, 1))
+    return _covers(explanation) or Measure(share[0], share[1], "period")
 
 
 def _name(row: Row, explanation: Mapping[str, Any]) -> str:
