@@ -64,6 +64,14 @@ async def test_a_change_of_an_add_on_is_taken_back_when_its_parent_is_to_stop(sh
     assert await standing(shop, answer) == ("canceled", "void")
 
 
+async def test_a_change_of_what_is_opted_out_of_is_taken_back(shop):
+    customer = await shop.customer(time_zone="UTC")
+    subscription = (await shop.subscribe(customer, await shop.plan(amount=0))).subscription
+    answer = await a_waiting_upgrade(shop, subscription)
+    await shop.act(lambda tx: orders.auto_renew(tx, subscription_id=subscription.id, is_on=False, now=shop.now))
+    assert await standing(shop, answer) == ("canceled", "void")
+
+
 async def test_a_change_of_an_add_on_is_given_up_before_its_parent_stops_with_its_period(shop):
     parent, add_on = await with_add_on(shop)
     await shop.act(lambda tx: orders.auto_renew(tx, subscription_id=parent.id, is_on=False, now=shop.now))

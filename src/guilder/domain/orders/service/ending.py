@@ -79,6 +79,7 @@ async def auto_renew(
     lifecycle.take(MOVES, subscription.status, Step.SCHEDULE)
     if subscription.cancel_at_period_end:
         return subscription
+    await take_back_unpaid(tx, subscription, now=now)
     await take_back_unpaid_beside(tx, subscription, now=now)
     return (await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=now)).after
 
