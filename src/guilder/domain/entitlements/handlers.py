@@ -117,7 +117,14 @@ async def on_dispute_won(tx: Tx, messages: Sequence[Message[DisputeWon]], *, now
 
 
 async def on_payment_succeeded(tx: Tx, messages: Sequence[Message[PaymentSucceeded]], *, now: datetime) -> None:
-    """Whoever lost us a payment to a bank, and pays again, is let in again."""
+    """Whoever lost us a payment to a bank, and pays again, is let in again; so is who pays again for what was refunded."""
+    facts = events_of(messages)
+    await service.paid_again(
+        tx,
+        paid={Ref(event.tenant_id, event.invoice_id): event.settled_at for event in facts},
+        customers=[Ref(event.tenant_id, event.customer_id) for event in facts],
+        now=now,
+    )
     paid = [
         PaidAnew(
             customer_ref=Ref(event.tenant_id, event.customer_id),
@@ -125,7 +132,7 @@ async def on_payment_succeeded(tx: Tx, messages: Sequence[Message[PaymentSucceed
             amount=event.amount,
             settled_at=event.settled_at,
         )
-        for event in events_of(messages)
+        for event in facts
     ]
     await service.paid_anew(tx, payments_made=paid, now=now)
 

@@ -146,6 +146,10 @@ class Revocation:
     since: datetime
     until: datetime | None
 
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.tenant_id, self.refund_id)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:

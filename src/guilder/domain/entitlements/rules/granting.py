@@ -1,9 +1,14 @@
 """What a subscription grants, worked out from how it stands: heard in any order, it comes to the same."""
 
+from datetime import datetime
+
 from guilder.domain.catalog.model import Plan
-from guilder.domain.entitlements.model import Grant, GrantKind, Purchase
+from guilder.domain.entitlements.model import Grant, GrantKind, Purchase, Revocation
 from guilder.domain.entitlements.rules import limits
+from guilder.domain.invoicing.model import Invoice, LineKind
 from guilder.domain.subscriptions.model import Status, Subscription
+
+_TIME = frozenset({LineKind.RECURRING, LineKind.PRORATION_CHARGE})
 
 
 def of_subscription(subscription: Subscription, plan: Plan | None, before: Grant | None) -> Grant | None:
@@ -54,6 +59,21 @@ def opens(before: Grant | None, after: Grant) -> bool:
     if not after.is_open:
         return False
     return before is None or not before.is_open or (before.code, before.version) != (after.code, after.version)
+
+
+def is_paid_again(revocation: Revocation, invoice: Invoice, *, at: datetime) -> bool:
+    """Tell whether an invoice that was paid at an instant bills the time anew that a refund had taken back by then."""
+    until = revocation.until
+    if until is None or invoice.id == revocation.invoice_id or not revocation.since <= at < until:
+        return False
+    return any(
+        line.kind in _TIME
+        and line.amount.minor > 0
+        and (line.subscription_id or invoice.subscription_id) == revocation.subscription_id
+        and line.period is not None
+        and line.period.ends_at >= until
+        for line in invoice.lines
+    )
 
 
 def closes(before: Grant | None, after: Grant) -> bool:

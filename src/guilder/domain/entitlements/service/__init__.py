@@ -12,7 +12,15 @@ from guilder.domain.entitlements.service.disputing import (
     settings,
 )
 from guilder.domain.entitlements.service.forgetting import forget_customer, of_customer_export
-from guilder.domain.entitlements.service.keeping import block, follow, grant_products, register, revoke, unblock
+from guilder.domain.entitlements.service.keeping import (
+    block,
+    follow,
+    grant_products,
+    paid_again,
+    register,
+    revoke,
+    unblock,
+)
 from guilder.domain.entitlements.service.reading import blocked, standing, standings_of, that_blocked
 
 __all__ = [
@@ -27,6 +35,7 @@ __all__ = [
     "dispute_opened",
     "follow",
     "grant_products",
+    "paid_again",
     "paid_anew",
     "readmit",
     "register",

@@ -122,6 +122,28 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
     outbox.announce(tx, [_ended(grant) for grant in [*closed, *shut]], now=now)
 
 
+async def paid_again(tx: Tx, *, paid: Mapping[Ref, datetime], customers: Sequence[Ref], now: datetime) -> None:
+    """End what refunds took back of subscriptions where `paid` invoices of these customers bill that time anew: what a
+    change charges within a refunded period is had."""
+    held = await store.revocations_of(tx, sorted(set(customers)))
+    if not held:
+        return
+    invoices = (await invoicing.get(tx, refs=sorted(paid))).values()
+    ended = {
+        each.ref: paid[invoice.ref]
+        for _, each in held
+        for invoice in invoices
+        if granting.is_paid_again(each, invoice, at=paid[invoice.ref])
+    }
+    if not ended:
+        return
+    await store.end_revocations(tx, ended)
+    found = await store.lock_grants(tx, sorted({subscription for subscription, each in held if each.ref in ended}))
+    opened = [grant for grant in found.values() if grant.is_open]
+    await store.project(tx, [grant.customer_ref for grant in opened], now=now)
+    outbox.announce(tx, [_granted(grant) for grant in opened], now=now)
+
+
 async def _revoke_kept_time(tx: Tx, moved: Sequence[Subscription], before: Mapping[Ref, Grant]) -> None:
     """Let what a refund took back of a period stay taken back, when a pause keeps the rest of it for later."""
     kept = {each.ref: each for each in moved if each.ref in before and is_kept(each)}

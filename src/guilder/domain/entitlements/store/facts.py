@@ -4,7 +4,7 @@ What is asked of one product's code alone is answered from here: one step to the
 each. The whole answer about a customer is one row (standings.py).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -256,6 +256,16 @@ async def insert_revocations(tx: Tx, revocations: Sequence[Revocation]) -> set[R
         [each.until for each in revocations],
     )
     return {Ref(TenantId(row["tenant_id"]), row["refund_id"]) for row in rows}
+
+
+async def end_revocations(tx: Tx, ended: Mapping[Ref, datetime]) -> None:
+    await tx.execute(
+        """update entitlements.revocations r set until = v.until
+             from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as v (tenant_id, refund_id, until)
+            where r.tenant_id = v.tenant_id and r.refund_id = v.refund_id and r.until > v.until""",
+        *_split(sorted(ended)),
+        [ended[ref] for ref in sorted(ended)],
+    )
 
 
 async def revocations_of(tx: Tx, customers: Sequence[Ref]) -> list[tuple[Ref, Revocation]]:
