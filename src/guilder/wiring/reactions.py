@@ -110,6 +110,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("invoicing", DisputeOpened, invoicing.on_dispute),
     Reaction("invoicing", DisputeWon, invoicing.on_dispute),
     Reaction("invoicing", DisputeLost, invoicing.on_dispute),
+    Reaction("invoicing", DisputeLost, invoicing.on_dispute_lost),
     Reaction("invoicing", RefundFailed, invoicing.on_refund_failed),
     Reaction("invoicing", CreditNoteIssued, invoicing.on_credit_note),
     Reaction("invoicing", InvoiceFinalized, invoicing.on_invoice_changed),

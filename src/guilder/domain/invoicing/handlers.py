@@ -6,9 +6,10 @@ from datetime import datetime
 from guilder.domain.invoicing import service
 from guilder.domain.invoicing.events import CreditNoteIssued, InvoiceEvent
 from guilder.domain.invoicing.model import Settled
-from guilder.domain.invoicing.service import AskedBack, Documented, Heard
+from guilder.domain.invoicing.service import AskedBack, Documented, Heard, Lost
 from guilder.domain.payments.events import (
     DisputeEvent,
+    DisputeLost,
     PaymentCanceled,
     PaymentFailed,
     PaymentSucceeded,
@@ -82,6 +83,12 @@ async def on_dispute(tx: Tx, messages: Sequence[Message[DisputeEvent]], *, now: 
     """Note what a bank took, or gave back; how the invoice stands is left as it is."""
     refs = sorted({Ref(message.event.tenant_id, message.event.invoice_id) for message in messages})
     await service.record_refunds(tx, refs=refs, now=now)
+
+
+async def on_dispute_lost(tx: Tx, messages: Sequence[Message[DisputeLost]], *, now: datetime) -> None:
+    """What was bought with the money that is gone is not there to be used."""
+    lost = [Lost(each.dispute_id, Ref(each.tenant_id, each.invoice_id)) for each in events_of(messages)]
+    await service.take_back_lost(tx, lost=lost, now=now)
 
 
 async def on_refund_failed(tx: Tx, messages: Sequence[Message[RefundFailed]], *, now: datetime) -> None:

@@ -112,3 +112,19 @@ def test_credits_pay_what_there_is_of_use_and_no_more_than_there_is_of_them(amou
     assert sum(line.amount.minor for line in draft.lines) == sum(amounts) - drawn
     for grant in grants:
         assert sum(each.amount.minor for each in draws if each.grant == grant) <= grant.left.minor
+
+
+def test_what_is_taken_is_what_is_back_of_the_price_less_what_was_taken():
+    cases = [
+        # had, left, drawn, back of the price: taken
+        (5000, 5000, 0, 2000, 2000),
+        (5000, 3000, 0, 2000, 0),
+        (5000, 3000, 0, 2500, 500),
+        (5000, 1000, 4000, 5000, 1000),
+        (5000, 2500, 1000, 3500, 2000),
+        (5000, 0, 5000, 5000, 0),
+        (5000, 2000, 1000, 1000, 0),
+    ]
+    for had, left, drawn, back, taken in cases:
+        grant = a_grant(1, left, amount=eur(had))
+        assert prepaid.to_take(grant, drawn_minor=drawn, price_back_minor=back) == eur(taken), (had, left, drawn, back)

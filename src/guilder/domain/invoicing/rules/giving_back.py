@@ -40,6 +40,11 @@ class Given:
     def to_document(self) -> int:
         return max(self.back + self.lost - self.documented, 0)
 
+    @property
+    def lost_to_document(self) -> int:
+        """What banks took for good and no note documents yet: refunds are documented first."""
+        return max(self.lost - max(self.documented - self.back, 0), 0)
+
 
 class Charged(NamedTuple):
     """A line of an invoice that charges something, with its tax, in minor units; and what is left of it uncredited."""

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Draft, LineKind, NewLine, PrepaidGrant
-from guilder.kernel.money import Money
+from guilder.domain.invoicing.model import Draft, Invoice, LineKind, NewLine, PrepaidGrant
+from guilder.domain.invoicing.rules.giving_back import Charged, gone
+from guilder.kernel.ids import Ref
+from guilder.kernel.money import Money, round_half_up
 from guilder.kernel.noun import replace
 
 PAYS_FOR = frozenset({LineKind.USAGE, LineKind.USAGE_ADJUSTMENT})
@@ -42,6 +44,27 @@ def in_order(grants: Iterable[PrepaidGrant]) -> list[PrepaidGrant]:
 def is_good(grant: PrepaidGrant, *, at: datetime) -> bool:
     """Say whether a grant could pay for what fell due at an instant: it was there, and had not expired."""
     return grant.left.minor > 0 and grant.granted_at <= at and (grant.expires_at is None or grant.expires_at > at)
+
+
+def price_back(invoice: Invoice, credited: Mapping[UUID, tuple[int, int]], *, lost_minor: int) -> int:
+    """Return what of the net price that an invoice charges is not the seller's any more: what notes gave back, `credited` by
+    line as (net, tax), and the share of what banks took for good that no note documents."""
+    priced = [line for line in invoice.lines if line.amount.minor > 0]
+    taken = {line.id: credited.get(line.id, (0, 0)) for line in priced}
+    gross = {line.id: line.amount.minor + line.tax.minor for line in priced}
+    charged = [
+        Charged(Ref(invoice.tenant_id, each), minor, max(minor + sum(taken[each]), 0)) for each, minor in gross.items()
+    ]
+    lost = gone(lost_minor, charged) if lost_minor > 0 else {}
+    went = [round_half_up(line.amount.minor * lost.get(Ref(invoice.tenant_id, line.id), 0)) for line in priced]
+    return sum(went) - sum(net for net, _ in taken.values())
+
+
+def to_take(grant: PrepaidGrant, *, drawn_minor: int, price_back_minor: int) -> Money:
+    """Return what is to be taken of a grant of whose price so much is back: less what was taken before, and as far as it
+    is left."""
+    taken = grant.amount.minor - grant.left.minor - drawn_minor
+    return replace(grant.left, minor=max(min(price_back_minor - taken, grant.left.minor), 0))
 
 
 def wants(draft: Draft) -> bool:

@@ -80,6 +80,7 @@ from guilder.domain.invoicing.service.giving_up import give_up_numbers
 from guilder.domain.invoicing.service.granting import AskedBack, grant_unused
 from guilder.domain.invoicing.service.healing import differences, heal
 from guilder.domain.invoicing.service.leaving import settle_up
+from guilder.domain.invoicing.service.losing import Lost, take_back_lost
 from guilder.domain.invoicing.service.owing import InvoiceIsPaid, PaymentInFlight, pay_with_what_notes_gave
 from guilder.domain.invoicing.service.paying_back import refund_unused
 from guilder.domain.invoicing.service.prepaid import ExpiryIsPast, PrepaidIsOver, PrepaidIsUnpaid
@@ -144,6 +145,7 @@ __all__ = [
     "ExpiryIsPast",
     "GiveBack",
     "Heard",
+    "Lost",
     "InvoiceIsPaid",
     "IsCreditNote",
     "MixedCurrencies",
@@ -205,6 +207,7 @@ __all__ = [
     "request_documents",
     "settle",
     "settle_up",
+    "take_back_lost",
     "take_back_pay_outs",
     "take_back_unused",
     "tell_due_soon",

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.model import Credit, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import correcting
 from guilder.domain.invoicing.rules import giving_back as rules
 from guilder.domain.invoicing.rules.correcting import Back, BadCreditAmount, CreditTooLarge
 from guilder.domain.invoicing.rules.two_persons import CreditKind
-from guilder.domain.invoicing.service import crediting, giving_back, prepaid
+from guilder.domain.invoicing.service import crediting, giving_back, losing
 from guilder.domain.invoicing.service.alone import give_alone
 from guilder.domain.invoicing.service.finalizing import finalize
 from guilder.domain.invoicing.service.owing import owe_less
@@ -99,13 +99,14 @@ async def credit_note(
         )
     given = await giving_back.standing(tx, invoice=invoice)
     draft = correcting.draft_of(invoice, back, cause=ids.new(now), reason=correction.reason, now=now)
-    note = await _made(tx, invoice, draft, now=now)
+    [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
     applied = min(-note.total.minor, invoice.due.minor) if invoice.status is Status.OPEN else 0
     if applied:
         await owe_less(tx, invoice=invoice, note=note, applied=replace(note.total, minor=applied), now=now)
     share = rules.document if correction.give_back is GiveBack.NONE else rules.parts
     parts = share(-note.total.minor - applied, given)
     await giving_back.book_document(tx, invoice=invoice, note=note, parts=parts, now=now)
+    await losing.take_back_sold(tx, invoice=invoice, cause=("credit_note", note.id), now=now)
     if parts.credit:
         await _give_back(tx, invoice, note, replace(note.total, minor=parts.credit), correction, now=now)
     await giving_back.tell_payments(tx, drafts=[draft])
@@ -144,19 +145,12 @@ async def _document(tx: Tx, refund: Documented, *, now: datetime) -> Invoice | N
         return None
     back = correcting.of_amount(left, min(bounds))
     draft = correcting.draft_of(invoice, back, cause=refund.refund_id, reason=refund.reason, now=now)
-    note = await _made(tx, invoice, draft, now=now)
+    [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
     parts = rules.document(-note.total.minor, given)
     await giving_back.book_document(tx, invoice=invoice, note=note, parts=parts, now=now)
+    await losing.take_back_sold(tx, invoice=invoice, cause=("credit_note", note.id), now=now)
     await giving_back.tell_payments(tx, drafts=[draft])
     outbox.announce(tx, [note_event(note, credited_minor=0)], now=now)
-    return note
-
-
-async def _made(tx: Tx, invoice: Invoice, draft: Draft, *, now: datetime) -> Invoice:
-    """Make a note; what it gives back of prepaid credits' price takes them back with it."""
-    sold = await prepaid.sold(tx, invoices=[invoice.ref])
-    [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
-    await prepaid.take_back_sold(tx, grants=sold, minor=-note.subtotal.minor, note_id=note.id, now=now)
     return note
 
 

@@ -232,18 +232,27 @@ async def access_ended(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> Non
     await _end(tx, found, at=[now] * len(found))
 
 
-async def take_back_sold(tx: Tx, *, grants: Sequence[PrepaidGrant], minor: int, note_id: UUID, now: datetime) -> None:
-    """Take of what was bought as much as a credit note gives back of its price, as far as it is left: who is not to pay
-    for it, or has the money again, does not have it to use as well."""
+async def take_back_sold(
+    tx: Tx, *, grants: Sequence[PrepaidGrant], price_back_minor: int, cause: tuple[str, UUID], now: datetime
+) -> None:
+    """Take of what was bought as much as is back of its price by notes and lost disputes, as far as it is left: who is not to
+    pay for it, or has the money again, does not have it to use as well. What was taken before is not taken twice, and
+    one cause takes once.
+    """
+    drawn = await rows.drawn(tx, [each.ref for each in grants])
+    all_back = [each.ref for each in grants if price_back_minor >= each.amount.minor]
+    # Over, and not only empty: the void of an invoice that drew it makes nothing of it usable again.
+    await rows.end(tx, all_back, at=[now] * len(all_back))
     for grant in grants:
-        taken = replace(grant.left, minor=min(minor, grant.left.minor))
-        if taken.is_zero:
+        taken = rule.to_take(grant, drawn_minor=drawn.get(grant.ref, 0), price_back_minor=price_back_minor)
+        booked = await ledger.entries_about(tx, ref_id=grant.id)
+        if taken.is_zero or cause in {(each.source_type, each.source_id) for each in booked}:
             continue
         await rows.take(tx, grant.ref, taken)
         entry = journal.prepaid_taken_back(
             tenant_id=grant.tenant_id,
             grant_id=grant.id,
-            note_id=note_id,
+            cause=cause,
             customer_id=grant.customer_id,
             amount=taken,
             at=now,

@@ -116,6 +116,28 @@ async def lock_bought(tx: Tx, invoices: Sequence[Ref]) -> list[PrepaidGrant]:
     return [_from_row(row) for row in rows]
 
 
+async def sellers(tx: Tx, invoices: Sequence[Ref]) -> list[Ref]:
+    """Return those of these invoices that sold a grant which is not over."""
+    rows = await tx.fetch(
+        """select distinct tenant_id, invoice_id from invoicing.prepaid_grants
+           where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and ended_at is null
+           order by tenant_id, invoice_id""",
+        *split(invoices),
+    )
+    return [Ref(TenantId(row["tenant_id"]), row["invoice_id"]) for row in rows]
+
+
+async def drawn(tx: Tx, grants: Sequence[Ref]) -> dict[Ref, int]:
+    """Return what invoices that stand drew of these grants, in minor units."""
+    rows = await tx.fetch(
+        """select tenant_id, grant_id, sum(amount_minor)::bigint as minor from invoicing.prepaid_uses
+           where (tenant_id, grant_id) in (select * from unnest($1::uuid[], $2::uuid[])) and returned_at is null
+           group by tenant_id, grant_id""",
+        *split(grants),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["grant_id"]): row["minor"] for row in rows}
+
+
 async def of_customer(tx: Tx, query: PageQuery, *, customer_id: CustomerId) -> list[PrepaidGrant]:
     rows = await tx.fetch(
         f"""{_SELECT} where g.tenant_id = $1 and g.customer_id = $2 and ($3::uuid is null or g.id < $3)

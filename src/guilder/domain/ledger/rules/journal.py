@@ -280,12 +280,19 @@ def prepaid_returned(
 
 
 def prepaid_taken_back(
-    *, tenant_id: TenantId, grant_id: UUID, note_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+    *,
+    tenant_id: TenantId,
+    grant_id: UUID,
+    cause: tuple[str, UUID],
+    customer_id: CustomerId,
+    amount: Money,
+    at: datetime,
 ) -> JournalEntry:
-    """Book what a credit note took back of prepaid credits as not owed: the note took it out of what is earned."""
+    """Book what a credit note, or a lost dispute, took back of prepaid credits as not owed: the note took it out of what is
+    earned; what a bank took is written off instead."""
     return entry_of(
         "prepaid_taken_back",
-        ("credit_note", note_id),
+        cause,
         tenant_id=tenant_id,
         customer_id=customer_id,
         currency=amount.currency,
