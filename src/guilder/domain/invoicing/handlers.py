@@ -10,6 +10,7 @@ from guilder.domain.invoicing.service import AskedBack, Documented, Heard, Lost
 from guilder.domain.payments.events import (
     DisputeEvent,
     DisputeLost,
+    DisputeWon,
     PaymentCanceled,
     PaymentFailed,
     PaymentSucceeded,
@@ -89,6 +90,12 @@ async def on_dispute_lost(tx: Tx, messages: Sequence[Message[DisputeLost]], *, n
     """What was bought with the money that is gone is not there to be used."""
     lost = [Lost(each.dispute_id, Ref(each.tenant_id, each.invoice_id)) for each in events_of(messages)]
     await service.take_back_lost(tx, lost=lost, now=now)
+
+
+async def on_money_stays(tx: Tx, messages: Sequence[Message[DisputeWon | RefundFailed]], *, now: datetime) -> None:
+    """Give back what was withheld of unused time, in case this money would go."""
+    refs = sorted({Ref(message.event.tenant_id, message.event.invoice_id) for message in messages})
+    await service.give_withheld(tx, refs=refs, now=now)
 
 
 async def on_refund_failed(tx: Tx, messages: Sequence[Message[RefundFailed]], *, now: datetime) -> None:

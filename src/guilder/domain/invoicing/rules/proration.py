@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from guilder.domain.catalog.model import Basis
 from guilder.domain.invoicing.model import AppliedRate, LineKind, NewLine
+from guilder.domain.invoicing.rules import withholding
 from guilder.domain.subscriptions.model import Subscription, Terms
 from guilder.domain.subscriptions.rules import shares
 from guilder.domain.subscriptions.rules.shares import Measure
@@ -145,9 +146,16 @@ def lines(
 
 
 def unused(
-    before: Subscription, *, standing: Standing, cause: str, at: datetime, is_last_day_used: bool = True
+    before: Subscription,
+    *,
+    standing: Standing,
+    cause: str,
+    at: datetime,
+    for_good: Standing | None = None,
+    is_last_day_used: bool = True,
 ) -> list[NewLine]:
-    """Give back what is unused of a subscription that ends, or is paused, at `at`.
+    """Give back what is unused of a subscription that ends, or is paused, at `at`. `for_good` is what would stand billed
+    without what may come back: the difference is withheld.
 
     The price difference is no measure of this: on that basis, what is left is measured by its real length.
     """
@@ -158,8 +166,14 @@ def unused(
         zone=ZoneInfo(before.time_zone),
         is_last_day_used=is_last_day_used,
     )
-    made = [credit_line(before, each, measured_by, cause=cause, at=at) for each in standing.billed]
-    return [line for line in made if not line.amount.is_zero]
+    made = [
+        withholding.marked(
+            credit_line(before, now, measured_by, cause=cause, at=at),
+            credit_line(before, later, measured_by, cause=cause, at=at),
+        )
+        for now, later in zip(standing.billed, (for_good or standing).billed, strict=True)
+    ]
+    return [line for line in made if withholding.is_worth_saying(line)]
 
 
 def _worth_saying(made: Sequence[NewLine], *, is_charged: bool) -> list[NewLine]:

@@ -102,6 +102,7 @@ from guilder.domain.invoicing.service.standing import (
     void,
 )
 from guilder.domain.invoicing.service.telling import payable_of
+from guilder.domain.invoicing.service.withholding import give_withheld
 from guilder.domain.invoicing.store.crediting import REASONS
 
 # What is sealed of what people write: for the walk that seals what was written before.
@@ -187,6 +188,7 @@ __all__ = [
     "number_now",
     "get",
     "give_up",
+    "give_withheld",
     "grant_credit",
     "grant_prepaid",
     "grant_unused",

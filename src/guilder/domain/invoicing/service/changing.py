@@ -37,7 +37,8 @@ async def change_lines(
 async def unused_lines(
     tx: Tx, *, changed: Sequence[Changed], at: datetime, is_last_day_used: bool = True
 ) -> list[list[NewLine]]:
-    """Return what gives the unused time back of subscriptions that ended or were paused at `at`.
+    """Return what gives the unused time back of subscriptions that ended or were paused at `at`. What is not given back for
+    now, since its money is on its way back or with a bank, is said on its line: `give_withheld` gives it.
 
     Of one that was paused before, what was kept for later is unused since its pause.
     """
@@ -45,13 +46,20 @@ async def unused_lines(
         each.before.paused_at if each.before.status is Status.PAUSED and each.before.paused_at else at
         for each in changed
     ]
-    standing = await _standing(tx, changed, since)
+    asked = await _asked(tx, changed, since)
+    billed_on = await billed.invoices(tx, asked) if asked else []
+    gone = await giving_back.gone(tx, invoices=billed_on)
+    standing = await billed.standing(tx, asked, gone=gone) if asked else {}
+    for_good = standing
+    if gone and (fewer := await giving_back.gone_for_good(tx, invoices=billed_on)) != gone:
+        for_good = await billed.standing(tx, asked, gone=fewer)
     return [
         []
         if each.before.status in _UNBILLED
         else proration.unused(
             each.before,
             standing=standing[each.before.ref],
+            for_good=for_good[each.before.ref],
             cause=f"{each.after.status.value}:{at.isoformat()}",
             at=from_then,
             is_last_day_used=is_last_day_used,
@@ -61,8 +69,16 @@ async def unused_lines(
 
 
 async def _standing(tx: Tx, changed: Sequence[Changed], at: Sequence[datetime]) -> dict[Ref, proration.Standing]:
+    asked = await _asked(tx, changed, at)
+    if not asked:
+        return {}
+    gone = await giving_back.gone(tx, invoices=await billed.invoices(tx, asked))
+    return await billed.standing(tx, asked, gone=gone)
+
+
+async def _asked(tx: Tx, changed: Sequence[Changed], at: Sequence[datetime]) -> list[billed.Asked]:
     ends = await _kept_ends(tx, [each.before for each in changed])
-    asked = [
+    return [
         billed.Asked(
             ref=each.before.ref,
             period=each.before.current_period,
@@ -72,10 +88,6 @@ async def _standing(tx: Tx, changed: Sequence[Changed], at: Sequence[datetime]) 
         )
         for each, instant in zip(changed, at, strict=True)
     ]
-    if not asked:
-        return {}
-    gone = await giving_back.gone(tx, invoices=await billed.invoices(tx, asked))
-    return await billed.standing(tx, asked, gone=gone)
 
 
 async def _kept_ends(tx: Tx, found: Sequence[Subscription]) -> dict[Ref, frozenset[datetime]]:

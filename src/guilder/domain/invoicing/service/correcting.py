@@ -8,10 +8,11 @@ from uuid import UUID
 
 from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Credit, Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import correcting
 from guilder.domain.invoicing.rules import giving_back as rules
 from guilder.domain.invoicing.rules.correcting import Back, BadCreditAmount, CreditTooLarge
+from guilder.domain.invoicing.rules.giving_back import Given
 from guilder.domain.invoicing.rules.two_persons import CreditKind
 from guilder.domain.invoicing.service import crediting, giving_back, losing
 from guilder.domain.invoicing.service.alone import give_alone
@@ -85,7 +86,7 @@ async def credit_note(
     :raises NothingRefundable: a refund is wished for, and the invoice's payments cannot take it back
     :raises SecondPersonNeeded: it is more than one person may give alone, and not `by_two`
     """
-    invoice = await _locked(tx, invoice_id)
+    invoice = await locked(tx, invoice_id)
     back = await _back(tx, invoice, correction)
     if not by_two:
         await give_alone(
@@ -99,6 +100,13 @@ async def credit_note(
         )
     given = await giving_back.standing(tx, invoice=invoice)
     draft = correcting.draft_of(invoice, back, cause=ids.new(now), reason=correction.reason, now=now)
+    return await issue(tx, invoice=invoice, draft=draft, given=given, correction=correction, now=now)
+
+
+async def issue(
+    tx: Tx, *, invoice: Invoice, draft: Draft, given: Given, correction: Correction, now: datetime
+) -> Invoice:
+    """Make a credit note of a locked invoice that stands as `given`, and let go back what it gives back."""
     [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
     applied = min(-note.total.minor, invoice.due.minor) if invoice.status is Status.OPEN else 0
     if applied:
@@ -127,7 +135,7 @@ async def document_refunds(tx: Tx, *, refunds: Sequence[Documented], now: dateti
 
 async def _document(tx: Tx, refund: Documented, *, now: datetime) -> Invoice | None:
     try:
-        invoice = await _locked(tx, refund.invoice_id)
+        invoice = await locked(tx, refund.invoice_id)
     except NotCreditable:
         return None  # written off, or void by now: what it billed is no revenue any more
     items = [(invoice.tenant_id, f"note:{refund.refund_id}:{line.id}") for line in invoice.lines]
@@ -164,7 +172,11 @@ async def creditable(tx: Tx, *, invoices: Sequence[Invoice]) -> dict[UUID, Money
     }
 
 
-async def _locked(tx: Tx, invoice_id: UUID) -> Invoice:
+async def locked(tx: Tx, invoice_id: UUID) -> Invoice:
+    """Lock an invoice that can be credited, and its customer.
+
+    :raises NotFound, NotCreditable: there is none
+    """
     ref = Ref(tx.tenant_id, invoice_id)
     seen = await store.get(tx, [ref])
     if not seen:

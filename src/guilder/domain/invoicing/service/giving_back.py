@@ -45,7 +45,17 @@ async def gone(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Fraction]:
     a second time, as credit. What a note documents is credited on the lines that it names.
     """
     back = await payments.given_back(tx, invoices=invoices, with_pending=True)
-    money = {ref: minor for ref, each in back.items() if (minor := each.refunded.minor + each.disputed.minor)}
+    return await _parts_gone(tx, {ref: each.refunded.minor + each.disputed.minor for ref, each in back.items()})
+
+
+async def gone_for_good(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Fraction]:
+    """Return what `gone` does without what may come back: a refund on its way may fail, and an open dispute be won."""
+    back = await payments.given_back(tx, invoices=invoices)
+    return await _parts_gone(tx, {ref: each.refunded.minor + each.lost.minor for ref, each in back.items()})
+
+
+async def _parts_gone(tx: Tx, came_to: Mapping[Ref, int]) -> dict[Ref, Fraction]:
+    money = {ref: minor for ref, minor in came_to.items() if minor}
     if not money:
         return {}
     documented = await store.documented(tx, sorted(money))
