@@ -86,9 +86,7 @@ async def test_what_is_paid_by_difference_is_for_the_whole_period(installation):
 async def test_lines_of_one_rate_give_back_the_tax_that_they_were_billed_with(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.tax("19")
-        [issuer] = await world.get("/api/issuers")
-        answer = await world.http.patch(f"/api/issuers/{issuer['id']}", json={"consolidates": True})
-        assert answer.status_code == 200
+        await world.shares_bills()
         await world.customer()
         card = await world.card("acme", "pm_card_ok")
         for code in ("one", "two", "three"):

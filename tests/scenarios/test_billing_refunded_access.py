@@ -6,9 +6,7 @@ from tests.support.outcomes import is_eligible, payments_of, rest
 
 async def test_a_refund_of_a_shared_invoice_ends_the_access_to_all_that_it_paid_for(installation):
     async with a_story(installation, "2026-06-01") as world:
-        [issuer] = await world.get("/api/issuers")
-        answer = await world.http.patch(f"/api/issuers/{issuer['id']}", json={"consolidates": True})
-        assert answer.status_code == 200
+        await world.shares_bills()
         await world.customer()
         card = await world.card("acme", "pm_card_ok")
         for code in ("one", "two"):

@@ -7,9 +7,7 @@ from tests.support.bills import a_story, bills
 async def test_a_change_undone_at_the_very_start_of_a_period_costs_no_cent_of_tax(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.tax("19")
-        [issuer] = await world.get("/api/issuers")
-        answer = await world.http.patch(f"/api/issuers/{issuer['id']}", json={"consolidates": True})
-        assert answer.status_code == 200
+        await world.shares_bills()
         await world.customer()
         card = await world.card("acme", "pm_card_ok")
         await world.plan("much", amount=9999)

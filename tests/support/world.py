@@ -112,6 +112,12 @@ class World:
     async def tax(self, percent: str = "21", name: str = "VAT") -> Any:
         return await self.put("/api/tax-rates/default", {"name": name, "percent": percent})
 
+    async def shares_bills(self) -> None:
+        """Let what falls due for a customer at one instant be on one bill."""
+        [issuer] = await self.get("/api/issuers")
+        answer = await self.http.patch(f"/api/issuers/{issuer['id']}", json={"consolidates": True})
+        assert answer.status_code == 200, answer.text
+
     async def invoices(self, organization_id: str = "acme") -> list[Any]:
         """Return a customer's invoices and credit notes, oldest first."""
         customer = await self.get(f"/api/customers/{organization_id}")

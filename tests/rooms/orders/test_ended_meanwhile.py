@@ -5,16 +5,14 @@ from datetime import UTC, datetime
 import pytest
 
 from guilder.domain.catalog.model import Billing, Unused
-from guilder.domain.gateways.model import RequestKind
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Settled
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Answer
 from guilder.kernel.page import PageQuery
 from tests.rooms.orders.test_waiting import standing
-from tests.support.builders.orders import BASE_URL, a_shop, asked, days, says_yes
+from tests.support.builders.orders import a_shop, asked, days, says_yes
 
 NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
 
@@ -22,27 +20,6 @@ NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
 @pytest.fixture
 async def shop(database):
     return await a_shop(database, now=NOW, time_zone="UTC")
-
-
-async def opened(shop, answer):
-    checkout = orders.open_checkout
-    made = await shop.act(
-        lambda tx: checkout(tx, invoice_id=answer.invoice.id, return_url=f"{BASE_URL}/back", now=shop.now)
-    )
-    await shop.drain()
-    return made
-
-
-async def comes_in(shop, payment):
-    """What the customer paid on that page is told of only now."""
-    paid = Answer(
-        tenant_id=payment.tenant_id,
-        business_key=payment.business_key,
-        kind=RequestKind.CHARGE,
-        outcome=says_yes(payment),
-        at=shop.now,
-    )
-    await shop.act(lambda tx: payments.record(tx, answers=[paid], now=shop.now))
 
 
 async def test_who_pays_while_it_ends_has_nothing_back_that_the_end_gave_back(shop):
@@ -57,10 +34,10 @@ async def test_who_pays_while_it_ends_has_nothing_back_that_the_end_gave_back(sh
         lambda tx: orders.change(tx, subscription_id=subscription.id, wish=wish, asked=asked(), now=shop.now)
     )
     await shop.drain()
-    payment = await opened(shop, answer)
+    payment = await shop.opens(answer)
     assert answer.invoice.total.minor == 2000
     shop.now = NOW + days(3)
-    await comes_in(shop, payment)
+    await shop.comes_in(payment, says_yes(payment))
     await shop.act(lambda tx: invoicing.bill_due(tx, refs=[subscription.ref], now=shop.now))
     await shop.drain()
     assert await standing(shop, answer) == ("canceled", "paid")
@@ -102,10 +79,10 @@ async def test_what_comes_too_late_for_changes_of_several_tenants_goes_back_in_o
             )
         )
         await shop.drain()
-        payment = await opened(shop, answer)
+        payment = await shop.opens(answer)
         shop.now = NOW + days(30)
         await shop.act(lambda tx, ref=made.ref: invoicing.bill_due(tx, refs=[ref], now=NOW + days(30)))
-        await comes_in(shop, payment)
+        await shop.comes_in(payment, says_yes(payment))
         settled.append(
             Settled(
                 tenant_id=payment.tenant_id, invoice_id=answer.invoice.id, payment_id=payment.id, settled_at=shop.now

@@ -4,15 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from guilder.domain.gateways.model import RequestKind
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Answer
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.page import PageQuery
-from tests.support.builders.orders import BASE_URL, a_shop, asked, days, says_yes
+from tests.support.builders.orders import a_shop, asked, days, says_yes
 
 NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
 
@@ -94,18 +92,8 @@ async def test_who_pays_while_it_ends_has_the_money_back(shop):
     customer = await shop.customer(time_zone="UTC")
     subscription = (await shop.subscribe(customer, await shop.plan(amount=0))).subscription
     answer = await a_waiting_upgrade(shop, subscription)
-    opened = await shop.act(
-        lambda tx: orders.open_checkout(tx, invoice_id=answer.invoice.id, return_url=f"{BASE_URL}/back", now=shop.now)
-    )
-    await shop.drain()
-    paid = Answer(
-        tenant_id=opened.tenant_id,
-        business_key=opened.business_key,
-        kind=RequestKind.CHARGE,
-        outcome=says_yes(opened),
-        at=shop.now,
-    )
-    await shop.act(lambda tx: payments.record(tx, answers=[paid], now=shop.now))
+    opened = await shop.opens(answer)
+    await shop.comes_in(opened, says_yes(opened))
     await shop.act(lambda tx: subscriptions.end(tx, refs=[subscription.ref], now=shop.now))
     await shop.drain()
     assert await standing(shop, answer) == ("canceled", "paid")

@@ -183,15 +183,25 @@ class Shop:
 
     async def pays_by_link(self, answer: OrderAnswer, outcome: Outcome | None = None) -> None:
         """Open the payment page of an order and pay there."""
+        opened = await self.opens(answer)
+        await self.record(opened, outcome or says_yes(opened))
+
+    async def opens(self, answer: OrderAnswer) -> Payment:
+        """Open the payment page of an order, and leave it open."""
         invoice = answer.invoice
         assert invoice is not None
         opened = await self.act(
             lambda tx: service.open_checkout(tx, invoice_id=invoice.id, return_url=f"{BASE_URL}/back", now=self.now)
         )
         await self.drain()
-        await self.record(opened, outcome or says_yes(opened))
+        return opened
 
     async def record(self, payment: Payment, outcome: Outcome) -> None:
+        await self.comes_in(payment, outcome)
+        await self.drain()
+
+    async def comes_in(self, payment: Payment, outcome: Outcome) -> None:
+        """Record what a provider says; what comes of it is not heard yet."""
         answer = Answer(
             tenant_id=payment.tenant_id,
             business_key=payment.business_key,
@@ -200,7 +210,6 @@ class Shop:
             at=self.now,
         )
         await self.act(lambda tx: payments.record(tx, answers=[answer], now=self.now))
-        await self.drain()
 
     def names(self) -> list[str]:
         return [event.name for event in self.heard]

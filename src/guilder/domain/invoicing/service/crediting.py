@@ -9,6 +9,7 @@ from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit
 from guilder.domain.invoicing.rules.two_persons import CreditKind
+from guilder.domain.invoicing.service import credit_entries
 from guilder.domain.invoicing.service.alone import give_alone
 from guilder.domain.invoicing.service.telling import granted_event
 from guilder.domain.invoicing.store.crediting import CreditUse
@@ -90,19 +91,7 @@ async def grant_credit(
 async def book_grant(tx: Tx, credit: Credit, *, now: datetime) -> None:
     """Write a credit, book it, and tell of it."""
     await store.crediting.insert(tx, [credit])
-    await ledger.post(
-        tx,
-        entries=[
-            credit_journal.credit_granted(
-                tenant_id=credit.tenant_id,
-                credit_id=credit.id,
-                invoice_id=credit.source_invoice_id,
-                customer_id=credit.customer_id,
-                amount=credit.amount,
-                at=now,
-            )
-        ],
-    )
+    await ledger.post(tx, entries=[credit_entries.granted(credit, at=now)])
     outbox.announce(tx, [granted_event(credit)], now=now)
 
 

@@ -11,7 +11,7 @@ from guilder.domain.customers.model import Customer
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import crediting, keeping, numbering
-from guilder.domain.invoicing.service import giving_back, owing, pricing
+from guilder.domain.invoicing.service import credit_entries, giving_back, owing, pricing
 from guilder.domain.invoicing.service.pricing import Made
 from guilder.domain.invoicing.service.telling import (
     finalized_event,
@@ -24,7 +24,6 @@ from guilder.domain.invoicing.service.telling import (
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
-from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payable, Payment, PaymentMethod, Via
@@ -278,29 +277,8 @@ def _booking(each: Made) -> JournalEntry | None:
 
 def _credit_bookings(made: Sequence[Made], pool: _Credits) -> list[JournalEntry]:
     issued_at = {each.invoice.id: each.invoice.issued_at for each in made}
-    granted = [
-        credit_journal.credit_granted(
-            tenant_id=credit.tenant_id,
-            credit_id=credit.id,
-            invoice_id=credit.source_invoice_id,
-            customer_id=credit.customer_id,
-            amount=credit.amount,
-            at=credit.granted_at,
-        )
-        for credit in pool.granted
-    ]
-    used = [
-        credit_journal.credit_used(
-            tenant_id=use.tenant_id,
-            use_id=use.id,
-            invoice_id=use.invoice_id,
-            customer_id=use.customer_id,
-            amount=use.amount,
-            at=issued_at[use.invoice_id],
-        )
-        for use in pool.uses
-        if use.invoice_id is not None
-    ]
+    granted = [credit_entries.granted(credit, at=credit.granted_at) for credit in pool.granted]
+    used = [credit_entries.used(use, at=issued_at[use.invoice_id]) for use in pool.uses if use.invoice_id]
     return granted + used
 
 

@@ -10,10 +10,10 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit, Invoice, Status
 from guilder.domain.invoicing.rules import correcting, crediting
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
+from guilder.domain.invoicing.service import credit_entries
 from guilder.domain.invoicing.service.telling import paid_event, payable_of, subscriptions_of
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
-from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment, Via
@@ -116,20 +116,8 @@ async def pay_with_what_notes_gave(tx: Tx, *, refs: Sequence[Ref], now: datetime
     used = {Ref(use.tenant_id, use.credit_id) for use in uses}
     await store.crediting.save_left(tx, [left[ref] for ref in sorted(used)])
     await store.crediting.insert_uses(tx, uses, now=now)
-    await ledger.post(tx, entries=[_credit_used(use, at=now) for use in uses])
+    await ledger.post(tx, entries=[credit_entries.used(use, at=now) for use in uses])
     await _stand(tx, list(after.values()), current, now=now)
-
-
-def _credit_used(use: CreditUse, *, at: datetime) -> JournalEntry:
-    assert use.invoice_id is not None, use
-    return credit_journal.credit_used(
-        tenant_id=use.tenant_id,
-        use_id=use.id,
-        invoice_id=use.invoice_id,
-        customer_id=use.customer_id,
-        amount=use.amount,
-        at=at,
-    )
 
 
 def _may_come_in(payment: Payment | None) -> bool:
@@ -203,16 +191,5 @@ async def _carried(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -> lis
         applied = each.credit_applied.minor if each.credit_applied else 0
         after.append(replace(each, credit_applied=replace(each.total, minor=applied + each.due_minor)))
     await store.crediting.insert(tx, held)
-    booked = [
-        credit_journal.credit_granted(
-            tenant_id=each.tenant_id,
-            credit_id=each.id,
-            invoice_id=each.source_invoice_id,
-            customer_id=each.customer_id,
-            amount=each.amount,
-            at=now,
-        )
-        for each in held
-    ]
-    await ledger.post(tx, entries=booked)
+    await ledger.post(tx, entries=[credit_entries.granted(each, at=now) for each in held])
     return after

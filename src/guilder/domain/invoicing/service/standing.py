@@ -7,13 +7,11 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.events import InvoiceDueSoon, InvoiceGivenUp, InvoiceOverdue, InvoiceVoided
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
-from guilder.domain.invoicing.service import giving_back, prepaid
+from guilder.domain.invoicing.service import credit_entries, giving_back, prepaid
 from guilder.domain.invoicing.service.owing import InvoiceIsPaid
 from guilder.domain.invoicing.service.telling import event, paid_event, subscriptions_of
-from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
-from guilder.domain.ledger.rules import credit as credit_journal
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
@@ -103,7 +101,7 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     await store.discounts.return_uses(tx, open_refs, at=now)
     returned = await store.crediting.return_uses(tx, invoices=open_refs, at=now)
     await store.free_items(tx, open_refs)
-    await ledger.post(tx, entries=[_credit_returned(use, at=now) for use in returned])
+    await ledger.post(tx, entries=[credit_entries.returned(use, at=now) for use in returned])
     voided = [replace(invoice, credit_applied=None) for invoice in voided]
     await store.save_standing(tx, voided, now=now)
     await giving_back.tell_payments_of_void(tx, invoices=voided)
@@ -196,18 +194,6 @@ def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> Journa
         earned=invoice.subtotal - deferred,
         deferred=deferred,
         tax=invoice.tax,
-        at=at,
-    )
-
-
-def _credit_returned(use: CreditUse, *, at: datetime) -> JournalEntry:
-    assert use.invoice_id is not None
-    return credit_journal.credit_returned(
-        tenant_id=use.tenant_id,
-        use_id=use.id,
-        invoice_id=use.invoice_id,
-        customer_id=use.customer_id,
-        amount=use.amount,
         at=at,
     )
 
