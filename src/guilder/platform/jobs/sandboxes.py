@@ -1,6 +1,6 @@
 """What the time machine asks of whoever owns the sandboxes, and what it answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -20,6 +20,10 @@ class Hands(NamedTuple):
 class SandboxClocks(Protocol):
     async def sandboxes(self, tx: Tx) -> list[tuple[TenantId, bool]]:
         """List every sandbox that is not suspended, and whether it has a target. The transaction sees no tenant yet."""
+        ...
+
+    async def times(self, tx: Tx, tenants: Sequence[TenantId]) -> Mapping[TenantId, datetime]:
+        """Say what these sandboxes' clocks say; the transaction sees them."""
         ...
 
     async def lock(self, tx: Tx, tenant_id: TenantId) -> Hands | None:

@@ -44,6 +44,20 @@ async def due(
     return [Due(jobs[row["place"]].name, Ref(TenantId(row["tenant_id"]), row["id"]), row["due_at"]) for row in rows]
 
 
+async def with_something_due(tx: Tx, jobs: Sequence[Job], at: Mapping[TenantId, datetime]) -> list[TenantId]:
+    """Return those of whom any job's find function finds something, each at an instant of its own."""
+    if not jobs or not at:
+        return []
+    finds = " or ".join(f"exists (select from {job.find}(asked.tenant_id, asked.moment, 1))" for job in jobs)
+    rows = await tx.fetch(
+        f"""select asked.tenant_id from unnest($1::uuid[], $2::timestamptz[]) as asked (tenant_id, moment)
+             where {finds} order by asked.tenant_id""",
+        list(at),
+        list(at.values()),
+    )
+    return [TenantId(row["tenant_id"]) for row in rows]
+
+
 async def tenants_after(tx: Tx, function: str, after: TenantId | None, *, limit: int) -> list[TenantId]:
     rows = await tx.fetch(f"select tenant_id from {function}($1::uuid, {limit:d}) order by tenant_id", after)
     return [TenantId(row["tenant_id"]) for row in rows]

@@ -182,3 +182,27 @@ async def test_takes_many_sandboxes_through_a_month_on_two_nodes_at_once(world: 
     assert await world.admin.fetchval("select count(*) from toy.sandboxes where now_at = $1", NOW + 30 * DAY) == 6
     assert len(await world.bills()) == 6 * 2 * 30
     assert await world.admin.fetchval("select count(*) from toy.bills where dated <> made_at") == 0
+
+
+async def test_of_many_that_stand_only_those_with_something_due_are_gone_to(world: World, monkeypatch):
+    """Sandboxes are founded and left: what stands and has nothing due costs a part of one question."""
+    standing = [await world.sandbox() for _ in range(5)]
+    later, due = standing[1], standing[3]
+    await world.subscribe(due_at=NOW + HOUR, tenant=later)
+    await world.subscribe(due_at=NOW, tenant=due)
+    machine, stop, gone_to = world.machine(), asyncio.Event(), set()
+    step = machine.step
+
+    async def noted(tenant):
+        gone_to.add(tenant)
+        return await step(tenant)
+
+    monkeypatch.setattr(machine, "step", noted)
+    running = asyncio.create_task(machine.run(stop))
+    async with asyncio.timeout(40):
+        while not await world.billed(due):
+            await asyncio.sleep(0.02)
+    stop.set()
+    await running
+    assert gone_to == {due}
+    assert await world.billed(later) == 0

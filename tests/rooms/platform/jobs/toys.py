@@ -120,6 +120,10 @@ class ToyClocks:
     async def sandboxes(self, tx: Tx) -> list[tuple[TenantId, bool]]:
         return [(TenantId(row[0]), row[1]) for row in await tx.fetch("select * from toy.all_sandboxes()")]
 
+    async def times(self, tx: Tx, tenants: Sequence[TenantId]) -> dict[TenantId, datetime]:
+        rows = await tx.fetch("select tenant_id, now_at from toy.sandboxes where tenant_id = any ($1)", tenants)
+        return {TenantId(row[0]): row[1] for row in rows}
+
     async def lock(self, tx: Tx, tenant_id: TenantId) -> Hands | None:
         sql = "select now_at, target_at from toy.sandboxes where tenant_id = $1 for no key update skip locked"
         row = await tx.fetchrow(sql, tenant_id)

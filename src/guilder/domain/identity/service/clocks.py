@@ -1,6 +1,6 @@
 """Whose clock says what, and how a sandbox's is moved."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from guilder.domain.identity import store
@@ -76,6 +76,9 @@ class Sandboxes:
 
     async def sandboxes(self, tx: Tx) -> list[tuple[TenantId, bool]]:
         return await store.sandboxes(tx)
+
+    async def times(self, tx: Tx, tenants: Sequence[TenantId]) -> Mapping[TenantId, datetime]:
+        return await store.sandbox_times(tx, tenants)
 
     async def lock(self, tx: Tx, tenant_id: TenantId) -> Hands | None:
         found = await store.clock_if_free(tx, tenant_id)
