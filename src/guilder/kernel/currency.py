@@ -22,6 +22,16 @@ def is_currency(code: str) -> bool:
     return code in EXPONENTS
 
 
+def increment(code: str) -> int:
+    """Return what charges are multiples of, in minor units: 10 where there are three digits, of which cards take two.
+
+    An ariary (MGA) has hundredths in ISO 4217 only.
+    """
+    if code == "MGA":
+        return 100
+    return 10 if EXPONENTS[code] == 3 else 1
+
+
 def exponent(code: str) -> int:
     """Return the number of digits after the point: 2 for EUR, 0 for JPY, 3 for KWD."""
     return EXPONENTS[code]

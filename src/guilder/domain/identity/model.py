@@ -8,6 +8,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from guilder.kernel import currency
 from guilder.kernel.ids import Ref, TenantId
 
 
@@ -78,6 +79,11 @@ class Issuer:
     credit_note_format: str = "CN-{year}-{number:05}"
     consolidates: bool = False  # what one customer owes on one day is one invoice
     minimum_charges: Mapping[str, int] = field(default_factory=dict)  # by currency; less is carried to the next invoice
+    charge_increments: Mapping[str, int] = field(default_factory=dict)  # by currency; what is over them is carried, too
+
+    def increment(self, code: str) -> int:
+        """Return what charges of a currency are multiples of, in minor units."""
+        return self.charge_increments.get(code) or currency.increment(code)
 
     @property
     def ref(self) -> Ref:

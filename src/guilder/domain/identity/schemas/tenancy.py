@@ -38,6 +38,7 @@ TenantRef = Annotated[TenantId, IdOf("ten")]
 IssuerRef = Annotated[UUID, IdOf("iss")]
 Line = Annotated[str, Text(200, min=0)]
 MINIMUM_MAX = 1_000_000
+INCREMENT_MAX = 100_000
 
 
 class OneOfToOrBy(Invalid):
@@ -124,6 +125,14 @@ class IssuerIn(In):
         dict[CurrencyCode, Annotated[int, Field(ge=1, le=MINIMUM_MAX)]],
         Field(max_length=40, description="By currency: less is not collected, but carried to the next invoice."),
     ] = {}
+    charge_increments: Annotated[
+        dict[CurrencyCode, Annotated[int, Field(ge=1, le=INCREMENT_MAX)]],
+        Field(
+            max_length=40,
+            description="By currency: what is collected is a multiple of this, and what is over is carried to the next invoice. "
+            "Where nothing is said: 10 for currencies of three digits, of which cards take two, 100 for MGA, and 1 for others.",
+        ),
+    ] = {}
 
     def from_wire(self, tenant_id: TenantId, issuer_id: UUID) -> Issuer:
         return Issuer(
@@ -144,6 +153,7 @@ class IssuerIn(In):
             credit_note_format=self.credit_note_format,
             consolidates=self.consolidates,
             minimum_charges=self.minimum_charges,
+            charge_increments=self.charge_increments,
         )
 
 
@@ -166,6 +176,9 @@ class IssuerPatch(In):
     consolidates: bool | None = None
     minimum_charges: Annotated[
         dict[CurrencyCode, Annotated[int, Field(ge=1, le=MINIMUM_MAX)]] | None, Field(max_length=40)
+    ] = None
+    charge_increments: Annotated[
+        dict[CurrencyCode, Annotated[int, Field(ge=1, le=INCREMENT_MAX)]] | None, Field(max_length=40)
     ] = None
 
     def from_wire(self) -> dict[str, object]:
@@ -191,6 +204,7 @@ class IssuerOut(Out):
     credit_note_format: str
     consolidates: bool
     minimum_charges: dict[str, int]
+    charge_increments: dict[str, int]
 
     @classmethod
     def to_wire(cls, issuer: Issuer) -> "IssuerOut":
@@ -212,6 +226,7 @@ class IssuerOut(Out):
             credit_note_format=issuer.credit_note_format,
             consolidates=issuer.consolidates,
             minimum_charges=dict(issuer.minimum_charges),
+            charge_increments=dict(issuer.charge_increments),
         )
 
 

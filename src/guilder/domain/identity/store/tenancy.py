@@ -11,17 +11,18 @@ from guilder.kernel.ids import TenantId
 from guilder.platform.cache.near import RIGHTS
 from guilder.platform.db.tx import Row, Tx
 
-_ISSUERS = """select *, address::text as address_json, minimum_charges::text as minimum_json from identity.issuers"""
+_ISSUERS = """select *, address::text as address_json, minimum_charges::text as minimum_json,
+    charge_increments::text as increments_json from identity.issuers"""
 _INSERT_ISSUER = """insert into identity.issuers (tenant_id, id, legal_name, address, vat_id, registration, email, logo_svg,
         number_format, footer, sender_name, sender_email, language, terms_days, is_default, created_at,
-        credit_note_format, consolidates, minimum_charges)
-    values ($1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::jsonb)"""
+        credit_note_format, consolidates, minimum_charges, charge_increments)
+    values ($1, $2, $3, $4::jsonb, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19::jsonb, $20::jsonb)"""
 _SET = """legal_name = excluded.legal_name, address = excluded.address, vat_id = excluded.vat_id,
     registration = excluded.registration, email = excluded.email, logo_svg = excluded.logo_svg,
     number_format = excluded.number_format, footer = excluded.footer, sender_name = excluded.sender_name,
     sender_email = excluded.sender_email, language = excluded.language, terms_days = excluded.terms_days,
     credit_note_format = excluded.credit_note_format, consolidates = excluded.consolidates,
-    minimum_charges = excluded.minimum_charges"""
+    minimum_charges = excluded.minimum_charges, charge_increments = excluded.charge_increments"""
 
 
 async def insert_tenant(tx: Tx, tenant: Tenant) -> bool:
@@ -176,6 +177,7 @@ def _issuer_values(issuer: Issuer, *, now: datetime) -> tuple[object, ...]:
         issuer.credit_note_format,
         issuer.consolidates,
         msgspec.json.encode(issuer.minimum_charges).decode(),
+        msgspec.json.encode(issuer.charge_increments).decode(),
     )
 
 
@@ -267,6 +269,7 @@ def _issuer(row: Row) -> Issuer:
         credit_note_format=row["credit_note_format"],
         consolidates=row["consolidates"],
         minimum_charges=msgspec.json.decode(row["minimum_json"], type=dict[str, int]),
+        charge_increments=msgspec.json.decode(row["increments_json"], type=dict[str, int]),
     )
 
 

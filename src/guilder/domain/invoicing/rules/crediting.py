@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from guilder.domain.identity.model import Issuer
 from guilder.domain.invoicing.model import Credit
 from guilder.kernel.money import Money
 from guilder.kernel.noun import replace
@@ -26,6 +27,14 @@ def draw(held: Sequence[Credit], total: Money) -> list[tuple[Credit, Money]]:
     return drawn
 
 
-def is_too_little(due_minor: int, minimum_minor: int | None) -> bool:
-    """Say whether what is due is less than a provider takes, so that it is carried to the next invoice."""
-    return minimum_minor is not None and 0 < due_minor < minimum_minor
+def carried(due_minor: int, issuer: Issuer, currency: str, *, is_sent: bool) -> int:
+    """Return what of an amount that is due is carried to the next invoice: what is over the multiples that can be charged,
+    and all of it where a provider does not take so little.
+
+    What is sent to be paid has no least amount.
+    """
+    if due_minor <= 0:
+        return 0
+    over = due_minor % issuer.increment(currency)
+    minimum = 0 if is_sent else issuer.minimum_charges.get(currency, 0)
+    return due_minor if due_minor - over < minimum else over

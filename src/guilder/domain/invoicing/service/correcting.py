@@ -223,4 +223,5 @@ async def _give_back(
     if correction.give_back is GiveBack.REFUND:
         query = PageQuery(limit=PAYMENTS_MAX, after=None)
         paid = await payments.history(tx, query=query, invoice_id=invoice.id, status=PaymentStatus.SUCCEEDED)
-        await crediting.pay_out(tx, [credit], rest, paid.items, reason=correction.reason, now=now)
+        back = await crediting.that_can_go_back(tx, rest, issuer_id=note.issuer_id)
+        await crediting.pay_out(tx, [credit], back, paid.items, reason=correction.reason, now=now)

@@ -6,6 +6,7 @@ from typing import TypedDict
 from uuid import UUID
 
 from guilder.domain.customers import service as customers
+from guilder.domain.identity import service as identity
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit
 from guilder.domain.invoicing.rules.two_persons import CreditKind
@@ -106,8 +107,8 @@ async def pay_out_credit(
     by_two: bool = False,
     now: datetime,
 ) -> list[Refund]:
-    """Pay credit out, all of it or a part, by refunds of what the customer paid (for these invoices, where they are
-    named), the newest payment first.
+    """Pay credit out, all that can go back of it or a part, by refunds of what the customer paid (for these invoices,
+    where they are named), the newest payment first.
 
     A refund that does not go through gives the credit back.
 
@@ -118,7 +119,7 @@ async def pay_out_credit(
     await customers.lock(tx, refs=[Ref(tx.tenant_id, customer_id)])
     held = await store.crediting.lock_left(tx, [(tx.tenant_id, customer_id, currency)])
     there_is = total([each.left for each in held], currency)
-    wanted = amount or there_is
+    wanted = amount or await that_can_go_back(tx, there_is)
     if wanted.minor <= 0 or wanted.minor > there_is.minor:
         raise NotEnoughCredit(f"the customer has {there_is} of credit")
     if not by_two:
@@ -127,6 +128,14 @@ async def pay_out_credit(
     paid = await payments.history(tx, query=query, customer_id=customer_id, status=PaymentStatus.SUCCEEDED)
     ours = [each for each in paid.items if invoices is None or each.invoice_id in invoices]
     return await pay_out(tx, [each for each in held if each.left.minor > 0], wanted, ours, reason=reason, now=now)
+
+
+async def that_can_go_back(tx: Tx, amount: Money, *, issuer_id: UUID | None = None) -> Money:
+    """Return the part of an amount that providers give back: a multiple of what its issuer (the default one) charges in."""
+    issuers = await identity.issuers(tx, tenant_ids=[tx.tenant_id])
+    named = issuers.get(Ref(tx.tenant_id, issuer_id)) if issuer_id else None
+    step = (named or next(iter(issuers.values()))).increment(amount.currency)
+    return replace(amount, minor=amount.minor - amount.minor % step)
 
 
 async def pay_out(

@@ -220,11 +220,10 @@ async def _paid_by_credit(
                 pool.grant(invoice, granted[invoice.id], reason="credit_note", now=now)
         elif each.draft.takes_credit:
             invoice = pool.pay(invoice, now=now)
-        minimum = each.issuer.minimum_charges.get(invoice.currency)
-        if not each.draft.is_sent and crediting.is_too_little(invoice.due_minor, minimum):
-            due = invoice.due_minor
-            pool.grant(invoice, -due, reason="carried_forward", now=now)
-            invoice = _with_credit(invoice, due + (invoice.credit_applied.minor if invoice.credit_applied else 0))
+        over = crediting.carried(invoice.due_minor, each.issuer, invoice.currency, is_sent=each.draft.is_sent)
+        if over:
+            pool.grant(invoice, -over, reason="carried_forward", now=now)
+            invoice = _with_credit(invoice, over + (invoice.credit_applied.minor if invoice.credit_applied else 0))
         done.append(each if invoice is each.invoice else replace(each, invoice=invoice))
     return done, pool
 

@@ -172,24 +172,25 @@ async def _carried(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -> lis
     after, held = [], []
     for each in invoices:
         issuer = issuers.get(Ref(each.tenant_id, each.issuer_id)) if each.issuer_id else None
-        minimum = issuer.minimum_charges.get(each.currency) if issuer and not each.is_sent else None
-        if not crediting.is_too_little(each.due_minor, minimum):
+        over = crediting.carried(each.due_minor, issuer, each.currency, is_sent=each.is_sent) if issuer else 0
+        if not over:
             after.append(each)
             continue
+        carried = replace(each.total, minor=-over)
         held.append(
             Credit(
                 tenant_id=each.tenant_id,
                 id=ids.new(now),
                 customer_id=each.customer_id,
-                amount=-each.due,
-                left=-each.due,
+                amount=carried,
+                left=carried,
                 granted_at=now,
                 reason="carried_forward",
                 source_invoice_id=each.id,
             )
         )
         applied = each.credit_applied.minor if each.credit_applied else 0
-        after.append(replace(each, credit_applied=replace(each.total, minor=applied + each.due_minor)))
+        after.append(replace(each, credit_applied=replace(each.total, minor=applied + over)))
     await store.crediting.insert(tx, held)
     await ledger.post(tx, entries=[credit_entries.granted(each, at=now) for each in held])
     return after

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line
-from guilder.domain.invoicing.service.crediting import PAYMENTS_MAX, credit_balance, pay_out_credit
+from guilder.domain.invoicing.service.crediting import PAYMENTS_MAX, credit_balance, pay_out_credit, that_can_go_back
 from guilder.domain.invoicing.service.reading import listing
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
@@ -51,7 +51,8 @@ async def _refund(tx: Tx, note: Invoice, own: Sequence[Line], *, now: datetime) 
     )
     # What made an open invoice owe less became no credit.
     credit = (await credit_balance(tx, customer_id=note.customer_id)).get(note.currency, zero(note.currency))
-    amount = min(-note.total, came_to, refundable, credit)
+    least = min(-note.total, came_to, refundable, credit)
+    amount = await that_can_go_back(tx, least, issuer_id=note.issuer_id)
     if amount.minor > 0:
         await pay_out_credit(
             tx,
