@@ -81,3 +81,25 @@ async def test_what_a_change_charges_after_a_refund_is_had(installation):
         await rest(world)
         assert (await payments_of(world))[0]["amount"] == 3000
         assert await is_eligible(world)
+
+
+async def test_time_that_was_kept_and_is_refunded_while_it_runs_is_had_no_more(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000)
+        s = await world.subscriber()
+        await world.advance(to="2026-06-11T00:00:00Z")
+        await world.post(f"/api/subscriptions/{s['id']}/pause", {"when": "now"})
+        await world.advance(to="2026-06-21T00:00:00Z")
+        await world.post(f"/api/subscriptions/{s['id']}/resume", {})
+        await world.advance(to="2026-06-22T00:00:00Z")
+        assert await is_eligible(world)
+        [paid] = await payments_of(world)
+        said = {"payment_id": paid["id"], "reason": "not used", "ends_access": True}
+        await world.post("/api/refunds", said, expect=(202,))
+        await rest(world)
+        for at in ("2026-06-22T00:10:00Z", "2026-07-05T00:00:00Z"):
+            await world.advance(to=at)
+            assert not await is_eligible(world), "it was billed with another end, and is the same time"
+        await world.advance(to="2026-07-12T00:00:00Z")
+        assert len(await payments_of(world)) == 2
+        assert await is_eligible(world), "this is paid for"

@@ -1,12 +1,17 @@
 """What a subscription grants, worked out from how it stands: heard in any order, it comes to the same."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
+from uuid import uuid5
 
 from guilder.domain.catalog.model import Plan
 from guilder.domain.entitlements.model import Grant, GrantKind, Purchase, Revocation
 from guilder.domain.entitlements.rules import limits
 from guilder.domain.invoicing.model import Invoice, LineKind
 from guilder.domain.subscriptions.model import Status, Subscription
+from guilder.kernel.noun import replace
+from guilder.kernel.period import Period
 
 _TIME = frozenset({LineKind.RECURRING, LineKind.PRORATION_CHARGE})
 
@@ -74,6 +79,21 @@ def is_paid_again(revocation: Revocation, invoice: Invoice, *, at: datetime) -> 
         and line.period.ends_at >= until
         for line in invoice.lines
     )
+
+
+def of_kept_time(revocations: Sequence[Revocation], periods: Sequence[Period]) -> list[Revocation]:
+    """Return what of these is taken back anew: of a period that pauses moved, from one of `periods` to the next, whatever
+    was taken back of the whole of the one before. Each is named by that, always the same; what ended meanwhile, since
+    its time was paid for anew, goes no further."""
+    known = {each.refund_id: each for each in revocations}
+    made = []
+    for period, following in pairwise(periods):
+        for each in [each for each in known.values() if each.until == period.ends_at]:
+            name = uuid5(each.refund_id, f"{each.subscription_id}:{following.starts_at.isoformat()}")
+            if name not in known:
+                known[name] = replace(each, refund_id=name, since=following.starts_at, until=following.ends_at)
+                made.append(known[name])
+    return made
 
 
 def closes(before: Grant | None, after: Grant) -> bool:

@@ -1,6 +1,7 @@
 """What gives and takes access. Each verb may be told the same thing twice, and of different topics in any order."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -21,11 +22,12 @@ from guilder.domain.entitlements.rules import granting
 from guilder.domain.entitlements.service.counting import tell_reached, used
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Invoice
-from guilder.domain.invoicing.rules.kept import is_kept
+from guilder.domain.invoicing.rules import kept
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.noun import replace
+from guilder.kernel.period import Period
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
@@ -49,7 +51,7 @@ async def follow(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Grant]:
     changed = await used(tx, [grant for grant in due if grant is not None and grant != before.get(grant.ref)])
     await _open_accounts(tx, [grant.customer_ref for grant in changed])
     await store.save_grants(tx, changed)
-    await _revoke_kept_time(tx, [found[grant.ref] for grant in changed], before)
+    await _revoke_kept_time(tx, [found[grant.ref] for grant in changed if grant.ref in before], before)
     await store.project(tx, [grant.customer_ref for grant in changed], now=now)
     await tell_reached(
         tx, [grant.customer_ref for grant in changed if any(each.used for each in grant.limits)], now=now
@@ -116,7 +118,9 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
         for each in revocations
         if each.subscription_id and Ref(each.tenant_id, each.refund_id) in written
     ]
-    shut = [grant for grant in (await store.lock_grants(tx, taken)).values() if grant.is_open]
+    held = await store.lock_grants(tx, taken)
+    shut = [grant for grant in held.values() if grant.is_open]
+    await _revoke_kept_time(tx, (await subscriptions.get(tx, refs=sorted(held))).values(), {})
     # After the grants, as everywhere.
     await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations], now=now)
     outbox.announce(tx, [_ended(grant) for grant in [*closed, *shut]], now=now)
@@ -144,22 +148,34 @@ async def paid_again(tx: Tx, *, paid: Mapping[Ref, datetime], customers: Sequenc
     outbox.announce(tx, [_granted(grant) for grant in opened], now=now)
 
 
-async def _revoke_kept_time(tx: Tx, moved: Sequence[Subscription], before: Mapping[Ref, Grant]) -> None:
-    """Let what a refund took back of a period stay taken back, when a pause keeps the rest of it for later."""
-    kept = {each.ref: each for each in moved if each.ref in before and is_kept(each)}
-    if not kept:
+async def _revoke_kept_time(tx: Tx, moved: Iterable[Subscription], before: Mapping[Ref, Grant]) -> None:
+    """Let what a refund took back of a period stay taken back of the rest of it, which a pause kept for later: whether the
+    refund came before the pause, or when that time runs."""
+    now_kept = {each.ref: each for each in moved if kept.is_kept(each)}
+    if not now_kept:
         return
-    again = []
-    owners = sorted({Ref(each.tenant_id, each.customer_id) for each in kept.values()})
+    taken: defaultdict[Ref, list[Revocation]] = defaultdict(list)
+    owners = sorted({Ref(each.tenant_id, each.customer_id) for each in now_kept.values()})
     for ref, revocation in await store.revocations_of(tx, owners):
-        if ref not in kept:
-            continue
-        period, was = kept[ref].current_period, before[ref]
-        took_all = was.valid_until is not None and revocation.until is not None and revocation.until >= was.valid_until
-        if took_all and was.period_starts_at != period.starts_at:
-            name = uuid5(revocation.refund_id, f"{ref.id}:{period.starts_at.isoformat()}")
-            again.append(replace(revocation, refund_id=name, since=period.starts_at, until=period.ends_at))
+        if ref in now_kept:
+            taken[ref].append(revocation)
+    history = await subscriptions.history(tx, refs=sorted(taken)) if taken else {}
+    again = [
+        each
+        for ref, revocations in taken.items()
+        for each in granting.of_kept_time(
+            revocations,
+            kept.periods(history[ref], now_kept[ref].current_period) or _two(before.get(ref), now_kept[ref]),
+        )
+    ]
     await store.insert_revocations(tx, again)
+
+
+def _two(before: Grant | None, now: Subscription) -> tuple[Period, ...]:
+    """Return the period of which time was kept and that time itself, where no history says it."""
+    if before is None or before.period_starts_at is None or before.valid_until is None:
+        return (now.current_period,)
+    return (Period(before.period_starts_at, before.valid_until), now.current_period)
 
 
 async def register(tx: Tx, *, accounts: Sequence[NewAccount], now: datetime) -> None:

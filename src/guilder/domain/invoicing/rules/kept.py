@@ -25,16 +25,24 @@ def is_kept(subscription: Subscription) -> bool:
     return grid.period_at(subscription.anchor_at, zone, terms.interval, period.ends_at)[1].starts_at != period.ends_at
 
 
+def periods(history: Sequence[Past], current: Period) -> tuple[Period, ...]:
+    """Return what a period of kept time has been since it began, each pause having moved it, the oldest first.
+
+    None at all: it began before the history did.
+    """
+    here = next((n for n in reversed(range(len(history))) if history[n].current_period == current), -1)
+    had: list[Period] = []
+    for n in range(here, -1, -1):
+        if history[n].current_period not in had:
+            had.insert(0, history[n].current_period)
+        if n and began(history[n - 1], history[n]):
+            return tuple(had)
+    return () if here < 0 or history[0].is_first_known else tuple(had)
+
+
 def ends(history: Sequence[Past], current: Period) -> frozenset[datetime]:
     """Return the ends that a period of kept time has had since it began: what was billed of it was billed with one of them.
 
     The lines alone do not say it: a period that was free, void or in arrears left none, and the one before it is over.
-    None at all: it began before the history did.
     """
-    here = next((n for n in reversed(range(len(history))) if history[n].current_period == current), -1)
-    had: set[datetime] = set()
-    for n in range(here, -1, -1):
-        had.add(history[n].current_period.ends_at)
-        if n and began(history[n - 1], history[n]):
-            return frozenset(had)
-    return frozenset() if here < 0 or history[0].is_first_known else frozenset(had)
+    return frozenset(each.ends_at for each in periods(history, current))
