@@ -103,3 +103,23 @@ async def test_time_that_was_kept_and_is_refunded_while_it_runs_is_had_no_more(i
         await world.advance(to="2026-07-12T00:00:00Z")
         assert len(await payments_of(world)) == 2
         assert await is_eligible(world), "this is paid for"
+
+
+async def test_what_credit_pays_for_after_a_refund_is_had(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000)
+        await world.plan("max", amount=6000)
+        s = await world.subscriber()
+        await world.advance(to="2026-06-11T00:00:00Z")
+        [paid] = await payments_of(world)
+        said = {"payment_id": paid["id"], "reason": "x", "ends_access": True}
+        await world.post("/api/refunds", said, expect=(202,))
+        await world.advance(to="2026-06-16T00:00:00Z")
+        customer = await world.get("/api/customers/acme")
+        gift = {"customer_id": customer["id"], "amount": 3000, "currency": "EUR", "reason": "sorry"}
+        await world.post("/api/credits", gift)
+        assert not await is_eligible(world)
+        await world.change(s, plan_id="max", when="now")
+        await rest(world)
+        assert len(await payments_of(world)) == 1, "nothing was left to be paid with money"
+        assert await is_eligible(world)

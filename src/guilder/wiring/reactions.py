@@ -149,6 +149,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("entitlements", DisputeOpened, entitlements.on_dispute_opened),
     Reaction("entitlements", DisputeWon, entitlements.on_dispute_won),
     Reaction("entitlements", PaymentSucceeded, entitlements.on_payment_succeeded),
+    Reaction("entitlements", InvoicePaid, entitlements.on_invoice_paid),
     Reaction("entitlements", UsageRecorded, entitlements.on_usage_changed),
     Reaction("entitlements", UsageCorrected, entitlements.on_usage_changed),
     Reaction("entitlements", AccessToBlock, entitlements.on_access_to_block),

@@ -5,7 +5,7 @@ the standing of each customer, in which all of this is one row; whether a disput
 Announces: AccessGranted, AccessEnded, AccessBlocked, AccessRestored, LimitReached.
 Listens to: SubscriptionActivated, SubscriptionRenewed, SubscriptionChanged, SubscriptionCancelScheduled,
 SubscriptionRenewalResumed, SubscriptionSuspended, SubscriptionRecovered, SubscriptionEnded, OrderCompleted,
-RefundSucceeded, DisputeOpened, DisputeWon, AccessToBlock, CaseRecovered, CaseClosed, CustomerCreated, UsageRecorded,
+RefundSucceeded, DisputeOpened, DisputeWon, PaymentSucceeded, InvoicePaid, AccessToBlock, CaseRecovered, CaseClosed, CustomerCreated, UsageRecorded,
 UsageCorrected.
 Calls: subscriptions, catalog (the version agreed to, meters), usage (totals), invoicing (what a refunded invoice was
 for), customers.

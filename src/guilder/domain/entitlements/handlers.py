@@ -8,6 +8,7 @@ from guilder.domain.dunning.events import AccessToBlock, DunningEvent
 from guilder.domain.entitlements import service
 from guilder.domain.entitlements.model import Lifting, NewAccount, NewBlock, Purchase, Refunded
 from guilder.domain.entitlements.service import PaidAnew
+from guilder.domain.invoicing.events import InvoicePaid
 from guilder.domain.orders.events import OrderCompleted
 from guilder.domain.payments.events import DisputeOpened, DisputeWon, PaymentSucceeded, RefundSucceeded
 from guilder.domain.subscriptions.events import SubscriptionEvent
@@ -117,14 +118,7 @@ async def on_dispute_won(tx: Tx, messages: Sequence[Message[DisputeWon]], *, now
 
 
 async def on_payment_succeeded(tx: Tx, messages: Sequence[Message[PaymentSucceeded]], *, now: datetime) -> None:
-    """Whoever lost us a payment to a bank, and pays again, is let in again; so is who pays again for what was refunded."""
-    facts = events_of(messages)
-    await service.paid_again(
-        tx,
-        paid={Ref(event.tenant_id, event.invoice_id): event.settled_at for event in facts},
-        customers=[Ref(event.tenant_id, event.customer_id) for event in facts],
-        now=now,
-    )
+    """Whoever lost us a payment to a bank, and pays again, is let in again."""
     paid = [
         PaidAnew(
             customer_ref=Ref(event.tenant_id, event.customer_id),
@@ -132,9 +126,20 @@ async def on_payment_succeeded(tx: Tx, messages: Sequence[Message[PaymentSucceed
             amount=event.amount,
             settled_at=event.settled_at,
         )
-        for event in facts
+        for event in events_of(messages)
     ]
     await service.paid_anew(tx, payments_made=paid, now=now)
+
+
+async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, now: datetime) -> None:
+    """Whoever pays again for time that was refunded, with money or with credit, is let in again."""
+    facts = events_of(messages)
+    await service.paid_again(
+        tx,
+        paid={Ref(event.tenant_id, event.invoice_id): event.paid_at for event in facts},
+        customers=[Ref(event.tenant_id, event.customer_id) for event in facts],
+        now=now,
+    )
 
 
 async def on_usage_changed(tx: Tx, messages: Sequence[Message[UsageChanged]], *, now: datetime) -> None:

@@ -110,13 +110,14 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
         for each in refunds
         for revocation in _revocations(each, invoices.get(Ref(each.tenant_id, each.invoice_id)))
     ]
+    revocations, had_again = await _until_paid_again(tx, revocations)
     await _open_accounts(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations])
     written = await store.insert_revocations(tx, revocations)
     closed = await store.of_invoices(tx, sorted(written))
     taken = [
         Ref(each.tenant_id, each.subscription_id)
         for each in revocations
-        if each.subscription_id and Ref(each.tenant_id, each.refund_id) in written
+        if each.subscription_id and each.ref in written and each.ref not in had_again
     ]
     held = await store.lock_grants(tx, taken)
     shut = [grant for grant in held.values() if grant.is_open]
@@ -128,7 +129,7 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
 
 async def paid_again(tx: Tx, *, paid: Mapping[Ref, datetime], customers: Sequence[Ref], now: datetime) -> None:
     """End what refunds took back of subscriptions where `paid` invoices of these customers bill that time anew: what a
-    change charges within a refunded period is had."""
+    change charges within a refunded period is had, whatever it was paid with."""
     held = await store.revocations_of(tx, sorted(set(customers)))
     if not held:
         return
@@ -146,6 +147,18 @@ async def paid_again(tx: Tx, *, paid: Mapping[Ref, datetime], customers: Sequenc
     opened = [grant for grant in found.values() if grant.is_open]
     await store.project(tx, [grant.customer_ref for grant in opened], now=now)
     outbox.announce(tx, [_granted(grant) for grant in opened], now=now)
+
+
+async def _until_paid_again(tx: Tx, taken: Sequence[Revocation]) -> tuple[list[Revocation], set[Ref]]:
+    """Return what refunds take back, and which of it was paid for anew already: payments may be heard of before refunds."""
+    since = {Ref(each.tenant_id, each.subscription_id): each.since for each in taken if each.subscription_id}
+    ended: dict[Ref, datetime] = {}
+    for invoice in await invoicing.paid_since(tx, since=since):
+        assert invoice.paid_at is not None, invoice.ref
+        for each in taken:
+            if each.tenant_id == invoice.tenant_id and granting.is_paid_again(each, invoice, at=invoice.paid_at):
+                ended[each.ref] = min(invoice.paid_at, ended.get(each.ref, invoice.paid_at))
+    return [replace(each, until=ended.get(each.ref, each.until)) for each in taken], set(ended)
 
 
 async def _revoke_kept_time(tx: Tx, moved: Iterable[Subscription], before: Mapping[Ref, Grant]) -> None:

@@ -90,7 +90,7 @@ from guilder.domain.invoicing.service.prepaid import listing as prepaid_grants
 from guilder.domain.invoicing.service.prepaid import void as void_prepaid
 from guilder.domain.invoicing.service.pricing import UnknownIssuer
 from guilder.domain.invoicing.service.progressive import Heard, bill_heard
-from guilder.domain.invoicing.service.reading import balances, get, listing, lock, one
+from guilder.domain.invoicing.service.reading import balances, get, listing, lock, one, paid_since
 from guilder.domain.invoicing.service.standing import (
     IsCreditNote,
     give_up,
@@ -197,6 +197,7 @@ __all__ = [
     "lock",
     "make_invoice",
     "one",
+    "paid_since",
     "payable_of",
     "pay_out_credit",
     "pay_with_what_notes_gave",

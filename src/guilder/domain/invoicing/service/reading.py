@@ -1,6 +1,7 @@
 """Reading invoices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing import store
@@ -24,6 +25,11 @@ async def balances(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Balance]:
 async def lock(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Invoice]:
     """Return invoices, held until the transaction ends: what is asked for here cannot be voided or paid meanwhile."""
     return {invoice.ref: invoice for invoice in await store.lock(tx, refs)}
+
+
+async def paid_since(tx: Tx, *, since: Mapping[Ref, datetime]) -> list[Invoice]:
+    """Return what was paid that bills these subscriptions, each since its instant; from and for whom is not opened."""
+    return await store.paid_since(tx, since) if since else []
 
 
 async def one(tx: Tx, *, invoice: UUID | str, customer_id: CustomerId | None = None) -> Invoice:

@@ -38,6 +38,22 @@ async def by_number(tx: Tx, number: str) -> Invoice | None:
     return found[0] if found else None
 
 
+async def paid_since(tx: Tx, since: Mapping[Ref, datetime]) -> list[Invoice]:
+    """Return what was paid that bills these subscriptions, each since its instant."""
+    named = sorted(since)
+    rows = await tx.fetch(
+        f"""{SELECT} where status = 'paid' and (tenant_id, id) in (
+                select l.tenant_id, l.invoice_id
+                from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as v (tenant_id, subscription_id, since)
+                join invoicing.lines l on l.tenant_id = v.tenant_id and l.subscription_id = v.subscription_id
+                join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id and i.paid_at >= v.since)
+            order by tenant_id, id""",
+        *split(named),
+        [since[ref] for ref in named],
+    )
+    return await whole(tx, rows, with_parties=False)
+
+
 async def listing(
     tx: Tx,
     query: PageQuery,
