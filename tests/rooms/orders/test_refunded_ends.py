@@ -8,7 +8,9 @@ from guilder.domain.catalog.model import Billing, Unused
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
+from guilder.domain.orders.service.rolling import rolled
 from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Limits
 from guilder.kernel.page import PageQuery
 from tests.support.builders.orders import a_shop, asked, days
 
@@ -49,6 +51,51 @@ async def test_it_reaches_the_payments_of_what_was_changed(shop, seats, refunded
     held = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
     assert sum(each.amount.minor for each in made.items) == refunded
     assert (held["EUR"].minor if "EUR" in held else 0) == credit
+
+
+# 15.00 are left of 30.00, and one person may pay nothing out alone. `by`: who ends it, or comes by when it is due to end.
+@pytest.mark.parametrize(
+    ("by", "on_its_date", "refunded", "credit"),
+    [
+        ("user:kim", False, 0, 1500),
+        ("staff:ana", False, 0, 1500),
+        ("staff:ana", True, 1500, 0),
+        ("test", True, 1500, 0),
+    ],
+)
+async def test_who_may_not_pay_so_much_out_alone_ends_it_all_the_same(shop, by, on_its_date, refunded, credit):
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer)
+    plan = await shop.plan(amount=3000, billing=Billing(unused_on_cancel=Unused.REFUND))
+    subscription = (await shop.subscribe(customer, plan, payment_method_id=card.id)).subscription
+    await shop.drain()
+    limits = Limits(refunds={"EUR": 0}, credits={"EUR": 0})
+    await shop.act(lambda tx: payments.set_two_person_limits(tx, limits=limits, now=NOW))
+    at = NOW + days(15)
+    if on_its_date:
+        await shop.act(lambda tx: orders.cancel(tx, subscription_id=subscription.id, at=at, now=shop.now))
+    async with shop.database.transaction([shop.tenant.tenant_id], actor=by) as tx:
+        if on_its_date:
+            await rolled(tx, subscription_id=subscription.id, only=None, now=at)
+        else:
+            await orders.cancel(tx, subscription_id=subscription.id, when=When.NOW, now=at)
+    made = await shop.act(lambda tx: payments.refunds(tx, query=PageQuery(limit=50), customer_id=customer.id))
+    held = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
+    assert sum(each.amount.minor for each in made.items) == refunded
+    assert (held["EUR"].minor if "EUR" in held else 0) == credit
+
+
+async def test_who_wishes_for_a_refund_that_takes_two_is_refused(shop):
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer)
+    subscription = (await shop.subscribe(customer, await shop.plan(), payment_method_id=card.id)).subscription
+    await shop.drain()
+    await shop.act(lambda tx: payments.set_two_person_limits(tx, limits=Limits(credits={"EUR": 0}), now=NOW))
+    with pytest.raises(invoicing.SecondPersonNeeded):
+        async with shop.database.transaction([shop.tenant.tenant_id], actor="staff:ana") as tx:
+            await orders.cancel(
+                tx, subscription_id=subscription.id, when=When.NOW, unused=Unused.REFUND, now=NOW + days(15)
+            )
 
 
 async def change(shop, subscription, **wish):

@@ -103,7 +103,7 @@ async def _bill(tx: Tx, wave: Sequence[Happening], *, now: datetime) -> list[Inv
     ]
     final = await finalize_new(tx, made, now=now)
     if refunded := [turn.subscription.ref for each in wave for turn in each.turns if _is_refunded(turn)]:
-        await refund_unused(tx, made=final, of=refunded, now=now)
+        await refund_unused(tx, made=final, of=refunded, is_due=True, now=now)
     return final
 
 

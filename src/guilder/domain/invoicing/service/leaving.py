@@ -30,7 +30,7 @@ async def settle_up(
     gives_back = [ref for ref, what in back.items() if what is not Unused.NOTHING]
     made = await _bill(tx, stopped, gives_back, at=at, now=now)
     refunded = [ref for ref, what in back.items() if what is Unused.REFUND]
-    await refund_unused(tx, made=made, of=refunded, now=now)
+    await refund_unused(tx, made=made, of=refunded, is_wished=unused is not None, now=now)
     return made
 
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line
+from guilder.domain.invoicing.service.alone import SecondPersonNeeded
 from guilder.domain.invoicing.service.crediting import PAYMENTS_MAX, credit_balance, pay_out_credit, that_can_go_back
 from guilder.domain.invoicing.service.reading import listing
 from guilder.domain.payments import service as payments
@@ -15,16 +16,31 @@ from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
 
 
-async def refund_unused(tx: Tx, *, made: Sequence[Invoice], of: Collection[Ref], now: datetime) -> None:
+async def refund_unused(
+    tx: Tx,
+    *,
+    made: Sequence[Invoice],
+    of: Collection[Ref],
+    is_wished: bool = False,
+    is_due: bool = False,
+    now: datetime,
+) -> None:
     """Pay back what the credit notes among `made` give back of these subscriptions, as far as there are payments of it;
     the rest stays the customer's credit.
 
-    :raises SecondPersonNeeded: it is more than whoever asks for it may give alone
+    So does what is more than whoever acts may give alone: that their plan says `refund` is no second person. But what
+    falls due on its date (`is_due`) nobody gives: the clock does, whoever's request comes by first.
+
+    :raises SecondPersonNeeded: it is more than that, and whoever acts wished for it (`is_wished`)
     """
     for note in made:
         if note.kind is InvoiceKind.CREDIT_NOTE and (own := _of(note, of)):
             async with tx.only(note.tenant_id):
-                await _refund(tx, note, own, now=now)
+                try:
+                    await _refund(tx, note, own, by_two=is_due, now=now)
+                except SecondPersonNeeded:
+                    if is_wished:
+                        raise
 
 
 def _of(note: Invoice, subscriptions: Collection[Ref]) -> list[Line]:
@@ -33,7 +49,7 @@ def _of(note: Invoice, subscriptions: Collection[Ref]) -> list[Line]:
     return [line for line in note.lines if line.subscription_id in wanted]
 
 
-async def _refund(tx: Tx, note: Invoice, own: Sequence[Line], *, now: datetime) -> None:
+async def _refund(tx: Tx, note: Invoice, own: Sequence[Line], *, by_two: bool, now: datetime) -> None:
     came_to = -total([line.amount + line.tax for line in own], note.currency)
     paid_with = await _invoices_of(tx, own)
     query = PageQuery(limit=PAYMENTS_MAX)
@@ -61,6 +77,7 @@ async def _refund(tx: Tx, note: Invoice, own: Sequence[Line], *, now: datetime) 
             amount=amount,
             reason=f"Unused time, {note.number}",
             invoices=paid_with,
+            by_two=by_two,
             now=now,
         )
 
