@@ -202,3 +202,12 @@ def test_use_that_is_over_and_not_billed_is_missing():
 def test_what_was_closed_at_its_very_start_needs_no_segment():
     ended = past(Status.CANCELED, JAN, on=IN_ARREARS, ended_at=day(1))
     assert faults([active(JAN, on=IN_ARREARS, fee_from=day(1)), ended]) == []
+
+
+def test_what_leaves_arrears_at_its_very_start_leaves_no_hole():
+    in_arrears = active(JAN, on=IN_ARREARS, fee_from=day(1))
+    assert faults([in_arrears, active(JAN)]) == []
+    # With the next period it is known how long it went on.
+    assert faults([in_arrears, active(FEB)], [billed(FEB)]) == [(Fault.HOLE, "01-01", None)]
+    use = replace(terms(0), has_charges=True)
+    assert faults([active(JAN, on=use, usage_from=day(1)), active(JAN, on=terms(0))]) == []

@@ -243,7 +243,10 @@ def _unclosed(
 ) -> Iterator[Difference]:
     if since is None or then == since or since in starts:
         return
-    until = min(then or past.ended_at or past.paused_at or before.current_period.ends_at, before.current_period.ends_at)
+    ends_at = before.current_period.ends_at
+    # Of a change within a period that left nothing in arrears nothing says when it was: it may have been at once.
+    went_on = past.current_period.starts_at if past.status in _RUNNING else ends_at
+    until = min(then or past.ended_at or past.paused_at or went_on, ends_at)
     if until > since:
         yield _hole(subscription, Period(since, until))
 
