@@ -5,11 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from guilder.domain.catalog.model import Unused
+from guilder.domain.catalog.model import Billing, Unused
+from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
+from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
 from tests.support.builders.orders import a_shop, asked, days
 
@@ -96,3 +99,24 @@ async def test_a_change_and_a_cancellation_at_once_give_back_what_was_billed_and
     # Canceled first, it cannot be changed any more; changed first, what the change charged is given back.
     assert not isinstance(answers[1], BaseException), answers[1]
     assert sum(line.amount.minor for line in made) == 1500
+
+
+async def test_who_acts_while_the_clock_refunds_an_end_waits_for_it(shop):
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer)
+    plan = await shop.plan(amount=3000, billing=Billing(unused_on_cancel=Unused.REFUND))
+    ref = (await shop.subscribe(customer, plan, payment_method_id=card.id)).subscription.ref
+    await shop.drain()
+    at = NOW + days(15)
+    await shop.act(lambda tx: orders.cancel(tx, subscription_id=ref.id, at=at, now=NOW))
+    tenants = [shop.tenant.tenant_id]
+    async with shop.database.transaction(tenants, actor="test") as tx:
+        # As every verb begins: the customer first, and then the subscription.
+        await customers.lock(tx, refs=[Ref(ref.tenant_id, customer.id)])
+        billing = asyncio.create_task(shop.act(lambda other: invoicing.bill_due(other, refs=[ref], now=at)))
+        await asyncio.wait([billing], timeout=2)
+        ended = await subscriptions.lock(tx, ref=ref)
+    await billing
+    assert ended.ended_at == at
+    refunds = await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))
+    assert [each.amount.minor for each in refunds.items] == [1500]

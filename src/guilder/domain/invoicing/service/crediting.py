@@ -105,18 +105,21 @@ async def pay_out_credit(
     invoices: Collection[UUID] | None = None,
     reason: str,
     by_two: bool = False,
+    is_held: bool = False,
     now: datetime,
 ) -> list[Refund]:
     """Pay credit out, all that can go back of it or a part, by refunds of what the customer paid (for these invoices,
     where they are named), the newest payment first.
 
-    A refund that does not go through gives the credit back.
+    A refund that does not go through gives the credit back. `is_held`: whoever pays it out holds a subscription of the
+    customer, who is locked before those or not at all: the credit itself is locked either way.
 
     :raises NotEnoughCredit: there is less, or none
     :raises NothingRefundable: its payments cannot take so much back; nothing is paid out then
     :raises SecondPersonNeeded: it is more than one person may give alone, and not `by_two`
     """
-    await customers.lock(tx, refs=[Ref(tx.tenant_id, customer_id)])
+    if not is_held:
+        await customers.lock(tx, refs=[Ref(tx.tenant_id, customer_id)])
     held = await store.crediting.lock_left(tx, [(tx.tenant_id, customer_id, currency)])
     there_is = total([each.left for each in held], currency)
     wanted = amount or await that_can_go_back(tx, there_is)

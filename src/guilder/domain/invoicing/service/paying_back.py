@@ -78,6 +78,7 @@ async def _refund(tx: Tx, note: Invoice, own: Sequence[Line], *, by_two: bool, n
             reason=f"Unused time, {note.number}",
             invoices=paid_with,
             by_two=by_two,
+            is_held=True,
             now=now,
         )
 
