@@ -173,3 +173,20 @@ async def test_what_staff_gave_back_meanwhile_is_not_given_again(installation):
         [big, *_] = [each for each in await world.invoices() if each["total"] == 3000]
         await world.post(f"/api/invoices/{big['id']}/credit-notes", {"reason": "sorry", "amount": 500})
         assert await decided(world, counter, dispute, "won") == 2000
+
+
+async def test_what_a_change_paid_with_the_time_before_is_given_back_with_what_is_won(installation):
+    async with a_story(installation, "2026-06-01") as world, counter_of(world) as counter:
+        await world.plan("pro", **PRO)
+        await world.plan("max", **{**PRO, "amount": 6000})
+        s = await world.subscriber()
+        await world.advance(to="2026-06-02T00:00:00Z")
+        await world.change(s, plan_id="max", when="now")  # 58.00, paid with 29.00 that the change gives back, and 29.00
+        await rest(world)
+        await world.advance(to="2026-06-03T00:00:00Z")
+        [charge] = [each for each in await counter.charges() if each["amount"] == 2900]
+        made = await counter.dispute(charge["ref"])
+        await rest(world)
+        await world.delete(f"/api/subscriptions/{s['id']}", when="now")
+        assert await credit_left(world) == 2900, "of 56.00 that are unused"
+        assert await decided(world, counter, made, "won") == 5600

@@ -38,6 +38,14 @@ async def standing(tx: Tx, *, invoice: Invoice) -> Given:
     )
 
 
+async def standing_with_own(tx: Tx, *, invoice: Invoice) -> Given:
+    """Return how a locked invoice stands, with what its own lines paid of it, as of an upgrade: what ends gives that back,
+    too. Nobody paid for a gift of prepaid credits."""
+    given = await standing(tx, invoice=invoice)
+    gifts = await prepaid_rows.gifts(tx, [invoice.ref])
+    return replace(given, paid=given.paid + _paid_by_own_lines(invoice) - gifts.get(invoice.ref, 0))
+
+
 async def gone(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Fraction]:
     """Return by line which part of it went back without a note; from here on nobody else gives money of these invoices back.
 
@@ -119,7 +127,11 @@ async def _withhold_of(tx: Tx, given_back: Iterable[tuple[TenantId, UUID | None]
 def _paid_by_credit(invoice: Invoice) -> int:
     """Return what credit paid of what an invoice charges: the customer's, what its own lines give back, prepaid ones."""
     applied = invoice.credit_applied.minor if invoice.credit_applied else 0
-    return applied - sum(min(line.amount.minor + line.tax.minor, 0) for line in invoice.lines)
+    return applied + _paid_by_own_lines(invoice)
+
+
+def _paid_by_own_lines(invoice: Invoice) -> int:
+    return -sum(min(line.amount.minor + line.tax.minor, 0) for line in invoice.lines)
 
 
 async def _credited(tx: Tx, invoices: Sequence[Invoice], documented: Mapping[Ref, int]) -> dict[Ref, int]:

@@ -32,7 +32,7 @@ async def _give(tx: Tx, ref: Ref, *, now: datetime) -> Invoice | None:
     if invoice.status is not Status.PAID:
         return None
     withheld = (await rows.withheld(tx, [ref])).get(ref, [])
-    given = await giving_back.standing(tx, invoice=invoice)
+    given = await giving_back.standing_with_own(tx, invoice=invoice)
     left = notes.left_of(invoice, await store.credited(tx, [ref]))
     gone = await giving_back.gone(tx, invoices=[ref])
     at_most = min(given.left, invoice.total.minor - await store.noted(tx, ref))
