@@ -125,7 +125,10 @@ def _period_over(subscription: Subscription, *, at: datetime, has_method: bool) 
     if subscription.cancel_at_period_end:
         return _ended(subscription, step=Step.EXPIRE, at=at)
     if subscription.pause_at_period_end:
-        return _paused(subscription, step=Step.LAPSE, at=at)
+        if subscription.resume_at is None or subscription.resume_at > at:
+            return _paused(subscription, step=Step.LAPSE, at=at)
+        # It was to be over by now: the period was made longer since, by another interval or billing day.
+        subscription = replace(subscription, pause_at_period_end=False, resume_at=None)
     closed = segments.close(subscription, at=at, closes_period=True)
     after = periods.take_pending(subscription, at=at)
     if subscription.status is Status.TRIALING:
