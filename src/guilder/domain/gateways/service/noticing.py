@@ -35,7 +35,7 @@ async def find_endpoint(tx: Tx, *, gateway: str, endpoint_id: UUID | None) -> Re
 
 
 async def open_endpoint(tx: Tx, *, account: Ref, gateway: str, endpoint_id: UUID | None = None) -> OpenAccount:
-    """Return the account whose webhook address this is, with what its notices are verified by.
+    """Return the account whose webhook address this is, with what its notices are verified by; a retired one is heard, too.
 
     :raises BadNotice: there is none of this gateway that hears this address, or it has no secret yet: nothing can be verified
     """
@@ -43,7 +43,7 @@ async def open_endpoint(tx: Tx, *, account: Ref, gateway: str, endpoint_id: UUID
     if opened is None or opened.account.gateway != gateway or not opened.endpoint_secret:
         raise BadNotice
     # Whose address it is may have been found out long ago.
-    if not opened.account.is_active or endpoint_id not in (None, opened.account.endpoint_id):
+    if endpoint_id not in (None, opened.account.endpoint_id):
         raise BadNotice
     return opened
 

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
-from guilder.domain.payments.model import Answer, Found, Payable, Payment, PaymentMethod, Status
+from guilder.domain.payments.model import Answer, Found, Payable, Payment, PaymentMethod, Status, Via
+from guilder.domain.payments.rules.collecting import needs_session
 from guilder.domain.payments.rules.lifecycle import SETTLED, Step, after
 from guilder.domain.payments.service import collecting, starting
 from guilder.domain.payments.service.recording import record
@@ -45,10 +46,26 @@ async def look_after(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
 
 
 async def open_session(tx: Tx, *, invoice_id: UUID, return_url: str, now: datetime) -> Payment:
-    """Have a page prepared on which the customer pays: see `starting.open_session`. What was found needs none."""
-    holders = await attempts.lock_holders(tx, [Ref(tx.tenant_id, invoice_id)])
+    """Have a page prepared on which the customer pays: see `starting.open_session`. What was found needs none.
+
+    One that was open at an account which is retired by now is closed there, and its customer pays elsewhere.
+    """
+    ref = Ref(tx.tenant_id, invoice_id)
+    holders = await attempts.lock_holders(tx, [ref])
     await _adopt(tx, list(holders.values()), now=now)
+    holder = holders.get(ref)
+    if holder is not None and await _is_to_leave(tx, holder, now=now):
+        leaving = replace(holder, again_via=Via.LINK, again_method_id=None)
+        await collecting.give_up(tx, payments=[leaving], keeps_hold=True, now=now)
+        return (await attempts.lock_holders(tx, [ref]))[ref]
     return await starting.open_session(tx, invoice_id=invoice_id, return_url=return_url, now=now)
+
+
+async def _is_to_leave(tx: Tx, payment: Payment, *, now: datetime) -> bool:
+    """Say whether this needs a new page, and is at an account that takes nothing any more."""
+    if payment.account_id is None or not needs_session(payment, now=now):
+        return False
+    return not (await gateways.one(tx, account_id=payment.account_id)).is_active
 
 
 async def _adopt(tx: Tx, payments: Sequence[Payment], *, now: datetime) -> bool:
