@@ -9,7 +9,7 @@ from guilder.platform.db.tx import Tx
 
 
 async def look_after(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> int:
-    """Start what was requested and not asked of any provider for a while."""
+    """Start what was requested and not asked of any provider for a while; give back again what was not taken back."""
     return await service.look_after(tx, refs=refs, now=now)
 
 

@@ -10,7 +10,7 @@ from guilder.domain.payments.model import MethodStatus, Payable, Payment, Paymen
 from guilder.domain.payments.rules import collecting
 from guilder.domain.payments.rules.collecting import Plan
 from guilder.domain.payments.rules.lifecycle import Step, after
-from guilder.domain.payments.service import requests, telling
+from guilder.domain.payments.service import requests, returning, telling
 from guilder.domain.payments.service.starting import start
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import methods as method_rows
@@ -83,11 +83,13 @@ async def give_up(tx: Tx, *, payments: Sequence[Payment], keeps_hold: bool, now:
 
 
 async def look_after(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
-    """Start what was requested a while ago and never asked of a provider; return how many were looked at."""
+    """Start what was requested a while ago and never asked of a provider, and give back again what was not taken back;
+    return how many were looked at."""
     stale = await attempts.claim_stale(tx, refs, now=now)
     checks = {p.ref: collecting.next_check(p.requested_at, now=now) for p in stale if collecting.is_to_start(p)}
     await attempts.save(tx, [replace(p, check_due_at=checks.get(p.ref)) for p in stale], now=now)
     await start(tx, refs=[p.ref for p in stale], now=now)
+    await returning.return_again(tx, payments=stale, now=now)
     return len(stale)
 
 

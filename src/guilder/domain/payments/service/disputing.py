@@ -13,7 +13,7 @@ from guilder.domain.payments.events import DisputeLost, DisputeOpened, DisputeWo
 from guilder.domain.payments.model import Dispute, DisputeNote, DisputeTold, Payment
 from guilder.domain.payments.rules import disputes as rules
 from guilder.domain.payments.rules.recording import PAID_AFTER_CANCEL
-from guilder.domain.payments.service import telling
+from guilder.domain.payments.service import returning, telling
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import disputes as rows
 from guilder.kernel import ids
@@ -138,6 +138,9 @@ async def _record(tx: Tx, known: Sequence[tuple[DisputeTold, Payment]], *, now: 
     await rows.save(tx, changed)
     turns = [(before.get(rows.key_of(each)), each) for each in changed]
     await ledger.post(tx, entries=[e for was, each in turns for e in _booked(was, each, payments[each.payment_ref])])
+    won = {each.payment_ref for was, each in turns if was and _takes(was) and each.status is DisputeStatus.WON}
+    # What goes back by itself could not while a bank had it.
+    await returning.return_again(tx, payments=[payments[ref] for ref in sorted(won)], now=now)
     for was, each in turns:
         _announce(tx, DisputeStatus.INQUIRY if was is None else was.status, each, now=now)
     return changed

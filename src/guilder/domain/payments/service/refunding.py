@@ -248,6 +248,8 @@ async def record_refunds(tx: Tx, *, answers: Sequence[Answer], now: datetime) ->
     outbox.announce(
         tx, [telling.of_refund(RefundFailed, each, decline_code=each.decline_code) for each in failed], now=now
     )
+    strays = {Ref(each.tenant_id, each.payment_id) for each in failed if each.is_overpayment}
+    await returning.plan_again(tx, payments=[payments[ref] for ref in sorted(strays)], now=now)
     returned = [each for each in changed.values() if each.is_returned]
     outbox.announce(
         tx, [telling.of_refund(RefundReturned, each, decline_code=each.decline_code) for each in returned], now=now

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.model import GatewayRequest, RequestKind
-from guilder.domain.payments.events import PaymentOverpaid
+from guilder.domain.payments.events import PaymentOverpaid, PaymentParked
 from guilder.domain.payments.model import (
     GivenBack,
     GrantedBy,
@@ -15,12 +16,14 @@ from guilder.domain.payments.model import (
     RefundStatus,
     Status,
 )
+from guilder.domain.payments.rules import returning as rules
 from guilder.domain.payments.service import telling
 from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel import ids
 from guilder.kernel.ids import Ref
 from guilder.kernel.noun import replace
+from guilder.platform import metrics
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
@@ -46,7 +49,7 @@ async def given_back(tx: Tx, *, invoices: Sequence[Ref], with_pending: bool = Fa
 
 
 async def return_overpayments(tx: Tx, *, payments: Sequence[Payment], now: datetime) -> None:
-    """Give back, at once and whole, what was captured beside the payment that paid its invoice, or too late for it."""
+    """Give back, at once and all that is left, what was captured beside the payment that paid its invoice, or too late for it."""
     if not payments:
         return
     paid = await attempts.succeeded_totals(tx, [payment.invoice_ref for payment in payments])
@@ -55,6 +58,32 @@ async def return_overpayments(tx: Tx, *, payments: Sequence[Payment], now: datet
     await refund_rows.insert(tx, made)
     asked = [request_of(each, payment, now=now) for each, payment in zip(made, payments, strict=True)]
     await gateways.request(tx, requests=asked, now=now)
+
+
+async def plan_again(tx: Tx, *, payments: Sequence[Payment], now: datetime) -> None:
+    """Have what of these locked payments was not taken back given back later; after some days it is left to a person."""
+    if not payments:
+        return
+    failed = await refund_rows.failed_returns(tx, [each.ref for each in payments])
+    planned = {each.ref: rules.next_return(failed[each.ref], now=now) for each in payments}
+    left = [each for each in payments if planned[each.ref] is None]
+    # That of what was canceled says what it is already, and stays.
+    alerts = {each.ref: each.alert or rules.RETURN_FAILED for each in left}
+    after = [replace(each, check_due_at=planned[each.ref], alert=alerts.get(each.ref, each.alert)) for each in payments]
+    await attempts.save(tx, after, now=now)
+    told = [telling.of_payment(PaymentParked, each, alert=rules.RETURN_FAILED) for each in left]
+    outbox.announce(tx, told, now=now)
+    for each in left:
+        tx.once_committed(partial(metrics.payment_ended, gateway=each.gateway, outcome="parked"))
+
+
+async def return_again(tx: Tx, *, payments: Sequence[Payment], now: datetime) -> None:
+    """Give back what is left of those of these locked payments that pay nothing: not what went back meanwhile, or is
+    with a bank."""
+    strays = [each.ref for each in payments if rules.is_stray(each)]
+    # Counted by a statement that begins when the locks are ours.
+    counted = await attempts.get(tx, strays) if strays else []
+    await return_overpayments(tx, payments=[each for each in counted if each.refundable.minor > 0], now=now)
 
 
 async def return_payments(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
@@ -82,7 +111,7 @@ def _returned(payment: Payment, *, is_twice: bool, now: datetime) -> Refund:
         payment_id=payment.id,
         invoice_id=payment.invoice_id,
         customer_id=payment.customer_id,
-        amount=payment.amount,
+        amount=payment.refundable,
         status=RefundStatus.PENDING,
         reason=code.value.replace("_", " "),
         asked_at=now,

@@ -249,6 +249,17 @@ async def granted_by_policy(tx: Tx, customer: Ref, *, since: datetime) -> int:
     return count
 
 
+async def failed_returns(tx: Tx, payments: Sequence[Ref]) -> dict[Ref, int]:
+    """Count how often the return of each of these payments failed."""
+    rows = await tx.fetch(
+        """select tenant_id, payment_id, count(*) as count from payments.refunds
+           where (tenant_id, payment_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+             and is_overpayment and status = 'failed' group by 1, 2""",
+        *_split(payments),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["payment_id"]): row["count"] for row in rows}
+
+
 def _split(refs: Sequence[Ref]) -> tuple[list[UUID], list[UUID]]:
     return [ref.tenant_id for ref in refs], [ref.id for ref in refs]
 

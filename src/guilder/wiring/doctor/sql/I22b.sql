@@ -10,6 +10,8 @@ select p.tenant_id, 'pay', p.id::text, 'it was captured beside another, and is n
 from tenant t
 join payments.payments p on p.tenant_id = t.tenant_id
 where (p.is_overpayment or (p.alert = 'paid_after_cancel' and p.account_id is not null))
+  -- Where it was not taken back, the clock gives it back again.
+  and p.check_due_at is null
   and not exists (select from payments.disputes d
                   where d.tenant_id = p.tenant_id and d.payment_id = p.id and d.status in ('open', 'lost'))
   and not exists (select from payments.refunds r
