@@ -86,8 +86,11 @@ def _is_idle_talk(payment: Payment, answer: Answer, step: Step) -> bool:
 
 def _parked(payment: Payment, outcome: Outcome) -> Payment:
     """Money of another amount than asked: never paid, and a person has to look at it."""
+    # What came in late is known, and on its way back: told of once more it would be booked and given back once more.
+    if payment.status is Status.SUCCEEDED or payment.alert == PAID_AFTER_CANCEL:
+        return payment
     if payment.status in SETTLED:
-        return payment if payment.status is Status.SUCCEEDED else replace(payment, alert=AMOUNT_MISMATCH)
+        return replace(payment, alert=AMOUNT_MISMATCH)
     status = after(payment.status, Step.DOUBT) if allows(payment.status, Step.DOUBT) else payment.status
     return replace(
         payment, status=status, alert=AMOUNT_MISMATCH, provider_ref=outcome.provider_ref or payment.provider_ref
