@@ -70,6 +70,8 @@ async def add_method(
     choice = await routing.choose(tx, wish=wish, key=str(id_), now=now)
     if not choice.accounts:
         raise UnknownAccount(field="gateway_account_id") if account_id else NoGateway
+    # Whoever saves another one at the same moment waits, so that both are counted.
+    await customers.lock(tx, refs=[Ref(customer.tenant_id, customer.id)])
     existing = await method_rows.of(tx, customer.id)
     # What was never filled in, or refused, takes nobody's place.
     if sum(each.status is not MethodStatus.INVALID for each in existing) >= METHODS_MAX:
