@@ -48,6 +48,12 @@ def refund(record: ProviderRecord, ours: Refund | None, *, is_ours: bool) -> Fin
     return Finding.NEWS if ours.status is RefundStatus.PENDING else Finding.LOST
 
 
+def is_made_there(record: ProviderRecord) -> bool:
+    """Say whether this is a refund that nobody asked for by a key: somebody made it at the provider."""
+    is_refund = record.kind is RequestKind.REFUND and record.status is OutcomeKind.SUCCEEDED
+    return is_refund and not record.business_key and bool(record.charge_ref)
+
+
 def as_outcome(record: ProviderRecord, *, known_ref: str = "") -> Outcome:
     """Say an entry as the provider's answer would have said it.
 

@@ -19,6 +19,7 @@ from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
+from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
@@ -43,6 +44,7 @@ async def reconcile(tx: Tx, *, told: Sequence[BooksTold], now: datetime) -> None
         records = entries.get(each.reading_id, [])
         await _compare(tx, each, [r for r in records if r.kind is RequestKind.CHARGE], now=now)
         await _compare(tx, each, [r for r in records if r.kind is RequestKind.REFUND], now=now)
+        await _look_for_theirs(tx, each, records, now=now)
         await _book_fees(tx, each, records)
         await _look_for_ours(tx, each, now=now)
 
@@ -165,6 +167,20 @@ def _finding(record: ProviderRecord, ours: Payment | Refund | None, told: BooksT
     if isinstance(ours, Refund):
         return reconciling.refund(record, ours, is_ours=is_ours)
     return reconciling.charge(record, ours, is_ours=is_ours)
+
+
+async def _look_for_theirs(tx: Tx, told: BooksTold, records: Sequence[ProviderRecord], *, now: datetime) -> None:
+    """Find what was given back there by hand of what was paid here: it bears no mark of ours, but its charge is ours."""
+    unmarked = [each for each in records if reconciling.is_made_there(each)]
+    charges = [each.charge_ref for each in unmarked]
+    paid = {each.charge_ref: each for each in await attempts.by_charge(tx, told.account, charges)} if charges else {}
+    off = [
+        replace(_difference(told, each, None, "only_there", now=now), payment_id=paid[each.charge_ref].id)
+        for each in unmarked
+        # What a bank takes is in some books a refund, too; its dispute tells of that.
+        if each.charge_ref in paid and not paid[each.charge_ref].disputed_minor
+    ]
+    await _tell_of(tx, off, now=now)
 
 
 async def _look_for_ours(tx: Tx, told: BooksTold, *, now: datetime) -> None:

@@ -143,6 +143,16 @@ async def by_key(tx: Tx, keys: Sequence[tuple[TenantId, str]]) -> list[Payment]:
     return [_from_row(row) for row in rows]
 
 
+async def by_charge(tx: Tx, account: Ref, charge_refs: Sequence[str]) -> list[Payment]:
+    """Return the payments of this account that its provider calls so."""
+    rows = await tx.fetch(
+        f"{_SELECT} where p.tenant_id = $1 and p.account_id = $2 and p.charge_ref <> '' and p.charge_ref = any ($3::text[])",
+        *account,
+        list(charge_refs),
+    )
+    return [_from_row(row) for row in rows]
+
+
 async def settled_at(tx: Tx, account: Ref, *, since: datetime, until: datetime) -> list[Payment]:
     """Return what came in through this account over a time."""
     rows = await tx.fetch(
