@@ -30,7 +30,7 @@ def refund(account: Account, asked: Document) -> Document:
             "payment_intent": intent["id"],
             "metadata": asked.get("metadata", {}),
             "failure_reason": None,
-            "status": "succeeded",
+            "status": account.refunds_begin,
         },
     )
     made["balance_transaction"] = intents.book(account, "refund", made, amount=-amount, fee=0)["id"]

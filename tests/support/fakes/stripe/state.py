@@ -76,6 +76,8 @@ class Account:
     search_lag_s: float = 60
     # Keys are forgotten after so long, and a session closes by itself.
     keys_kept_s: float = 24 * 3600
+    # How a refund is when it is made: "pending" where the balance is too low, or a bank takes its time.
+    refunds_begin: str = "succeeded"
     offset_s: float = 0
 
     @property

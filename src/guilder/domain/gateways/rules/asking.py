@@ -7,7 +7,7 @@ step but the very first look begins with looking the object up, so a lost answer
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from guilder.domain.gateways.model import Asked, Next, Outcome, OutcomeKind, RequestKind, Turn
+from guilder.domain.gateways.model import Asked, GatewayRequest, Next, Outcome, OutcomeKind, RequestKind, Turn
 from guilder.kernel.noun import replace
 
 PREPARE = "prepare"
@@ -40,9 +40,7 @@ _FINAL = frozenset({OutcomeKind.SUCCEEDED, OutcomeKind.DECLINED, OutcomeKind.CAN
 
 def turn(asked: Asked, *, step: str, outcome: Outcome, now: datetime) -> Turn:
     """Say what follows from this outcome of this step."""
-    known = replace(
-        asked, request=replace(asked.request, provider_ref=outcome.provider_ref or asked.request.provider_ref)
-    )
+    known = replace(asked, request=replace(asked.request, provider_ref=_ref(asked.request, outcome)))
     if outcome.kind is OutcomeKind.UNKNOWN:
         return _in_doubt(known, outcome, now=now)
     rule: dict[str, Callable[[Asked, Outcome, datetime], Turn]] = {
@@ -51,6 +49,15 @@ def turn(asked: Asked, *, step: str, outcome: Outcome, now: datetime) -> Turn:
         CLOSE: _closed,
     }
     return rule.get(step, _answered)(replace(known, tries=0), outcome, now)
+
+
+def _ref(request: GatewayRequest, outcome: Outcome) -> str:
+    """Return the object that the request goes on with: what was made for it; a refund with the charge that it gives back.
+
+    By that it is found again while it is on its way; taken for the charge, it would be found nowhere, and given up.
+    """
+    is_target = request.kind is RequestKind.REFUND
+    return request.provider_ref if is_target else outcome.provider_ref or request.provider_ref
 
 
 def next_check(asked: Asked, *, now: datetime) -> datetime | None:
