@@ -32,6 +32,7 @@ from guilder.kernel.money import MINOR_MAX
 from guilder.platform.http.countries import COUNTRIES
 
 METADATA_KEYS_MAX = 50
+INSTANT_MIN, INSTANT_MAX = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 METADATA_KEY_MAX = 40
 METADATA_VALUE_MAX = 500
 EMAIL_MAX = 254
@@ -244,9 +245,13 @@ def _instant(value: object) -> object:
 
 def _to_utc(value: datetime) -> datetime:
     try:
-        return value.astimezone(UTC)
+        at = value.astimezone(UTC)
     except OverflowError as error:
         raise PydanticCustomError("bad_instant", "is out of range") from error
+    # The first and the last that there are mean "for ever" to the database, and come back as no instants.
+    if not INSTANT_MIN < at < INSTANT_MAX:
+        raise PydanticCustomError("bad_instant", "is out of range")
+    return at
 
 
 def _exact(value: object) -> Decimal:

@@ -15,7 +15,7 @@ from guilder.domain.orders.routes.common import asked_by
 from guilder.domain.orders.rules.change import When
 from guilder.domain.orders.rules.starting import AddOnGrid, PastPeriods
 from guilder.domain.orders.schemas.asking import CancelIn, ChangeIn, PreviewIn, SubscribeIn
-from guilder.domain.orders.schemas.fields import SubscriptionRef
+from guilder.domain.orders.schemas.fields import Planned, SubscriptionRef
 from guilder.domain.orders.schemas.previews import PreviewOut, preview_to_wire
 from guilder.domain.orders.schemas.subscriptions import (
     SubscribedOut,
@@ -34,7 +34,6 @@ from guilder.platform.db.gathering import Size
 from guilder.platform.db.tx import Tx
 from guilder.platform.http import parsing
 from guilder.platform.http.envelope import Envelope, ok
-from guilder.platform.http.fields import Instant
 from guilder.platform.http.gathering import Asks
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import RequestSession, Session
@@ -152,7 +151,7 @@ async def cancel(
     session: Session,
     subscription_id: SubscriptionRef,
     when: Annotated[When | None, Query()] = None,
-    at: Annotated[Instant | None, Query()] = None,
+    at: Annotated[Planned | None, Query()] = None,
     unused: Annotated[Unused | None, Query()] = None,
 ) -> Envelope[SubscriptionOut]:
     """End a subscription: when what is paid has run out, now, or `at` a date. Until then `auto_renew: true` takes that

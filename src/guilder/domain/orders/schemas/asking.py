@@ -27,12 +27,13 @@ from guilder.domain.orders.schemas.fields import (
     MethodRef,
     OrganizationId,
     PlanName,
+    Planned,
     PromoCodeName,
     SubscriptionRef,
     TrialDays,
 )
 from guilder.domain.subscriptions.model import ChargeOverride
-from guilder.platform.http.fields import CurrencyCode, Exact, In, Instant, Metadata, NonNegativeAmount, Quantity, Text
+from guilder.platform.http.fields import CurrencyCode, Exact, In, Metadata, NonNegativeAmount, Quantity, Text
 
 ZERO = Decimal(0)
 Property = Annotated[str, Text(64)]
@@ -121,10 +122,10 @@ class SubscribeIn(In):
     currency: CurrencyCode | None = None
     payment_method_id: MethodRef | None = None
     quantity: Quantity = 1
-    starts_at: Instant | None = None
+    starts_at: Planned | None = None
     past_periods: PastPeriods | None = None
     trial_days: TrialDays | None = None
-    trial_ends_at: Instant | None = None
+    trial_ends_at: Planned | None = None
     trial_needs_method: bool | None = None
     promo_code: PromoCodeName | None = None
     parent_id: SubscriptionRef | None = None
@@ -167,7 +168,7 @@ class ChangeIn(In):
     billing_cycle: Cycle | None = None
     quantity: Quantity | None = None
     when: When | None = None
-    effective_at: Instant | None = None
+    effective_at: Planned | None = None
     anchor: AnchorRule | None = None
     auto_renew: bool | None = None
     payment_method_id: MethodRef | None = None
@@ -189,7 +190,7 @@ class CancelIn(In):
     """When it ends: `now`, `period_end` (left out), or `at` a date; and, now, what becomes of what is paid and unused."""
 
     when: When | None = None
-    at: Instant | None = None
+    at: Planned | None = None
     unused: Unused | None = None
 
 
@@ -208,15 +209,15 @@ class PreviewIn(ChangeIn):
 
 class PauseIn(In):
     when: When = When.NOW
-    resume_at: Instant | None = None
+    resume_at: Planned | None = None
 
 
 class ResumeIn(In):
-    at: Instant | None = None
+    at: Planned | None = None
 
 
 class ExtendTrialIn(In):
-    until: Instant
+    until: Planned
 
 
 class BillingDayIn(In):

@@ -1,11 +1,25 @@
 """The types of fields that several bodies have."""
 
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
+from pydantic_core import PydanticCustomError
 
-from guilder.platform.http.fields import IdOf, IdOrCode, Shape, Text
+from guilder.platform.http.fields import IdOf, IdOrCode, Instant, Shape, Text
+
+PLANNED_BEFORE = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+def _planned(at: datetime) -> datetime:
+    if at >= PLANNED_BEFORE:
+        raise PydanticCustomError("bad_instant", "should be before the year 9000")
+    return at
+
+
+# When something is to begin or end that is billed: from there on periods are counted, and documents kept for years.
+Planned = Annotated[Instant, AfterValidator(_planned)]
 
 SubscriptionRef = Annotated[UUID, IdOf("sub")]
 CustomerRef = Annotated[UUID, IdOf("cus")]

@@ -3,8 +3,8 @@
 from typing import Annotated
 from uuid import UUID
 
-from guilder.domain.orders.schemas.fields import Cycle, OrganizationId, PlanName
-from guilder.platform.http.fields import CurrencyCode, IdOf, In, Instant, Metadata, Shape
+from guilder.domain.orders.schemas.fields import Cycle, OrganizationId, PlanName, Planned
+from guilder.platform.http.fields import CurrencyCode, IdOf, In, Metadata, Shape
 
 AccountRef = Annotated[UUID, IdOf("gwa")]
 ProviderName = Annotated[str, Shape(r"[!-~]+", "letters, digits and signs without blanks", min=1, max=255)]
@@ -19,6 +19,6 @@ class LinkIn(In):
     currency: CurrencyCode | None = None
     gateway_account_id: AccountRef
     provider_subscription: ProviderName
-    current_period_start: Instant
-    current_period_end: Instant
+    current_period_start: Planned
+    current_period_end: Planned
     metadata: Metadata = {}
