@@ -18,6 +18,11 @@ PlanRef = Annotated[UUID, IdOf("plan")]
 PromoCodeRef = Annotated[UUID, IdOf("promo")]
 
 
+# So much at once: what a customer has in all is added up in 64 bits.
+CREDIT_MINOR_MAX = 10**14
+CreditAmount = Annotated[PositiveAmount, Field(le=CREDIT_MINOR_MAX)]
+
+
 class CreditOut(Out):
     """Money owed to a customer. Below zero: what was too little to collect, and comes with the next invoice."""
 
@@ -46,7 +51,7 @@ class CreditOut(Out):
 
 class CreditIn(In):
     customer_id: CustomerName
-    amount: PositiveAmount
+    amount: CreditAmount
     currency: CurrencyCode
     reason: Annotated[str, Text(500)]
 

@@ -7,8 +7,9 @@ from uuid import UUID
 from pydantic import Field
 
 from guilder.domain.invoicing.model import PrepaidGrant
+from guilder.domain.invoicing.schemas.credit import CreditAmount
 from guilder.domain.invoicing.schemas.invoices import CustomerRef, InvoiceRef
-from guilder.platform.http.fields import CurrencyCode, IdOf, In, Instant, Out, PositiveAmount
+from guilder.platform.http.fields import CurrencyCode, IdOf, In, Instant, Out
 
 PRIORITY_MAX = 1_000
 NAME_MAX = 200
@@ -19,7 +20,7 @@ PrepaidRef = Annotated[UUID, IdOf("ppc")]
 class PrepaidIn(In):
     """`amount` in minor units of `currency`. The lowest `priority` is drawn first; then what expires first."""
 
-    amount: PositiveAmount
+    amount: CreditAmount
     currency: CurrencyCode
     name: Annotated[str, Field(strict=True, max_length=NAME_MAX)] = ""
     priority: Annotated[int, Field(ge=0, le=PRIORITY_MAX)] = 0
