@@ -6,11 +6,11 @@ import pytest
 
 from guilder.domain.gateways.model import DisputeStatus, Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import NewRefund, RefundReason, RefundStatus
+from guilder.domain.payments.model import NewRefund, RefundReason, RefundStatus, Status
 from guilder.domain.payments.rules.returning import AGAIN_AFTER
 from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
-from tests.rooms.payments.test_disputes import tells
+from tests.rooms.payments.test_disputes import news, tells
 from tests.rooms.payments.test_links import said, void
 
 FAILED, PENDING, SUCCEEDED = RefundStatus.FAILED, RefundStatus.PENDING, RefundStatus.SUCCEEDED
@@ -122,3 +122,29 @@ async def test_what_a_bank_holds_goes_back_when_the_dispute_is_won_and_never_whe
     await tells(till, overpaid, DisputeStatus.OPEN, DisputeStatus.LOST, name="dp_2")
     await clock(till, AGAIN_AFTER[1])
     assert [each.status for each in await returns(till, overpaid)] == [FAILED, FAILED]
+
+
+@pytest.mark.parametrize(("decided", "receivable"), [(DisputeStatus.WON, -4900), (DisputeStatus.LOST, 0)])
+async def test_what_its_invoice_could_not_take_while_a_bank_held_it_goes_back_when_it_is_free(
+    till, decided, receivable
+):
+    await till.a_card()
+    payment = await till.collect()
+    await till.hear()
+    no = Outcome(kind=OutcomeKind.DECLINED, decline_code="generic_decline", provider_ref="pi_late")
+    async with till.tx() as tx:
+        await payments.record(tx, answers=[said(payment, RequestKind.CHARGE, no, till.now)], now=till.now)
+        early = news(till, payment, DisputeStatus.OPEN, charge_ref="ch_late", provider_ref="pi_late")
+        await payments.record_disputes(tx, news=[early], now=till.now)
+    after_all = await captured(till, payment)
+    assert (after_all.status, after_all.disputed_minor) == (Status.SUCCEEDED, 4900)
+    for _ in range(2):
+        async with till.tx() as tx:
+            await payments.return_payments(tx, refs=[payment.ref], now=till.now)
+    assert (await till.payment(payment)).is_overpayment
+    assert await returns(till, payment) == []
+    await tells(till, after_all, decided)
+    going = await returns(till, payment)
+    assert [(each.status, each.amount.minor) for each in going] == ([(PENDING, 4900)] if receivable else [])
+    assert (await till.balances()).get(("receivable", "EUR"), 0) == receivable
+    assert ("write_offs", "EUR") not in await till.balances()

@@ -89,18 +89,22 @@ async def return_again(tx: Tx, *, payments: Sequence[Payment], now: datetime) ->
 async def return_payments(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
     """Give back what came in for an invoice that could not take it any more: it was void, or paid otherwise.
 
-    They pay nothing from here on. Asking twice changes nothing.
+    They pay nothing from here on. Asking twice changes nothing. What a bank holds goes back when its dispute is won.
     """
-    locked = [each for each in await attempts.lock(tx, refs) if each.status is Status.SUCCEEDED]
+    locked = [each for each in await attempts.lock(tx, refs) if each.status is Status.SUCCEEDED] if refs else []
+    if not locked:
+        return
     counted = {each.ref: each for each in await attempts.get(tx, [each.ref for each in locked])}
+    back = await refund_rows.given_back(tx, [each.invoice_ref for each in locked], with_pending=True)
     strays = [
         replace(each, is_overpayment=True, holds_invoice=False)
         for each in counted.values()
-        if not each.is_overpayment and each.refundable == each.amount
+        # What went back of it as money that had paid is booked so, and stays so.
+        if not each.is_overpayment and not each.refunded_minor and not back[each.invoice_ref].lost.minor
     ]
     await attempts.save(tx, strays, now=now)
     outbox.announce(tx, [telling.of_payment(PaymentOverpaid, each) for each in strays], now=now)
-    await return_overpayments(tx, payments=strays, now=now)
+    await return_overpayments(tx, payments=[each for each in strays if each.refundable.minor > 0], now=now)
 
 
 def _returned(payment: Payment, *, is_twice: bool, now: datetime) -> Refund:
