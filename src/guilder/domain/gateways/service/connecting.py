@@ -52,6 +52,7 @@ async def connect(
     nothing is registered. `hears_bare_path`: the address without an endpoint's id is its, too.
     """
     tenant = await identity.tenant(tx)
+    await rows.lock_accounts(tx, tx.tenant_id)
     others = await rows.default_accounts(tx, [tx.tenant_id])
     if is_default and others:
         await rows.clear_default(tx, tx.tenant_id)
@@ -226,6 +227,7 @@ async def retire(tx: Tx, *, account_id: UUID) -> GatewayAccount:
     :raises NotFound: no such account
     :raises DefaultIsNeeded: it is the one that everything else falls back on
     """
+    await rows.lock_accounts(tx, tx.tenant_id)
     account = await one(tx, account_id=account_id)
     if account.is_default:
         raise DefaultIsNeeded
@@ -238,6 +240,7 @@ async def make_default(tx: Tx, *, account_id: UUID) -> GatewayAccount:
 
     :raises NotFound: no such account, or it is retired
     """
+    await rows.lock_accounts(tx, tx.tenant_id)
     account = await one(tx, account_id=account_id)
     if not account.is_active:
         raise NotFound("this gateway account is retired")

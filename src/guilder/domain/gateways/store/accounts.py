@@ -65,6 +65,11 @@ async def change_secret(
     )
 
 
+async def lock_accounts(tx: Tx, tenant_id: TenantId) -> None:
+    """Let whoever chooses among the tenant's accounts wait for us; what is charged with them does not."""
+    await tx.execute("select from gateways.accounts where tenant_id = $1 order by id for no key update", tenant_id)
+
+
 async def set_active(tx: Tx, ref: Ref, *, is_active: bool) -> None:
     await tx.execute("update gateways.accounts set is_active = $3 where tenant_id = $1 and id = $2", *ref, is_active)
 
