@@ -32,6 +32,8 @@ from guilder.platform.outside.intents import Intent, NewIntent
 
 # After a 401 nothing is charged for so long; then one call finds out whether the key is good again.
 REFUSED_FOR = timedelta(minutes=10)
+# As Stripe itself says of one.
+NOT_THEIRS = "payment_method_customer_mismatch"
 
 
 async def request(tx: Tx, *, requests: Sequence[GatewayRequest], now: datetime) -> None:
@@ -146,6 +148,7 @@ async def record_calls(
     tx: Tx, *, results: Sequence[tuple[Intent, Call, Outcome]], refused: Sequence[Call], now: datetime
 ) -> list[Turn]:
     """Record what calls came to, and tell of it; return what follows for each. `refused`: the key was not taken."""
+    results = await _without_others(tx, results)
     fresh = await rows.lock_sealed(tx, [call.asked.ref for _, call, _ in results])
     # What is told of an answer goes on with what led to the question.
     tx.traces |= {call.asked.request.customer_id: i.traceparent for i, call, _ in results if i.traceparent}
@@ -178,6 +181,31 @@ async def record_calls(
     outbox.announce(tx, [_answer(turn.asked.request, turn.tells) for turn in turns if turn.tells], now=now)
     await _mark_accounts(tx, results, refused, now=now)
     return turns
+
+
+async def _without_others(
+    tx: Tx, results: Sequence[tuple[Intent, Call, Outcome]]
+) -> list[tuple[Intent, Call, Outcome]]:
+    """Refuse methods that a provider keeps for another of our customers: who knows a token's name may have found it out."""
+    saved = {
+        (_account_ref(call.asked), outcome.payer_ref)
+        for _, call, outcome in results
+        if call.asked.request.kind is RequestKind.SETUP and outcome.kind is OutcomeKind.SUCCEEDED and outcome.payer_ref
+    }
+    owners = await payers.customers_of(tx, sorted(saved)) if saved else {}
+
+    def own(call: Call, outcome: Outcome) -> Outcome:
+        named = (_account_ref(call.asked), outcome.payer_ref)
+        if named not in saved or owners.get(named, call.asked.request.customer_id) == call.asked.request.customer_id:
+            return outcome
+        return Outcome(
+            kind=OutcomeKind.DECLINED,
+            provider_ref=outcome.provider_ref,
+            decline_code=NOT_THEIRS,
+            is_hard_decline=True,
+        )
+
+    return [(intent, call, own(call, outcome)) for intent, call, outcome in results]
 
 
 async def _mark_accounts(

@@ -37,6 +37,18 @@ async def customer_of(tx: Tx, *, account: Ref, payer_ref: str) -> UUID | None:
     return found
 
 
+async def customers_of(tx: Tx, named: Sequence[tuple[Ref, str]]) -> dict[tuple[Ref, str], UUID]:
+    """Return whom the providers of these accounts call so, where we know."""
+    rows = await tx.fetch(
+        """select tenant_id, account_id, payer_ref, customer_id from gateways.payers
+           where (tenant_id, account_id, payer_ref) in (select * from unnest($1::uuid[], $2::uuid[], $3::text[]))""",
+        [account.tenant_id for account, _ in named],
+        [account.id for account, _ in named],
+        [payer_ref for _, payer_ref in named],
+    )
+    return {(Ref(TenantId(row["tenant_id"]), row["account_id"]), row["payer_ref"]): row["customer_id"] for row in rows}
+
+
 def _split(wanted: Sequence[tuple[Ref, UUID]]) -> tuple[list[UUID], list[UUID], list[UUID]]:
     return (
         [account.tenant_id for account, _ in wanted],
