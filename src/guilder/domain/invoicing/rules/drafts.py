@@ -39,6 +39,7 @@ def fee_line(
         unit_amount=terms.unit_amount if is_plain else None,
         period=period,
         subscription_id=subscription.id,
+        plan_id=terms.plan_id,
         tax_category=terms.billing.tax_category,
         is_tax_inclusive=terms.billing.is_tax_inclusive,
         billed_item=fee_item(subscription.id, period),
