@@ -111,6 +111,7 @@ def test_names_a_cycle_as_the_catalog_does(interval, name):
         (None, 1, False, True),
         (None, 0, False, True),
         (None, 0, True, False),  # nothing is prorated: the lower price comes with the next period
+        (None, 1, True, False),  # nothing comes back for the higher one: it was free, or its money is gone
         (None, -1, True, False),
         (None, -1, False, False),
         (When.NOW, 1, False, True),

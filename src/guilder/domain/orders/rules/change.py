@@ -37,10 +37,11 @@ def is_at_once(when: When | None, *, net: Money, is_cheaper: bool) -> bool:
     """Say whether a change takes effect now.
 
     Left to us, an upgrade does, and a downgrade waits for the next period: what would give money back is one, and so is
-    a lower price where nothing is prorated. What is asked for now is done now: what it gives back becomes credit.
+    a lower price, also where nothing comes back for the higher one (nothing is prorated, it was free, its money is gone).
+    What is asked for now is done now: what it gives back becomes credit.
     """
     if when is None:
-        return net.minor > 0 or (net.is_zero and not is_cheaper)
+        return net.minor >= 0 and not is_cheaper
     return when is When.NOW
 
 
