@@ -80,6 +80,14 @@ async def test_a_refund_is_announced_once_and_of_its_own_product_only(ground):
     assert [grant.code for grant in (await ground.standing()).grants] == ["book"]
 
 
+async def test_a_second_refund_of_one_thing_ends_nothing_more(ground):
+    bought = an_order_completed(ground.customer)
+    await ground.hear(handlers.on_order_completed, bought)
+    for ended in (["ended"], []):
+        half = refunded(ground, bought.event.invoice_id, amount=Money(400, "EUR"))
+        assert await ground.hear(handlers.on_refund_succeeded, half) == ended
+
+
 async def test_a_refund_out_of_goodwill_takes_nothing(ground):
     bought = an_order_completed(ground.customer)
     await ground.hear(handlers.on_order_completed, bought)

@@ -8,6 +8,7 @@ from uuid import uuid5
 from guilder.domain.catalog.model import Plan
 from guilder.domain.entitlements.model import Grant, GrantKind, Purchase, Revocation
 from guilder.domain.entitlements.rules import limits
+from guilder.domain.entitlements.rules.standing import takes
 from guilder.domain.invoicing.model import Invoice, LineKind
 from guilder.domain.subscriptions.model import Status, Subscription
 from guilder.kernel.noun import replace
@@ -59,11 +60,12 @@ def of_purchase(purchase: Purchase) -> Grant:
     )
 
 
-def opens(before: Grant | None, after: Grant) -> bool:
+def opens(before: Grant | None, after: Grant, revocations: Sequence[Revocation] = ()) -> bool:
     """Tell whether there is something to use now that was not there before: access, or another plan."""
-    if not after.is_open:
+    if not is_had(after, revocations):
         return False
-    return before is None or not before.is_open or (before.code, before.version) != (after.code, after.version)
+    was_had = before is not None and is_had(before, revocations)
+    return not was_had or before is None or (before.code, before.version) != (after.code, after.version)
 
 
 def is_paid_again(revocation: Revocation, invoice: Invoice, *, at: datetime) -> bool:
@@ -96,5 +98,16 @@ def of_kept_time(revocations: Sequence[Revocation], periods: Sequence[Period]) -
     return made
 
 
-def closes(before: Grant | None, after: Grant) -> bool:
-    return before is not None and before.is_open and not after.is_open
+def closes(before: Grant | None, after: Grant, revocations: Sequence[Revocation] = ()) -> bool:
+    return before is not None and is_had(before, revocations) and not is_had(after, revocations)
+
+
+def is_had(grant: Grant, revocations: Sequence[Revocation]) -> bool:
+    """Tell whether a grant gives anything: nobody has closed it, and no refund took back all that is left of it."""
+    return grant.is_open and not any(_takes_the_rest(each, grant) for each in revocations)
+
+
+def _takes_the_rest(revocation: Revocation, grant: Grant) -> bool:
+    if not takes(revocation, grant):
+        return False
+    return revocation.until is None or (grant.valid_until is not None and revocation.until >= grant.valid_until)

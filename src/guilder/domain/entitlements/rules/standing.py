@@ -74,10 +74,11 @@ def _has_run_out(grant: Grant, now: datetime) -> bool:
 
 
 def _is_revoked(grant: Grant, revocations: Sequence[Revocation], now: datetime) -> bool:
-    return any(_takes(each, grant) and (each.until is None or now < each.until) for each in revocations)
+    return any(takes(each, grant) and (each.until is None or now < each.until) for each in revocations)
 
 
-def _takes(revocation: Revocation, grant: Grant) -> bool:
+def takes(revocation: Revocation, grant: Grant) -> bool:
+    """Say whether a refund took something of a grant back; until when is another matter."""
     if revocation.subscription_id is not None:
         # A period that began later was paid for by itself.
         is_of_then = grant.period_starts_at is None or grant.period_starts_at <= revocation.since

@@ -1,7 +1,6 @@
 """What gives and takes access. Each verb may be told the same thing twice, and of different topics in any order."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid5
 
@@ -51,13 +50,13 @@ async def follow(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Grant]:
     changed = await used(tx, [grant for grant in due if grant is not None and grant != before.get(grant.ref)])
     await _open_accounts(tx, [grant.customer_ref for grant in changed])
     await store.save_grants(tx, changed)
-    await _revoke_kept_time(tx, [found[grant.ref] for grant in changed if grant.ref in before], before)
+    taken = await _taken_back(tx, [found[grant.ref] for grant in changed if grant.ref in before], before)
     await store.project(tx, [grant.customer_ref for grant in changed], now=now)
     await tell_reached(
         tx, [grant.customer_ref for grant in changed if any(each.used for each in grant.limits)], now=now
     )
     for grant in changed:
-        _announce_turn(tx, before.get(grant.ref), grant, now=now)
+        _announce_turn(tx, before.get(grant.ref), grant, taken.get(grant.ref, ()), now=now)
     return changed
 
 
@@ -111,7 +110,9 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
         for revocation in _revocations(each, invoices.get(Ref(each.tenant_id, each.invoice_id)))
     ]
     revocations, had_again = await _until_paid_again(tx, revocations)
-    await _open_accounts(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations])
+    owners = sorted({_customer(each.tenant_id, each.customer_id) for each in revocations})
+    await _open_accounts(tx, owners)
+    before = _by_subscription(await store.revocations_of(tx, owners))
     written = await store.insert_revocations(tx, revocations)
     closed = await store.of_invoices(tx, sorted(written))
     taken = [
@@ -119,11 +120,16 @@ async def revoke(tx: Tx, *, refunds: Sequence[Refunded], now: datetime) -> None:
         for each in revocations
         if each.subscription_id and each.ref in written and each.ref not in had_again
     ]
-    held = await store.lock_grants(tx, taken)
-    shut = [grant for grant in held.values() if grant.is_open]
-    await _revoke_kept_time(tx, (await subscriptions.get(tx, refs=sorted(held))).values(), {})
+    held = await store.lock_grants(tx, sorted(set(taken)))
+    after = await _taken_back(tx, list((await subscriptions.get(tx, refs=sorted(held))).values()), {})
+    # Not of a period that is over, nor a second time.
+    shut = [
+        grant
+        for ref, grant in held.items()
+        if granting.is_had(grant, before.get(ref, ())) and not granting.is_had(grant, after.get(ref, ()))
+    ]
     # After the grants, as everywhere.
-    await store.project(tx, [_customer(each.tenant_id, each.customer_id) for each in revocations], now=now)
+    await store.project(tx, owners, now=now)
     outbox.announce(tx, [_ended(grant) for grant in [*closed, *shut]], now=now)
 
 
@@ -161,27 +167,32 @@ async def _until_paid_again(tx: Tx, taken: Sequence[Revocation]) -> tuple[list[R
     return [replace(each, until=ended.get(each.ref, each.until)) for each in taken], set(ended)
 
 
-async def _revoke_kept_time(tx: Tx, moved: Iterable[Subscription], before: Mapping[Ref, Grant]) -> None:
-    """Let what a refund took back of a period stay taken back of the rest of it, which a pause kept for later: whether the
-    refund came before the pause, or when that time runs."""
-    now_kept = {each.ref: each for each in moved if kept.is_kept(each)}
-    if not now_kept:
-        return
-    taken: defaultdict[Ref, list[Revocation]] = defaultdict(list)
-    owners = sorted({Ref(each.tenant_id, each.customer_id) for each in now_kept.values()})
-    for ref, revocation in await store.revocations_of(tx, owners):
-        if ref in now_kept:
-            taken[ref].append(revocation)
-    history = await subscriptions.history(tx, refs=sorted(taken)) if taken else {}
-    again = [
-        each
-        for ref, revocations in taken.items()
-        for each in granting.of_kept_time(
-            revocations,
-            kept.periods(history[ref], now_kept[ref].current_period) or _two(before.get(ref), now_kept[ref]),
-        )
-    ]
-    await store.insert_revocations(tx, again)
+async def _taken_back(
+    tx: Tx, moved: Sequence[Subscription], before: Mapping[Ref, Grant]
+) -> dict[Ref, list[Revocation]]:
+    """Return what refunds took back of these subscriptions. What they took of a period stays taken back of the rest of it,
+    which a pause kept for later: whether the refund came before the pause, or when that time runs."""
+    found = {each.ref: each for each in moved}
+    owners = sorted({Ref(each.tenant_id, each.customer_id) for each in moved})
+    held = await store.revocations_of(tx, owners) if owners else []
+    taken = _by_subscription([(ref, revocation) for ref, revocation in held if ref in found])
+    now_kept = {ref: found[ref] for ref in taken if kept.is_kept(found[ref])}
+    history = await subscriptions.history(tx, refs=sorted(now_kept)) if now_kept else {}
+    made: list[Revocation] = []
+    for ref, subscription in now_kept.items():
+        periods = kept.periods(history[ref], subscription.current_period) or _two(before.get(ref), subscription)
+        again = granting.of_kept_time(taken[ref], periods)
+        taken[ref] += again
+        made += again
+    await store.insert_revocations(tx, made)
+    return taken
+
+
+def _by_subscription(found: Sequence[tuple[Ref, Revocation]]) -> dict[Ref, list[Revocation]]:
+    taken: dict[Ref, list[Revocation]] = {}
+    for ref, revocation in found:
+        taken.setdefault(ref, []).append(revocation)
+    return taken
 
 
 def _two(before: Grant | None, now: Subscription) -> tuple[Period, ...]:
@@ -246,10 +257,12 @@ def _only(invoice: Invoice | None) -> UUID | None:
     return invoice.subscription_id if invoice else None
 
 
-def _announce_turn(tx: Tx, before: Grant | None, after: Grant, *, now: datetime) -> None:
-    if granting.opens(before, after):
+def _announce_turn(
+    tx: Tx, before: Grant | None, after: Grant, revocations: Sequence[Revocation], *, now: datetime
+) -> None:
+    if granting.opens(before, after, revocations):
         outbox.announce(tx, [_granted(after)], now=now)
-    if granting.closes(before, after):
+    if granting.closes(before, after, revocations):
         outbox.announce(tx, [_ended(after)], now=now)
 
 

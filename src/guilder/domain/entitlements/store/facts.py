@@ -153,11 +153,16 @@ async def insert_grants(tx: Tx, grants: Sequence[Grant]) -> set[Ref]:
 
 
 async def of_invoices(tx: Tx, refs: Sequence[Ref]) -> list[Grant]:
+    """Return what was bought with the invoices of these revocations, and no other one had taken back before."""
     rows = await tx.fetch(
-        """select *, features::text as features_json, limits::text as limits_json from entitlements.grants
-            where ended_at is null and (tenant_id, customer_id, invoice_id) in (
-                  select r.tenant_id, r.customer_id, r.invoice_id from entitlements.revocations r
-                   where (r.tenant_id, r.refund_id) in (select * from unnest($1::uuid[], $2::uuid[])))""",
+        """with new as (
+               select r.tenant_id, r.customer_id, r.invoice_id from entitlements.revocations r
+                where (r.tenant_id, r.refund_id) in (select * from unnest($1::uuid[], $2::uuid[])) and not exists (
+                      select from entitlements.revocations o
+                       where o.tenant_id = r.tenant_id and o.customer_id = r.customer_id and o.invoice_id = r.invoice_id
+                         and (o.tenant_id, o.refund_id) not in (select * from unnest($1::uuid[], $2::uuid[]))))
+           select *, features::text as features_json, limits::text as limits_json from entitlements.grants
+            where ended_at is null and (tenant_id, customer_id, invoice_id) in (select * from new)""",
         *_split(refs),
     )
     return [_grant(row) for row in rows]
