@@ -1,6 +1,7 @@
 """On which terms something is sold: the price that fits, how many may be had, whether there is a trial."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
@@ -21,7 +22,8 @@ from guilder.domain.catalog.model import (
 )
 from guilder.domain.catalog.rules import checking, rating
 from guilder.domain.catalog.rules.rating.pricing import FEE_MODELS
-from guilder.domain.subscriptions.model import ChargeOverride, Subscription, Terms
+from guilder.domain.subscriptions.model import ChargeOverride, Past, Status, Subscription, Terms
+from guilder.domain.subscriptions.rules import periods
 from guilder.domain.subscriptions.rules.lifecycle import FINAL
 from guilder.kernel.errors import Invalid
 from guilder.kernel.money import Money
@@ -210,15 +212,27 @@ def checked_amount(amount: Money) -> Money:
     return amount
 
 
-def trial_days(plan: Plan, *, asked: int | None, had: Sequence[Subscription]) -> int:
+def trial_days(
+    plan: Plan, *, asked: int | None, had: Sequence[Subscription], tried: AbstractSet[UUID] = frozenset()
+) -> int:
     """Return how long the trial is: what staff says, else the plan's own, once for each customer and plan."""
     if asked is not None:
         return asked
-    return 0 if had_trial(had, plan.id) else plan.trial_days
+    return 0 if had_trial(had, plan.id, tried=tried) else plan.trial_days
 
 
-def had_trial(had: Sequence[Subscription], plan_id: UUID) -> bool:
-    return any(each.terms.plan_id == plan_id and each.trial_ends_at is not None for each in had)
+def had_trial(had: Sequence[Subscription], plan_id: UUID, *, tried: AbstractSet[UUID] = frozenset()) -> bool:
+    """Say whether a customer has had a trial of a plan; `tried` are the plans that its trials were of before a change. One
+    that was called off before it began was not had."""
+    return plan_id in tried or any(
+        each.terms.plan_id == plan_id and each.trial_ends_at is not None and not periods.never_began(each)
+        for each in had
+    )
+
+
+def tried(history: Iterable[Past]) -> frozenset[UUID]:
+    """Return the plans that a trial was of."""
+    return frozenset(each.terms.plan_id for each in history if each.status is Status.TRIALING)
 
 
 def live(had: Sequence[Subscription], plan_id: UUID, *, parent_id: UUID | None = None) -> Subscription | None:

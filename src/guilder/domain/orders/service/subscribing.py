@@ -84,6 +84,7 @@ class _Known(NamedTuple):
     methods: Mapping[UUID, PaymentMethod]
     with_default: AbstractSet[CustomerId]
     with_purchases: AbstractSet[CustomerId]
+    tried: Mapping[CustomerId, AbstractSet[UUID]]  # the plans that trials were of
 
 
 async def subscribe(tx: Tx, *, sign_up: SignUp, now: datetime) -> Answer:
@@ -161,7 +162,16 @@ async def _known(tx: Tx, sign_ups: Sequence[SignUp], held: Mapping[str, Customer
         if without
         else frozenset(),
         with_purchases=await store.have_bought(tx, with_code) if with_code else frozenset(),
+        tried=await _tried(tx, had),
     )
+
+
+async def _tried(tx: Tx, had: Mapping[CustomerId, Sequence[Subscription]]) -> dict[CustomerId, AbstractSet[UUID]]:
+    """Return the plans that their trials were of: one that was changed within it was a trial of both."""
+    trials = {customer: [each.ref for each in own if each.trial_ends_at] for customer, own in had.items()}
+    refs = sorted(ref for own in trials.values() for ref in own)
+    history = await subscriptions.history(tx, refs=refs) if refs else {}
+    return {customer: rules.tried(past for ref in own for past in history[ref]) for customer, own in trials.items()}
 
 
 def _beginning(sign_up: SignUp, customer: Customer | None, known: _Known, *, now: datetime) -> Beginning:
@@ -187,7 +197,8 @@ def _beginning(sign_up: SignUp, customer: Customer | None, known: _Known, *, now
     method = None
     if sign_up.payment_method_id is not None:
         method = check_found(known.methods.get(sign_up.payment_method_id), customer_id=customer.id)
-    trial_days = 0 if start.trial_ends_at else rules.trial_days(chosen, asked=start.trial_days, had=had)
+    tried = known.tried.get(customer.id, frozenset())
+    trial_days = 0 if start.trial_ends_at else rules.trial_days(chosen, asked=start.trial_days, had=had, tried=tried)
     starting.check_method(
         terms,
         has_trial=bool(trial_days or start.trial_ends_at),
