@@ -8,7 +8,7 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Draft, Invoice, NewLine
 from guilder.domain.invoicing.rules import drafts, happenings
 from guilder.domain.invoicing.rules.happenings import Happening
-from guilder.domain.invoicing.service import changing, prepaid
+from guilder.domain.invoicing.service import changing, issuing, prepaid
 from guilder.domain.invoicing.service.arrears import Due, bill_segments
 from guilder.domain.invoicing.service.consolidating import consolidated
 from guilder.domain.invoicing.service.finalizing import finalize
@@ -85,7 +85,8 @@ async def finalize_new(tx: Tx, made: Sequence[Draft], *, now: datetime) -> list[
         drafts.without(draft, frozenset(item for tenant_id, item in taken if tenant_id == draft.tenant_id))
         for draft in made
     ]
-    shared = await consolidated(tx, drafts=[draft for draft in fresh if draft.lines])
+    issued = await issuing.named(tx, drafts=[draft for draft in fresh if draft.lines])
+    shared = await consolidated(tx, drafts=issued)
     paid = await prepaid.draw(tx, made=shared)
     final = await finalize(tx, drafts=[each.draft for each in paid], via=Via.EITHER, now=now)
     await prepaid.record(tx, drawn=paid, invoices=final, now=now)

@@ -11,7 +11,7 @@ from guilder.domain.customers.model import Customer
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Credit, Draft, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules import crediting, keeping, numbering
-from guilder.domain.invoicing.service import credit_entries, giving_back, owing, pricing
+from guilder.domain.invoicing.service import credit_entries, giving_back, issuing, owing, pricing
 from guilder.domain.invoicing.service.pricing import Made
 from guilder.domain.invoicing.service.telling import (
     finalized_event,
@@ -172,7 +172,7 @@ async def _prepare(
     tx: Tx, drafts: Sequence[Draft], *, via: Via, grants_credit: bool, known: Known = _NOTHING, now: datetime
 ) -> _Waiting:
     """Do all that needs no number."""
-    made = await pricing.price(tx, drafts, held=known.buyers, now=now)
+    made = await pricing.price(tx, await issuing.named(tx, drafts=drafts), held=known.buyers, now=now)
     notes = [each.invoice for each in made if grants_credit and each.invoice.kind is InvoiceKind.CREDIT_NOTE]
     set_off = await owing.set_off(tx, notes=notes, now=now)
     granted = {note.id: -note.total.minor - set_off.get(note.id, 0) for note in notes}

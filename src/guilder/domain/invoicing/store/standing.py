@@ -272,6 +272,17 @@ async def invoices_of_lines(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, Ref]:
     }
 
 
+async def issuers_of_lines(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, UUID]:
+    """Return who issued the invoice that each of these lines is on."""
+    rows = await tx.fetch(
+        """select l.tenant_id, l.id, i.issuer_id from invoicing.lines l
+           join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+           where (l.tenant_id, l.id) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        *split(lines),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["id"]): row["issuer_id"] for row in rows}
+
+
 def _balance(row: Row) -> Balance:
     currency = row["currency"]
     return Balance(
