@@ -121,6 +121,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("orders", ChargeRequested, orders.on_charge_requested),
     Reaction("orders", InvoicePaid, orders.on_invoice_paid),
     Reaction("orders", InvoiceVoided, orders.on_invoice_voided),
+    Reaction("orders", InvoiceGivenUp, orders.on_invoice_given_up),
     Reaction("orders", PaymentFailed, orders.on_payment_failed),
     Reaction("orders", SubscriptionEnded, orders.on_subscription_stopped),
     Reaction("orders", SubscriptionPaused, orders.on_subscription_stopped),

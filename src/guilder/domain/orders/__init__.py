@@ -2,8 +2,8 @@
 
 Owns: orders; payment links; the checkout page; charges that company products asked for.
 Announces: OrderPlaced, OrderCompleted, OrderCanceled, ChargeRequested, ChargeAccepted, ChargeRefused, ChargeSettled,
-ChargeFailed. Listens to: InvoicePaid, InvoiceVoided, PaymentFailed, SubscriptionEnded, SubscriptionPaused,
-SubscriptionSuspended, its own ChargeRequested.
+ChargeFailed. Listens to: InvoicePaid, InvoiceVoided, InvoiceGivenUp, PaymentFailed, SubscriptionEnded,
+SubscriptionPaused, SubscriptionSuspended, its own ChargeRequested.
 Calls: customers, catalog, subscriptions, invoicing, payments: all in the transaction of the order.
 Never: a gateway; a price that a customer's user names; a retry (that is dunning's).
 """

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from guilder.domain.invoicing.events import InvoicePaid, InvoiceVoided
+from guilder.domain.invoicing.events import InvoiceGivenUp, InvoicePaid, InvoiceVoided
 from guilder.domain.orders import service
 from guilder.domain.orders.events import ChargeRequested
 from guilder.domain.orders.model import Charge
@@ -27,6 +27,12 @@ async def on_invoice_paid(tx: Tx, messages: Sequence[Message[InvoicePaid]], *, n
 async def on_invoice_voided(tx: Tx, messages: Sequence[Message[InvoiceVoided]], *, now: datetime) -> None:
     voided = [Ref(each.tenant_id, each.invoice_id) for each in events_of(messages)]
     await service.canceled(tx, invoices=voided, now=now)
+
+
+async def on_invoice_given_up(tx: Tx, messages: Sequence[Message[InvoiceGivenUp]], *, now: datetime) -> None:
+    """Tell the products that asked: it is written off."""
+    given_up = [Ref(each.tenant_id, each.invoice_id) for each in events_of(messages)]
+    await service.give_up_charges(tx, invoices=given_up, now=now)
 
 
 async def on_subscription_stopped(tx: Tx, messages: Sequence[Message[SubscriptionEvent]], *, now: datetime) -> None:

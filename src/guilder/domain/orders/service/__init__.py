@@ -12,7 +12,7 @@ from guilder.domain.orders.service.charging import (
     take_charges,
 )
 from guilder.domain.orders.service.checkout import CannotBePaidHere, checkout, open_checkout, payment_link, read_link
-from guilder.domain.orders.service.concluding import charge_declined
+from guilder.domain.orders.service.concluding import charge_declined, give_up_charges
 from guilder.domain.orders.service.discounting import discounts, end_discount, redeem
 from guilder.domain.orders.service.ending import OnlyNow, auto_renew, cancel
 from guilder.domain.orders.service.forgetting import end_all, forget_customer, of_customer_export
@@ -58,6 +58,7 @@ __all__ = [
     "change",
     "charge",
     "charge_declined",
+    "give_up_charges",
     "charge_link",
     "charges",
     "checkout",

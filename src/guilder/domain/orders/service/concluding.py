@@ -17,11 +17,11 @@ GIVEN_UP = "given_up"
 
 
 async def settle_charges(tx: Tx, *, orders: Sequence[Order], now: datetime) -> None:
-    """Tell of those of these orders that were asked for by products: they are paid."""
+    """Tell of those of these orders that were asked for by products: they are paid, if only after they were given up."""
     settled = [
         replace(each, status=ChargeStatus.SETTLED, reason="", decided_at=now)
         for each in await _charges_of(tx, orders)
-        if each.status is ChargeStatus.PLACED
+        if each.status in (ChargeStatus.PLACED, ChargeStatus.FAILED)
     ]
     await rows.save(tx, settled)
     outbox.announce(tx, [told(ChargeSettled, each) for each in settled], now=now)
@@ -29,9 +29,19 @@ async def settle_charges(tx: Tx, *, orders: Sequence[Order], now: datetime) -> N
 
 async def fail_charges(tx: Tx, *, orders: Sequence[Order], now: datetime) -> None:
     """Tell of those of these orders that were asked for by products: nothing is collected for them any more."""
+    await _fail(tx, await _charges_of(tx, orders), now=now)
+
+
+async def give_up_charges(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
+    """Tell of the charges that these invoices are for, and that are written off: nothing is collected for them any more,
+    though they can still be paid."""
+    await _fail(tx, await rows.lock_by_invoice(tx, sorted(set(invoices))), now=now)
+
+
+async def _fail(tx: Tx, charges: Sequence[Charge], *, now: datetime) -> None:
     failed = [
         replace(each, status=ChargeStatus.FAILED, reason=each.reason or GIVEN_UP, decided_at=now)
-        for each in await _charges_of(tx, orders)
+        for each in charges
         if each.status is ChargeStatus.PLACED
     ]
     await rows.save(tx, failed)
