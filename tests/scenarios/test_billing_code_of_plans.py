@@ -11,9 +11,9 @@ async def plans(world):
     await world.plan("max", amount=2000, charges=[calls(each("10"))])
 
 
-async def code_for(world, plan):
+async def code_for(world, plan, duration="forever"):
     found = await world.get(f"/api/plans/{plan}")
-    code = {"code": "HALF", "name": "Half", "percent": "50", "duration": "forever", "plan_ids": [found["id"]]}
+    code = {"code": "HALF", "name": "Half", "percent": "50", "duration": duration, "plan_ids": [found["id"]]}
     await world.post("/api/promo-codes", code)
 
 
@@ -58,3 +58,23 @@ async def test_a_fee_in_arrears_takes_the_code_of_its_own_plan(installation):
         await world.change(s, plan_id="max", when="period_end")
         await world.advance(to="2026-08-01T00:10:00Z")
         assert [made.total for made in await bills(world)] == [500, 2000]
+
+
+async def test_a_code_for_one_period_is_not_taken_off_another_for_what_was_used_in_the_first(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await plans(world)
+        s = await world.subscriber()
+        await rest(world)
+        await code_for(world, "pro", duration="once")
+        await world.post(f"/api/subscriptions/{s['id']}/discounts", {"code": "HALF"})
+        await world.use("june", 100)
+        await world.change(s, plan_id="max", when="period_end")
+        await world.advance(to="2026-07-16T12:00:00Z")
+        await world.change(s, plan_id="pro", when="now")
+        assert [made.lines for made in await bills(world)][1:] == [
+            [("usage", 500, "2026-06-01/2026-07-01"), ("recurring", 2000, "2026-07-01/2026-08-01")],
+            [
+                ("proration_credit", -1000, "2026-07-16T12:00/2026-08-01"),
+                ("proration_charge", 500, "2026-07-16T12:00/2026-08-01"),
+            ],
+        ]

@@ -67,3 +67,20 @@ async def test_a_code_of_a_link_that_nobody_opened_is_there_for_others(installat
         assert await refused(world, promo_code="ONE") == (422, "promo_used_up")
         await world.advance(to="2026-06-08T00:00:01Z")
         await world.subscribe(promo_code="ONE")
+
+
+async def test_a_change_after_one_that_was_undone_takes_what_the_period_took(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000)
+        await world.plan("max", amount=6000)
+        await world.post("/api/promo-codes", {"code": "ONE", "name": "One", "percent": "10", "duration": "once"})
+        s = await world.subscriber(promo_code="ONE")
+        await world.advance(to="2026-06-11T00:00:00Z")
+        for plan in ("max", "pro", "max", "pro"):
+            await world.change(s, plan_id=plan, when="now")
+        await world.advance(to="2026-06-16T00:00:00Z")
+        await world.change(s, plan_id="max", when="now")
+        assert [(each["kind"], each["amount"]) for each in (await world.invoices())[-1]["lines"]] == [
+            ("proration_credit", -1350),
+            ("proration_charge", 2700),
+        ]

@@ -75,6 +75,7 @@ class GivenBack:
     period: Period
     taxed_as: AppliedRate
     covers: Measure | None = None  # where it was given back by difference: what the line that it credits covers
+    of_line: UUID | None = None  # that line, or the one that it took back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -268,8 +269,7 @@ def _unused_share(billed: BilledLine, by: _Yardstick, *, at: datetime) -> tuple[
 
 def _for_the_rest(after: Subscription, standing: Standing, *, cause: str, at: datetime) -> list[NewLine]:
     rest = Period(max(at, after.current_period.starts_at), after.current_period.ends_at)
-    again = _given_back_for(standing, sold_as(after.terms), rest)
-    if again:
+    if again := _given_back_for(standing, sold_as(after.terms), rest):
         return [_reinstated(after, each, number, cause=cause, at=at) for number, each in enumerate(again)]
     return [_charge_line(after, rest, cause=cause, at=at)]
 
@@ -301,6 +301,7 @@ def _reinstated(after: Subscription, back: GivenBack, number: int, *, cause: str
             **_inputs(back.sold, back.name, after.terms.billing.basis, back.period, full_period(after), at),
             "full_amount": amount.minor,
             **({"part": _said(back.covers)} if back.covers else {}),
+            **({"of_line": str(back.of_line)} if back.of_line else {}),
             "share": [1, 1],
             "sentence": f"The change at {_instant(at)} is undone: {amount}, which it gave back for this time, is due again.",
         },

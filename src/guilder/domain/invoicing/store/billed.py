@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -166,7 +167,9 @@ def _left(amount: Money, credited_minor: int, gone: Fraction) -> Money:
 def _given_back(row: Row, billed: Row) -> GivenBack:
     explanation = msgspec.json.decode(row["explanation"])
     is_by_difference = explanation.get("basis") == Basis.DIFFERENCE
+    said = msgspec.json.decode(billed["explanation"])
     return GivenBack(
+        of_line=UUID(said["of_line"]) if "of_line" in said else billed["id"],
         cause=row["billed_item"].split(":", 4)[-1],
         name=_name(row, explanation),
         sold=_sold(billed),
@@ -174,7 +177,7 @@ def _given_back(row: Row, billed: Row) -> GivenBack:
         tax=Money(row["tax_minor"], row["currency"]),
         period=Period(row["period_start"], row["period_end"]),
         taxed_as=_taxed_as(row),
-        covers=_all_of(msgspec.json.decode(billed["explanation"])) if is_by_difference else None,
+        covers=_all_of(said) if is_by_difference else None,
     )
 
 

@@ -27,15 +27,19 @@ async def lock_live(tx: Tx, customers: Sequence[Ref], *, also: Sequence[Ref] = (
 
 
 async def taken_off(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, frozenset[UUID]]:
-    """Return the discounts that the invoices of these lines took."""
+    """Return the discounts that were taken off these lines; off what one is that was due again, when it was billed first."""
     if not lines:
         return {}
     rows = await tx.fetch(
         """select l.tenant_id, l.id, array_agg(u.discount_id) as discounts
            from invoicing.lines l
+           join invoicing.lines f
+               on f.tenant_id = l.tenant_id and f.id = coalesce((l.explanation ->> 'of_line')::uuid, l.id)
            join invoicing.discount_uses u
-               on u.tenant_id = l.tenant_id and u.invoice_id = l.invoice_id and u.returned_at is null
+               on u.tenant_id = f.tenant_id and u.invoice_id = f.invoice_id and u.returned_at is null
+           join invoicing.discounts d on d.tenant_id = u.tenant_id and d.id = u.discount_id
            where (l.tenant_id, l.id) in (select * from unnest($1::uuid[], $2::uuid[]))
+             and f.explanation -> 'discounts' @> jsonb_build_array(jsonb_build_object('code', d.code))
            group by l.tenant_id, l.id""",
         *split(lines),
     )
