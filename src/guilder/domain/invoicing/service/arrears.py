@@ -25,11 +25,13 @@ RATED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Due:
-    """What of one subscription is billed together, dated `at`: segments that are due, and whatever came late."""
+    """What of one subscription is billed together, dated `at`: segments that are due, and whatever came late. `given_back`
+    are lines for the same bill that give back fees: a period comes to so much less."""
 
     subscription: Subscription
     at: datetime
     segments: tuple[Segment, ...] = ()
+    given_back: tuple[NewLine, ...] = ()
 
 
 @dataclass(slots=True)
@@ -165,7 +167,12 @@ def _bill_difference(bill: _Bill, found: Found, times: Sequence[Once]) -> list[R
 async def _make_up(tx: Tx, bills: Sequence[_Bill], again: Sequence[tuple[_Bill, Segment]]) -> list[Rating]:
     """Bill what is missing from commitments, of periods that are over, and anew where late use changed one."""
     closing = [
-        commitments.Closing(subscription=bill.due.subscription, segment=each, fees=tuple(bill.fees))
+        commitments.Closing(
+            subscription=bill.due.subscription,
+            segment=each,
+            fees=tuple(bill.fees),
+            given_back=bill.due.given_back,
+        )
         for bill in bills
         for each in bill.due.segments
         if each.kind is SegmentKind.USAGE and each.closes_period

@@ -94,9 +94,17 @@ async def finalize_new(tx: Tx, made: Sequence[Draft], *, now: datetime) -> list[
 
 
 async def _bill(tx: Tx, wave: Sequence[Happening], *, now: datetime) -> list[Invoice]:
-    dues = [Due(subscription=each.subscription, at=each.at, segments=each.segments) for each in wave]
-    arrears = await bill_segments(tx, dues=dues, now=now)
     prorated = await _prorated(tx, wave)
+    dues = [
+        Due(
+            subscription=each.subscription,
+            at=each.at,
+            segments=each.segments,
+            given_back=tuple(prorated.get((each.at, each.ref), ())),
+        )
+        for each in wave
+    ]
+    arrears = await bill_segments(tx, dues=dues, now=now)
     made = [
         drafts.of_lines(each.subscription, lines, issued_at=each.at, terms=_terms(each))
         for each, over in zip(wave, arrears, strict=True)

@@ -21,6 +21,7 @@ from guilder.domain.subscriptions.model import Segment, SegmentKind, Subscriptio
 from guilder.domain.subscriptions.rules import grid, shares
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money, total, zero
+from guilder.kernel.noun import replace
 from guilder.kernel.period import Period
 from guilder.platform.db.tx import Tx
 
@@ -30,11 +31,13 @@ _BY_TIME = {Basis.NONE: Basis.SECOND, Basis.DIFFERENCE: Basis.SECOND}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Closing:
-    """A stretch of use that closes its fee's period, with the fees in arrears that are billed beside it."""
+    """A stretch of use that closes its fee's period, with the fees in arrears that are billed beside it, and what is given
+    back of fees."""
 
     subscription: Subscription
     segment: Segment
     fees: tuple[NewLine, ...] = ()
+    given_back: tuple[NewLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,7 @@ class _Whole:
     subscription: Subscription
     chain: tuple[Segment, ...]
     fees: tuple[NewLine, ...] = ()
+    given_back: tuple[NewLine, ...] = ()
 
     @property
     def last(self) -> Segment:
@@ -145,13 +149,19 @@ async def _wholes(
     of: dict[Ref, dict[Ref, Segment]] = {}
     for segment in [*billed, *segments, *(each.segment for each in about)]:
         of.setdefault(Ref(segment.tenant_id, segment.subscription_id), {})[segment.ref] = segment
-    fees = {each.segment.ref: each.fees for each in closing}
+    beside = {each.segment.ref: each for each in closing}
     wholes: dict[Ref, _Whole] = {}
     for each in about:
         chain = _chain(each.segment, of[each.subscription.ref])
         if chain is not None:
             last = chain[-1].ref
-            wholes[last] = _Whole(subscription=each.subscription, chain=chain, fees=fees.get(last, ()))
+            own = beside.get(last)
+            wholes[last] = _Whole(
+                subscription=each.subscription,
+                chain=chain,
+                fees=own.fees if own else (),
+                given_back=own.given_back if own else (),
+            )
     return list(wholes.values())
 
 
@@ -204,17 +214,35 @@ def _use(whole: _Whole, before: Mapping[Name, Sequence[Once]], ratings: Sequence
 
 
 def _fees(whole: _Whole, lines: Sequence[FeeLine]) -> Money:
-    """Add up the fees of the period before their discounts; what gives back a fee from before the period is not of it."""
+    """Add up the fees of the period before their discounts, less what is given back of them with its end; what gives back a
+    fee from before the period is not of it."""
     period, currency = whole.period, whole.last.terms.currency
     is_inclusive = whole.last.terms.billing.is_tax_inclusive
-    amounts = [
-        _before_discount(each, currency, is_inclusive=is_inclusive)
-        for each in lines
-        if period.holds(each.starts_at)
-        and (each.credited_starts_at is None or each.credited_starts_at >= period.starts_at)
-    ]
+    own = {each.line_id: each for each in lines if _is_of(period, each)}
+    back = [_given_back(each, own[each.credits_line_id]) for each in whole.given_back if each.credits_line_id in own]
+    amounts = [_before_discount(each, currency, is_inclusive=is_inclusive) for each in [*own.values(), *back]]
     now = [line.amount for line in whole.fees if line.period and period.holds(line.period.starts_at)]
     return total([*amounts, *now], currency) if amounts or now else zero(currency)
+
+
+def _is_of(period: Period, line: FeeLine) -> bool:
+    if line.credited_starts_at is None:
+        return period.holds(line.starts_at)
+    # The end itself gives back what is unused from there on.
+    return period.holds(line.credited_starts_at) and line.starts_at <= period.ends_at
+
+
+def _given_back(credit: NewLine, of: FeeLine) -> FeeLine:
+    """Return a credit that is made just now; what it withholds is given back to the customer by others, or later."""
+    withheld = credit.explanation.get("withheld", 0)
+    assert isinstance(withheld, int), credit
+    return replace(
+        of,
+        amount_minor=credit.amount.minor - withheld,
+        discount_minor=0,
+        credited_amount_minor=of.amount_minor,
+        credited_discount_minor=of.discount_minor,
+    )
 
 
 def _before_discount(line: FeeLine, currency: str, *, is_inclusive: bool) -> Money:

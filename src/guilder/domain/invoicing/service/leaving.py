@@ -56,6 +56,7 @@ async def _bill(
             subscription=each.after,
             at=at,
             segments=tuple(segment for segment in due if segment.subscription_id == each.after.id),
+            given_back=tuple(given.get(each.after.ref, ())),
         )
         for each in stopped
     ]

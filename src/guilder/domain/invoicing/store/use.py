@@ -77,8 +77,10 @@ class Rating(Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class FeeLine:
-    """A line about a fee within a period, net; with its discount, and the same of the line that it credits."""
+    """A line about a fee within a period, net, with what it withholds; its discount, and the same of the line that it
+    credits."""
 
+    line_id: UUID
     subscription: Ref
     starts_at: datetime
     amount_minor: int
@@ -145,17 +147,19 @@ async def rated(tx: Tx, stretches: Sequence[Stretch]) -> dict[Stretch, list[Once
 
 
 async def fees_within(tx: Tx, periods: Sequence[tuple[Ref, Period]]) -> list[FeeLine]:
-    """Return the fees and their prorations that stand, of lines that begin within these periods of subscriptions."""
+    """Return the fees and their prorations that stand, of lines that begin within these periods of subscriptions, and of
+    credits with the end of one."""
     refs = [ref for ref, _ in periods]
     rows = await tx.fetch(
-        """select distinct l.tenant_id, l.id, l.subscription_id, l.period_start, l.amount_minor, l.discount_minor,
-                  l.tax_percent, o.amount_minor as credited_amount, o.discount_minor as credited_discount,
+        """select distinct l.tenant_id, l.id, l.subscription_id, l.period_start, l.discount_minor, l.tax_percent,
+                  l.amount_minor - coalesce((l.explanation ->> 'withheld')::bigint, 0) as amount_minor, o.amount_minor as credited_amount, o.discount_minor as credited_discount,
                   o.period_start as credited_start
            from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[])
                as v (tenant_id, subscription_id, since, until)
            join invoicing.lines l on l.tenant_id = v.tenant_id and l.subscription_id = v.subscription_id
                and l.kind in ('recurring', 'proration_credit', 'proration_charge')
-               and l.period_start >= v.since and l.period_start < v.until
+               and l.period_start >= v.since
+               and (l.period_start < v.until or l.period_start = v.until and l.kind = 'proration_credit')
            join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id and i.status <> 'void'
            left join invoicing.lines o on o.tenant_id = l.tenant_id and o.id = l.credits_line_id""",
         *split(refs),
@@ -164,6 +168,7 @@ async def fees_within(tx: Tx, periods: Sequence[tuple[Ref, Period]]) -> list[Fee
     )
     return [
         FeeLine(
+            line_id=row["id"],
             subscription=Ref(TenantId(row["tenant_id"]), row["subscription_id"]),
             starts_at=row["period_start"],
             amount_minor=row["amount_minor"],
