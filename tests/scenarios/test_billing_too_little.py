@@ -42,6 +42,24 @@ async def test_the_third_digit_that_no_card_takes_is_collected_with_the_next_inv
         assert paid[::-1] == [10_990, 11_000, 10_990]
 
 
+async def test_what_a_void_bill_carried_is_not_owed(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=9_995, currency="BHD")
+        await world.customer()
+        await world.subscribe()
+        [made] = await world.invoices()
+        assert made["amount_due"] == 9_990
+        await world.post(f"/api/invoices/{made['id']}/void")
+        await rest(world)
+        [void] = await world.invoices()
+        left = [each["left"] for each in await world.get("/api/credits", customer_id="acme")]
+        assert (void["status"], sorted(left)) == ("void", [-5, 5])
+        await world.card("acme", "pm_card_ok")
+        await world.subscribe()
+        await rest(world)
+        assert [each["amount"] for each in await payments_of(world) if each["status"] == "succeeded"] == [9_990]
+
+
 async def test_whole_forints_are_collected_of_who_says_so_and_refunded(installation):
     async with a_story(installation, "2026-06-01") as world:
         [issuer] = await world.get("/api/issuers")

@@ -15,7 +15,7 @@ from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.kernel import lifecycle
+from guilder.kernel import ids, lifecycle
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
@@ -102,11 +102,22 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     returned = await store.crediting.return_uses(tx, invoices=open_refs, at=now)
     await store.free_items(tx, open_refs)
     await ledger.post(tx, entries=[credit_entries.returned(use, at=now) for use in returned])
+    await _carry_back(tx, voided, now=now)
     voided = [replace(invoice, credit_applied=None) for invoice in voided]
     await store.save_standing(tx, voided, now=now)
     await giving_back.tell_payments_of_void(tx, invoices=voided)
     outbox.announce(tx, [event(InvoiceVoided, invoice) for invoice in voided], now=now)
     return voided
+
+
+async def _carry_back(tx: Tx, voided: Sequence[Invoice], *, now: datetime) -> None:
+    """Give back what void invoices carried to the next ones, be it collected by now or not."""
+    back = [
+        replace(each, id=ids.new(now), amount=-each.amount, left=-each.amount, granted_at=now, reason="voided")
+        for each in await store.crediting.carried_from(tx, voided)
+    ]
+    await store.crediting.insert(tx, back)
+    await ledger.post(tx, entries=[credit_entries.granted(each, at=now) for each in back])
 
 
 async def tell_overdue(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:

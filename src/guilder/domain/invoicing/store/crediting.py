@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Credit
+from guilder.domain.invoicing.model import Credit, Invoice
 from guilder.domain.invoicing.store.rows import split
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
@@ -61,6 +61,19 @@ async def given_for(tx: Tx, invoices: Sequence[Ref]) -> list[tuple[Ref, Ref, int
         *split(invoices),
     )
     return [(Ref(t := TenantId(row["tenant_id"]), row["id"]), Ref(t, row["invoice_id"]), row["minor"]) for row in rows]
+
+
+async def carried_from(tx: Tx, invoices: Sequence[Invoice]) -> list[Credit]:
+    """Return what these invoices carried to the next ones of their customers, below zero."""
+    rows = await tx.fetch(
+        """select c.* from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as i (tenant_id, id, customer_id)
+             join invoicing.credits c on c.tenant_id = i.tenant_id and c.customer_id = i.customer_id
+                                     and c.source_invoice_id = i.id and c.amount_minor < 0
+            order by c.number""",
+        *split([each.ref for each in invoices]),
+        [each.customer_id for each in invoices],
+    )
+    return await _credits(tx, rows)
 
 
 async def listing(tx: Tx, *, customer_id: CustomerId) -> list[Credit]:

@@ -35,6 +35,6 @@ left join lateral (
     select (coalesce((select sum(u.amount_minor) from invoicing.credit_uses u
                       where u.tenant_id = i.tenant_id and u.invoice_id = i.id and u.returned_at is null), 0)
             - coalesce((select sum(c.amount_minor) from invoicing.credits c
-                        where c.tenant_id = i.tenant_id and c.source_invoice_id = i.id and c.amount_minor < 0), 0)
+                        where c.tenant_id = i.tenant_id and c.source_invoice_id = i.id), 0)
            ) as used) x on true
 where i.kind = 'invoice' and i.credit_applied_minor <> coalesce(x.used, 0)
