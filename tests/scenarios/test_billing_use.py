@@ -183,4 +183,5 @@ async def test_16_currencies_of_three_and_of_no_decimals_are_priced_by_tiers_and
         ]
         assert (of_japan.tax, of_japan.total) == (tax_on(1788, 5), 1877)
         charged = sorted((charge["currency"], charge["amount"]) for charge in (await world.journal())["charges"])
-        assert charged == [("JPY", 1050), ("JPY", 1877), ("KWD", 1050), ("KWD", 3426)]
+        # Of 3.426 dinars no card takes the third digit: it is carried.
+        assert charged == [("JPY", 1050), ("JPY", 1877), ("KWD", 1050), ("KWD", 3420)]
