@@ -157,7 +157,11 @@ async def paid_again(tx: Tx, *, paid: Mapping[Ref, datetime], customers: Sequenc
 
 async def _until_paid_again(tx: Tx, taken: Sequence[Revocation]) -> tuple[list[Revocation], set[Ref]]:
     """Return what refunds take back, and which of it was paid for anew already: payments may be heard of before refunds."""
-    since = {Ref(each.tenant_id, each.subscription_id): each.since for each in taken if each.subscription_id}
+    since: dict[Ref, datetime] = {}
+    for each in taken:
+        if each.subscription_id:
+            ref = Ref(each.tenant_id, each.subscription_id)
+            since[ref] = min(each.since, since.get(ref, each.since))
     ended: dict[Ref, datetime] = {}
     for invoice in await invoicing.paid_since(tx, since=since):
         assert invoice.paid_at is not None, invoice.ref
