@@ -3,6 +3,7 @@
 import pytest
 
 from guilder.domain.entitlements import handlers
+from guilder.domain.invoicing.events import InvoicePaid
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.payments import service as payments
@@ -73,3 +74,30 @@ async def test_it_is_so_where_refunds_of_several_periods_are_heard_together(data
     assert (await standing(shop, customer)).is_eligible
     await shop.tell(handlers.on_refund_succeeded, [of_this_period, refund_of(first, at=shop.now)])
     assert (await standing(shop, customer)).is_eligible, "the rest of this period was paid for anew"
+
+
+async def test_what_was_refunded_as_well_is_not_told_to_be_there_again(database):
+    shop = await a_shop(database)
+    customer = await shop.customer()
+    card = await shop.card(customer)
+    answer = await shop.subscribe(customer, await shop.plan(amount=1000), payment_method_id=card.id)
+    await shop.drain()
+    [first] = (await shop.act(lambda tx: payments.history(tx, query=PageQuery()))).items
+    shop.now += days(5)
+    shop.heard.append(refund_of(first, at=shop.now))
+    assert not (await standing(shop, customer)).is_eligible
+    shop.now += days(1)
+    wish = orders.Wish(plan=(await shop.plan(amount=3000)).code, when=When.NOW)
+    await shop.act(
+        lambda tx: orders.change(tx, subscription_id=answer.subscription.id, wish=wish, asked=asked(), now=shop.now)
+    )
+    await shop.drain()
+    late = [each for each in shop.heard if isinstance(each, InvoicePaid)]
+    shop.heard = [each for each in shop.heard if each not in late]
+    [second, _] = (await shop.act(lambda tx: payments.history(tx, query=PageQuery()))).items
+    shop.now += days(1)
+    shop.heard.append(refund_of(second, at=shop.now))
+    assert not (await standing(shop, customer)).is_eligible
+    await shop.tell(handlers.on_invoice_paid, late)
+    assert [each.name for each in shop.heard] == []
+    assert not (await standing(shop, customer)).is_eligible

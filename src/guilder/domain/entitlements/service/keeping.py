@@ -150,8 +150,15 @@ async def paid_again(tx: Tx, *, paid: Mapping[Ref, datetime], customers: Sequenc
         return
     await store.end_revocations(tx, ended)
     found = await store.lock_grants(tx, sorted({subscription for subscription, each in held if each.ref in ended}))
-    opened = [grant for grant in found.values() if grant.is_open]
-    await store.project(tx, [grant.customer_ref for grant in opened], now=now)
+    before = _by_subscription(held)
+    after = _by_subscription([(of, replace(each, until=ended.get(each.ref, each.until))) for of, each in held])
+    # Not what another refund took as well.
+    opened = [
+        grant
+        for ref, grant in found.items()
+        if granting.is_had(grant, after[ref]) and not granting.is_had(grant, before[ref])
+    ]
+    await store.project(tx, [grant.customer_ref for grant in found.values()], now=now)
     outbox.announce(tx, [_granted(grant) for grant in opened], now=now)
 
 
