@@ -50,7 +50,7 @@ async def follow(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Grant]:
     changed = await used(tx, [grant for grant in due if grant is not None and grant != before.get(grant.ref)])
     await _open_accounts(tx, [grant.customer_ref for grant in changed])
     await store.save_grants(tx, changed)
-    taken = await _taken_back(tx, [found[grant.ref] for grant in changed if grant.ref in before], before)
+    taken = await _taken_back(tx, [found[grant.ref] for grant in changed], before)
     await store.project(tx, [grant.customer_ref for grant in changed], now=now)
     await tell_reached(
         tx, [grant.customer_ref for grant in changed if any(each.used for each in grant.limits)], now=now
