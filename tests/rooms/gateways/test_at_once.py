@@ -4,6 +4,7 @@ import asyncio
 
 from guilder.domain.gateways import service as gateways
 from guilder.kernel.errors import NotFound
+from tests.support.builders.identity import NOW, a_tenant
 
 
 async def act(till, verb, **over):
@@ -32,4 +33,18 @@ async def test_of_many_that_are_to_be_the_default_the_last_one_is(till):
     said = {"gateway": "simulated", "secret_key": "sk_sim_other", "is_default": True, "now": till.now}
     await asyncio.gather(*[act(till, gateways.connect, name=f"No. {each}", **said) for each in range(4)])
     async with till.tx() as tx:
+        assert sum(each.is_default for each in await gateways.accounts(tx)) == 1
+
+
+async def test_of_many_that_are_connected_first_one_is_the_default(database):
+    async with database.transaction(actor="test") as tx:
+        tenant = await a_tenant(tx)
+
+    async def connect(name):
+        async with database.transaction({tenant.tenant_id}, actor="test") as tx:
+            said = {"gateway": "simulated", "secret_key": "sk_sim_other", "is_default": False, "now": NOW}
+            await gateways.connect(tx, name=name, **said)
+
+    await asyncio.gather(*[connect(f"No. {each}") for each in range(4)])
+    async with database.transaction({tenant.tenant_id}, actor="test") as tx:
         assert sum(each.is_default for each in await gateways.accounts(tx)) == 1

@@ -66,8 +66,11 @@ async def change_secret(
 
 
 async def lock_accounts(tx: Tx, tenant_id: TenantId) -> None:
-    """Let whoever chooses among the tenant's accounts wait for us; what is charged with them does not."""
-    await tx.execute("select from gateways.accounts where tenant_id = $1 order by id for no key update", tenant_id)
+    """Let whoever chooses among the tenant's accounts, or connects its first, wait for us; what is charged with them does
+    not."""
+    await tx.execute(
+        "select pg_advisory_xact_lock(hashtextextended('gateways.accounts:' || $1::uuid::text, 0))", tenant_id
+    )
 
 
 async def set_active(tx: Tx, ref: Ref, *, is_active: bool) -> None:
