@@ -8,12 +8,12 @@ from tests.support.outcomes import rest
 from tests.support.worst_day import counter_of
 
 
-async def committed(world, **billing):
+async def committed(world, parent=None, **billing):
     """30.00 in advance, 100.00 committed; 1.00 is used by 16 June, when half of both is over."""
     await world.meter()
     said = {"commitments": [{"amount": 10000, "currency": "EUR"}], "unused_on_cancel": "credit", **billing}
-    await world.plan("pro", amount=3000, billing=said, charges=[calls(each("10"))])
-    s = await world.subscriber()
+    await world.plan("pro", amount=3000, billing=said, charges=[calls(each("10"))], is_add_on=parent is not None)
+    s = await (world.subscribe(parent_id=parent["id"]) if parent else world.subscriber())
     await rest(world)
     await world.use("june", 10)
     return s
@@ -61,3 +61,40 @@ async def test_what_is_withheld_does_not_count_either_so_that_it_can_be_given(in
         await counter.decide(made, "won")
         await rest(world)
         assert [made.total for made in await bills(world)] == [3000, 3500, -1500]
+
+
+BACK = [("commitment", 3400), ("proration_credit", -1500)]
+
+
+@pytest.mark.parametrize(("how", "grace"), [("verb", 0), ("verb", 30), ("date", 0), ("date", 30), ("parent", 0)])
+async def test_an_end_while_it_is_paused_settles_what_the_pause_left_open(installation, how, grace):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("base", amount=700)
+        parent = await world.subscriber("acme", "base") if how == "parent" else None
+        s = await committed(world, parent, grace_days=grace)
+        await world.advance(to="2026-06-16T00:00:00Z")
+        if how == "date":
+            await world.delete(f"/api/subscriptions/{s['id']}", at="2026-06-20T00:00:00Z")
+        await world.post(f"/api/subscriptions/{s['id']}/pause", {"when": "now"})
+        await world.advance(to="2026-06-20T00:00:00Z")
+        if how != "date":
+            await world.delete(f"/api/subscriptions/{(parent or s)['id']}", when="now")
+        await world.advance(to="2026-07-25T00:00:00Z")
+        lines = [row[:2] for made in await bills(world) for row in made.lines if abs(row[1]) not in (700, 257)]
+        assert sorted(lines) == sorted([("recurring", 3000), ("usage", 100), *BACK]), "half of 100.00, as if resumed"
+
+
+async def test_use_that_came_late_is_counted_with_that_end(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        s = await committed(world)
+        await world.advance(to="2026-06-16T00:00:00Z")
+        await world.post(f"/api/subscriptions/{s['id']}/pause", {"when": "now"})
+        await rest(world)
+        await world.use("late", 5, timestamp="2026-06-10T00:00:00Z")
+        await world.advance(to="2026-06-20T00:00:00Z")
+        await world.delete(f"/api/subscriptions/{s['id']}", when="now")
+        await rest(world)
+        assert sorted(last(await bills(world))) == [("commitment", 3350), BACK[1], ("usage_adjustment", 50)]
+        await world.use("later", 5, timestamp="2026-06-11T00:00:00Z")
+        await world.advance(to="2026-06-21T00:00:00Z")
+        assert last(await bills(world)) == [("usage_adjustment", 50), ("commitment", -50)]

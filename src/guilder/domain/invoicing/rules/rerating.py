@@ -56,6 +56,11 @@ def billed(times: Sequence[Once]) -> dict[Key, Billed]:
     return {key: _billed(found) for key, found in by_key.items()}
 
 
+def is_over(times: Sequence[Once]) -> bool:
+    """Say whether a stretch was billed after it was over: what it comes to since then came late."""
+    return any(each.cause != PROGRESSIVE for each in times)
+
+
 def groups(times: Sequence[Once]) -> dict[Key, Group]:
     return {each.key: each.group for each in times}
 

@@ -79,7 +79,9 @@ async def bill_segments(tx: Tx, *, dues: Sequence[Due], now: datetime) -> list[l
     over += [(_bill_difference, each.bill, one) for each, one in zip(again, found[len(fresh) :], strict=True)]
     waiting: list[Rating] = []
     for billing, bill, one in over:
-        waiting += billing(bill, one, before.get(rating.name_of(one.stretch), []))
+        times = before.get(rating.name_of(one.stretch), [])
+        # What a pause closed is due once more with an end while it lasts: what it comes to since then came late.
+        waiting += (_bill_difference if rerating.is_over(times) else billing)(bill, one, times)
         if len(waiting) >= RATED_AT_ONCE:
             await use_rows.save_rated(tx, waiting, now=now)
             waiting = []

@@ -45,8 +45,14 @@ async def open_segments(tx: Tx, *, subscriptions: Sequence[Ref], kind: SegmentKi
 
 
 async def fall_due_with_end(tx: Tx, *, ended: Sequence[Subscription]) -> None:
-    """Let what changes had closed within the last period of these fall due with their end: no later one is to come."""
+    """Let what changes had closed within the last period of these fall due with their end: no later one is to come.
+
+    Of what ended while it was paused, the use that the pause closed is the last of its period now.
+    """
     by_ref = {each.ref: each for each in ended}
+    paused = {each.ref: each.ended_at for each in ended if each.ended_at and each.paused_at and each.terms.has_charges}
+    if paused:
+        await store.close_periods(tx, paused)
     waiting: dict[Ref, list[Segment]] = {}
     for segment in await open_segments(tx, subscriptions=sorted(by_ref)) if by_ref else []:
         waiting.setdefault(Ref(segment.tenant_id, segment.subscription_id), []).append(segment)

@@ -10,6 +10,7 @@ from guilder.domain.subscriptions.store.reminders import (
 from guilder.domain.subscriptions.store.segments import (
     behind,
     claim_segments,
+    close_periods,
     insert_segments,
     mark_billed,
     save_due,
@@ -42,6 +43,7 @@ __all__ = [
     "claim_renewal_reminders",
     "claim_segments",
     "claim_trial_reminders",
+    "close_periods",
     "due_among",
     "get",
     "history",

@@ -70,6 +70,23 @@ async def save_due(tx: Tx, segments: Sequence[Segment]) -> None:
     )
 
 
+async def close_periods(tx: Tx, ended: Mapping[Ref, datetime]) -> None:
+    """Let the last use of these close its period: where it does not yet it is due with the end, once more if it was billed."""
+    await tx.execute(
+        """update subscriptions.segments s
+              set closes_period = true, billed_at = null,
+                  due_at = case when s.billed_at is null then s.due_at else greatest(s.due_at, v.ended_at) end
+             from unnest($1::uuid[], $2::uuid[], $3::timestamptz[]) as v (tenant_id, subscription_id, ended_at)
+            cross join lateral (
+                select u.id from subscriptions.segments u
+                 where u.tenant_id = v.tenant_id and u.subscription_id = v.subscription_id and u.kind = 'usage'
+                 order by u.period_start desc limit 1) last
+            where s.tenant_id = v.tenant_id and s.id = last.id and not s.closes_period""",
+        *_split(list(ended)),
+        list(ended.values()),
+    )
+
+
 async def claim_segments(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Segment]:
     """Lock those of `refs` that are due, not billed, and that nobody else is at; oldest first."""
     rows = await tx.fetch(
