@@ -49,3 +49,59 @@ async def test_credit_for_what_was_on_its_way_pays_for_it_when_it_does_not_come_
         assert await credit_left(world) == 0
         invoice = next(each for each in await world.invoices() if each["total"] == 3000)
         assert invoice["amount_due"] == (1100 if is_spent else 100)
+
+
+@pytest.mark.parametrize("amount", [None, 499])
+async def test_a_product_that_a_credit_note_took_back_before_it_was_paid_is_not_granted(installation, amount):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.customer()
+        await world.post(
+            "/api/products", {"code": "film", "name": "Film", "prices": [{"amount": 499, "currency": "EUR"}]}
+        )
+        order = await world.post("/pay", {"customer": "acme", "product": "film"})
+        [invoice] = await world.invoices()
+        said = {"reason": "by mistake"} | ({"amount": amount} if amount else {})
+        await world.post(f"/api/invoices/{invoice['id']}/credit-notes", said)
+        await rest(world)
+        assert not (await world.get("/api/entitlements/acme/content/film"))["allowed"]
+        assert (await world.get(f"/api/orders/{order['id']}"))["status"] == "canceled"
+
+
+async def test_a_product_whose_price_a_credit_note_lowered_is_granted_when_the_rest_is_paid(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.customer()
+        await world.post(
+            "/api/products", {"code": "film", "name": "Film", "prices": [{"amount": 499, "currency": "EUR"}]}
+        )
+        order = await world.post("/pay", {"customer": "acme", "product": "film"})
+        [invoice] = await world.invoices()
+        await world.post(f"/api/invoices/{invoice['id']}/credit-notes", {"reason": "half", "amount": 249})
+        await rest(world)
+        await world.pay(order["payment_link"])
+        await rest(world)
+        assert (await world.get("/api/entitlements/acme/content/film"))["allowed"]
+
+
+async def test_a_charge_and_a_change_that_were_credited_before_they_were_paid_are_given_up(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=0)
+        await world.plan("max", amount=6000)
+        await world.customer()
+        s = await world.subscribe()
+        await world.change(s, plan_id="max", when="now")
+        data = {"customer": "acme", "amount": 1250, "currency": "EUR", "description": "Rendering"}
+        event = {"specversion": "1.0", "id": "job-1", "source": "studio", "type": "orders.charge.requested"}
+        charge = await world.post("/api/charges", {**event, "data": data})
+        await rest(world)
+        for invoice in await world.invoices():
+            if invoice["total"]:
+                await world.post(f"/api/invoices/{invoice['id']}/credit-notes", {"reason": "by mistake"})
+        await rest(world)
+        after = await world.subscription(s)
+        assert (after["plan_code"], after["status"], after["pending_change"]) == ("pro", "active", None)
+        assert (await world.get(f"/api/charges/{charge['id']}"))["status"] == "failed"
+        assert sorted(each["status"] for each in await world.get("/api/orders")) == [
+            "canceled",
+            "canceled",
+            "completed",
+        ]

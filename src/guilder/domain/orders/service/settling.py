@@ -23,26 +23,38 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
 
     An order that was given up before its late payment came in stays so: that payment is the invoice's to settle. A
     change that can take effect no more is canceled, and what was paid for it goes back: of what stands still or has
-    ended, and of a period that is over and was billed anew.
+    ended, and of a period that is over and was billed anew. What a credit note took whole, nobody has paid for: it is
+    canceled as by a void, except for what has begun already.
     """
     found = await store.lock_by_invoice(tx, sorted(invoices))
-    done, too_late = [], []
+    balances = await invoicing.balances(
+        tx, refs=[Ref(each.tenant_id, each.invoice_id) for each in found if each.invoice_id]
+    )
+    done, too_late, given_up = [], [], []
     for order in found:
         if order.invoice_id is None or Step.COMPLETE not in MOVES[order.status]:
             continue
-        if await _can_take_effect(tx, order):
+        if not _has_begun(order) and balances[Ref(order.tenant_id, order.invoice_id)].is_credited_whole:
+            given_up.append(cancel(order))
+        elif await _can_take_effect(tx, order):
             done.append(complete(order, at=invoices[Ref(order.tenant_id, order.invoice_id)]))
         else:
             too_late.append(cancel(order))
-    await store.save(tx, [*done, *too_late])
+    await store.save(tx, [*done, *too_late, *given_up])
     for order in done:
         await _take_effect(tx, order, now=now)
     for order in too_late:
         async with tx.only(order.tenant_id):
             await _give_back(tx, order, now=now)
     outbox.announce(tx, [completed_event(order) for order in done], now=now)
-    outbox.announce(tx, [canceled_event(order) for order in too_late], now=now)
+    outbox.announce(tx, [canceled_event(order) for order in [*too_late, *given_up]], now=now)
     await settle_charges(tx, orders=done, now=now)
+    await fail_charges(tx, orders=given_up, now=now)
+
+
+def _has_begun(order: Order) -> bool:
+    """Say whether what was ordered is had already: a subscription, or a change that waited for nothing."""
+    return order.subscription_id is not None and order.pending_terms is None
 
 
 async def _can_take_effect(tx: Tx, order: Order) -> bool:
