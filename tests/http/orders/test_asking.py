@@ -154,6 +154,15 @@ async def test_a_code_is_redeemed_listed_and_ended(front):
     assert (await front.ask("DELETE", f"{path}/{nothing}")).status_code == 404
 
 
+async def test_a_code_is_not_used_up_by_what_has_ended(front):
+    await a_code(front)
+    answer = await a_subscriber(front)
+    await front.ask("DELETE", f"{path_of(answer)}?when=now")
+    refused = await front.ask("POST", f"{path_of(answer)}/discounts", {"code": "tenth"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "subscription_has_ended"), refused.text
+    assert (await front.ask("GET", f"{path_of(answer)}/discounts")).json()["data"] == []
+
+
 async def test_a_preview_shows_what_would_be_and_makes_nothing(front):
     customer, plan = await front.shop.customer(), await front.shop.plan(amount=3000)
     body = {"organization_id": customer.organization_id, "plan_id": plan.code, "quantity": 2}

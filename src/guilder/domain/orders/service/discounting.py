@@ -11,9 +11,15 @@ from guilder.domain.orders.service.rolling import rolled, seen
 from guilder.domain.orders.store import orders as store
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
-from guilder.kernel.errors import NotFound
+from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import CustomerId
 from guilder.platform.db.tx import Tx
+
+
+class SubscriptionHasEnded(Conflict):
+    """No invoice is to come that something could be taken off."""
+
+    code = "subscription_has_ended"
 
 
 async def redeem(tx: Tx, *, subscription_id: UUID, code: str, now: datetime) -> Discount:
@@ -21,8 +27,11 @@ async def redeem(tx: Tx, *, subscription_id: UUID, code: str, now: datetime) -> 
 
     :raises NotFound: no such subscription or promo code; names the field
     :raises Invalid: the code cannot be redeemed; says why, and names the field
+    :raises SubscriptionHasEnded: there is no next invoice
     """
     subscription = await rolled(tx, subscription_id=subscription_id, only=None, now=now)
+    if subscription.ended_at is not None:
+        raise SubscriptionHasEnded
     had = await subscriptions.of_customer(tx, customer_id=subscription.customer_id)
     others = [each for each in had if each.id != subscription.id]
     has_bought = bool(await store.have_bought(tx, [subscription.customer_id]))
