@@ -111,6 +111,11 @@ class TestDeclines(StripeGround):
         said = await gateway.confirm(credentials, request, key="c")
         assert (said.decline_code, said.is_hard_decline) == ("generic_decline", True)
 
+    async def test_what_cannot_be_written_down_is_left_out_of_the_words_of_a_decline(self, gateway, credentials):
+        request = await self.prepared(gateway, credentials, method_token="pm_fake_unheard_of")
+        said = await gateway.confirm(credentials, request, key="c")
+        assert (said.kind, said.decline_code) == (OutcomeKind.DECLINED, "no\ufffdfunds")
+
     async def test_a_method_that_is_gone_is_a_hard_decline(self, gateway, credentials):
         request = await self.prepared(gateway, credentials, method_token="pm_gone")
         said = await gateway.confirm(credentials, request, key="c")

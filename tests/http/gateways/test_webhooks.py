@@ -208,6 +208,22 @@ async def test_what_is_signed_and_unreadable_is_a_400(site, till, body):
     assert (await post(site, till, body, headers)).status_code == 400
 
 
+@pytest.mark.shows("fault C7", "fault C8")
+@pytest.mark.parametrize("word", ["\ud800", "\x00"])
+async def test_words_that_cannot_be_kept_are_heard_without_them(site, till, word):
+    await till.a_card()
+    payment = await till.collect()
+    await till.hear()
+    said = {
+        "last_error": {"code": f"no{word}", "message": f"a{word}b"},
+        "metadata": {"business_key": payment.business_key},
+    }
+    intent = {"status": "requires_payment_method", **said}
+    body, headers = till.signed(an_event(till, intent=intent, type="payment_intent.payment_failed"))
+    assert (await post(site, till, body, headers)).status_code == 200
+    assert [why for _, why in await kept(till)] == [""]
+
+
 @pytest.mark.shows("fault C7", "API4")
 async def test_more_than_a_megabyte_is_not_read(site, till):
     body, headers = till.signed(b"x" * 1_000_001)

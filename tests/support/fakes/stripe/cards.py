@@ -37,6 +37,7 @@ CARDS: dict[str, Card] = {
     "pm_fake_stopped": Card(
         "0341", "mastercard", decline_code="generic_decline", advice_code="do_not_try_again", network_advice_code="03"
     ),
+    "pm_fake_unheard_of": Card("0341", decline_code="no\x00funds"),
     "pm_usBankAccount": Card("6789", kind="us_bank_account"),
 }
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from guilder.domain.gateways.adapters.paypal.declines import unknown
 from guilder.domain.gateways.adapters.paypal.tokens import Account, Token, Tokens
 from guilder.domain.gateways.model import Outcome
 from guilder.domain.gateways.port import Credentials, CredentialsRefused
+from guilder.platform.outside.documents import document
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
 
 BASE_URLS = {"sandbox": "https://api-m.sandbox.paypal.com", "live": "https://api-m.paypal.com"}
@@ -183,11 +183,8 @@ def read(answer: httpx.Response) -> Reply:
         return Reply(status, doubt=unknown("an answer that does not end", is_outage=False))
     if status == 204:
         return Reply(status, {})
-    try:
-        body = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
+    body = document(answer.content)
+    if body is None:
         return Reply(status, doubt=unknown("an answer that is not JSON"))
     return Reply(status, body)
 

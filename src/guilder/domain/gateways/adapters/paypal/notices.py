@@ -1,6 +1,5 @@
 """PayPal's webhooks in our words. Nothing is fetched here: what an event does not say is left to a look at PayPal."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,7 @@ from guilder.domain.gateways.adapters.paypal.money import from_paypal
 from guilder.domain.gateways.model import DisputeNews, DisputeStatus, Notice, Outcome, OutcomeKind, RequestKind
 from guilder.domain.gateways.port import UnreadableNotice
 from guilder.kernel.noun import replace
+from guilder.platform.outside.documents import document
 
 _CAPTURES = frozenset(f"PAYMENT.CAPTURE.{each}" for each in ("COMPLETED", "DECLINED", "DENIED", "PENDING"))
 _DISPUTES = frozenset(f"CUSTOMER.DISPUTE.{each}" for each in ("CREATED", "UPDATED", "RESOLVED"))
@@ -97,12 +97,9 @@ def _standing(case: Mapping[str, Any], code: str) -> DisputeStatus:
 
 
 def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        event = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableNotice("the body is not JSON") from error
-    if not isinstance(event, dict):
-        raise UnreadableNotice("the body is not an object")
+    event = document(body)
+    if event is None:
+        raise UnreadableNotice("the body is no object of JSON")
     return event
 
 

@@ -1,6 +1,5 @@
 """The simulated provider over HTTP. Its objects: a payment intent a charge, a setup intent a saved card."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from guilder.domain.gateways.model import (
     Registration,
 )
 from guilder.domain.gateways.port import Credentials, CredentialsRefused, UnreadableNotice
+from guilder.platform.outside.documents import document
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
 from guilder.platform.outside.intents import CallFailed
 
@@ -213,12 +213,9 @@ class Simulated:
         self, headers: Mapping[str, str], body: bytes, *, secret: str, settings: Mapping[str, str], now: datetime
     ) -> Notice:
         signature.verify(headers.get(signature.HEADER), body, secret=secret, now=now)
-        try:
-            event = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise UnreadableNotice("the body is not JSON") from error
-        if not isinstance(event, dict):
-            raise UnreadableNotice("the body is not an object")
+        event = document(body)
+        if event is None:
+            raise UnreadableNotice("the body is no object of JSON")
         return mapping.from_event(event)
 
     async def _find(
@@ -271,11 +268,8 @@ def _read(answer: httpx.Response) -> _Reply:
         return _Reply(answer.status_code, doubt=doubt)
     if len(answer.content) > ANSWER_MAX:
         return _Reply(answer.status_code, doubt=mapping.unknown("an answer that does not end", is_outage=False))
-    try:
-        body = json.loads(answer.content)
-    except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
+    body = document(answer.content)
+    if body is None:
         return _Reply(answer.status_code, doubt=mapping.unknown("an answer that is not JSON"))
     return _Reply(answer.status_code, body)
 

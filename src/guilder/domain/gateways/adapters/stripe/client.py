@@ -1,6 +1,5 @@
 """Stripe as a gateway: what is asked of it, call by call."""
 
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,6 +22,7 @@ from guilder.domain.gateways.model import (
 )
 from guilder.domain.gateways.port import Credentials, UnreadableNotice
 from guilder.kernel.noun import replace
+from guilder.platform.outside.documents import document
 
 _KEY = re.compile(r"(?:sk|rk)_(test|live)_[A-Za-z0-9_]{8,250}")
 
@@ -164,12 +164,9 @@ class Stripe:
         self, headers: Mapping[str, str], body: bytes, *, secret: str, settings: Mapping[str, str], now: datetime
     ) -> Notice:
         signature.verify(headers.get(signature.HEADER), body, secret=secret, now=now)
-        try:
-            event = json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise UnreadableNotice("the body is not JSON") from error
-        if not isinstance(event, dict):
-            raise UnreadableNotice("the body is not an object")
+        event = document(body)
+        if event is None:
+            raise UnreadableNotice("the body is no object of JSON")
         return notices.from_event(event)
 
     async def records(

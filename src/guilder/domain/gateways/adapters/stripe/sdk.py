@@ -13,6 +13,7 @@ from guilder.domain.gateways.adapters.stripe import mapping
 from guilder.domain.gateways.adapters.stripe.mapping import Document
 from guilder.domain.gateways.model import Outcome
 from guilder.domain.gateways.port import CredentialsRefused
+from guilder.platform.outside.documents import document
 from guilder.platform.outside.http import OutboundPolicy, guarded_client
 
 BASE_URL = "https://api.stripe.com"
@@ -82,9 +83,12 @@ class GuardedHttp(stripe.HTTPClient):
                         _lost("an answer that does not end")
         except (httpx.HTTPError, TimeoutError) as error:
             _lost(f"no answer: {type(error).__name__}", error)
-        if 200 <= response.status_code < 300 and not _is_document(bytes(body)):
+        found = document(bytes(body))
+        if 200 <= response.status_code < 300 and found is None:
             _lost("an answer that is not JSON")
-        return bytes(body), response.status_code, {name.lower(): text for name, text in response.headers.items()}
+        # As it can be kept: the SDK reads it anew.
+        sent_back = bytes(body) if found is None else json.dumps(found).encode()
+        return sent_back, response.status_code, {name.lower(): text for name, text in response.headers.items()}
 
     async def close_async(self) -> None:
         await self._client.aclose()
@@ -175,13 +179,6 @@ def _is_replay(error: stripe.StripeError) -> bool:
 def _retry_after(error: stripe.StripeError) -> int | None:
     said = (error.headers or {}).get("retry-after", "")
     return min(int(said), RETRY_AFTER_MAX_S) if said.isascii() and said.isdigit() and len(said) < 10 else None
-
-
-def _is_document(body: bytes) -> bool:
-    try:
-        return isinstance(json.loads(body), dict)
-    except (ValueError, RecursionError):
-        return False
 
 
 def _lost(reason: str, error: Exception | None = None) -> NoReturn:
