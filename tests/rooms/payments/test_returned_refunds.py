@@ -3,6 +3,7 @@
 from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Answer, RefundStatus
+from guilder.kernel.noun import replace
 from tests.rooms.payments.test_refunds import all_of, give_back, paid  # noqa: F401
 
 
@@ -34,3 +35,22 @@ async def test_a_refund_that_comes_back_is_told_once_and_stays_owed(till, paid):
         "payments.refund.returned",
     ]
     assert await till.balances() == balances, "what it gave back it gave back: nobody refunds it a second time"
+
+
+async def test_what_failed_of_another_refund_is_not_this_one_coming_back(till, paid):  # noqa: F811
+    await give_back(till, paid)
+    await till.settle()
+    [done] = await all_of(till)
+    other = Outcome(
+        kind=OutcomeKind.DECLINED, provider_ref="re_another", decline_code="refund_failed", amount=done.amount
+    )
+    said = {"tenant_id": done.tenant_id, "business_key": done.business_key, "kind": RequestKind.REFUND, "at": till.now}
+    for outcome in (other, replace(other, kind=OutcomeKind.CANCELED)):
+        async with till.tx() as tx:
+            await payments.record_refunds(tx, answers=[Answer(**said, outcome=outcome)], now=till.now)
+    assert "payments.refund.returned" not in await till.heard()
+    async with till.tx() as tx:
+        await payments.record_refunds(
+            tx, answers=[Answer(**said, outcome=replace(other, provider_ref=""))], now=till.now
+        )
+    assert "payments.refund.returned" in await till.heard(), "a provider that does not say which means this one"

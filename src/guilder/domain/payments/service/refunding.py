@@ -259,6 +259,8 @@ async def record_refunds(tx: Tx, *, answers: Sequence[Answer], now: datetime) ->
 def _told(refund: Refund, answer: Answer) -> Refund:
     outcome = answer.outcome
     if refund.status is RefundStatus.SUCCEEDED and not refund.is_returned and outcome.kind in _FAILURES:
+        if outcome.provider_ref and refund.provider_ref and outcome.provider_ref != refund.provider_ref:
+            return refund  # another object of the provider's failed, and not the one that succeeded
         # The customer's bank sent it back. It is owed to the customer as before: a person has to pay it otherwise.
         return replace(refund, decline_code=outcome.decline_code or "refund_failed")
     if refund.status is not RefundStatus.PENDING:
