@@ -8,13 +8,14 @@ import pytest
 from guilder.domain.catalog.model import Billing, Unused
 from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.model import Settled
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.kernel.ids import Ref
 from guilder.kernel.page import PageQuery
-from tests.support.builders.orders import a_shop, asked, days
+from tests.support.builders.orders import a_shop, asked, days, says_yes
 
 NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
 MAY = datetime(2026, 5, 1, tzinfo=UTC)
@@ -120,3 +121,31 @@ async def test_who_acts_while_the_clock_refunds_an_end_waits_for_it(shop):
     assert ended.ended_at == at
     refunds = await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))
     assert [each.amount.minor for each in refunds.items] == [1500]
+
+
+async def test_who_acts_while_what_was_paid_too_late_goes_back_waits_for_it(shop):
+    customer = await shop.customer(time_zone="UTC")
+    ref = (await shop.subscribe(customer, await shop.plan(amount=0))).subscription.ref
+    at = NOW + days(3)
+    await shop.act(lambda tx: orders.cancel(tx, subscription_id=ref.id, at=at, now=NOW))
+    better = await shop.plan(amount=3000)
+    wish = orders.Wish(plan=better.code, when=When.NOW)
+    answer = await shop.act(lambda tx: orders.change(tx, subscription_id=ref.id, wish=wish, asked=asked(), now=NOW))
+    await shop.drain()
+    payment = await shop.opens(answer)
+    shop.now = at
+    await shop.comes_in(payment, says_yes(payment))
+    await shop.act(lambda tx: invoicing.bill_due(tx, refs=[ref], now=at))
+    paid = [Settled(tenant_id=ref.tenant_id, invoice_id=answer.invoice.id, payment_id=payment.id, settled_at=at)]
+    await shop.act(lambda tx: invoicing.settle(tx, settled=paid, now=at))
+    async with shop.database.transaction([ref.tenant_id], actor="test") as tx:
+        await customers.lock(tx, refs=[Ref(ref.tenant_id, customer.id)])
+        telling = asyncio.create_task(
+            shop.act(lambda other: orders.paid(other, invoices={answer.invoice.ref: at}, now=at))
+        )
+        await asyncio.wait([telling], timeout=1)
+        ended = await subscriptions.lock(tx, ref=ref)
+    await telling
+    assert ended.ended_at == at
+    [order] = (await shop.act(lambda tx: orders.listing(tx, query=PageQuery(), subscription_id=ref.id))).items[:1]
+    assert order.status == "canceled"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.rules.lifecycle import MOVES, Step
@@ -26,6 +27,8 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
     ended, and of a period that is over and was billed anew. What a credit note took whole, nobody has paid for: it is
     canceled as by a void, except for what has begun already.
     """
+    # The customer first, as whoever changes or ends its subscriptions does.
+    await customers.lock(tx, refs=await store.customers_of_changes(tx, sorted(invoices)))
     found = await store.lock_by_invoice(tx, sorted(invoices))
     balances = await invoicing.balances(
         tx, refs=[Ref(each.tenant_id, each.invoice_id) for each in found if each.invoice_id]

@@ -78,6 +78,17 @@ async def lock_by_invoice(tx: Tx, invoices: Sequence[Ref]) -> list[Order]:
     return [_from_row(row) for row in rows]
 
 
+async def customers_of_changes(tx: Tx, invoices: Sequence[Ref]) -> list[Ref]:
+    """Return whose changes wait for these invoices to be paid."""
+    rows = await tx.fetch(
+        """select distinct tenant_id, customer_id from orders.orders
+            where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+              and pending_terms is not null and status = 'processing'""",
+        *_split(invoices),
+    )
+    return [Ref(TenantId(row["tenant_id"]), row["customer_id"]) for row in rows]
+
+
 async def lock_by_subscription(tx: Tx, subscriptions: Sequence[Ref]) -> list[Order]:
     rows = await tx.fetch(
         f"""{_SELECT} where (tenant_id, subscription_id) in (select * from unnest($1::uuid[], $2::uuid[]))
