@@ -63,12 +63,12 @@ async def tell_reached(tx: Tx, customers: Sequence[Ref], *, now: datetime) -> No
 
 
 def _concerns(use: Use, grant: Grant) -> bool:
-    """Say whether this change of use is of a meter that counts for the grant, in its present period."""
+    """Say whether this change of use is of a meter that counts for the grant, in its present period or before it: a level
+    stands on from there."""
     return (
         use.tenant_id == grant.tenant_id
         and use.customer_id == grant.customer_id
         and any(limit.meter in use.meters for limit in grant.limits)
-        and (grant.period_starts_at is None or use.latest_at >= grant.period_starts_at)
         and (grant.valid_until is None or use.earliest_at < grant.valid_until)
     )
 
