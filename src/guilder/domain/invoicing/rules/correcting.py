@@ -16,6 +16,9 @@ from guilder.kernel.errors import Conflict, Invalid, NotFound
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money, round_half_up
 
+# Use is earned when it is billed, also where that is before its period is over.
+_EARNED_AT_ONCE = frozenset({LineKind.USAGE, LineKind.USAGE_ADJUSTMENT, LineKind.COMMITMENT, LineKind.PREPAID})
+
 
 class CreditTooLarge(Conflict):
     """This is more than is left of what was billed."""
@@ -138,7 +141,7 @@ def _tax_of(left: Left, net: int) -> int:
 def _line(invoice: Invoice, back: Back, *, cause: UUID, reason: str, now: datetime) -> NewLine:
     line = back.line
     # What is not earned yet is taken back out of what is deferred, and never earned.
-    is_deferred = line.period is not None and line.period.ends_at > now
+    is_deferred = line.period is not None and line.period.ends_at > now and line.kind not in _EARNED_AT_ONCE
     amount = Money(-back.net, invoice.currency)
     return NewLine(
         kind=LineKind.CORRECTION,
