@@ -3,6 +3,7 @@
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.notifications.model import Kind
+from guilder.domain.subscriptions.model import Status as SubscriptionStatus
 from guilder.domain.subscriptions.model import Subscription
 from guilder.domain.subscriptions.rules import renewals
 
@@ -28,8 +29,17 @@ def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscriptio
     if kind is Kind.UPCOMING_RENEWAL:
         renews = subscription is not None and renewals.renews_at(subscription) is not None
         return "" if renews else "it does not renew any more"
+    if kind is Kind.TRIAL_ENDING:
+        return "" if subscription is None or _is_on_trial(subscription) else "the trial was called off, or is over"
     if kind not in ASKS_FOR_MONEY:
         return ""
     if invoice is None:
         return "there is no such invoice"
     return "" if invoice.status in _OWED else f"the invoice is {invoice.status.value} by now"
+
+
+def _is_on_trial(subscription: Subscription) -> bool:
+    """Say whether a trial runs on into what costs something, as its owner is told."""
+    s = subscription
+    is_leaving = s.cancel_at_period_end or (s.cancel_at is not None and s.cancel_at <= s.current_period.ends_at)
+    return s.status is SubscriptionStatus.TRIALING and not is_leaving

@@ -1,0 +1,27 @@
+"""What was called off before its message went out: it is not said any more."""
+
+import pytest
+
+from guilder.domain.notifications import handlers
+from guilder.domain.notifications.model import Status
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.events import TrialEnding
+from tests.support.builders.catalog import a_plan
+from tests.support.builders.entitlements import about
+from tests.support.builders.identity import NOW
+from tests.support.builders.subscriptions import a_subscription
+
+
+@pytest.mark.parametrize("at_period_end", [True, False])
+async def test_who_called_a_trial_off_is_not_told_of_a_charge_at_its_end(ground, at_period_end):
+    async with ground.tx() as tx:
+        trial = await a_subscription(tx, ground.customer, await a_plan(tx), trial_days=14)
+    async with ground.tx() as tx:
+        await subscriptions.cancel(tx, ref=trial.ref, at_period_end=at_period_end, now=NOW)
+    await ground.hear(handlers.on_trial_ending, about(TrialEnding, trial, days_left=3, ends_at=trial.trial_ends_at))
+    assert await outcomes(ground) == [(Status.DROPPED, "the trial was called off, or is over")]
+    assert ground.inbox.mails == []
+
+
+async def outcomes(ground):
+    return [(told.status, told.detail) for told in await ground.told()]
