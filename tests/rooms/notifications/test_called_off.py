@@ -1,11 +1,13 @@
 """What was called off before its message went out: it is not said any more."""
 
+from datetime import timedelta
+
 import pytest
 
 from guilder.domain.notifications import handlers
 from guilder.domain.notifications.model import Status
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.events import TrialEnding
+from guilder.domain.subscriptions.events import SubscriptionCancelScheduled, SubscriptionEnded, TrialEnding
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import about
 from tests.support.builders.identity import NOW
@@ -25,3 +27,25 @@ async def test_who_called_a_trial_off_is_not_told_of_a_charge_at_its_end(ground,
 
 async def outcomes(ground):
     return [(told.status, told.detail) for told in await ground.told()]
+
+
+async def test_an_end_that_was_taken_back_is_not_confirmed_and_the_next_one_is(ground):
+    async with ground.tx() as tx:
+        s = await a_subscription(tx, ground.customer, await a_plan(tx), is_active=True)
+    first = await leave(ground, s, at=NOW)
+    await ground.hear(handlers.on_subscription_cancel_scheduled, first)
+    async with ground.tx() as tx:
+        await subscriptions.keep(tx, ref=s.ref, now=NOW)
+    await ground.hear(handlers.on_subscription_cancel_scheduled, first)
+    assert len(ground.inbox.mails) == 1
+    again = await leave(ground, s, at=NOW + timedelta(hours=1))
+    await ground.hear(handlers.on_subscription_cancel_scheduled, again)
+    ended = about(SubscriptionEnded, s, status="expired", ended_at=s.current_period.ends_at)
+    await ground.hear(handlers.on_subscription_ended, ended)
+    assert len(ground.inbox.mails) == 2
+
+
+async def leave(ground, subscription, *, at):
+    async with ground.tx() as tx:
+        leaving = (await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=at)).after
+    return about(SubscriptionCancelScheduled, leaving, ends_at=leaving.current_period.ends_at)

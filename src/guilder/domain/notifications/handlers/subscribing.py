@@ -6,6 +6,7 @@ from datetime import datetime
 from guilder.domain.notifications import service
 from guilder.domain.notifications.model import About, Kind, NewNotification
 from guilder.domain.notifications.rules import causes
+from guilder.domain.notifications.rules.truth import leaves
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import (
     SubscriptionActivated,
@@ -44,15 +45,19 @@ async def on_subscription_activated(
 async def on_subscription_cancel_scheduled(
     tx: Tx, messages: Sequence[Message[SubscriptionCancelScheduled]], *, now: datetime
 ) -> None:
+    """Confirm an end that is wished for. One that was taken back by now is passed over."""
+    scheduled = events_of(messages)
+    found = await _found(tx, scheduled)
     said = [
         NewNotification(
             tenant_id=event.tenant_id,
             customer_id=event.customer_id,
             kind=Kind.SUBSCRIPTION_CANCELLED,
-            cause_id=causes.end(event.subscription_id, event.ends_at),
+            cause_id=causes.end(event.subscription_id, event.ends_at, leaving.canceled_at),
             about=About(subscription_id=event.subscription_id, at=event.ends_at),
         )
-        for event in events_of(messages)
+        for event in scheduled
+        if (leaving := found.get(_ref(event))) is not None and leaves(leaving)
     ]
     await service.tell(tx, messages=said, now=now)
 
@@ -62,17 +67,20 @@ async def on_subscription_ended(tx: Tx, messages: Sequence[Message[SubscriptionE
     payment, or never began, has had its own words."""
     ended = events_of(messages)
     found = await subscriptions.get(tx, refs=[Ref(event.tenant_id, event.subscription_id) for event in ended])
-    wished = {ref for ref, each in found.items() if each.canceled_at is not None}
+    wished = {ref: each.canceled_at for ref, each in found.items() if each.canceled_at is not None}
+    # As releases before named it: who heard of the end from one of them is not told again.
+    before = [Ref(event.tenant_id, causes.end(event.subscription_id, event.ended_at)) for event in ended]
+    told = await service.told(tx, kind=Kind.SUBSCRIPTION_CANCELLED, causes=before)
     said = [
         NewNotification(
             tenant_id=event.tenant_id,
             customer_id=event.customer_id,
             kind=Kind.SUBSCRIPTION_CANCELLED,
-            cause_id=causes.end(event.subscription_id, event.ended_at),
+            cause_id=causes.end(event.subscription_id, event.ended_at, wished[ref]),
             about=About(subscription_id=event.subscription_id),
         )
-        for event in ended
-        if Ref(event.tenant_id, event.subscription_id) in wished
+        for event, named in zip(ended, before, strict=True)
+        if (ref := _ref(event)) in wished and named not in told
     ]
     await service.tell(tx, messages=said, now=now)
 

@@ -15,9 +15,11 @@ def reminder(case_id: UUID, number: int) -> UUID:
     return uuid5(case_id, f"reminder:{number}")
 
 
-def end(subscription_id: UUID, ends_at: datetime) -> UUID:
-    """Name an end: to hear that it is planned, and then that it came, is to hear of one thing."""
-    return uuid5(subscription_id, f"end:{ends_at.isoformat()}")
+def end(subscription_id: UUID, ends_at: datetime, wished_at: datetime | None = None) -> UUID:
+    """Name an end: to hear that it is planned, and then that it came, is to hear of one thing. One that was taken back and
+    wished for again is another."""
+    wish = f":{wished_at.isoformat()}" if wished_at else ""
+    return uuid5(subscription_id, f"end:{ends_at.isoformat()}{wish}")
 
 
 def trial_ending(subscription_id: UUID, days_left: int) -> UUID:

@@ -29,6 +29,8 @@ def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscriptio
     if kind is Kind.UPCOMING_RENEWAL:
         renews = subscription is not None and renewals.renews_at(subscription) is not None
         return "" if renews else "it does not renew any more"
+    if kind is Kind.SUBSCRIPTION_CANCELLED:
+        return "" if subscription is None or leaves(subscription) else "it goes on after all"
     if kind is Kind.TRIAL_ENDING:
         return "" if subscription is None or _is_on_trial(subscription) else "the trial was called off, or is over"
     if kind not in ASKS_FOR_MONEY:
@@ -36,6 +38,12 @@ def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscriptio
     if invoice is None:
         return "there is no such invoice"
     return "" if invoice.status in _OWED else f"the invoice is {invoice.status.value} by now"
+
+
+def leaves(subscription: Subscription) -> bool:
+    """Say whether a subscription has ended, or is going to."""
+    s = subscription
+    return s.cancel_at_period_end or s.cancel_at is not None or s.ended_at is not None
 
 
 def _is_on_trial(subscription: Subscription) -> bool:
