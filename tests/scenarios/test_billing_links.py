@@ -104,3 +104,23 @@ async def test_what_settles_after_the_period_it_was_for_goes_back(installation):
         assert (order["status"], (await world.subscription(subscription))["plan_code"]) == ("canceled", "pro")
         assert [each["amount"] for each in await world.get("/api/refunds")] == [300]
         assert await kept(world) == 0
+
+
+async def test_what_settles_after_its_subscription_ended_leaves_it_at_what_it_had_until_then(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        for code, amount in (("pro", 1000), ("max", 3000)):
+            await world.plan(code, amount=amount, billing={"unused_on_cancel": "credit"})
+        customer = await world.customer()
+        gift = {"customer_id": customer["id"], "currency": "EUR", "amount": 1000, "reason": "pays for the first month"}
+        await world.post("/api/credits", gift)
+        first = await world.subscribe("acme", "pro")
+        await rest(world)
+        await world.delete(f"/api/subscriptions/{first['id']}", at="2026-06-04T00:00:00Z")
+        await world.advance(to="2026-06-02T00:00:00Z")
+        changed = await world.change(first, plan_id="max", when="now")
+        await world.pay(changed["payment_link"], card="4000000000005506")  # a debit that takes three days
+        await world.advance(to="2026-06-07T00:00:00Z")
+        await rest(world)
+        given = await world.get("/api/credits", customer_id=first["customer_id"])
+        left = sum(each["left"] for each in given)
+        assert await kept(world) - left == 100 - 1000, "10.00 by the month, for three days of thirty"

@@ -22,13 +22,14 @@ async def shop(database):
     return await a_shop(database, now=NOW, time_zone="UTC")
 
 
-async def test_who_pays_while_it_ends_has_nothing_back_that_the_end_gave_back(shop):
+@pytest.mark.parametrize(("day", "by_end", "fair"), [(3, 2700, 2900), (15, 1500, 2500), (25, 500, 2167)])
+async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_time_before(shop, day, by_end, fair):
     customer = await shop.customer(time_zone="UTC")
     plans = [await shop.plan(amount=amount, billing=Billing(unused_on_cancel=Unused.CREDIT)) for amount in (1000, 3000)]
     first = await shop.subscribe(customer, plans[0])
     await shop.pays_by_link(first)
     subscription = first.subscription
-    await shop.act(lambda tx: orders.cancel(tx, subscription_id=subscription.id, at=NOW + days(3), now=shop.now))
+    await shop.act(lambda tx: orders.cancel(tx, subscription_id=subscription.id, at=NOW + days(day), now=shop.now))
     wish = orders.Wish(plan=plans[1].code, when=When.NOW)
     answer = await shop.act(
         lambda tx: orders.change(tx, subscription_id=subscription.id, wish=wish, asked=asked(), now=shop.now)
@@ -36,14 +37,18 @@ async def test_who_pays_while_it_ends_has_nothing_back_that_the_end_gave_back(sh
     await shop.drain()
     payment = await shop.opens(answer)
     assert answer.invoice.total.minor == 2000
-    shop.now = NOW + days(3)
+    shop.now = NOW + days(day)
     await shop.comes_in(payment, says_yes(payment))
     await shop.act(lambda tx: invoicing.bill_due(tx, refs=[subscription.ref], now=shop.now))
     await shop.drain()
     assert await standing(shop, answer) == ("canceled", "paid")
+    made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
+    notes = [-each.total.minor for each in reversed(made) if each.total.minor < 0]
+    # 10.00 by the month are used until the end: of the 30.00 that came in, and of what was paid before.
+    assert notes == [by_end, fair - by_end]
     balance = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
-    # The end gave 27.00 back of the 30.00 that came in, which is more than the 20.00 that the change came to.
-    assert balance["EUR"].minor == 2700
+    refunds = (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items
+    assert balance["EUR"].minor + sum(each.amount.minor for each in refunds) == fair
 
 
 async def test_the_ends_of_several_tenants_are_refunded_in_one_batch(database):

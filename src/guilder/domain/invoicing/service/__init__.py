@@ -102,6 +102,7 @@ from guilder.domain.invoicing.service.standing import (
     void,
 )
 from guilder.domain.invoicing.service.telling import payable_of
+from guilder.domain.invoicing.service.undoing import take_back_change
 from guilder.domain.invoicing.service.withholding import give_withheld
 from guilder.domain.invoicing.store.crediting import REASONS
 
@@ -210,6 +211,7 @@ __all__ = [
     "request_documents",
     "settle",
     "settle_up",
+    "take_back_change",
     "take_back_lost",
     "take_back_pay_outs",
     "take_back_unused",

@@ -85,13 +85,16 @@ async def _give_back(tx: Tx, order: Order, *, now: datetime) -> None:
     its payments take it, the rest as credit."""
     assert order.invoice_id is not None, order.ref
     assert order.subscription_id is not None, order.ref
-    invoice = (await invoicing.get(tx, refs=[Ref(order.tenant_id, order.invoice_id)])).popitem()[1]
-    left = await invoicing.creditable(tx, invoices=[invoice])
-    if sum(amount.minor for amount in left.values()) <= 0:
-        return  # with the end, what was not used of it was given back: all that it came to, or more
-    correction = invoicing.Correction(reason="Paid after it could take effect")
-    note = await invoicing.credit_note(tx, invoice_id=invoice.id, correction=correction, by_two=True, now=now)
-    await invoicing.refund_unused(tx, made=[note], of=[Ref(order.tenant_id, order.subscription_id)], now=now)
+    subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
+    note = await invoicing.take_back_change(
+        tx,
+        invoice_id=order.invoice_id,
+        subscription=subscription,
+        reason="Paid after it could take effect",
+        now=now,
+    )
+    if note is not None:
+        await invoicing.refund_unused(tx, made=[note], of=[subscription.ref], now=now)
 
 
 async def canceled(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:
