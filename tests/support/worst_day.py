@@ -115,8 +115,14 @@ class Counter:
 
     async def endpoint_secret(self) -> str:
         """Return what the provider signs with: an attacker does not have it, and a test needs it to compare."""
-        listed = (await self.http.get("/v1/webhook_endpoints", headers=self._key)).json()["data"]
-        return next(str(each["secret"]) for each in listed if each["url"] == self.endpoint_url)
+
+        async def told() -> str | None:
+            # A sandbox that was made just now has not told its provider yet where events go.
+            listed = (await self.http.get("/v1/webhook_endpoints", headers=self._key)).json()["data"]
+            return next((str(each["secret"]) for each in listed if each["url"] == self.endpoint_url), None)
+
+        secret: str = await until(told, what="the endpoint at the provider")
+        return secret
 
 
 @asynccontextmanager
