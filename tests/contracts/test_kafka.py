@@ -302,6 +302,7 @@ async def test_after_a_restore_nothing_of_the_lost_life_is_heard_and_nothing_of_
     assert len(everything(site.connection, TOPIC)) == 6 * 3 + 2 + 6 * 5 + 2 + 6 * 4
 
 
+@pytest.mark.slow
 async def test_a_topic_that_is_deleted_is_made_again_and_filled_by_command(site: Site) -> None:
     things = some_ids(12)
     relay = a_relay(site.database, site.connection, delivery_s=2, lease_s=3)

@@ -28,8 +28,8 @@ def steps():
 # ---- the workflows --------------------------------------------------------------------------------------------------
 
 
-def test_there_is_one_for_each_of_test_build_and_deploy():
-    assert set(WORKFLOWS) == {"test", "build", "deploy"}
+def test_there_is_one_for_each_of_test_nightly_build_and_deploy():
+    assert set(WORKFLOWS) == {"test", "nightly", "build", "deploy"}
     # YAML takes `on` for a word of its own.
     assert set(WORKFLOWS["test"][True]) == {"push", "pull_request", "workflow_call"}
     assert set(WORKFLOWS["deploy"][True]) == {"workflow_call", "workflow_dispatch"}
@@ -38,6 +38,8 @@ def test_there_is_one_for_each_of_test_build_and_deploy():
 def test_what_github_tests_is_what_a_developer_tests():
     runs = [step["run"] for where, step in steps() if where == "test/test" and "run" in step]
     assert runs == ["sudo scripts/system-packages.sh", "make test"]
+    at_night = [step["run"] for where, step in steps() if where == "nightly/test" and "run" in step]
+    assert at_night == ["sudo scripts/system-packages.sh", "make test-full"]
     assert WORKFLOWS["build"]["jobs"]["push"]["needs"] == "test"
 
 

@@ -1,8 +1,11 @@
 """A fee in arrears from the very instant at which a fee in advance was billed, and given back."""
 
+import pytest
+
 from tests.support.bills import a_story, bills
 
 
+@pytest.mark.slow
 async def test_a_fee_in_arrears_is_billed_though_one_in_advance_was_from_the_same_instant_on(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000)

@@ -1,5 +1,7 @@
 """A promo code that is for some plans alone: what was used on a plan is of that plan, whatever the bill begins."""
 
+import pytest
+
 from tests.scenarios.test_billing_use import calls, each
 from tests.support.bills import a_story, bills
 from tests.support.outcomes import rest
@@ -32,6 +34,7 @@ async def test_use_of_a_plan_takes_its_code_though_the_next_period_is_of_another
         ]
 
 
+@pytest.mark.slow
 async def test_use_of_another_plan_takes_none_of_it(installation):
     async with a_story(installation, "2026-06-01") as world:
         await plans(world)
@@ -60,6 +63,7 @@ async def test_a_fee_in_arrears_takes_the_code_of_its_own_plan(installation):
         assert [made.total for made in await bills(world)] == [500, 2000]
 
 
+@pytest.mark.slow
 async def test_a_code_for_one_period_is_not_taken_off_another_for_what_was_used_in_the_first(installation):
     async with a_story(installation, "2026-06-01") as world:
         await plans(world)

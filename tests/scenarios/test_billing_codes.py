@@ -1,5 +1,7 @@
 """Promo codes beside what else happens to a subscription."""
 
+import pytest
+
 from tests.support.bills import a_story
 from tests.support.outcomes import rest
 
@@ -10,6 +12,7 @@ async def refused(world, **body):
     return (answer.status_code, answer.json().get("code"))
 
 
+@pytest.mark.slow
 async def test_whose_subscription_ran_out_makes_no_first_purchase(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000, trial_days=5)
@@ -69,6 +72,7 @@ async def test_a_code_of_a_link_that_nobody_opened_is_there_for_others(installat
         await world.subscribe(promo_code="ONE")
 
 
+@pytest.mark.slow
 async def test_a_change_after_one_that_was_undone_takes_what_the_period_took(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000)

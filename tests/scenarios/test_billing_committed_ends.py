@@ -39,7 +39,7 @@ async def test_what_an_end_gives_back_is_made_up_for_and_use_that_comes_late_mak
         assert last(await bills(world)) == [("usage_adjustment", 50), ("commitment", -50)]
 
 
-@pytest.mark.parametrize("how", ["ends", "pauses"])
+@pytest.mark.parametrize("how", ["ends", pytest.param("pauses", marks=pytest.mark.slow)])
 async def test_it_is_so_on_a_date_and_with_a_pause(installation, how):
     async with a_story(installation, "2026-06-01") as world:
         s = await committed(world, paused_time="credit")
@@ -68,7 +68,16 @@ async def test_what_is_withheld_does_not_count_either_so_that_it_can_be_given(in
 BACK = [("commitment", 3400), ("proration_credit", -1500)]
 
 
-@pytest.mark.parametrize(("how", "grace"), [("verb", 0), ("verb", 30), ("date", 0), ("date", 30), ("parent", 0)])
+@pytest.mark.parametrize(
+    ("how", "grace"),
+    [
+        ("verb", 30),
+        ("date", 0),
+        pytest.param("verb", 0, marks=pytest.mark.slow),
+        pytest.param("date", 30, marks=pytest.mark.slow),
+        pytest.param("parent", 0, marks=pytest.mark.slow),
+    ],
+)
 async def test_an_end_while_it_is_paused_settles_what_the_pause_left_open(installation, how, grace):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("base", amount=700)

@@ -1,5 +1,7 @@
 """When things fall due: anchors, stubs, leap days and zones. The sums are in docs/design/scenarios.md."""
 
+import pytest
+
 from tests.support.arithmetic import Span, instant, part_of, seconds, span, step
 from tests.support.bills import a_story, bills, current_period, moment, told
 
@@ -49,6 +51,7 @@ async def test_6_a_31st_goes_through_february_and_fixed_days_begin_with_a_stub(i
         }
 
 
+@pytest.mark.slow
 async def test_11_a_year_that_begins_on_a_leap_day_comes_back_to_it(installation):
     async with a_story(installation, "2028-02-29") as world:
         await world.plan("leap", prices=[{"billing_cycle": "yearly", "amount": 36500, "currency": "EUR"}])

@@ -1,5 +1,7 @@
 """Which day it is: when an invoice is due, what happens when something was planned for a day, and where days were moved."""
 
+import pytest
+
 from tests.scenarios.test_billing_dates import fees, monthly
 from tests.support.arithmetic import Span, instant, part_of, seconds, span
 from tests.support.bills import PAID, a_story, bills, current_period, told
@@ -16,6 +18,7 @@ async def test_so_many_days_to_pay_end_on_that_date_though_the_clock_went_back(i
         assert invoice["due_at"] == "2026-10-30T23:00:00Z", "31 October, 00:00 in Berlin"
 
 
+@pytest.mark.slow
 async def test_a_pause_that_was_planned_begins_with_the_payment_where_the_period_ran_out_while_suspended(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000)

@@ -1,5 +1,7 @@
 """What a bank takes, and gives back or not: what was bought with it, and what time that was not used comes to."""
 
+import pytest
+
 from tests.support.bills import a_story
 from tests.support.outcomes import payments_of, rest
 from tests.support.worst_day import counter_of
@@ -55,6 +57,7 @@ async def test_prepaid_credits_that_a_bank_took_the_money_of_pay_for_nothing(ins
         assert (await world.invoices())[-1]["total"] == 4000
 
 
+@pytest.mark.slow
 async def test_a_part_that_is_lost_takes_its_part_and_its_note_takes_nothing_more(installation):
     async with a_story(installation, "2026-06-01") as world, counter_of(world) as counter:
         sale = await bought(world)
@@ -67,6 +70,7 @@ async def test_a_part_that_is_lost_takes_its_part_and_its_note_takes_nothing_mor
         assert await prepaid_left(world) == [2500]
 
 
+@pytest.mark.slow
 async def test_what_a_note_took_before_is_not_taken_again_by_a_loss(installation):
     async with a_story(installation, "2026-06-01") as world, counter_of(world) as counter:
         sale = await bought(world)
@@ -78,6 +82,7 @@ async def test_what_a_note_took_before_is_not_taken_again_by_a_loss(installation
         assert await prepaid_left(world) == [500]
 
 
+@pytest.mark.slow
 async def test_a_refund_that_leaves_the_credits_still_does(installation):
     async with a_story(installation, "2026-06-01") as world, counter_of(world) as counter:
         await bought(world)
@@ -147,6 +152,7 @@ async def test_of_two_disputes_each_that_is_won_gives_what_is_left_by_then(insta
         assert await decided(world, counter, big, "won") == 1500
 
 
+@pytest.mark.slow
 async def test_of_two_disputes_one_that_is_lost_gives_nothing(installation):
     async with a_story(installation, "2026-06-01") as world, counter_of(world) as counter:
         big, small = await ended_with(world, counter, 2000, 1000)
@@ -175,6 +181,7 @@ async def test_what_staff_gave_back_meanwhile_is_not_given_again(installation):
         assert await decided(world, counter, dispute, "won") == 2000
 
 
+@pytest.mark.slow
 async def test_what_a_change_paid_with_the_time_before_is_given_back_with_what_is_won(installation):
     async with a_story(installation, "2026-06-01") as world, counter_of(world) as counter:
         await world.plan("pro", **PRO)

@@ -1,5 +1,7 @@
 """What is given back in more than one way: as money, as credit, with a note or without, of one line or of several."""
 
+import pytest
+
 from tests.scenarios.test_billing_use import calls, each
 from tests.support.bills import a_story, bills
 from tests.support.outcomes import payments_of, rest
@@ -27,6 +29,7 @@ async def test_a_refund_and_a_note_are_not_the_same_money_unless_one_documents_t
         assert await credit_of(world) == 2000  # with the 1000 that were refunded: the 3000 that were paid
 
 
+@pytest.mark.slow
 async def test_a_note_that_documents_a_refund_takes_nothing_more(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000, billing={"unused_on_cancel": "credit"})
@@ -99,6 +102,7 @@ async def test_lines_of_one_rate_give_back_the_tax_that_they_were_billed_with(in
         assert await credit_of(world) == shared["total"] == 3566  # 19 % of 29.97 are 5.69, and of 9.99 they are 1.90
 
 
+@pytest.mark.slow
 async def test_use_that_comes_to_nothing_leaves_nothing_billed(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.tax("10")
@@ -116,6 +120,7 @@ async def test_use_that_comes_to_nothing_leaves_nothing_billed(installation):
         assert [made.total for made in await bills(world) if made.total] == [744, -375, -369]
 
 
+@pytest.mark.slow
 async def test_no_line_gives_back_more_than_it_came_to(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.meter()

@@ -1,5 +1,7 @@
 """What is given back: never more than came in, whatever was given back of other lines, by gifts, or of other periods."""
 
+import pytest
+
 from tests.scenarios.test_billing_given_back import credit_of, refunded
 from tests.scenarios.test_billing_use import calls, each
 from tests.support.bills import a_story
@@ -26,6 +28,7 @@ async def two_on_one_invoice(world):
     return found, invoice, paid
 
 
+@pytest.mark.slow
 async def test_a_refund_is_taken_of_what_was_not_credited_yet(installation):
     async with a_story(installation, "2026-06-01") as world:
         [big, _], invoice, paid = await two_on_one_invoice(world)
@@ -53,6 +56,7 @@ async def test_what_a_gift_paid_for_was_not_refunded(installation):
         assert await credit_of(world) == 0
 
 
+@pytest.mark.slow
 async def test_what_was_given_back_as_credit_is_not_refunded_because_of_a_gift(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.meter()

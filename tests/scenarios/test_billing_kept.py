@@ -1,5 +1,7 @@
 """Time kept in a pause is of the last period that began: where that cost nothing, nothing of the one before comes back."""
 
+import pytest
+
 from tests.scenarios.test_billing_given_back import credit_of
 from tests.support.bills import a_story, bills
 from tests.support.outcomes import rest
@@ -7,6 +9,7 @@ from tests.support.outcomes import rest
 CREDITS = {"unused_on_cancel": "credit"}
 
 
+@pytest.mark.slow
 async def test_a_free_period_after_a_paid_one_leaves_nothing_of_the_paid_one(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000, billing=CREDITS)
@@ -41,6 +44,7 @@ async def test_a_void_period_leaves_nothing_of_the_one_before_it(installation):
         assert [(made.total, made.due) for made in await bills(world)] == [(3000, 3000), (3000, 0)]
 
 
+@pytest.mark.slow
 async def test_a_period_in_arrears_after_a_paid_one_leaves_nothing_of_the_paid_one(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000)

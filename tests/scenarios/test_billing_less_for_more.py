@@ -1,5 +1,7 @@
 """A lower price where nothing comes back for the old one: it waits for the next period, as any downgrade does."""
 
+import pytest
+
 from tests.support.bills import a_story, bills
 from tests.support.outcomes import payments_of, rest
 from tests.support.worst_day import counter_of
@@ -21,6 +23,7 @@ async def test_a_downgrade_while_a_bank_holds_the_money_waits_for_the_next_perio
         assert [made.total for made in await bills(world)] == [6000, 3000]
 
 
+@pytest.mark.slow
 async def test_fewer_seats_of_what_was_free_wait_for_the_next_period(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=1000)

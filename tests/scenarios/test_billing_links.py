@@ -3,6 +3,8 @@
 The rules are in docs/design/changes.md.
 """
 
+import pytest
+
 from tests.support.bills import a_story, bills
 from tests.support.outcomes import payments_of, rest
 
@@ -106,6 +108,7 @@ async def test_what_settles_after_the_period_it_was_for_goes_back(installation):
         assert await kept(world) == 0
 
 
+@pytest.mark.slow
 async def test_what_settles_after_its_subscription_ended_leaves_it_at_what_it_had_until_then(installation):
     async with a_story(installation, "2026-06-01") as world:
         for code, amount in (("pro", 1000), ("max", 3000)):

@@ -31,7 +31,7 @@ async def test_a_page_that_was_opened_and_left_has_paid_nothing(installation):
         assert [each["amount"] for each in await payments_of(world) if each["status"] == "succeeded"] == [1500]
 
 
-@pytest.mark.parametrize("is_spent", [False, True])
+@pytest.mark.parametrize("is_spent", [pytest.param(False, marks=pytest.mark.slow), True])
 async def test_credit_for_what_was_on_its_way_pays_for_it_when_it_does_not_come_in(installation, is_spent):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000, billing={"unused_on_cancel": "credit"})

@@ -6,7 +6,7 @@ from tests.support.bills import a_story, bills
 from tests.support.outcomes import payments_of, rest
 
 
-@pytest.mark.parametrize("is_free", [True, False])
+@pytest.mark.parametrize("is_free", [pytest.param(True, marks=pytest.mark.slow), False])
 async def test_a_year_begins_within_a_month_of_which_nothing_is_left(installation, is_free):
     async with a_story(installation, "2026-06-01") as world:
         prices = [

@@ -1,5 +1,7 @@
 """Parts of a period that belong together: before and after a pause, a change, a moved billing day."""
 
+import pytest
+
 from tests.scenarios.test_billing_use import calls, each
 from tests.support.bills import a_story, bills
 
@@ -10,6 +12,7 @@ async def amounts_of(world, kind):
     return [line[1] for made in await bills(world) for line in made.lines if line[0] == kind]
 
 
+@pytest.mark.slow
 async def test_kept_time_stays_paid_where_the_billing_day_is_moved(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("pro", amount=3000, billing={"unused_on_cancel": "credit"})
@@ -31,6 +34,7 @@ async def test_kept_time_stays_paid_where_the_billing_day_is_moved(installation)
         assert [line[:2] for line in note.lines] == [("proration_credit", -1000)]
 
 
+@pytest.mark.slow
 async def test_a_fee_in_arrears_of_a_month_before_is_not_taken_for_kept_time(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.plan("arrears", amount=3000, billing={"in_arrears": True, "unused_on_cancel": "credit"})
@@ -46,6 +50,7 @@ async def test_a_fee_in_arrears_of_a_month_before_is_not_taken_for_kept_time(ins
         assert sum(await amounts_of(world, "recurring")) in (3000 + 1452, 3000 + 1451)  # June, and 10 and 5 of 31 days
 
 
+@pytest.mark.slow
 async def test_another_interval_at_the_very_start_of_a_period_is_charged_once(installation):
     async with a_story(installation, "2026-06-01") as world:
         cycles = (("monthly", 3000), ("quarterly", 9200))

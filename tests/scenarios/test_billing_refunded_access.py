@@ -1,5 +1,7 @@
 """Access after money went back."""
 
+import pytest
+
 from tests.support.bills import a_story
 from tests.support.outcomes import is_eligible, payments_of, rest
 
@@ -23,6 +25,7 @@ async def test_a_refund_of_a_shared_invoice_ends_the_access_to_all_that_it_paid_
         assert await is_eligible(world), "August is paid for"
 
 
+@pytest.mark.slow
 async def test_time_that_was_refunded_is_not_had_after_a_pause(installation):
     async with a_story(installation, "2026-06-01") as world:
         await world.put("/api/refund-policy", {"auto_grant_days": 14})

@@ -226,6 +226,7 @@ async def the_link_in_the_mail(world, kind):
     return re.search(r"https?://\S+/checkout/\S+", text)[0]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_a_customer_with_two_cards_at_two_accounts_lives_through_six_months(world, a, b):
     await world.put("/api/tenant/issuer", {"legal_name": "Guild of Billers", "email": "books@guild.example"})

@@ -51,6 +51,7 @@ async def health(world):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.shows("ASVS 16.5.2", "ASVS 15.2.2")
 async def test_b3_a_provider_that_refuses_one_tenant_goes_down_for_it_and_for_nobody_else(
     world, counter, card, installation
@@ -97,7 +98,7 @@ async def test_b3_who_is_asked_to_wait_waits(world, counter, card):
 
 
 @pytest.mark.shows("fault B4", "API10")
-@pytest.mark.parametrize("mode", ["html", "truncated", "unknown_status"])
+@pytest.mark.parametrize("mode", ["html", pytest.param("truncated", marks=pytest.mark.slow), "unknown_status"])
 async def test_b4_nonsense_is_no_answer(world, counter, card, mode):
     await counter.webhooks("drop")
     await counter.fault(mode, "confirm", times=1)
@@ -141,6 +142,7 @@ async def test_b5_what_takes_nine_days_is_waited_for_in_silence(world, counter):
     await assert_paid_once(world, counter, subscription)
 
 
+@pytest.mark.slow
 async def test_b6_when_the_provider_has_forgotten_its_keys_nothing_is_charged_twice(world, counter, card):
     await counter.webhooks("drop")
     await counter.fault("drop_after", "confirm")

@@ -277,6 +277,7 @@ def test_does_not_run_as_root(server, folder):
     assert (folder / "data").stat().st_uid == owner
 
 
+@pytest.mark.slow
 @as_root
 async def test_leaves_the_folders_above_as_they_are(pristine, monkeypatch):
     with tempfile.TemporaryDirectory(dir=pristine.parent) as name:  # 0700, as /root is
@@ -294,6 +295,7 @@ async def test_leaves_the_folders_above_as_they_are(pristine, monkeypatch):
         assert Path((Path(name) / "data" / "kept-in").read_text().strip()).parent == elsewhere
 
 
+@pytest.mark.slow
 @as_root
 def test_copies_programs_that_its_user_cannot_reach(pristine, monkeypatch):
     account = account_for(pristine / "data")
