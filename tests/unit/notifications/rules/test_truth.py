@@ -63,7 +63,8 @@ def test_causes_are_the_same_when_heard_again_and_differ_where_they_are_others()
         causes.retry(CASE, 0),
         causes.retry(CASE, 1),
         causes.reminder(CASE, 1),
-        causes.trial_ending(CASE, 1),
+        causes.trial_ending(CASE, 1, NOW),
+        causes.trial_ending(CASE, 1, NOW + timedelta(days=7)),
         causes.end(CASE, NOW),
         causes.end(CASE, NOW + timedelta(days=1)),
         causes.retry(UUID(int=8), 0),
@@ -79,4 +80,4 @@ def test_causes_are_the_same_when_heard_again_and_differ_where_they_are_others()
     ]
     assert len(set(made)) == len(made)
     assert causes.retry(CASE, 1) == made[1]
-    assert causes.end(CASE, NOW) == made[4]
+    assert causes.end(CASE, NOW) == made[5]

@@ -91,7 +91,7 @@ async def on_trial_ending(tx: Tx, messages: Sequence[Message[TrialEnding]], *, n
             tenant_id=event.tenant_id,
             customer_id=event.customer_id,
             kind=Kind.TRIAL_ENDING,
-            cause_id=causes.trial_ending(event.subscription_id, event.days_left),
+            cause_id=causes.trial_ending(event.subscription_id, event.days_left, event.ends_at),
             about=About(subscription_id=event.subscription_id, at=event.ends_at),
         )
         for event in events_of(messages)

@@ -22,8 +22,9 @@ def end(subscription_id: UUID, ends_at: datetime, wished_at: datetime | None = N
     return uuid5(subscription_id, f"end:{ends_at.isoformat()}{wish}")
 
 
-def trial_ending(subscription_id: UUID, days_left: int) -> UUID:
-    return uuid5(subscription_id, f"trial:{days_left}")
+def trial_ending(subscription_id: UUID, days_left: int, ends_at: datetime) -> UUID:
+    """Name a reminder by the end that it speaks of, too: one that is put off is reminded of anew."""
+    return uuid5(subscription_id, f"trial:{days_left}:{ends_at.isoformat()}")
 
 
 def pause(subscription_id: UUID, paused_at: datetime) -> UUID:
