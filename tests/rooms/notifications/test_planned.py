@@ -2,13 +2,16 @@
 
 from datetime import timedelta
 
+import pytest
+
 from guilder.domain.notifications import handlers
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.events import TrialEnding
+from guilder.domain.subscriptions.events import SubscriptionRenewalUpcoming, SubscriptionResumed, TrialEnding
+from guilder.kernel.money import Money
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import about
 from tests.support.builders.identity import NOW
-from tests.support.builders.subscriptions import a_subscription
+from tests.support.builders.subscriptions import a_subscription, terms_of
 
 DAY = timedelta(days=1)
 
@@ -26,3 +29,56 @@ async def test_a_trial_that_is_put_off_is_announced_again(ground):
         "on Mar 15, 2026",
         "on Mar 22, 2026",
     ]
+
+
+def text_of(mail):
+    return mail.get_body(("plain",)).get_content()
+
+
+async def planned(ground, *, price=9900, at=None, **over):
+    """A subscription for 30.00, and what it is to cost from `at` on, or from the next period on."""
+    async with ground.tx() as tx:
+        plan = await a_plan(tx, name="Pro")
+        made = await a_subscription(tx, ground.customer, plan, **over)
+        terms = terms_of(plan, unit_amount=Money(price, "EUR"), plan_name="Business")
+        at = at and at(made.current_period.ends_at)
+        changed = await subscriptions.change(tx, ref=made.ref, terms=terms, at=at, at_period_end=at is None, now=NOW)
+        return changed.after
+
+
+@pytest.mark.parametrize(
+    ("at", "price", "said"),
+    [
+        (None, 9900, "Business €99.00"),
+        (lambda end: end, 9900, "Business €99.00"),
+        (lambda end: end - DAY, 9900, "Business €99.00"),
+        (lambda end: end + DAY, 9900, "Pro €30.00"),
+        (lambda end: end + DAY, 0, "Pro €30.00"),
+    ],
+)
+async def test_a_renewal_names_the_price_of_the_day_on_which_it_comes(ground, at, price, said):
+    renews = await planned(ground, price=price, at=at, is_active=True)
+    upcoming = {"days_left": 3, "renews_at": renews.current_period.ends_at}
+    await ground.hear(handlers.on_subscription_renewal_upcoming, about(SubscriptionRenewalUpcoming, renews, **upcoming))
+    [mail] = ground.inbox.mails
+    name, amount = said.split()
+    assert mail["Subject"].startswith(f"{name} renews")
+    assert f"Price: {amount}" in text_of(mail)
+
+
+async def test_the_end_of_a_trial_names_the_price_of_what_comes_then(ground):
+    trial = await planned(ground, trial_days=14)
+    await ground.hear(handlers.on_trial_ending, about(TrialEnding, trial, days_left=3, ends_at=trial.trial_ends_at))
+    [mail] = ground.inbox.mails
+    assert "Price: €99.00" in text_of(mail)
+
+
+async def test_what_ends_or_pauses_within_its_period_is_not_said_to_renew(ground):
+    async with ground.tx() as tx:
+        s = await a_subscription(tx, ground.customer, await a_plan(tx), is_active=True)
+        end = s.current_period.ends_at
+        leaving = (await subscriptions.cancel(tx, ref=s.ref, at_period_end=False, at=end, now=NOW)).after
+    period = {"period_starts_at": leaving.current_period.starts_at, "period_ends_at": end}
+    await ground.hear(handlers.on_subscription_resumed, about(SubscriptionResumed, leaving, **period))
+    [mail] = ground.inbox.mails
+    assert "Renews on" not in text_of(mail)

@@ -7,6 +7,8 @@ from zoneinfo import ZoneInfo
 
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.performers.gathering import Matter
+from guilder.domain.subscriptions.model import Terms
+from guilder.domain.subscriptions.rules import periods, renewals
 from guilder.kernel.money import Money
 from guilder.kernel.noun import replace
 from guilder.platform.words import Speech
@@ -68,7 +70,7 @@ def _trial(matter: Matter) -> Data:
     return {
         "plan_name": _plan_name(matter),
         "trial_ends_on": _at(matter),
-        "price": _price(matter),
+        "price": _price_then(matter),
         "method": _method(matter),
     }
 
@@ -125,7 +127,7 @@ def _resumed(matter: Matter) -> Data:
 
 
 def _trial_extended(matter: Matter) -> Data:
-    return {"plan_name": _plan_name(matter), "trial_ends_on": _at(matter), "price": _price(matter)}
+    return {"plan_name": _plan_name(matter), "trial_ends_on": _at(matter), "price": _price_then(matter)}
 
 
 def _change(matter: Matter) -> Data:
@@ -149,13 +151,12 @@ def _expiring(matter: Matter) -> Data:
 
 
 def _renewal(matter: Matter) -> Data:
-    subscription = matter.subscription
-    assert subscription is not None, matter.notification.ref
-    terms = subscription.pending_terms or subscription.terms
+    terms = _terms_then(matter)
+    assert terms is not None, matter.notification.ref
     return {
         "plan_name": terms.plan_name,
         "renews_on": _at(matter),
-        "price": _say(matter, terms.amount) if not terms.amount.is_zero else "",
+        "price": _price_then(matter),
         "method": _method(matter),
     }
 
@@ -231,10 +232,23 @@ def _price(matter: Matter) -> str:
     return _say(matter, subscription.terms.amount)
 
 
+def _price_then(matter: Matter) -> str:
+    terms = _terms_then(matter)
+    return _say(matter, terms.amount) if terms is not None and not terms.amount.is_zero else ""
+
+
+def _terms_then(matter: Matter) -> Terms | None:
+    """Return what is agreed at the instant that a message speaks of: of a planned change, what takes effect by then."""
+    subscription, at = matter.subscription, matter.notification.about.at
+    if subscription is None:
+        return None
+    return periods.take_pending(subscription, at=at or subscription.current_period.ends_at).terms
+
+
 def _period_end(matter: Matter) -> str:
     """Say when it renews; of what does not renew, nothing."""
     subscription = matter.subscription
-    if subscription is None or subscription.cancel_at_period_end or subscription.ended_at is not None:
+    if subscription is None or subscription.ended_at is not None or renewals.stops(subscription):
         return ""
     return _day(matter, subscription.current_period.ends_at)
 
