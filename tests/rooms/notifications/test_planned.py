@@ -6,7 +6,12 @@ import pytest
 
 from guilder.domain.notifications import handlers
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.events import SubscriptionRenewalUpcoming, SubscriptionResumed, TrialEnding
+from guilder.domain.subscriptions.events import (
+    SubscriptionChangeScheduled,
+    SubscriptionRenewalUpcoming,
+    SubscriptionResumed,
+    TrialEnding,
+)
 from guilder.kernel.money import Money
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import about
@@ -82,3 +87,20 @@ async def test_what_ends_or_pauses_within_its_period_is_not_said_to_renew(ground
     await ground.hear(handlers.on_subscription_resumed, about(SubscriptionResumed, leaving, **period))
     [mail] = ground.inbox.mails
     assert "Renews on" not in text_of(mail)
+
+
+async def test_a_change_that_is_wished_for_again_is_announced_again_and_of_a_wish_that_is_over_nothing(ground):
+    async with ground.tx() as tx:
+        plan = await a_plan(tx, name="Pro")
+        s = await a_subscription(tx, ground.customer, plan, is_active=True)
+    heard = []
+    for name, days in (("Business", 0), ("Basic", 5), ("Business", 0)):
+        async with ground.tx() as tx:
+            at = s.current_period.ends_at + days * DAY
+            terms = terms_of(plan, plan_name=name)
+            after = (await subscriptions.change(tx, ref=s.ref, terms=terms, at=at, now=NOW)).after
+        heard.append(about(SubscriptionChangeScheduled, after, takes_effect_at=at))
+        if name == "Business":
+            await ground.hear(handlers.on_subscription_change_scheduled, *heard, heard[-1])
+    assert [mail["Subject"].partition(",")[0] for mail in ground.inbox.mails] == ["From Apr 1"] * 2
+    assert all("Business" in mail["Subject"] for mail in ground.inbox.mails)

@@ -8,22 +8,9 @@ from guilder.domain.invoicing.model import Status
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.rules import causes
 from guilder.domain.notifications.rules.truth import ASKS_FOR_MONEY, why_no_longer
-from guilder.domain.subscriptions.model import Terms
-from guilder.kernel.money import Money
-from guilder.kernel.noun import replace
-from guilder.kernel.period import Interval, Unit
 from tests.support.builders.identity import NOW
 
 CASE = UUID(int=7)
-TERMS = Terms(
-    plan_id=UUID(int=9),
-    plan_code="pro",
-    plan_version=1,
-    plan_name="Pro",
-    billing_cycle="monthly",
-    interval=Interval(Unit.MONTH),
-    unit_amount=Money(3000, "EUR"),
-)
 
 
 OF_INVOICES = [kind for kind in Kind if kind not in (Kind.CHANGE_PLANNED, Kind.UPCOMING_RENEWAL)]
@@ -73,10 +60,6 @@ def test_causes_are_the_same_when_heard_again_and_differ_where_they_are_others()
         causes.resumption(CASE, NOW, NOW + timedelta(days=2)),
         causes.trial_extended(CASE, NOW),
         causes.alert(CASE, NOW),
-        causes.change(CASE, TERMS, NOW),
-        causes.change(CASE, TERMS, NOW + timedelta(days=1)),
-        causes.change(CASE, replace(TERMS, quantity=2), NOW),
-        causes.change(CASE, replace(TERMS, unit_amount=Money(900, "EUR")), NOW),
     ]
     assert len(set(made)) == len(made)
     assert causes.retry(CASE, 1) == made[1]

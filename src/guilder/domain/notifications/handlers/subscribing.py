@@ -167,19 +167,20 @@ async def on_trial_extended(tx: Tx, messages: Sequence[Message[SubscriptionTrial
 async def on_subscription_change_scheduled(
     tx: Tx, messages: Sequence[Message[SubscriptionChangeScheduled]], *, now: datetime
 ) -> None:
-    """Announce what it will be and cost, as it is planned by now; what was taken back meanwhile is not announced."""
-    planned = events_of(messages)
-    found = await _found(tx, planned)
+    """Announce what it will be and cost, as it is planned by now: of several wishes that are heard together the last one.
+    What was wished for before and is wished for again is announced again; what was taken back meanwhile is not."""
+    wishes = {_ref(each.event): each for each in messages}
+    found = await _found(tx, events_of(list(wishes.values())))
     said = [
         NewNotification(
-            tenant_id=event.tenant_id,
-            customer_id=event.customer_id,
+            tenant_id=ref.tenant_id,
+            customer_id=subscription.customer_id,
             kind=Kind.CHANGE_PLANNED,
-            cause_id=causes.change(event.subscription_id, subscription.pending_terms, event.takes_effect_at),
-            about=About(subscription_id=event.subscription_id, at=event.takes_effect_at),
+            cause_id=wish.id,
+            about=About(subscription_id=ref.id, at=subscription.pending_at or subscription.current_period.ends_at),
         )
-        for event in planned
-        if (subscription := found.get(_ref(event))) is not None and subscription.pending_terms is not None
+        for ref, wish in wishes.items()
+        if (subscription := found.get(ref)) is not None and subscription.pending_terms is not None
     ]
     await service.tell(tx, messages=said, now=now)
 

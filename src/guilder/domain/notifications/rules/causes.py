@@ -3,8 +3,6 @@
 from datetime import datetime
 from uuid import UUID, uuid5
 
-from guilder.domain.subscriptions.model import Terms
-
 
 def retry(case_id: UUID, retries_made: int) -> UUID:
     """Name one failed try of a case: 0 is the first payment, which opened it."""
@@ -38,13 +36,6 @@ def resumption(subscription_id: UUID, starts_at: datetime, ends_at: datetime) ->
 
 def trial_extended(subscription_id: UUID, ends_at: datetime) -> UUID:
     return uuid5(subscription_id, f"trial_extended:{ends_at.isoformat()}")
-
-
-def change(subscription_id: UUID, terms: Terms, takes_effect_at: datetime) -> UUID:
-    """Name a planned change by what it brings and when: another wish for the same date is another change."""
-    amount = f"{terms.amount.minor} {terms.currency}"
-    wished = f"{terms.plan_id}:{terms.plan_version}:{terms.billing_cycle}:{terms.quantity}:{amount}"
-    return uuid5(subscription_id, f"change:{takes_effect_at.isoformat()}:{wished}")
 
 
 def alert(alert_id: UUID, window_starts_at: datetime) -> UUID:
