@@ -5,7 +5,8 @@ import pytest
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Issuer
 from guilder.domain.notifications import handlers
-from guilder.domain.notifications.model import Status
+from guilder.domain.notifications import service as notifications
+from guilder.domain.notifications.model import Kind, OwnWords, Status
 from guilder.domain.payments.events import (
     DisputeOpened,
     PaymentMethodAdded,
@@ -21,7 +22,7 @@ from guilder.kernel.money import Money
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import heard
 from tests.support.builders.identity import NOW
-from tests.support.builders.notifications import LATER, an_open_invoice
+from tests.support.builders.notifications import LATER, a_message, an_open_invoice
 from tests.support.builders.subscriptions import a_subscription
 
 CARD = {"brand": "visa", "last4": "4242"}
@@ -76,7 +77,8 @@ async def test_a_wish_for_a_refund_is_confirmed_and_its_refusal_says_why(ground,
     assert "Reason: It was used" in second
 
 
-async def test_a_dispute_reaches_the_staff_with_its_deadline(ground, of_money):
+async def staffed(ground):
+    """Say where the staff reads, and in which language: English, as an issuer's is where it says nothing else."""
     async with ground.tx() as tx:
         issuer = (await identity.issuer(tx, tenant_ids=[ground.tenant_id]))[ground.tenant_id]
         changed = Issuer(
@@ -87,12 +89,27 @@ async def test_a_dispute_reaches_the_staff_with_its_deadline(ground, of_money):
             email="money@northwind.example",
         )
         await identity.set_issuer(tx, issuer=changed, now=NOW)
+
+
+async def test_a_dispute_reaches_the_staff_with_its_deadline(ground, of_money):
+    await staffed(ground)
     opened = DisputeOpened(**of_money, dispute_id=ids.new(NOW), reason="product_not_received", respond_by=LATER)
     assert await told_once(ground, handlers.on_dispute_opened, opened) == [("email", "dispute_opened")]
     [mail] = ground.inbox.mails
     assert mail["To"].addresses[0].addr_spec == "money@northwind.example"
     for said in ("Customer: Ada Lovelace", "Amount: €12.00", "Reason: product not received", "Answer by: Mar 2, 2026"):
         assert said in text_of(mail)
+
+
+async def test_the_staff_reads_of_a_dispute_in_its_own_words_and_language_whatever_the_customers_is(make_ground):
+    ground = await make_ground(language="de")
+    await staffed(ground)
+    async with ground.tx() as tx:
+        for language, subject in (("de", "Ein Streitfall"), ("en", "A dispute")):
+            said = {"kind": Kind.DISPUTE_OPENED, "language": language, "subject": subject, "body": "{{ amount }}"}
+            await notifications.set_words(tx, own=OwnWords(tenant_id=ground.tenant_id, **said), now=NOW)
+    await ground.tell(a_message(ground.customer, Kind.DISPUTE_OPENED))
+    assert [mail["Subject"] for mail in ground.inbox.mails] == ["A dispute"]
 
 
 async def test_a_card_is_named_when_it_is_added_and_when_it_runs_out(ground, of_method):

@@ -24,6 +24,7 @@ from guilder.domain.payments.model import PaymentMethod
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside.templating import OwnText
 
@@ -88,7 +89,6 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
     paid_by = await payments.current(tx, invoices=list(invoices))
     methods = await _methods(tx, [each for each in notifications if each.kind in _NAMES_THE_DEFAULT])
     documents = await _documents(tx, notifications, invoices)
-    own = await service.words_for(tx, messages=notifications)
     texted = sorted({each.tenant_id for each in notifications if each.channel is Channel.SMS})
     reported_to = await service.status_callbacks(tx, tenant_ids=texted) if texted else {}
     meters = await _meters(tx, notifications)
@@ -115,10 +115,10 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
                 document=documents.get(each.ref, ""),
                 more=service.unsubscribe_link(tx.vault, notification=each, base_url=public_url),
                 report_url=_report_url(reported_to.get(each.tenant_id), public_url),
-                own=own.get(each.ref),
             )
         )
-    return found
+    own = await service.words_for(tx, messages=[(each.notification, each.language) for each in found])
+    return [replace(each, own=own.get(each.notification.ref)) for each in found]
 
 
 def _report_url(endpoint_id: UUID | None, public_url: str) -> str:

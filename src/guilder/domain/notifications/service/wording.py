@@ -49,15 +49,15 @@ async def drop_words(tx: Tx, *, kind: Kind, language: str) -> None:
         raise NoOwnWords
 
 
-async def words_for(tx: Tx, *, messages: Sequence[Notification]) -> Mapping[Ref, OwnText]:
-    """Return their tenants' own words for these messages, of those that have some."""
+async def words_for(tx: Tx, *, messages: Sequence[tuple[Notification, str]]) -> Mapping[Ref, OwnText]:
+    """Return their tenants' own words for these messages, each in the language beside it, of those that have some."""
     if not messages:
         return {}
-    tenants = sorted({each.tenant_id for each in messages})
-    found = await store.words(tx, tenants, sorted({each.kind for each in messages}))
+    tenants = sorted({each.tenant_id for each, _ in messages})
+    found = await store.words(tx, tenants, sorted({each.kind for each, _ in messages}))
     own = {(each.tenant_id, each.kind, each.language): OwnText(each.subject, each.body) for each in found}
     named: dict[Ref, tuple[TenantId, Kind, str]] = {
-        each.ref: (each.tenant_id, each.kind, language_of(each.language)) for each in messages
+        each.ref: (each.tenant_id, each.kind, language_of(language)) for each, language in messages
     }
     return {ref: own[name] for ref, name in named.items() if name in own}
 
