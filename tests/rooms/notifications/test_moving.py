@@ -2,6 +2,7 @@
 
 import pytest
 
+from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Issuer
 from guilder.domain.notifications import handlers
@@ -18,6 +19,7 @@ from guilder.domain.payments.events import (
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import SubscriptionRenewalUpcoming
 from guilder.kernel import ids
+from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import heard
@@ -99,6 +101,17 @@ async def test_a_dispute_reaches_the_staff_with_its_deadline(ground, of_money):
     assert mail["To"].addresses[0].addr_spec == "money@northwind.example"
     for said in ("Customer: Ada Lovelace", "Amount: €12.00", "Reason: product not received", "Answer by: Mar 2, 2026"):
         assert said in text_of(mail)
+
+
+async def test_the_staff_hears_of_a_dispute_of_somebody_who_was_erased(ground, of_money):
+    await staffed(ground)
+    async with ground.tx() as tx:
+        await customers.erase(tx, refs=[Ref(ground.tenant_id, ground.customer.id)], now=NOW)
+    opened = DisputeOpened(**of_money, dispute_id=ids.new(NOW), reason="fraudulent", respond_by=LATER)
+    assert await told_once(ground, handlers.on_dispute_opened, opened) == [("email", "dispute_opened")]
+    [mail] = ground.inbox.mails
+    assert f"Customer: erased_{ground.customer.id.hex}" in text_of(mail)
+    assert [each.content for each in await ground.told()] == [None]
 
 
 async def test_the_staff_reads_of_a_dispute_in_its_own_words_and_language_whatever_the_customers_is(make_ground):

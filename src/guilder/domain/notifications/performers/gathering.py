@@ -79,7 +79,8 @@ class Matter:
 
 
 async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: str, now: datetime) -> list[Matter]:
-    """Read what each message speaks of, in order. One whose reader was erased is not among those returned."""
+    """Read what each message speaks of, in order. What would go to somebody who was erased is not among those
+    returned."""
     tenant_ids = sorted({each.tenant_id for each in notifications})
     readers = await customers.get(tx, refs=_refs(notifications, lambda each: each.customer_id))
     tenants = await identity.tenants(tx, ids=tenant_ids)
@@ -95,7 +96,7 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
     found = []
     for each in notifications:
         reader = readers.get(Ref(each.tenant_id, each.customer_id))
-        if reader is None or reader.is_erased:
+        if reader is None or (reader.is_erased and each.kind not in TO_STAFF):
             continue
         invoice = _named(each, each.about.invoice_id, invoices)
         card = paid_by.get(invoice.ref) if invoice else methods.get(Ref(each.tenant_id, each.customer_id))

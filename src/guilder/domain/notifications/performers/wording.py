@@ -18,7 +18,11 @@ Data = dict[str, str]
 
 def data_of(matter: Matter) -> Data:
     """Return what the templates of this kind ask for; what is not known is left out."""
-    data = {"customer_name": matter.reader.name, **_SAID[matter.notification.kind](matter)}
+    # Of whom was erased the staff reads the pseudonym.
+    data = {
+        "customer_name": matter.reader.name or matter.reader.organization_id,
+        **_SAID[matter.notification.kind](matter),
+    }
     return {name: value for name, value in data.items() if value}
 
 

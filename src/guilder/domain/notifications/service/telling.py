@@ -55,14 +55,15 @@ class Mailbox(NamedTuple):
 async def tell(tx: Tx, *, messages: Sequence[NewNotification], now: datetime) -> list[Notification]:
     """Have customers told, once for each cause and channel: by e-mail, and by SMS where there is a phone and a text.
 
-    An erased customer is told nothing.
+    An erased customer is told nothing; what is said of one to the staff names its pseudonym.
     """
     refs = sorted({Ref(each.tenant_id, each.customer_id) for each in messages})
     readers = await customers.get(tx, refs=refs) if refs else {}
     made = [
         _made(message, readers[ref], channel, now)
         for message in messages
-        if (ref := Ref(message.tenant_id, message.customer_id)) in readers and not readers[ref].is_erased
+        if (ref := Ref(message.tenant_id, message.customer_id)) in readers
+        and (not readers[ref].is_erased or message.kind in TO_STAFF)
         for channel in _channels(message.kind, readers[ref])
     ]
     written = await store.insert(tx, made) if made else set()
