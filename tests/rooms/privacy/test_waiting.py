@@ -12,16 +12,21 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import DisputeTold
 from guilder.domain.privacy import service as privacy
 from guilder.domain.privacy.model import RequestKind, State
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Link
 from guilder.kernel.ids import Ref
 from guilder.kernel.lifecycle import IllegalStep
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
+from guilder.kernel.period import Period
 from guilder.platform.db.vault import Sealing, SubjectErased
 from tests.support.builders.customers import a_customer
 from tests.support.builders.dunning import a_customer_behind
+from tests.support.builders.gateways import a_gateway
 from tests.support.builders.invoicing import an_invoice
 from tests.support.builders.metered import a_metered_plan, uses
 from tests.support.builders.orders import says_yes
+from tests.support.builders.subscriptions import terms_of
 
 
 def whats(request):
@@ -87,6 +92,30 @@ async def test_it_may_end_the_subscriptions_first(office):
     assert (await office.request(asked)).state is State.DONE
     [row] = await office.ask_database("select status, organization_id from subscriptions.subscriptions")
     assert (row["status"], row["organization_id"]) == ("canceled", f"erased_{customer.id.hex}")
+
+
+async def test_it_ends_what_is_ours_and_waits_for_what_a_provider_bills_itself(office):
+    shop = office.shop
+    customer = await shop.customer()
+    card = await shop.card(customer)
+    plan = await shop.plan()
+    await shop.subscribe(customer, plan, payment_method_id=card.id)
+    account = await shop.act(lambda tx: a_gateway(tx, is_default=False, now=shop.now))
+    link = Link(
+        tenant_id=customer.tenant_id,
+        account_id=account.id,
+        provider_ref="sub_1",
+        customer_id=customer.id,
+        organization_id=customer.organization_id,
+        terms=terms_of(plan),
+        time_zone="UTC",
+        period=Period(shop.now, shop.now + timedelta(days=30)),
+    )
+    linked = await shop.act(lambda tx: subscriptions.link(tx, link=link, now=shop.now))
+    asked = await office.ask(customer, ends_subscriptions=True)
+    await office.work()
+    waits_for = (await office.request(asked)).waits_for
+    assert [(each.what, each.id) for each in waits_for] == [("subscription_active", linked.id)]
 
 
 async def test_it_waits_until_what_was_used_is_billed_for_the_last_time(office):

@@ -20,7 +20,8 @@ async def of_customer_export(tx: Tx, *, customer_id: CustomerId) -> AsyncIterato
 
 
 async def end_all(tx: Tx, *, customer: Ref, now: datetime) -> None:
-    """End every subscription of a customer now; what was used is billed for the last time."""
+    """End every subscription of a customer now; what was used is billed for the last time. What a provider bills itself is
+    ended there."""
     for ref in await subscriptions.going_on(tx, customer=customer):
         # An add-on ends with what it was added to.
         if ref in await subscriptions.going_on(tx, customer=customer):

@@ -23,8 +23,8 @@ async def open_matters(tx: Tx, *, customer: Ref) -> list[tuple[str, UUID]]:
 
 
 async def going_on(tx: Tx, *, customer: Ref) -> list[Ref]:
-    """Return the subscriptions that have not ended, add-ons last."""
-    return await forgetting.going_on(tx, customer)
+    """Return the subscriptions that have not ended and are ours to end, add-ons last."""
+    return await forgetting.going_on(tx, customer, with_elsewhere=False)
 
 
 async def unbilled_use_since(tx: Tx) -> datetime | None:

@@ -18,11 +18,14 @@ async def forget(tx: Tx, customer: Ref, *, alias: str) -> None:
     )
 
 
-async def going_on(tx: Tx, customer: Ref) -> list[Ref]:
+async def going_on(tx: Tx, customer: Ref, *, with_elsewhere: bool = True) -> list[Ref]:
+    """Return what has not ended; `with_elsewhere`: also what a provider bills itself."""
     rows = await tx.fetch(
         """select id from subscriptions.subscriptions
-            where tenant_id = $1 and customer_id = $2 and ended_at is null order by parent_id is not null, id""",
+            where tenant_id = $1 and customer_id = $2 and ended_at is null and ($3 or billed_by is null)
+            order by parent_id is not null, id""",
         *customer,
+        with_elsewhere,
     )
     return [Ref(customer.tenant_id, row["id"]) for row in rows]
 
