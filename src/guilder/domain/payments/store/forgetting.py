@@ -16,7 +16,11 @@ _FORGET = (
         where tenant_id = $1 and customer_id = $2""",
     """update payments.payments set description = '', brand = '', last4 = '', label = '', action_url = ''
         where tenant_id = $1 and customer_id = $2""",
-    "update payments.refunds set reason = '' where tenant_id = $1 and customer_id = $2 and reason <> ''",
+    """update payments.refunds
+          set reason = '', asked_by = regexp_replace(asked_by, '^user:.*', 'user:erased'),
+              decided_by = regexp_replace(decided_by, '^user:.*', 'user:erased')
+        where tenant_id = $1 and customer_id = $2
+          and (reason <> '' or starts_with(asked_by, 'user:') or starts_with(decided_by, 'user:'))""",
     """update payments.dispute_notes n set text = '', author = ''
          from payments.disputes d
         where d.tenant_id = $1 and d.customer_id = $2 and n.tenant_id = d.tenant_id and n.dispute_id = d.id""",

@@ -120,7 +120,12 @@ async def wake(tx: Tx, customers: Sequence[Ref], *, now: datetime) -> None:
 
 
 async def forget_askers(tx: Tx, customer: Ref) -> None:
-    """Keep that a user of the customer asked, and not which."""
+    """Keep that a user of the customer asked, or consented, and not which."""
+    await tx.execute(
+        """update privacy.consents set recorded_by = 'user'
+            where tenant_id = $1 and customer_id = $2 and starts_with(recorded_by, 'user:')""",
+        *customer,
+    )
     await tx.execute(
         """update privacy.requests set asked_by = 'user'
             where tenant_id = $1 and customer_id = $2 and starts_with(asked_by, 'user:')""",
