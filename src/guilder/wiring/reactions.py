@@ -189,6 +189,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("privacy", InvoicePaid, privacy.on_closed),
     Reaction("privacy", InvoiceVoided, privacy.on_closed),
     Reaction("privacy", InvoiceGivenUp, privacy.on_closed),
+    Reaction("privacy", CreditNoteIssued, privacy.on_credit_note_issued),
     Reaction("privacy", PaymentSucceeded, privacy.on_closed),
     Reaction("privacy", PaymentFailed, privacy.on_closed),
     Reaction("privacy", PaymentCanceled, privacy.on_closed),

@@ -5,8 +5,10 @@ from datetime import timedelta
 import pytest
 
 from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.events import CreditNoteIssued
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import NewRefund
+from guilder.domain.privacy import handlers
 from guilder.domain.privacy import service as privacy
 from guilder.domain.privacy.model import State
 from guilder.domain.webhooks import service as webhooks
@@ -84,3 +86,17 @@ async def test_words_digits_and_users_go_with_whom_they_are_of(office, customer)
     assert await rows_with(office, SAID) == []
     [refund] = await office.ask_database("select status, asked_by from payments.refunds")
     assert tuple(refund) == ("refused", "user:erased")
+
+
+async def test_a_note_that_is_made_later_repeats_words_that_are_sealed(office, customer):
+    shop = office.shop
+    invoice = await a_paid_invoice(office, customer)
+    await office.erase(customer)
+    shop.now += timedelta(days=31)
+    await office.work()
+    note = await shop.act(lambda tx: credit(tx, invoice, 300, now=shop.now))
+    issued = [event for event in shop.heard if isinstance(event, CreditNoteIssued)]
+    await shop.tell(handlers.on_credit_note_issued, issued)
+    assert await rows_with(office, SAID) == []
+    read = await shop.act(lambda tx: invoicing.one(tx, invoice=note.id))
+    assert (read.memo, read.lines[0].description) == ("Nettlecombe asked", "Portrait of Nettlecombe")

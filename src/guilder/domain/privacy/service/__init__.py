@@ -1,7 +1,7 @@
 """The verbs of privacy."""
 
 from guilder.domain.privacy.service.consenting import consent, consents
-from guilder.domain.privacy.service.erasing import carry_out_due, look_again, member_left
+from guilder.domain.privacy.service.erasing import carry_out_due, look_again, member_left, seal_late
 from guilder.domain.privacy.service.exporting import (
     EXPORT,
     REMOVE,
@@ -51,6 +51,7 @@ __all__ = [
     "removed",
     "retention",
     "round_due",
+    "seal_late",
     "set_retention",
     "to_export",
     "to_remove",

@@ -58,6 +58,14 @@ async def look_again(tx: Tx, *, customers: Sequence[Ref], now: datetime) -> None
     await store.wake(tx, sorted(set(customers)), now=now)
 
 
+async def seal_late(tx: Tx, *, buyers: Sequence[Ref], now: datetime) -> None:
+    """Seal what is written on documents that were made for somebody after they were erased."""
+    found = await customers.get(tx, refs=sorted(set(buyers)))
+    for ref in sorted(ref for ref, each in found.items() if each.is_erased):
+        while await invoicing.seal_words(tx, customer=ref, limit=WORDS_AT_ONCE, now=now):
+            pass
+
+
 async def member_left(tx: Tx, *, members: Sequence[Ref], now: datetime) -> None:
     """Destroy what the e-mail addresses of people who left the staff open with."""
     await tx.vault.destroy(tx, members, now=now)
