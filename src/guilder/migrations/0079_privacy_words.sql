@@ -10,7 +10,7 @@ begin
             select jsonb_object_agg(f.key, case
                 when f.key in ('metadata', 'properties') and jsonb_typeof(f.value) = 'object' then '{}'::jsonb
                 when jsonb_typeof(f.value) = 'string' and (
-                    f.key in ('description', 'memo', 'note', 'text', 'sentence', 'brand', 'last4')
+                    f.key in ('description', 'memo', 'note', 'text', 'sentence', 'brand', 'last4', 'label', 'fingerprint')
                     -- A code of ours, or of a provider, says nothing of anybody.
                     or f.key = 'reason' and f.value #>> '{}' !~ '^[a-z0-9_.:-]*$') then '""'::jsonb
                 else platform.pseudonymised(f.value, old, new) end)

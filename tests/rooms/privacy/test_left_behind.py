@@ -6,15 +6,18 @@ import pytest
 
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.events import CreditNoteIssued
+from guilder.domain.orders import service as orders
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import NewRefund
+from guilder.domain.payments.model import NewRefund, Receipt
 from guilder.domain.privacy import handlers
 from guilder.domain.privacy import service as privacy
 from guilder.domain.privacy.model import State
 from guilder.domain.webhooks import service as webhooks
 from guilder.domain.webhooks.model import Wish
 from guilder.kernel.event import Message
+from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
+from tests.support.builders.gateways import a_gateway
 from tests.support.builders.invoicing import a_line, an_invoice, is_paid_for
 
 USER = "user:https://id.example|nettlecombe"
@@ -58,6 +61,22 @@ async def credit(tx, invoice, amount_minor, *, now):
     return await invoicing.credit_note(tx, invoice_id=invoice.id, correction=correction, now=now)
 
 
+async def pays_by_transfer(tx, customer, *, now):
+    """Pay 10.00 by a transfer that says who sent it, and have 1.00 of it sent back."""
+    settings = {"instructions": "IBAN NL00 BANK 0123", "reference_prefix": ""}
+    await a_gateway(tx, gateway="manual", is_default=False, settings=settings, now=now)
+    invoice = await an_invoice(tx, customer, now=now)
+    receipt = Receipt(happened_at=now, reference="From Nettlecombe")
+    paid = await orders.record_transfer(
+        tx, invoice=invoice.id, amount_minor=invoice.due.minor, receipt=receipt, now=now
+    )
+    refund = await payments.make_refund(
+        tx, refund=NewRefund(payment_id=paid.id, amount_minor=100, reason="Late"), now=now
+    )
+    receipt = Receipt(happened_at=now, reference="To Nettlecombe")
+    await payments.record_returned(tx, refund_id=refund.id, receipt=receipt, now=now)
+
+
 async def test_words_digits_and_users_go_with_whom_they_are_of(office, customer):
     shop = office.shop
     wish = Wish(url="https://example.com/hook", events=("payments.*",))
@@ -75,8 +94,13 @@ async def test_words_digits_and_users_go_with_whom_they_are_of(office, customer)
     await shop.act(lambda tx: payments.refuse_refund(tx, refund_id=asked.id, reason="As Nettlecombe", now=shop.now))
     invoice = await a_paid_invoice(office, customer)
     await shop.act(lambda tx: credit(tx, invoice, 300, now=shop.now))
+    await shop.act(lambda tx: pays_by_transfer(tx, customer, now=shop.now))
+    await shop.drain()
+    gift = {"amount": Money(500, "EUR"), "priority": 0, "expires_at": None, "name": "For Nettlecombe", "is_paid": False}
+    await shop.act(lambda tx: invoicing.grant_prepaid(tx, customer_id=customer.id, **gift, now=shop.now))
     before = {name for name, _ in await rows_with(office, SAID)}
-    assert before >= {"platform.log", "webhooks.messages", "payments.refunds", "invoicing.lines", "privacy.consents"}
+    assert before >= {"platform.log", "webhooks.messages", "payments.refunds", "payments.payments", "invoicing.lines"}
+    assert before >= {"privacy.consents", "invoicing.prepaid_grants"}
     asked = await office.ask(customer, ends_subscriptions=True)
     await office.work()
     await shop.drain()
@@ -84,7 +108,7 @@ async def test_words_digits_and_users_go_with_whom_they_are_of(office, customer)
     shop.now += timedelta(days=30)
     await office.work()
     assert await rows_with(office, SAID) == []
-    [refund] = await office.ask_database("select status, asked_by from payments.refunds")
+    [refund, _] = await office.ask_database("select status, asked_by from payments.refunds order by id")
     assert tuple(refund) == ("refused", "user:erased")
 
 

@@ -22,6 +22,7 @@ KEY = UUID(int=9)
         ("entitlements.access.blocked", {"reason": "unpaid_invoice"}, None),
         ("entitlements.access.blocked", {"reason": "Jane asked us to"}, {"reason": "sealed"}),
         ("notifications.notification.failed", {"detail": "550 jane@example.com"}, {"detail": "sealed"}),
+        ("payments.method.added", {"brand": "visa", "last4": "4242"}, {"brand": "sealed", "last4": "sealed"}),
         ("some.thing.new", {"said": "jane@example.com", "n": 1}, {"said": "sealed", "n": 1}),
         (
             "some.thing.new",

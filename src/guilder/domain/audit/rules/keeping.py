@@ -17,7 +17,7 @@ NEVER = frozenset(
     {
         "organization_id", "external_id", "source", "source_id", "business_key", "event_id", "detail", "alert", "note",
         "memo", "description", "metadata", "properties", "email", "phone", "address", "customer_name", "display_name",
-        "full_name", "first_name", "last_name", "vat_id", "tax_id", "subject", "organization",
+        "full_name", "first_name", "last_name", "vat_id", "tax_id", "subject", "organization", "brand", "last4",
     }
 )  # fmt: skip
 # Where a reason is somebody's sentence, and not a code of ours or of a provider.

@@ -48,6 +48,10 @@ async def forget(tx: Tx, customer: Ref) -> None:
             where tenant_id = $1 and customer_id = $2 and source_invoice_id is null and reason <> ''""",
         *customer,
     )
+    await tx.execute(
+        "update invoicing.prepaid_grants set name = '' where tenant_id = $1 and customer_id = $2 and name <> ''",
+        *customer,
+    )
 
 
 async def seal_words(tx: Tx, customer: Ref, *, limit: int, now: datetime) -> int:

@@ -27,6 +27,13 @@ _FORGET = (
     """update payments.by_hand h set reference = '', sealed_note = ''::bytea
          from payments.payments p
         where p.tenant_id = $1 and p.customer_id = $2 and h.tenant_id = p.tenant_id and h.payment_id = p.id""",
+    # A provider's reference is its own; that of a transfer is what a bank's statement says, which may be a name.
+    """update payments.payments set charge_ref = ''
+        where tenant_id = $1 and customer_id = $2 and gateway = 'manual' and charge_ref <> ''""",
+    """update payments.refunds r set provider_ref = ''
+         from payments.by_hand h
+        where r.tenant_id = $1 and r.customer_id = $2 and h.tenant_id = r.tenant_id and h.refund_id = r.id
+          and r.provider_ref <> ''""",
 )
 _OPEN = """
     select 'payment_under_way' as what, id from payments.payments
