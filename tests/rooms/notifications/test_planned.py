@@ -4,7 +4,10 @@ from datetime import timedelta
 
 import pytest
 
+from guilder.domain.gateways.model import CardDetails, Outcome, OutcomeKind, RequestKind
 from guilder.domain.notifications import handlers
+from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import Answer
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import (
     SubscriptionChangeScheduled,
@@ -15,6 +18,7 @@ from guilder.domain.subscriptions.events import (
 from guilder.kernel.money import Money
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import about
+from tests.support.builders.gateways import a_gateway
 from tests.support.builders.identity import NOW
 from tests.support.builders.subscriptions import a_subscription, terms_of
 
@@ -104,3 +108,33 @@ async def test_a_change_that_is_wished_for_again_is_announced_again_and_of_a_wis
             await ground.hear(handlers.on_subscription_change_scheduled, *heard, heard[-1])
     assert [mail["Subject"].partition(",")[0] for mail in ground.inbox.mails] == ["From Apr 1"] * 2
     assert all("Business" in mail["Subject"] for mail in ground.inbox.mails)
+
+
+async def a_card(ground, last4):
+    async with ground.tx() as tx:
+        made = await payments.add_method(tx, customer_id=ground.customer.id, token=f"pm_{last4}", now=NOW)
+        card = CardDetails(token=f"pm_{last4}", brand="visa", last4=last4, exp_month=12, exp_year=2034)
+        yes = Outcome(kind=OutcomeKind.SUCCEEDED, card=card)
+        answer = Answer(
+            tenant_id=made.tenant_id, business_key=made.business_key, kind=RequestKind.SETUP, outcome=yes, at=NOW
+        )
+        await payments.record_setups(tx, answers=[answer], now=NOW)
+        return made
+
+
+async def test_a_renewal_names_the_card_that_will_be_charged(ground):
+    async with ground.tx() as tx:
+        await a_gateway(tx)
+    cards = [await a_card(ground, last4) for last4 in ("1111", "2222")]
+    async with ground.tx() as tx:
+        await payments.set_default_method(tx, method_id=cards[1].id, customer_id=ground.customer.id, now=NOW)
+        plan = await a_plan(tx)
+        made = {"payment_method_id": cards[0].id, "is_active": True}
+        renewing = [await a_subscription(tx, ground.customer, plan, **more) for more in (made, {"is_active": True})]
+    for each in renewing:
+        upcoming = {"days_left": 3, "renews_at": each.current_period.ends_at}
+        await ground.hear(
+            handlers.on_subscription_renewal_upcoming, about(SubscriptionRenewalUpcoming, each, **upcoming)
+        )
+    assert ["1111" in text_of(mail) for mail in ground.inbox.mails] == [True, False]
+    assert ["2222" in text_of(mail) for mail in ground.inbox.mails] == [False, True]

@@ -28,7 +28,7 @@ from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside.templating import OwnText
 
-_NAMES_THE_DEFAULT = frozenset({Kind.TRIAL_ENDING, Kind.UPCOMING_RENEWAL})
+_NAMES_WHAT_IS_CHARGED = frozenset({Kind.TRIAL_ENDING, Kind.UPCOMING_RENEWAL})
 _NO_DIGIT = re.compile(r"[ ().-]")
 
 T = TypeVar("T")
@@ -88,7 +88,7 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
     invoices = await _invoices(tx, notifications)
     running = await subscriptions.get(tx, refs=_refs(notifications, lambda each: each.about.subscription_id))
     paid_by = await payments.current(tx, invoices=list(invoices))
-    methods = await _methods(tx, [each for each in notifications if each.kind in _NAMES_THE_DEFAULT])
+    methods = await _methods(tx, [each for each in notifications if each.kind in _NAMES_WHAT_IS_CHARGED], running)
     documents = await _documents(tx, notifications, invoices)
     texted = sorted({each.tenant_id for each in notifications if each.channel is Channel.SMS})
     reported_to = await service.status_callbacks(tx, tenant_ids=texted) if texted else {}
@@ -99,7 +99,7 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
         if reader is None or (reader.is_erased and each.kind not in TO_STAFF):
             continue
         invoice = _named(each, each.about.invoice_id, invoices)
-        card = paid_by.get(invoice.ref) if invoice else methods.get(Ref(each.tenant_id, each.customer_id))
+        card = paid_by.get(invoice.ref) if invoice else methods.get(each.ref)
         found.append(
             Matter(
                 notification=each,
@@ -137,9 +137,23 @@ async def _documents(tx: Tx, notifications: Sequence[Notification], invoices: di
     return found
 
 
-async def _methods(tx: Tx, notifications: Sequence[Notification]) -> dict[Ref, PaymentMethod]:
-    refs = _refs(notifications, lambda each: each.customer_id)
-    return await payments.default_methods(tx, refs=refs) if refs else {}
+async def _methods(
+    tx: Tx, notifications: Sequence[Notification], running: dict[Ref, Subscription]
+) -> dict[Ref, PaymentMethod]:
+    """Return, by message, what will be charged: the subscription's own method where it can be, else the customer's default."""
+    if not notifications:
+        return {}
+    usual = await payments.default_methods(tx, refs=_refs(notifications, lambda each: each.customer_id))
+    own = {
+        each.ref: Ref(each.tenant_id, subscription.payment_method_id)
+        for each in notifications
+        if (subscription := _named(each, each.about.subscription_id, running)) is not None
+        and subscription.payment_method_id is not None
+    }
+    usable = await payments.usable_methods(tx, refs=sorted(set(own.values())))
+    found = {each.ref: usual.get(Ref(each.tenant_id, each.customer_id)) for each in notifications}
+    found |= {ref: usable[method] for ref, method in own.items() if method in usable}
+    return {ref: method for ref, method in found.items() if method is not None}
 
 
 async def _link(tx: Tx, invoice: Invoice | None, public_url: str, now: datetime) -> str:

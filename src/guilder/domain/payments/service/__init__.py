@@ -36,6 +36,7 @@ from guilder.domain.payments.service.methods import (
     remove_method,
     set_default_method,
     untried_methods,
+    usable_methods,
     warn_expiring,
 )
 from guilder.domain.payments.service.reading import (
@@ -168,6 +169,7 @@ __all__ = [
     "transfer_of",
     "two_person_limits",
     "untried_methods",
+    "usable_methods",
     "warn_expiring",
     "withhold",
 ]

@@ -122,6 +122,13 @@ async def named_methods(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, PaymentMeth
     return await method_rows.get(tx, refs) if refs else {}
 
 
+async def usable_methods(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, PaymentMethod]:
+    """Return, by the refs given, those of these methods that can be charged; in the place of one that was saved anew, what it
+    is now."""
+    found = await method_rows.resolve(tx, refs) if refs else {}
+    return {ref: method for ref, method in found.items() if method.status is MethodStatus.VALID}
+
+
 async def default_methods(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, PaymentMethod]:
     """Return the default method of each of these customers that has one."""
     return await method_rows.defaults(tx, refs)
