@@ -5,9 +5,11 @@ import pytest
 from guilder.domain.customers import service as customers
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Issuer
+from guilder.domain.invoicing import service as invoicing
 from guilder.domain.notifications import handlers
 from guilder.domain.notifications import service as notifications
 from guilder.domain.notifications.model import Kind, OwnWords, Status
+from guilder.domain.payments import service as payments
 from guilder.domain.payments.events import (
     DisputeOpened,
     PaymentMethodAdded,
@@ -15,7 +17,9 @@ from guilder.domain.payments.events import (
     PaymentMethodRefused,
     RefundAsked,
     RefundRefused,
+    RefundSucceeded,
 )
+from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import SubscriptionRenewalUpcoming
 from guilder.kernel import ids
@@ -77,6 +81,23 @@ async def test_a_wish_for_a_refund_is_confirmed_and_its_refusal_says_why(ground,
     assert f"refunded €12.00 of invoice {invoice.number}" in first
     assert "not for me" not in first
     assert "Reason: It was used" in second
+
+
+async def test_a_refund_names_the_card_that_it_goes_back_to(ground, invoice):
+    """Not that of another payment of the same invoice: money that came in twice goes back, too."""
+    async with ground.tx() as tx:
+        payable = invoicing.payable_of(invoice, via=Via.LINK)
+        [first] = (await payments.current(tx, invoices=[invoice.ref])).values()
+        await payments.cancel(tx, invoices=[invoice.ref], now=NOW)
+        [second] = await payments.collect(tx, payables=[payable], now=NOW)
+        for payment, last4 in ((first, "1111"), (second, "2222")):
+            await tx.execute("update payments.payments set brand = 'visa', last4 = $2 where id = $1", payment.id, last4)
+    facts = {"tenant_id": ground.tenant_id, "invoice_id": invoice.id, "customer_id": ground.customer.id}
+    facts |= {"amount": invoice.total, "ends_access": False, "settled_at": NOW}
+    for payment in (first, second):
+        refunded = RefundSucceeded(refund_id=ids.new(NOW), payment_id=payment.id, **facts)
+        await ground.hear(handlers.on_refund_succeeded, heard(refunded))
+    assert ["Visa •••• 1111" in text_of(mail) for mail in ground.inbox.mails] == [True, False]
 
 
 async def staffed(ground):

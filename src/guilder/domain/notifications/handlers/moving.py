@@ -6,6 +6,7 @@ from datetime import datetime
 from guilder.domain.notifications import service
 from guilder.domain.notifications.model import About, Kind, NewNotification
 from guilder.domain.notifications.rules import causes
+from guilder.domain.payments import service as payments
 from guilder.domain.payments.events import (
     DisputeOpened,
     PaymentMethodAdded,
@@ -17,22 +18,20 @@ from guilder.domain.payments.events import (
     RefundSucceeded,
 )
 from guilder.kernel.event import Message, events_of
+from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
 
 async def on_refund_asked(tx: Tx, messages: Sequence[Message[RefundAsked]], *, now: datetime) -> None:
-    said = [_of_refund(event, Kind.REFUND_ASKED) for event in events_of(messages)]
-    await service.tell(tx, messages=said, now=now)
+    await _tell_of_refunds(tx, events_of(messages), Kind.REFUND_ASKED, now=now)
 
 
 async def on_refund_refused(tx: Tx, messages: Sequence[Message[RefundRefused]], *, now: datetime) -> None:
-    said = [_of_refund(event, Kind.REFUND_REFUSED, reason=event.reason) for event in events_of(messages)]
-    await service.tell(tx, messages=said, now=now)
+    await _tell_of_refunds(tx, events_of(messages), Kind.REFUND_REFUSED, now=now)
 
 
 async def on_refund_succeeded(tx: Tx, messages: Sequence[Message[RefundSucceeded]], *, now: datetime) -> None:
-    said = [_of_refund(event, Kind.REFUND_SUCCEEDED, at=event.settled_at) for event in events_of(messages)]
-    await service.tell(tx, messages=said, now=now)
+    await _tell_of_refunds(tx, events_of(messages), Kind.REFUND_SUCCEEDED, now=now)
 
 
 async def on_dispute_opened(tx: Tx, messages: Sequence[Message[DisputeOpened]], *, now: datetime) -> None:
@@ -103,11 +102,25 @@ async def on_payment_method_expiring(
     await service.tell(tx, messages=said, now=now)
 
 
-def _of_refund(event: RefundEvent, kind: Kind, *, reason: str = "", at: datetime | None = None) -> NewNotification:
-    return NewNotification(
-        tenant_id=event.tenant_id,
-        customer_id=event.customer_id,
-        kind=kind,
-        cause_id=event.refund_id,
-        about=About(invoice_id=event.invoice_id, amount=event.amount, at=at, reason=reason),
-    )
+async def _tell_of_refunds(tx: Tx, events: Sequence[RefundEvent], kind: Kind, *, now: datetime) -> None:
+    """Tell of refunds by what was paid with: money goes back where it came from, and an invoice may have been paid twice."""
+    paid = await payments.get(tx, refs=sorted({Ref(event.tenant_id, event.payment_id) for event in events}))
+    said = [
+        NewNotification(
+            tenant_id=event.tenant_id,
+            customer_id=event.customer_id,
+            kind=kind,
+            cause_id=event.refund_id,
+            about=About(
+                invoice_id=event.invoice_id,
+                amount=event.amount,
+                at=event.settled_at if isinstance(event, RefundSucceeded) else None,
+                reason=event.reason if isinstance(event, RefundRefused) else "",
+                brand=payment.brand if payment else "",
+                last4=payment.last4 if payment else "",
+            ),
+        )
+        for event in events
+        for payment in (paid.get(Ref(event.tenant_id, event.payment_id)),)
+    ]
+    await service.tell(tx, messages=said, now=now)

@@ -29,6 +29,8 @@ from guilder.platform.db.tx import Tx
 from guilder.platform.outside.templating import OwnText
 
 _NAMES_WHAT_IS_CHARGED = frozenset({Kind.TRIAL_ENDING, Kind.UPCOMING_RENEWAL})
+# What a refund goes back to is noted with it: another payment of the invoice may be the one that stands.
+_OF_REFUNDS = frozenset({Kind.REFUND_ASKED, Kind.REFUND_REFUSED, Kind.REFUND_SUCCEEDED})
 _NO_DIGIT = re.compile(r"[ ().-]")
 
 T = TypeVar("T")
@@ -99,7 +101,8 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
         if reader is None or (reader.is_erased and each.kind not in TO_STAFF):
             continue
         invoice = _named(each, each.about.invoice_id, invoices)
-        card = paid_by.get(invoice.ref) if invoice else methods.get(each.ref)
+        stands = None if each.kind in _OF_REFUNDS else invoice
+        card = paid_by.get(stands.ref) if stands else methods.get(each.ref)
         found.append(
             Matter(
                 notification=each,
