@@ -6,6 +6,7 @@ import pytest
 
 from guilder.domain.gateways.model import CardDetails, Outcome, OutcomeKind, RequestKind
 from guilder.domain.notifications import handlers
+from guilder.domain.notifications import service as notifications
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Answer
 from guilder.domain.subscriptions import service as subscriptions
@@ -138,3 +139,33 @@ async def test_a_renewal_names_the_card_that_will_be_charged(ground):
         )
     assert ["1111" in text_of(mail) for mail in ground.inbox.mails] == [True, False]
     assert ["2222" in text_of(mail) for mail in ground.inbox.mails] == [False, True]
+
+
+async def sent_late(ground, handler, message, meanwhile):
+    """Have a message written, something happen, and the message sent; return what it says."""
+    async with ground.tx() as tx:
+        await handler(tx, [message], now=NOW)
+    async with ground.tx() as tx:
+        await meanwhile(tx)
+    async with ground.tx() as tx:
+        await notifications.dispatch(tx, refs=[each.ref for each in await ground.told()], now=NOW)
+    await ground.runner.drain()
+    return text_of(ground.inbox.mails[-1])
+
+
+async def test_what_waited_says_the_date_that_holds_when_it_is_sent(ground):
+    change = await planned(ground, is_active=True)
+    end = change.current_period.ends_at
+    again = {"ref": change.ref, "terms": change.pending_terms, "at": end + 5 * DAY, "now": NOW}
+    scheduled = about(SubscriptionChangeScheduled, change, takes_effect_at=end)
+    text = await sent_late(
+        ground, handlers.on_subscription_change_scheduled, scheduled, lambda tx: subscriptions.change(tx, **again)
+    )
+    assert "From Apr 6, 2026" in text
+    trial = await planned(ground, trial_days=14)
+    longer = {"ref": trial.ref, "until": trial.trial_ends_at + 7 * DAY, "now": NOW}
+    ending = about(TrialEnding, trial, days_left=3, ends_at=trial.trial_ends_at)
+    text = await sent_late(
+        ground, handlers.on_trial_ending, ending, lambda tx: subscriptions.extend_trial(tx, **longer)
+    )
+    assert "ends on Mar 22, 2026" in text

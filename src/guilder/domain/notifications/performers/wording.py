@@ -73,7 +73,7 @@ def _cancelled(matter: Matter) -> Data:
 def _trial(matter: Matter) -> Data:
     return {
         "plan_name": _plan_name(matter),
-        "trial_ends_on": _at(matter),
+        "trial_ends_on": _trial_end(matter),
         "price": _price_then(matter),
         "method": _method(matter),
     }
@@ -145,7 +145,7 @@ def _change(matter: Matter) -> Data:
         "new_plan_name": terms.plan_name,
         "new_price": _say(matter, terms.amount),
         "new_quantity": quantity if terms.quantity != subscription.terms.quantity else "",
-        "changes_on": _at(matter),
+        "changes_on": _day(matter, subscription.pending_at or subscription.current_period.ends_at),
     }
 
 
@@ -255,6 +255,12 @@ def _period_end(matter: Matter) -> str:
     if subscription is None or subscription.ended_at is not None or renewals.stops(subscription):
         return ""
     return _day(matter, subscription.current_period.ends_at)
+
+
+def _trial_end(matter: Matter) -> str:
+    """Say when it ends by now: it may have been put off while the message waited."""
+    ends_at = matter.subscription.trial_ends_at if matter.subscription else None
+    return _day(matter, ends_at) if ends_at else _at(matter)
 
 
 def _at(matter: Matter) -> str:
