@@ -13,9 +13,12 @@ from guilder.domain.dunning.events import (
     RetryPlanned,
 )
 from guilder.domain.entitlements import handlers as entitlement_handlers
+from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.events import InvoicePaid
 from guilder.domain.notifications import handlers
+from guilder.domain.payments import service as payments
 from guilder.domain.payments.events import PaymentActionRequired, RefundSucceeded
+from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import (
     SubscriptionActivated,
@@ -27,6 +30,7 @@ from guilder.kernel import ids
 from guilder.kernel.money import Money
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import about, heard, of_case
+from tests.support.builders.gateways import a_gateway
 from tests.support.builders.identity import NOW
 from tests.support.builders.notifications import an_open_invoice
 from tests.support.builders.subscriptions import a_subscription
@@ -116,6 +120,32 @@ async def test_each_failed_try_is_told_with_the_next_one(ground, invoice):
     assert await ground.hear(handlers.on_case_opened, opened) == []
     assert ["Mar 2, 2026" in text_of(mail) for mail in ground.inbox.mails] == [True, False]
     assert ["Mar 4, 2026" in text_of(mail) for mail in ground.inbox.mails] == [False, True]
+
+
+async def test_a_card_that_is_added_and_fails_at_once_is_told_of_and_no_other_try_by_hand(ground, invoice):
+    """A try with a new card uses up none of the planned ones: the next one stays where it was."""
+    facts = {"case_id": ids.new(NOW), "invoice_id": invoice.id, "subscription_id": invoice.subscription_id}
+    said = {"decline_code": "x", "next_retry_at": NOW + DAY}
+    async with ground.tx() as tx:
+        await a_gateway(tx)
+        cards = [
+            await payments.add_method(tx, customer_id=ground.customer.id, token=token, now=NOW)
+            for token in ("pm_1", "pm_2")
+        ]
+
+    async def fails(card, kind, handler, **more):
+        async with ground.tx() as tx:
+            await payments.cancel(tx, invoices=[invoice.ref], now=NOW)
+            await payments.collect(tx, payables=[invoicing.payable_of(invoice, via=Via.LINK)], now=NOW)
+            current = (await payments.current(tx, invoices=[invoice.ref]))[invoice.ref]
+            sql = "update payments.payments set payment_method_id = $2 where id = $1"
+            await tx.execute(sql, current.id, card and card.id)
+        return len(await ground.hear(handler, of_case(kind, ground.customer, **facts, **said, **more)))
+
+    assert await fails(cards[0], CaseOpened, handlers.on_case_opened) == 2
+    assert await fails(cards[1], RetryPlanned, handlers.on_retry_planned, retries_made=0) == 2
+    for card in (*cards, None):
+        assert await fails(card, RetryPlanned, handlers.on_retry_planned, retries_made=0) == 0
 
 
 async def test_nothing_is_said_while_another_card_is_tried_and_once_that_has_failed_too(ground, invoice):

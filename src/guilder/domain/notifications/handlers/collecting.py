@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from guilder.domain.dunning.events import CaseOpened, CaseRecovered, ReminderDue, RetriesExhausted, RetryPlanned
 from guilder.domain.entitlements import service as entitlements
@@ -9,6 +10,7 @@ from guilder.domain.invoicing import service as invoicing
 from guilder.domain.notifications import service
 from guilder.domain.notifications.model import About, Kind, NewNotification
 from guilder.domain.notifications.rules import causes
+from guilder.domain.payments import service as payments
 from guilder.domain.payments.events import PaymentActionRequired
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
@@ -19,7 +21,7 @@ async def on_case_opened(tx: Tx, messages: Sequence[Message[CaseOpened]], *, now
     """Say that a payment failed, and when it is tried again. Where it never is, the apology says all; while another card
     is being tried, nothing is said: it may be paid in a moment."""
     said = [
-        _failed(event, retries_made=0, next_retry_at=event.next_retry_at)
+        _failed(event, cause_id=causes.retry(event.case_id, 0), next_retry_at=event.next_retry_at)
         for event in events_of(messages)
         if event.next_retry_at is not None and not event.is_tried_elsewhere
     ]
@@ -27,9 +29,15 @@ async def on_case_opened(tx: Tx, messages: Sequence[Message[CaseOpened]], *, now
 
 
 async def on_retry_planned(tx: Tx, messages: Sequence[Message[RetryPlanned]], *, now: datetime) -> None:
+    heard = events_of(messages)
+    tried = await payments.methods_tried(tx, invoices=sorted({_invoice(event) for event in heard}))
     said = [
-        _failed(event, retries_made=event.retries_made, next_retry_at=event.next_retry_at)
-        for event in events_of(messages)
+        _failed(
+            event,
+            cause_id=causes.retry(event.case_id, event.retries_made, tried.get(_invoice(event), 1)),
+            next_retry_at=event.next_retry_at,
+        )
+        for event in heard
     ]
     await service.tell(tx, messages=said, now=now)
 
@@ -101,11 +109,15 @@ async def on_payment_action_required(
     await service.tell(tx, messages=said, now=now)
 
 
-def _failed(event: CaseOpened | RetryPlanned, *, retries_made: int, next_retry_at: datetime) -> NewNotification:
+def _invoice(event: RetryPlanned) -> Ref:
+    return Ref(event.tenant_id, event.invoice_id)
+
+
+def _failed(event: CaseOpened | RetryPlanned, *, cause_id: UUID, next_retry_at: datetime) -> NewNotification:
     return NewNotification(
         tenant_id=event.tenant_id,
         customer_id=event.customer_id,
         kind=Kind.PAYMENT_FAILED,
-        cause_id=causes.retry(event.case_id, retries_made),
+        cause_id=cause_id,
         about=About(invoice_id=event.invoice_id, subscription_id=event.subscription_id, at=next_retry_at),
     )

@@ -1,5 +1,6 @@
 """Payment methods: which of a customer's is charged, which comes next, and what is said of those that run out."""
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -147,6 +148,12 @@ async def untried_methods(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, list[
         invoice: [each for each in valid[customer] if (invoice, each.id) not in tried]
         for invoice, customer in owners.items()
     }
+
+
+async def methods_tried(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, int]:
+    """Return, by invoice, with how many different saved methods it was tried; none, where it was by link alone."""
+    tries = await attempts.tried_methods(tx, invoices) if invoices else []
+    return Counter(invoice for invoice, method_id in {(tried, by) for tried, _, by in tries if by is not None})
 
 
 async def set_default_method(
