@@ -1,6 +1,7 @@
 """What was called off before its message went out: it is not said any more."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
@@ -13,15 +14,21 @@ from tests.support.builders.entitlements import about
 from tests.support.builders.identity import NOW
 from tests.support.builders.subscriptions import a_subscription
 
+STOPS = [
+    partial(subscriptions.cancel, at_period_end=True),
+    subscriptions.cancel,
+    partial(subscriptions.pause, at_period_end=True),
+]
 
-@pytest.mark.parametrize("at_period_end", [True, False])
-async def test_who_called_a_trial_off_is_not_told_of_a_charge_at_its_end(ground, at_period_end):
+
+@pytest.mark.parametrize("stop", STOPS, ids=["canceled", "ended", "paused"])
+async def test_who_called_a_trial_off_is_not_told_of_a_charge_at_its_end(ground, stop):
     async with ground.tx() as tx:
         trial = await a_subscription(tx, ground.customer, await a_plan(tx), trial_days=14)
     async with ground.tx() as tx:
-        await subscriptions.cancel(tx, ref=trial.ref, at_period_end=at_period_end, now=NOW)
+        await stop(tx, ref=trial.ref, now=NOW)
     await ground.hear(handlers.on_trial_ending, about(TrialEnding, trial, days_left=3, ends_at=trial.trial_ends_at))
-    assert await outcomes(ground) == [(Status.DROPPED, "the trial was called off, or is over")]
+    assert await outcomes(ground) == [(Status.DROPPED, "the trial is over, or nothing comes after it")]
     assert ground.inbox.mails == []
 
 

@@ -46,6 +46,8 @@ RUNNING = Subscription(
         ({"cancel_at": END}, False),
         ({"cancel_at_period_end": True}, False),
         ({"pause_at_period_end": True}, False),
+        ({"pause_at_period_end": True, "resume_at": END + timedelta(days=1)}, False),
+        ({"pause_at_period_end": True, "resume_at": END}, True),
         ({"status": Status.TRIALING}, False),
         ({"status": Status.PAST_DUE}, False),
         ({"next_due_at": None}, False),

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.performers.gathering import Matter
 from guilder.domain.subscriptions.model import Terms
-from guilder.domain.subscriptions.rules import periods, renewals
+from guilder.domain.subscriptions.rules import leaving, periods
 from guilder.kernel.money import Money
 from guilder.kernel.noun import replace
 from guilder.platform.words import Speech
@@ -252,7 +252,7 @@ def _terms_then(matter: Matter) -> Terms | None:
 def _period_end(matter: Matter) -> str:
     """Say when it renews; of what does not renew, nothing."""
     subscription = matter.subscription
-    if subscription is None or subscription.ended_at is not None or renewals.stops(subscription):
+    if subscription is None or subscription.ended_at is not None or leaving.stops_with_period(subscription):
         return ""
     return _day(matter, subscription.current_period.ends_at)
 

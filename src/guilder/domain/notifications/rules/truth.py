@@ -5,7 +5,7 @@ from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.notifications.model import Kind
 from guilder.domain.subscriptions.model import Status as SubscriptionStatus
 from guilder.domain.subscriptions.model import Subscription
-from guilder.domain.subscriptions.rules import renewals
+from guilder.domain.subscriptions.rules import leaving, renewals
 
 ASKS_FOR_MONEY = frozenset(
     {
@@ -32,7 +32,9 @@ def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscriptio
     if kind is Kind.SUBSCRIPTION_CANCELLED:
         return "" if subscription is None or leaves(subscription) else "it goes on after all"
     if kind is Kind.TRIAL_ENDING:
-        return "" if subscription is None or _is_on_trial(subscription) else "the trial was called off, or is over"
+        return (
+            "" if subscription is None or _is_on_trial(subscription) else "the trial is over, or nothing comes after it"
+        )
     if kind not in ASKS_FOR_MONEY:
         return ""
     if invoice is None:
@@ -42,12 +44,9 @@ def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscriptio
 
 def leaves(subscription: Subscription) -> bool:
     """Say whether a subscription has ended, or is going to."""
-    s = subscription
-    return s.cancel_at_period_end or s.cancel_at is not None or s.ended_at is not None
+    return subscription.ended_at is not None or leaving.leaves_at(subscription) is not None
 
 
 def _is_on_trial(subscription: Subscription) -> bool:
     """Say whether a trial runs on into what costs something, as its owner is told."""
-    s = subscription
-    is_leaving = s.cancel_at_period_end or (s.cancel_at is not None and s.cancel_at <= s.current_period.ends_at)
-    return s.status is SubscriptionStatus.TRIALING and not is_leaving
+    return subscription.status is SubscriptionStatus.TRIALING and not leaving.stops_with_period(subscription)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from guilder.domain.subscriptions.model import RenewalReminders, Status, Subscription
 from guilder.domain.subscriptions.rules import periods
+from guilder.domain.subscriptions.rules.leaving import stops_with_period
 from guilder.kernel.errors import Invalid
 from guilder.kernel.period import Unit
 
@@ -33,17 +34,10 @@ def renews_at(subscription: Subscription) -> datetime | None:
     """Return when it will be charged again by itself; None where it will not, or has nothing to pay then."""
     s = subscription
     ends_at = s.current_period.ends_at
-    goes_on = s.status is Status.ACTIVE and s.next_due_at is not None and not stops(s)
+    goes_on = s.status is Status.ACTIVE and s.next_due_at is not None and not stops_with_period(s)
     # An add-on renews with what it belongs to, which is announced.
     is_told = s.parent_id is None and not periods.take_pending(s, at=ends_at).terms.amount.is_zero
     return ends_at if goes_on and is_told else None
-
-
-def stops(subscription: Subscription) -> bool:
-    """Say whether it ends or pauses with its period, or within it."""
-    s = subscription
-    ends_by_then = s.cancel_at is not None and s.cancel_at <= s.current_period.ends_at
-    return s.cancel_at_period_end or s.pause_at_period_end or ends_by_then
 
 
 def renews_yearly(subscription: Subscription) -> bool:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from guilder.domain.catalog.model import TrialEnd
 from guilder.domain.subscriptions.model import Rolled, Segment, Status, Subscription, Turn
-from guilder.domain.subscriptions.rules import changes, grid, pauses, periods, segments, trials
+from guilder.domain.subscriptions.rules import changes, grid, leaving, pauses, periods, segments, trials
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, Step, allows
 from guilder.kernel import lifecycle
 from guilder.kernel.errors import Invalid
@@ -124,10 +124,9 @@ def _started(subscription: Subscription, *, at: datetime) -> Rolled:
 def _period_over(subscription: Subscription, *, at: datetime, has_method: bool) -> Rolled:
     if subscription.cancel_at_period_end:
         return _ended(subscription, step=Step.EXPIRE, at=at)
+    if leaving.pauses_with_period(subscription):
+        return _paused(subscription, step=Step.LAPSE, at=at)
     if subscription.pause_at_period_end:
-        if subscription.resume_at is None or subscription.resume_at > at:
-            return _paused(subscription, step=Step.LAPSE, at=at)
-        # It was to be over by now: the period was made longer since, by another interval or billing day.
         subscription = replace(subscription, pause_at_period_end=False, resume_at=None)
     closed = segments.close(subscription, at=at, closes_period=True)
     after = periods.take_pending(subscription, at=at)
