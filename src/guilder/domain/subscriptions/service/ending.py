@@ -7,6 +7,7 @@ from guilder.domain.subscriptions import store
 from guilder.domain.subscriptions.events import SubscriptionCancelScheduled, SubscriptionRenewalResumed
 from guilder.domain.subscriptions.model import Changed, Subscription, Turn
 from guilder.domain.subscriptions.rules import pauses, periods, rolling
+from guilder.domain.subscriptions.rules.leaving import leaves_at
 from guilder.domain.subscriptions.rules.lifecycle import MOVES, ROLLING, Step, allows
 from guilder.domain.subscriptions.rules.rolling import ParentTurn
 from guilder.domain.subscriptions.service.arrears import fall_due_with_end
@@ -48,7 +49,9 @@ async def cancel(
 
 
 async def _opt_out(tx: Tx, before: Subscription, leaving: Subscription, *, ends_at: datetime, now: datetime) -> Changed:
-    after = periods.planned(replace(leaving, canceled_at=now))
+    # The same end, asked for once more, is the wish that there was.
+    wished_at = before.canceled_at if leaves_at(before) == ends_at else None
+    after = periods.planned(replace(leaving, canceled_at=wished_at or now))
     await store.save(tx, [after])
     outbox.announce(tx, [event(SubscriptionCancelScheduled, after, ends_at=ends_at)], now=now)
     return Changed(before=before, after=after)
