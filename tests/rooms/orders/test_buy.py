@@ -53,6 +53,21 @@ async def test_content_without_an_end_is_granted_for_ever(shop):
     assert done.access_until is None
 
 
+@pytest.mark.parametrize(("amount", "is_had"), [(None, False), (499, False), (498, True)])
+async def test_what_credit_notes_took_back_is_not_had_though_credit_had_paid_a_part(shop, amount, is_had):
+    await a_film(shop)
+    customer = await shop.customer()
+    gift = {"customer_id": customer.id, "amount": Money(200, "EUR"), "reason": "a gift", "now": shop.now}
+    await shop.act(lambda tx: invoicing.grant_credit(tx, **gift))
+    invoice_id = (await buy(shop, customer)).invoice.id
+    said = invoicing.Correction(reason="by mistake", amount_minor=amount)
+    await shop.act(lambda tx: invoicing.credit_note(tx, invoice_id=invoice_id, correction=said, now=shop.now))
+    await shop.drain()
+    assert any(isinstance(event, OrderCompleted) for event in shop.heard) is is_had
+    [order] = (await shop.act(lambda tx: orders.listing(tx, query=PageQuery()))).items
+    assert order.status == ("completed" if is_had else "canceled")
+
+
 async def test_a_saved_card_is_charged_only_when_it_is_named(shop):
     await a_film(shop)
     customer = await shop.customer()

@@ -228,11 +228,6 @@ class Balance:
             still_due(self.kind, self.total, self.paid, self.credited, self.credit_applied), self.total.currency
         )
 
-    @property
-    def is_credited_whole(self) -> bool:
-        """Say whether credit notes took all of it before anything of it was paid."""
-        return self.total.minor > 0 and self.credited.minor >= self.total.minor
-
 
 class Invoice(Struct, frozen=True, kw_only=True):
     tenant_id: TenantId

@@ -90,7 +90,7 @@ from guilder.domain.invoicing.service.prepaid import listing as prepaid_grants
 from guilder.domain.invoicing.service.prepaid import void as void_prepaid
 from guilder.domain.invoicing.service.pricing import UnknownIssuer
 from guilder.domain.invoicing.service.progressive import Heard, bill_heard
-from guilder.domain.invoicing.service.reading import balances, get, listing, lock, one, paid_since
+from guilder.domain.invoicing.service.reading import balances, credited_whole, get, listing, lock, one, paid_since
 from guilder.domain.invoicing.service.standing import (
     IsCreditNote,
     give_up,
@@ -171,6 +171,7 @@ __all__ = [
     "consolidated",
     "credit_balance",
     "credit_note",
+    "credited_whole",
     "creditable",
     "credits_of",
     "current_use",

@@ -22,6 +22,12 @@ async def balances(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Balance]:
     return await store.balances(tx, refs) if refs else {}
 
 
+async def credited_whole(tx: Tx, *, refs: Sequence[Ref]) -> set[Ref]:
+    """Return those of these invoices that nobody has paid for in the end: credit notes took all of them, the last of it while
+    it was owed. What credit or money had paid of one is the customer's again."""
+    return await store.credited_whole(tx, refs) if refs else set()
+
+
 async def lock(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Invoice]:
     """Return invoices, held until the transaction ends: what is asked for here cannot be voided or paid meanwhile."""
     return {invoice.ref: invoice for invoice in await store.lock(tx, refs)}

@@ -32,6 +32,21 @@ async def balances(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, Balance]:
     return {Ref(TenantId(row["tenant_id"]), row["id"]): _balance(row) for row in rows}
 
 
+async def credited_whole(tx: Tx, refs: Sequence[Ref]) -> set[Ref]:
+    """Return those of which credit notes took all, and some of it while it was owed."""
+    rows = await tx.fetch(
+        """select i.tenant_id, i.id from invoicing.invoices i
+            where (i.tenant_id, i.id) in (select * from unnest($1::uuid[], $2::uuid[]))
+              and i.total_minor > 0 and i.credited_minor > 0
+              and i.total_minor <= greatest(i.credited_minor, (
+                  select -sum(n.total_minor) from invoicing.invoices n
+                   where n.tenant_id = i.tenant_id and n.corrects_invoice_id = i.id
+                     and n.kind = 'credit_note' and n.status <> 'void'))""",
+        *split(refs),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
+
+
 async def by_number(tx: Tx, number: str) -> Invoice | None:
     rows = await tx.fetch(f"{SELECT} where i.tenant_id = $1 and i.number = $2 limit 1", tx.tenant_id, number)
     found = await whole(tx, rows)

@@ -24,20 +24,20 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
 
     An order that was given up before its late payment came in stays so: that payment is the invoice's to settle. A
     change that can take effect no more is canceled, and what was paid for it goes back: of what stands still or has
-    ended, and of a period that is over and was billed anew. What a credit note took whole, nobody has paid for: it is
-    canceled as by a void, except for what has begun already.
+    ended, and of a period that is over and was billed anew. What credit notes took whole, nobody has paid for, whatever
+    credit had paid of it before: it is canceled as by a void, except for what has begun already.
     """
     # The customer first, as whoever changes or ends its subscriptions does.
     await customers.lock(tx, refs=await store.customers_of_changes(tx, sorted(invoices)))
     found = await store.lock_by_invoice(tx, sorted(invoices))
-    balances = await invoicing.balances(
+    credited = await invoicing.credited_whole(
         tx, refs=[Ref(each.tenant_id, each.invoice_id) for each in found if each.invoice_id]
     )
     done, too_late, given_up = [], [], []
     for order in found:
         if order.invoice_id is None or Step.COMPLETE not in MOVES[order.status]:
             continue
-        if not _has_begun(order) and balances[Ref(order.tenant_id, order.invoice_id)].is_credited_whole:
+        if not _has_begun(order) and Ref(order.tenant_id, order.invoice_id) in credited:
             given_up.append(cancel(order))
         elif await _can_take_effect(tx, order):
             done.append(complete(order, at=invoices[Ref(order.tenant_id, order.invoice_id)]))
