@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from guilder.domain.catalog.model import Billing, Unused
+from guilder.domain.catalog.model import Basis, Billing, Unused
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Settled
 from guilder.domain.orders import service as orders
@@ -22,21 +22,29 @@ async def shop(database):
     return await a_shop(database, now=NOW, time_zone="UTC")
 
 
-@pytest.mark.parametrize(("day", "by_end", "fair"), [(3, 2700, 2900), (15, 1500, 2500), (25, 500, 2167)])
-async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_time_before(shop, day, by_end, fair):
+@pytest.mark.parametrize("basis", [Basis.SECOND, Basis.DAY_30])
+@pytest.mark.parametrize(
+    ("asked_on", "day", "by_end", "fair"),
+    [(0, 3, 2700, 2900), (0, 15, 1500, 2500), (0, 25, 500, 2167), (10, 15, 1500, 1833)],
+)
+async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_time_before(
+    shop, basis, asked_on, day, by_end, fair
+):
     customer = await shop.customer(time_zone="UTC")
-    plans = [await shop.plan(amount=amount, billing=Billing(unused_on_cancel=Unused.CREDIT)) for amount in (1000, 3000)]
+    billing = Billing(unused_on_cancel=Unused.CREDIT, basis=basis)
+    plans = [await shop.plan(amount=amount, billing=billing) for amount in (1000, 3000)]
     first = await shop.subscribe(customer, plans[0])
     await shop.pays_by_link(first)
     subscription = first.subscription
     await shop.act(lambda tx: orders.cancel(tx, subscription_id=subscription.id, at=NOW + days(day), now=shop.now))
+    shop.now = NOW + days(asked_on)
     wish = orders.Wish(plan=plans[1].code, when=When.NOW)
     answer = await shop.act(
         lambda tx: orders.change(tx, subscription_id=subscription.id, wish=wish, asked=asked(), now=shop.now)
     )
     await shop.drain()
     payment = await shop.opens(answer)
-    assert answer.invoice.total.minor == 2000
+    assert answer.invoice.total.minor == 2000 * (30 - asked_on) // 30
     shop.now = NOW + days(day)
     await shop.comes_in(payment, says_yes(payment))
     await shop.act(lambda tx: invoicing.bill_due(tx, refs=[subscription.ref], now=shop.now))
@@ -44,7 +52,7 @@ async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_ti
     assert await standing(shop, answer) == ("canceled", "paid")
     made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
     notes = [-each.total.minor for each in reversed(made) if each.total.minor < 0]
-    # 10.00 by the month are used until the end: of the 30.00 that came in, and of what was paid before.
+    # 10.00 by the month are used until the end: of what came in for the change, and of what was paid before.
     assert notes == [by_end, fair - by_end]
     balance = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
     refunds = (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Invoice, Line
 from guilder.domain.invoicing.rules import correcting as rules
 from guilder.domain.invoicing.rules.correcting import Back, Left
+from guilder.domain.invoicing.rules.proration import full_period
 from guilder.domain.invoicing.service import giving_back
 from guilder.domain.invoicing.service.correcting import Correction, credit_note, issue, locked
 from guilder.domain.subscriptions.model import Subscription
@@ -56,15 +58,16 @@ def _used(line: Line, subscription: Subscription) -> Fraction:
         return Fraction(1)
     if stopped_at <= line.period.starts_at:
         return Fraction(0)
-    unused = shares.measure(
+    of = partial(
+        shares.measure,
         subscription.terms.billing.basis,
-        part=Period(stopped_at, line.period.ends_at),
-        full=line.period,
+        full=full_period(subscription),
         interval=subscription.terms.interval,
         zone=ZoneInfo(subscription.time_zone),
-        is_last_day_used=True,
     )
-    return 1 - unused.share
+    unused = of(part=Period(stopped_at, line.period.ends_at), is_last_day_used=True)
+    covered = of(part=line.period)
+    return 1 - min(unused.share / covered.share, Fraction(1)) if covered.numerator else Fraction(1)
 
 
 def _sum(back: list[Back]) -> int:
