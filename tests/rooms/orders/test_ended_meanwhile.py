@@ -22,13 +22,20 @@ async def shop(database):
     return await a_shop(database, now=NOW, time_zone="UTC")
 
 
-@pytest.mark.parametrize("basis", [Basis.SECOND, Basis.DAY_30])
 @pytest.mark.parametrize(
-    ("asked_on", "day", "by_end", "fair"),
-    [(0, 3, 2700, 2900), (0, 15, 1500, 2500), (0, 25, 500, 2167), (10, 15, 1500, 1833)],
+    ("basis", "asked_on", "total", "day", "by_end", "fair"),
+    [
+        (Basis.SECOND, 0, 2000, 3, 2700, 2900),
+        (Basis.SECOND, 0, 2000, 15, 1500, 2500),
+        (Basis.SECOND, 0, 2000, 25, 500, 2167),
+        (Basis.DAY_30, 10, 1333, 15, 1500, 1833),
+        (Basis.DIFFERENCE, 0, 2000, 3, 2700, 2900),
+        (Basis.DIFFERENCE, 10, 2000, 15, 1500, 2500),
+        (Basis.NONE, 0, 2000, 3, 0, 2000),
+    ],
 )
 async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_time_before(
-    shop, basis, asked_on, day, by_end, fair
+    shop, basis, asked_on, total, day, by_end, fair
 ):
     customer = await shop.customer(time_zone="UTC")
     billing = Billing(unused_on_cancel=Unused.CREDIT, basis=basis)
@@ -44,7 +51,7 @@ async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_ti
     )
     await shop.drain()
     payment = await shop.opens(answer)
-    assert answer.invoice.total.minor == 2000 * (30 - asked_on) // 30
+    assert answer.invoice.total.minor == total
     shop.now = NOW + days(day)
     await shop.comes_in(payment, says_yes(payment))
     await shop.act(lambda tx: invoicing.bill_due(tx, refs=[subscription.ref], now=shop.now))
@@ -53,7 +60,7 @@ async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_ti
     made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
     notes = [-each.total.minor for each in reversed(made) if each.total.minor < 0]
     # 10.00 by the month are used until the end: of what came in for the change, and of what was paid before.
-    assert notes == [by_end, fair - by_end]
+    assert notes == [amount for amount in (by_end, fair - by_end) if amount]
     balance = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
     refunds = (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items
     assert balance["EUR"].minor + sum(each.amount.minor for each in refunds) == fair

@@ -3,7 +3,7 @@
 Net and tax are rounded once each for every line; what takes the last of a line takes its tax to the cent.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fractions import Fraction
@@ -72,16 +72,6 @@ def left_of(invoice: Invoice, credited: Mapping[UUID, tuple[int, int]]) -> list[
 def whole(left: Sequence[Left]) -> list[Back]:
     """Give back all that is left, credits on the invoice included: they are taken back with it."""
     return [Back(each.line, each.net, each.tax) for each in left if each.net or each.tax]
-
-
-def until(left: Sequence[Left], used: Callable[[Line], Fraction]) -> list[Back]:
-    """Give back all that is left of what is charged, and take credits beside it back for the part of their time that was
-    `used`: for what came after, what they gave back is the customer's."""
-    back = []
-    for each in left:
-        part = used(each.line) if each.net < 0 else Fraction(1)
-        back.append(Back(each.line, round_half_up(each.net * part), round_half_up(each.tax * part)))
-    return [each for each in back if each.net or each.tax]
 
 
 def of_lines(left: Sequence[Left], asked: Sequence[tuple[UUID, int | None]]) -> list[Back]:

@@ -1,0 +1,51 @@
+"""What goes back of an invoice for a change that never took effect: what it was for had stopped before it was paid."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from guilder.domain.catalog.model import Basis
+from guilder.domain.invoicing.rules.correcting import Back, Left
+from guilder.domain.invoicing.rules.proration import full_period
+from guilder.domain.subscriptions.model import Subscription
+from guilder.domain.subscriptions.rules import shares
+from guilder.kernel.money import round_half_up
+from guilder.kernel.period import Period
+
+
+def was_cut_off(left: Sequence[Left], subscription: Subscription) -> bool:
+    """Say whether that it stopped gave back a part of what the change charges, for the time after."""
+    is_by_time = subscription.terms.billing.basis is not Basis.NONE
+    return is_by_time and any(0 <= each.net < each.line.amount.minor for each in left)
+
+
+def until(left: Sequence[Left], subscription: Subscription) -> list[Back]:
+    """Give back all that is left of what is charged, and take credits beside it back for the part of their time that was
+    used until it stopped: for what came after, what they gave back is the customer's."""
+    back = []
+    for each in left:
+        part = _used(each.line.period, subscription) if each.net < 0 else Fraction(1)
+        back.append(Back(each.line, round_half_up(each.net * part), round_half_up(each.tax * part)))
+    return [each for each in back if each.net or each.tax]
+
+
+def _used(period: Period | None, subscription: Subscription) -> Fraction:
+    """Return which part of a credit's time was over when its subscription stopped, measured as that measured the rest."""
+    stopped_at = subscription.ended_at or subscription.paused_at
+    if period is None or stopped_at is None or stopped_at >= period.ends_at:
+        return Fraction(1)
+    if stopped_at <= period.starts_at:
+        return Fraction(0)
+    measure = partial(
+        shares.measure,
+        full=full_period(subscription),
+        interval=subscription.terms.interval,
+        zone=ZoneInfo(subscription.time_zone),
+    )
+    basis = subscription.terms.billing.basis
+    # The price difference is no measure of what is left with an end; what it gave back, it gave back for all of the period.
+    ending = Basis.SECOND if basis is Basis.DIFFERENCE else basis
+    unused = measure(ending, part=Period(stopped_at, period.ends_at), is_last_day_used=True)
+    covered = measure(basis, part=period)
+    return 1 - min(unused.share / covered.share, Fraction(1)) if covered.numerator else Fraction(1)
