@@ -32,6 +32,18 @@ async def test_who_called_a_trial_off_is_not_told_of_a_charge_at_its_end(ground,
     assert ground.inbox.mails == []
 
 
+@pytest.mark.parametrize(("days", "is_told"), [(14, False), (13, True)])
+async def test_of_an_add_on_that_ends_with_what_was_called_off_neither(ground, days, is_told):
+    async with ground.tx() as tx:
+        trial = await a_subscription(tx, ground.customer, await a_plan(tx), trial_days=14)
+        beside = {"parent_id": trial.id, "trial_days": days}
+        add_on = await a_subscription(tx, ground.customer, await a_plan(tx, is_add_on=True), **beside)
+    async with ground.tx() as tx:
+        await subscriptions.cancel(tx, ref=trial.ref, at_period_end=True, now=NOW)
+    await ground.hear(handlers.on_trial_ending, about(TrialEnding, add_on, days_left=3, ends_at=add_on.trial_ends_at))
+    assert bool(ground.inbox.mails) is is_told
+
+
 async def outcomes(ground):
     return [(told.status, told.detail) for told in await ground.told()]
 

@@ -49,6 +49,7 @@ class Matter:
     invoice: Invoice | None = None
     corrected: Invoice | None = None
     subscription: Subscription | None = None
+    parent: Subscription | None = None  # what an add-on on trial belongs to
     meter: Meter | None = None
     brand: str = ""
     last4: str = ""
@@ -89,6 +90,7 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
     issuers = await identity.issuers(tx, tenant_ids=tenant_ids)
     invoices = await _invoices(tx, notifications)
     running = await subscriptions.get(tx, refs=_refs(notifications, lambda each: each.about.subscription_id))
+    parents = await _parents(tx, notifications, running)
     paid_by = await payments.current(tx, invoices=list(invoices))
     methods = await _methods(tx, [each for each in notifications if each.kind in _NAMES_WHAT_IS_CHARGED], running)
     documents = await _documents(tx, notifications, invoices)
@@ -112,6 +114,7 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
                 invoice=invoice,
                 corrected=_named(each, each.about.corrects_invoice_id, invoices),
                 subscription=_named(each, each.about.subscription_id, running),
+                parent=parents.get(each.ref),
                 meter=meters.get((each.tenant_id, each.about.meter)),
                 brand=each.about.brand or (card.brand if card else ""),
                 last4=each.about.last4 or (card.last4 if card else ""),
@@ -157,6 +160,21 @@ async def _methods(
     found = {each.ref: usual.get(Ref(each.tenant_id, each.customer_id)) for each in notifications}
     found |= {ref: usable[method] for ref, method in own.items() if method in usable}
     return {ref: method for ref, method in found.items() if method is not None}
+
+
+async def _parents(
+    tx: Tx, notifications: Sequence[Notification], running: dict[Ref, Subscription]
+) -> dict[Ref, Subscription]:
+    """Return what add-ons belong to whose trials end: with it they do."""
+    named = {
+        each.ref: Ref(each.tenant_id, own.parent_id)
+        for each in notifications
+        if each.kind is Kind.TRIAL_ENDING
+        and (own := _named(each, each.about.subscription_id, running)) is not None
+        and own.parent_id is not None
+    }
+    found = await subscriptions.get(tx, refs=sorted(set(named.values()))) if named else {}
+    return {ref: found[parent] for ref, parent in named.items() if parent in found}
 
 
 async def _link(tx: Tx, invoice: Invoice | None, public_url: str, now: datetime) -> str:

@@ -21,8 +21,10 @@ ASKS_FOR_MONEY = frozenset(
 _OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
 
 
-def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscription | None) -> str:
-    """Return why this need not be said any more; empty where it still has to be."""
+def why_no_longer(
+    kind: Kind, invoice: Invoice | None, subscription: Subscription | None, parent: Subscription | None = None
+) -> str:
+    """Return why this need not be said any more; empty where it still has to be. `parent`: what an add-on belongs to."""
     if kind is Kind.CHANGE_PLANNED:
         is_planned = subscription is not None and subscription.pending_terms is not None
         return "" if is_planned else "no change is planned any more"
@@ -32,9 +34,8 @@ def why_no_longer(kind: Kind, invoice: Invoice | None, subscription: Subscriptio
     if kind is Kind.SUBSCRIPTION_CANCELLED:
         return "" if subscription is None or leaves(subscription) else "it goes on after all"
     if kind is Kind.TRIAL_ENDING:
-        return (
-            "" if subscription is None or _is_on_trial(subscription) else "the trial is over, or nothing comes after it"
-        )
+        is_on_trial = subscription is None or _is_on_trial(subscription, parent)
+        return "" if is_on_trial else "the trial is over, or nothing comes after it"
     if kind not in ASKS_FOR_MONEY:
         return ""
     if invoice is None:
@@ -47,6 +48,8 @@ def leaves(subscription: Subscription) -> bool:
     return subscription.ended_at is not None or leaving.leaves_at(subscription) is not None
 
 
-def _is_on_trial(subscription: Subscription) -> bool:
-    """Say whether a trial runs on into what costs something, as its owner is told."""
-    return subscription.status is SubscriptionStatus.TRIALING and not leaving.stops_with_period(subscription)
+def _is_on_trial(subscription: Subscription, parent: Subscription | None) -> bool:
+    """Say whether a trial runs on into what costs something, as its owner is told. What it belongs to stops it, too."""
+    ends_at = subscription.current_period.ends_at
+    stops = leaving.stops_by(subscription, ends_at) or (parent is not None and leaving.stops_by(parent, ends_at))
+    return subscription.status is SubscriptionStatus.TRIALING and not stops

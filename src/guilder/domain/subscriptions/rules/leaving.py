@@ -17,8 +17,13 @@ def pauses_with_period(subscription: Subscription) -> bool:
     return subscription.pause_at_period_end and (resume_at is None or resume_at > subscription.current_period.ends_at)
 
 
-def stops_with_period(subscription: Subscription) -> bool:
-    """Say whether no other period follows on the present one: it has ended by then, or pauses."""
+def stops_by(subscription: Subscription, at: datetime) -> bool:
+    """Say whether it is to have ended at an instant, or to have paused then with its present period."""
     ends_at = leaves_at(subscription)
-    is_leaving = ends_at is not None and ends_at <= subscription.current_period.ends_at
-    return is_leaving or pauses_with_period(subscription)
+    is_leaving = ends_at is not None and ends_at <= at
+    return is_leaving or (pauses_with_period(subscription) and subscription.current_period.ends_at <= at)
+
+
+def stops_with_period(subscription: Subscription) -> bool:
+    """Say whether no other period follows on the present one."""
+    return stops_by(subscription, subscription.current_period.ends_at)
