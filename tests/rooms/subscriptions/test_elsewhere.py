@@ -122,6 +122,15 @@ async def test_it_follows_what_its_provider_tells(linked, hear, seen, open_tx, a
     assert after == ([event] if event else [])
 
 
+async def test_an_end_is_dated_by_its_wish_as_of_any_other(linked, hear, seen, account):
+    made, wished = await linked(), []
+    for after, leaves in ((1, True), (2, True), (3, False), (4, True)):
+        said = {"status": "active", "cancel_at_period_end": leaves}
+        await hear(news(account, ElsewhereKind.UPDATED, after=after * DAY, **said))
+        wished.append((await seen(made)).canceled_at)
+    assert wished == [NOW + DAY, NOW + DAY, None, NOW + 4 * DAY]
+
+
 async def test_a_script_of_four_ends_alike_in_every_order_and_told_twice(linked, hear, seen, account):
     script = [
         news(account, ElsewhereKind.FAILED, after=30 * DAY),

@@ -29,14 +29,15 @@ def told(subscription: Subscription, news: Told) -> Subscription:
         return subscription
     status = _status(subscription, news.news)
     is_over = status in FINAL
+    is_leaving = not is_over and _leaves(subscription, news.news)
     return replace(
         subscription,
         status=status,
         told_at=news.at,
         current_period=_period(subscription, news.news),
-        cancel_at_period_end=not is_over and _leaves(subscription, news.news),
+        cancel_at_period_end=is_leaving,
         ended_at=news.at if is_over else None,
-        canceled_at=news.at if is_over else subscription.canceled_at,
+        canceled_at=(subscription.canceled_at or news.at) if is_over or is_leaving else None,
         paused_at=(subscription.paused_at or news.at) if status is Status.PAUSED else None,
     )
 
