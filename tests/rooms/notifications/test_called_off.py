@@ -10,7 +10,7 @@ from guilder.domain.notifications.model import Status
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import SubscriptionCancelScheduled, SubscriptionEnded, TrialEnding
 from tests.support.builders.catalog import a_plan
-from tests.support.builders.entitlements import about
+from tests.support.builders.entitlements import about, heard
 from tests.support.builders.identity import NOW
 from tests.support.builders.subscriptions import a_subscription
 
@@ -63,6 +63,21 @@ async def test_an_end_that_was_taken_back_is_not_confirmed_and_the_next_one_is(g
     ended = about(SubscriptionEnded, s, status="expired", ended_at=s.current_period.ends_at)
     await ground.hear(handlers.on_subscription_ended, ended)
     assert len(ground.inbox.mails) == 2
+
+
+async def test_a_confirmation_that_waited_is_not_sent_beside_that_of_the_next_wish(ground):
+    async with ground.tx() as tx:
+        s = await a_subscription(tx, ground.customer, await a_plan(tx), is_active=True)
+    first = await leave(ground, s, at=NOW)
+    async with ground.tx() as tx:
+        await handlers.on_subscription_cancel_scheduled(tx, [first], now=NOW)
+        waiting = [heard(each.event) for each in tx.outbox]
+    async with ground.tx() as tx:
+        await subscriptions.keep(tx, ref=s.ref, now=NOW)
+    again = await leave(ground, s, at=NOW + timedelta(hours=1))
+    await ground.hear(handlers.on_subscription_cancel_scheduled, again)
+    await ground.hear(handlers.on_notification_requested, *waiting)
+    assert sorted(await outcomes(ground)) == [(Status.DROPPED, "another end is wished for by now"), (Status.SENT, "")]
 
 
 async def leave(ground, subscription, *, at):

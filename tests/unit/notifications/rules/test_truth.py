@@ -13,6 +13,7 @@ from tests.support.builders.identity import NOW
 CASE = UUID(int=7)
 
 
+PLANNED = SimpleNamespace(kind=Kind.CHANGE_PLANNED)
 OF_INVOICES = [kind for kind in Kind if kind not in (Kind.CHANGE_PLANNED, Kind.UPCOMING_RENEWAL)]
 
 
@@ -28,21 +29,21 @@ OF_INVOICES = [kind for kind in Kind if kind not in (Kind.CHANGE_PLANNED, Kind.U
     ],
 )
 def test_money_is_asked_for_only_while_it_is_owed(kind, status, is_owed):
-    said = why_no_longer(kind, SimpleNamespace(status=status), None)
+    said = why_no_longer(SimpleNamespace(kind=kind), SimpleNamespace(status=status), None)
     assert bool(said) == (kind in ASKS_FOR_MONEY and not is_owed)
 
 
 def test_money_is_never_asked_for_without_an_invoice():
-    assert [kind for kind in OF_INVOICES if why_no_longer(kind, None, None)] == [
+    assert [kind for kind in OF_INVOICES if why_no_longer(SimpleNamespace(kind=kind), None, None)] == [
         each for each in Kind if each in ASKS_FOR_MONEY
     ]
 
 
 @pytest.mark.parametrize(("pending", "is_planned"), [(object(), True), (None, False)])
 def test_a_change_is_announced_only_while_it_is_planned(pending, is_planned):
-    said = why_no_longer(Kind.CHANGE_PLANNED, None, SimpleNamespace(pending_terms=pending))
+    said = why_no_longer(PLANNED, None, SimpleNamespace(pending_terms=pending))
     assert (said == "") == is_planned
-    assert why_no_longer(Kind.CHANGE_PLANNED, None, None)
+    assert why_no_longer(PLANNED, None, None)
 
 
 def test_causes_are_the_same_when_heard_again_and_differ_where_they_are_others():

@@ -205,7 +205,7 @@ def _why_not(notification: Notification, matter: Matter | None) -> str:
         return "the customer was erased"
     if matter.is_to_staff and not matter.address:
         return "the issuer has no e-mail address"
-    return why_no_longer(notification.kind, matter.invoice, matter.subscription, matter.parent)
+    return why_no_longer(notification, matter.invoice, matter.subscription, matter.parent)
 
 
 def _refused(matter: Matter, error: Exception) -> Delivery:

@@ -2,7 +2,8 @@
 
 from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
-from guilder.domain.notifications.model import Kind
+from guilder.domain.notifications.model import Kind, Notification
+from guilder.domain.notifications.rules import causes
 from guilder.domain.subscriptions.model import Status as SubscriptionStatus
 from guilder.domain.subscriptions.model import Subscription
 from guilder.domain.subscriptions.rules import leaving, renewals
@@ -22,9 +23,13 @@ _OWED = frozenset({InvoiceStatus.OPEN, InvoiceStatus.UNCOLLECTIBLE})
 
 
 def why_no_longer(
-    kind: Kind, invoice: Invoice | None, subscription: Subscription | None, parent: Subscription | None = None
+    notification: Notification,
+    invoice: Invoice | None,
+    subscription: Subscription | None,
+    parent: Subscription | None = None,
 ) -> str:
     """Return why this need not be said any more; empty where it still has to be. `parent`: what an add-on belongs to."""
+    kind = notification.kind
     if kind is Kind.CHANGE_PLANNED:
         is_planned = subscription is not None and subscription.pending_terms is not None
         return "" if is_planned else "no change is planned any more"
@@ -32,7 +37,7 @@ def why_no_longer(
         renews = subscription is not None and renewals.renews_at(subscription) is not None
         return "" if renews else "it does not renew any more"
     if kind is Kind.SUBSCRIPTION_CANCELLED:
-        return "" if subscription is None or leaves(subscription) else "it goes on after all"
+        return "" if subscription is None else _why_not_confirmed(notification, subscription)
     if kind is Kind.TRIAL_ENDING:
         is_on_trial = subscription is None or _is_on_trial(subscription, parent)
         return "" if is_on_trial else "the trial is over, or nothing comes after it"
@@ -46,6 +51,16 @@ def why_no_longer(
 def leaves(subscription: Subscription) -> bool:
     """Say whether a subscription has ended, or is going to."""
     return subscription.ended_at is not None or leaving.leaves_at(subscription) is not None
+
+
+def _why_not_confirmed(notification: Notification, subscription: Subscription) -> str:
+    """Say why an end is not confirmed: nobody wishes for it any more, or it was wished for anew, which has its own words."""
+    s, at = subscription, notification.about.at or subscription.ended_at
+    if at is None or not leaves(s):
+        return "it goes on after all"
+    # The second as releases before named it: by its date alone.
+    is_of_this_wish = notification.cause_id in (causes.end(s.id, at, s.canceled_at), causes.end(s.id, at))
+    return "" if is_of_this_wish else "another end is wished for by now"
 
 
 def _is_on_trial(subscription: Subscription, parent: Subscription | None) -> bool:
