@@ -37,6 +37,35 @@ async def shop(database):
 async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_time_before(
     shop, basis, asked_on, total, day, by_end, fair
 ):
+    answer = await change_before_an_end(shop, basis=basis, asked_on=asked_on, day=day)
+    payment = await shop.opens(answer)
+    assert answer.invoice.total.minor == total
+    shop.now = NOW + days(day)
+    await shop.comes_in(payment, says_yes(payment))
+    await shop.act(lambda tx: invoicing.bill_due(tx, refs=[answer.subscription.ref], now=shop.now))
+    await shop.drain()
+    assert await standing(shop, answer) == ("canceled", "paid")
+    # 10.00 by the month are used until the end: of what came in for the change, and of what was paid before.
+    assert await notes(shop) == [amount for amount in (by_end, fair - by_end) if amount]
+    refunds = (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items
+    assert await credit(shop, answer) + sum(each.amount.minor for each in refunds) == fair
+
+
+@pytest.mark.parametrize(("day", "by_end", "rest"), [(3, 2700, 200), (15, 1500, 1000), (25, 500, 1667)])
+async def test_what_nobody_has_paid_for_when_it_ends_costs_nothing_though_the_clock_is_late(shop, day, by_end, rest):
+    answer = await change_before_an_end(shop, basis=Basis.SECOND, asked_on=0, day=day)
+    shop.now = NOW + days(day)  # it was to be void a minute before
+    await shop.act(lambda tx: invoicing.bill_due(tx, refs=[answer.subscription.ref], now=shop.now))
+    await shop.drain()
+    assert await standing(shop, answer) == ("canceled", "paid")
+    assert await notes(shop) == [by_end, rest]
+    assert await credit(shop, answer) == round(1000 * (30 - day) / 30), (
+        "10.00 by the month, as if it was never asked for"
+    )
+
+
+async def change_before_an_end(shop, *, basis, asked_on, day):
+    """From 10.00 to 30.00 by link, of what is to end on a day."""
     customer = await shop.customer(time_zone="UTC")
     billing = Billing(unused_on_cancel=Unused.CREDIT, basis=basis)
     plans = [await shop.plan(amount=amount, billing=billing) for amount in (1000, 3000)]
@@ -50,20 +79,17 @@ async def test_who_pays_while_it_ends_has_back_what_the_change_came_to_of_the_ti
         lambda tx: orders.change(tx, subscription_id=subscription.id, wish=wish, asked=asked(), now=shop.now)
     )
     await shop.drain()
-    payment = await shop.opens(answer)
-    assert answer.invoice.total.minor == total
-    shop.now = NOW + days(day)
-    await shop.comes_in(payment, says_yes(payment))
-    await shop.act(lambda tx: invoicing.bill_due(tx, refs=[subscription.ref], now=shop.now))
-    await shop.drain()
-    assert await standing(shop, answer) == ("canceled", "paid")
-    made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
-    notes = [-each.total.minor for each in reversed(made) if each.total.minor < 0]
-    # 10.00 by the month are used until the end: of what came in for the change, and of what was paid before.
-    assert notes == [amount for amount in (by_end, fair - by_end) if amount]
-    balance = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
-    refunds = (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items
-    assert balance["EUR"].minor + sum(each.amount.minor for each in refunds) == fair
+    return answer
+
+
+async def notes(shop):
+    made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery()))).items
+    return [-each.total.minor for each in reversed(made) if each.total.minor < 0]
+
+
+async def credit(shop, answer):
+    customer_id = answer.subscription.customer_id
+    return (await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer_id)))["EUR"].minor
 
 
 async def test_the_ends_of_several_tenants_are_refunded_in_one_batch(database):

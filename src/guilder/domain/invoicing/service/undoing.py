@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Invoice
+from guilder.domain.invoicing.model import Invoice, Status
 from guilder.domain.invoicing.rules import correcting as notes
 from guilder.domain.invoicing.rules import undoing as rule
 from guilder.domain.invoicing.rules.correcting import Back
@@ -30,7 +30,8 @@ async def take_back_change(
     given = await giving_back.standing_with_own(tx, invoice=invoice)
     # What is taken back of its own credits pays for nothing of it any more.
     given = replace(given, paid=given.paid + sum(min(each.net + each.tax, 0) for each in back))
-    if 0 < _sum(back) <= min(given.left, invoice.total.minor - await store.noted(tx, invoice.ref)):
+    owed = invoice.due.minor if invoice.status is Status.OPEN else 0
+    if 0 < _sum(back) <= min(owed + given.left, invoice.total.minor - await store.noted(tx, invoice.ref)):
         draft = notes.draft_of(invoice, back, cause=ids.new(now), reason=reason, now=now)
         return await issue(tx, invoice=invoice, draft=draft, given=given, correction=Correction(reason=reason), now=now)
     if _sum(notes.whole(left)) <= 0:

@@ -7,8 +7,10 @@ from enum import Enum, auto
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.orders.model import Order
+from guilder.domain.orders.service import undoing
 from guilder.domain.orders.service.placing import cancel, canceled_event
 from guilder.domain.orders.store import orders as store
+from guilder.domain.orders.store.orders import By
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment, Via
 from guilder.domain.payments.model import Status as PaymentStatus
@@ -35,6 +37,7 @@ _MAY_COME_IN = frozenset(
 
 class _Verdict(Enum):
     GIVE_UP = auto()
+    TAKE_BACK = auto()
     LOOK_AGAIN = auto()
     LEAVE = auto()
 
@@ -42,22 +45,26 @@ class _Verdict(Enum):
 async def abandon_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """Give up what nobody paid for in time: its bill is void, its link closed, a subscription that waited for it ends.
 
-    What is charged to a saved method is dunning's to end, and left to it; what may be coming in is looked at again.
+    What is charged to a saved method is dunning's to end, and left to it; what may be coming in is looked at again. Where
+    the clock was late, an end may have given back a part of a change that nobody had paid for: the rest is credited.
     """
+    await undoing.hold_customers(tx, By.ORDER, refs)
     claimed = await store.claim_abandoned(tx, refs, now=now)
     invoices = [Ref(order.tenant_id, order.invoice_id) for order in claimed if order.invoice_id]
     current = await payments.current(tx, invoices=invoices)
     found = await invoicing.get(tx, refs=invoices)
     left = await invoicing.creditable(tx, invoices=list(found.values()))
+    still = await _that_stand_still(tx, [order for order in claimed if order.pending_terms is not None])
     verdicts = []
     for order in claimed:
         assert order.invoice_id is not None, order.ref
         ref = Ref(order.tenant_id, order.invoice_id)
-        # What was given back of it was owed: it is not void any more, and staff's to credit.
+        # What was given back of it was owed: it is not void any more, and staff's to credit, or an end's.
         is_whole = all(left[line.id] == line.amount for line in found[ref].lines)
-        is_open = found[ref].status is InvoiceStatus.OPEN and is_whole
-        verdicts.append((order, _verdict(current.get(ref), is_open=is_open)))
+        is_open = found[ref].status is InvoiceStatus.OPEN and (is_whole or order.ref in still)
+        verdicts.append((order, _verdict(current.get(ref), is_open=is_open, is_whole=is_whole)))
     await _give_up(tx, [order for order, verdict in verdicts if verdict is _Verdict.GIVE_UP], now=now)
+    await _take_back(tx, [order for order, verdict in verdicts if verdict is _Verdict.TAKE_BACK], now=now)
     again_at = {_Verdict.LOOK_AGAIN: now + LOOK_AGAIN_AFTER, _Verdict.LEAVE: None}
     kept = [replace(order, abandon_at=again_at[verdict]) for order, verdict in verdicts if verdict in again_at]
     await store.save(tx, kept)
@@ -68,20 +75,28 @@ async def stopped(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
     """Give up at once the changes that wait for their payment, of these subscriptions, as far as they have ended or
     stand still: nothing can come of them any more."""
     found = await subscriptions.get(tx, refs=refs)
-    still = [ref for ref, each in found.items() if not allows(each.status, Step.CHANGE_PAID)]
-    orders = await store.lock_by_subscription(tx, sorted(still))
+    still = sorted(ref for ref, each in found.items() if not allows(each.status, Step.CHANGE_PAID))
+    await undoing.hold_customers(tx, By.SUBSCRIPTION, still)
+    orders = await store.lock_by_subscription(tx, still)
     waiting = [replace(each, abandon_at=now) for each in orders if each.pending_terms and each.abandon_at]
     if waiting:
         await store.save(tx, waiting)
         await abandon_due(tx, refs=[each.ref for each in waiting], now=now)
 
 
-def _verdict(payment: Payment | None, *, is_open: bool) -> _Verdict:
+async def _that_stand_still(tx: Tx, changes: Sequence[Order]) -> set[Ref]:
+    """Return those of these orders whose subscriptions no change can be made of any more."""
+    of = {each.ref: Ref(each.tenant_id, each.subscription_id) for each in changes if each.subscription_id}
+    found = await subscriptions.get(tx, refs=sorted(set(of.values()))) if of else {}
+    return {ref for ref, own in of.items() if not allows(found[own].status, Step.CHANGE_PAID)}
+
+
+def _verdict(payment: Payment | None, *, is_open: bool, is_whole: bool) -> _Verdict:
     if not is_open or (payment is not None and payment.via is Via.SAVED):
         return _Verdict.LEAVE
     if payment is not None and payment.status in _MAY_COME_IN:
         return _Verdict.LOOK_AGAIN
-    return _Verdict.GIVE_UP
+    return _Verdict.GIVE_UP if is_whole else _Verdict.TAKE_BACK
 
 
 async def _give_up(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
@@ -93,11 +108,20 @@ async def _give_up(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
     await void(tx, orders, now=now)
 
 
+async def _take_back(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
+    await _cancel(tx, orders, now=now)
+    await undoing.take_back_unpaid(tx, orders, now=now)
+
+
 async def void(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
     """Take orders back that nobody has paid, with their invoices."""
     if not orders:
         return
     await invoicing.void(tx, refs=[Ref(o.tenant_id, o.invoice_id) for o in orders if o.invoice_id], now=now)
+    await _cancel(tx, orders, now=now)
+
+
+async def _cancel(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
     ended = [cancel(order) for order in orders]
     await store.save(tx, ended)
     outbox.announce(tx, [canceled_event(order) for order in ended], now=now)

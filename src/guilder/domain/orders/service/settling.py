@@ -3,13 +3,14 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.rules.lifecycle import MOVES, Step
+from guilder.domain.orders.service import undoing
 from guilder.domain.orders.service.concluding import fail_charges, settle_charges
 from guilder.domain.orders.service.placing import cancel, canceled_event, complete, completed_event
 from guilder.domain.orders.store import orders as store
+from guilder.domain.orders.store.orders import By
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status
 from guilder.domain.subscriptions.rules.lifecycle import Step as Change
@@ -27,8 +28,7 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
     ended, and of a period that is over and was billed anew. What credit notes took whole, nobody has paid for, whatever
     credit had paid of it before: it is canceled as by a void, except for what has begun already.
     """
-    # The customer first, as whoever changes or ends its subscriptions does.
-    await customers.lock(tx, refs=await store.customers_of_changes(tx, sorted(invoices)))
+    await undoing.hold_customers(tx, By.INVOICE, sorted(invoices))
     found = await store.lock_by_invoice(tx, sorted(invoices))
     credited = await invoicing.credited_whole(
         tx, refs=[Ref(each.tenant_id, each.invoice_id) for each in found if each.invoice_id]
@@ -46,9 +46,9 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
     await store.save(tx, [*done, *too_late, *given_up])
     for order in done:
         await _take_effect(tx, order, now=now)
-    for order in too_late:
-        async with tx.only(order.tenant_id):
-            await _give_back(tx, order, now=now)
+    await undoing.take_back_paid(tx, too_late, now=now)
+    # An end that gave a change back may have paid all of its invoice with that.
+    await undoing.take_back_unpaid(tx, [order for order in given_up if order.pending_terms is not None], now=now)
     outbox.announce(tx, [completed_event(order) for order in done], now=now)
     outbox.announce(tx, [canceled_event(order) for order in [*too_late, *given_up]], now=now)
     await settle_charges(tx, orders=done, now=now)
@@ -78,23 +78,6 @@ async def _take_effect(tx: Tx, order: Order, *, now: datetime) -> None:
     )
     if changed.segments:
         await invoicing.bill_closed(tx, closed=[changed.after], now=now)
-
-
-async def _give_back(tx: Tx, order: Order, *, now: datetime) -> None:
-    """Give back what was paid for a change of what has ended, is paused or was suspended meanwhile: by refund as far as
-    its payments take it, the rest as credit."""
-    assert order.invoice_id is not None, order.ref
-    assert order.subscription_id is not None, order.ref
-    subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
-    note = await invoicing.take_back_change(
-        tx,
-        invoice_id=order.invoice_id,
-        subscription=subscription,
-        reason="Paid after it could take effect",
-        now=now,
-    )
-    if note is not None:
-        await invoicing.refund_unused(tx, made=[note], of=[subscription.ref], now=now)
 
 
 async def canceled(tx: Tx, *, invoices: Sequence[Ref], now: datetime) -> None:

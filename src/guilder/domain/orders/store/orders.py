@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Any
 from uuid import UUID
 
@@ -78,13 +79,21 @@ async def lock_by_invoice(tx: Tx, invoices: Sequence[Ref]) -> list[Order]:
     return [_from_row(row) for row in rows]
 
 
-async def customers_of_changes(tx: Tx, invoices: Sequence[Ref]) -> list[Ref]:
-    """Return whose changes wait for these invoices to be paid."""
+class By(Enum):
+    """By what orders are named."""
+
+    ORDER = "id"
+    INVOICE = "invoice_id"
+    SUBSCRIPTION = "subscription_id"
+
+
+async def customers_of_changes(tx: Tx, by: By, refs: Sequence[Ref]) -> list[Ref]:
+    """Return whose changes wait for their payment, of these orders, invoices or subscriptions."""
     rows = await tx.fetch(
-        """select distinct tenant_id, customer_id from orders.orders
-            where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+        f"""select distinct tenant_id, customer_id from orders.orders
+            where (tenant_id, {by.value}) in (select * from unnest($1::uuid[], $2::uuid[]))
               and pending_terms is not null and status = 'processing'""",
-        *_split(invoices),
+        *_split(refs),
     )
     return [Ref(TenantId(row["tenant_id"]), row["customer_id"]) for row in rows]
 

@@ -1,0 +1,50 @@
+"""Changes that never took effect, since what they were for stopped before they were paid: what was billed for them goes back."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from guilder.domain.catalog.model import Unused
+from guilder.domain.customers import service as customers
+from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.model import Invoice
+from guilder.domain.orders.model import Order
+from guilder.domain.orders.store import orders as store
+from guilder.domain.orders.store.orders import By
+from guilder.domain.subscriptions import service as subscriptions
+from guilder.domain.subscriptions.model import Subscription
+from guilder.kernel.ids import Ref
+from guilder.platform.db.tx import Tx
+
+
+async def hold_customers(tx: Tx, by: By, refs: Sequence[Ref]) -> None:
+    """Hold the customers of changes that wait for their payment, before anything of theirs: as whoever changes or ends a
+    subscription does."""
+    await customers.lock(tx, refs=await store.customers_of_changes(tx, by, refs))
+
+
+async def take_back_paid(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
+    """Give back what was paid too late for these changes: by refund as far as its payments take it, the rest as credit."""
+    for order in orders:
+        async with tx.only(order.tenant_id):
+            note, subscription = await _credited(tx, order, reason="Paid after it could take effect", now=now)
+            await invoicing.refund_unused(tx, made=note, of=[subscription.ref], now=now)
+
+
+async def take_back_unpaid(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
+    """Credit what is left of these changes, which nobody has paid for: where the clock was late an end, or a pause, gave a part
+    of them back as if they had been. What that leaves to the customer is unused time, and becomes what its plan says."""
+    for order in orders:
+        async with tx.only(order.tenant_id):
+            note, subscription = await _credited(tx, order, reason="Not paid before it could take effect", now=now)
+            if subscription.terms.billing.unused_on_cancel is Unused.REFUND:
+                await invoicing.refund_unused(tx, made=note, of=[subscription.ref], now=now)
+
+
+async def _credited(tx: Tx, order: Order, *, reason: str, now: datetime) -> tuple[list[Invoice], Subscription]:
+    assert order.invoice_id is not None, order.ref
+    assert order.subscription_id is not None, order.ref
+    subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
+    note = await invoicing.take_back_change(
+        tx, invoice_id=order.invoice_id, subscription=subscription, reason=reason, now=now
+    )
+    return [note] if note is not None else [], subscription
