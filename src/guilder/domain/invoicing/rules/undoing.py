@@ -1,6 +1,7 @@
-"""What goes back of an invoice for a change that never took effect: what it was for had stopped before it was paid."""
+"""What goes back of an invoice for a change that never took effect: what it was for was over before it was paid."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from fractions import Fraction
 from functools import partial
 from zoneinfo import ZoneInfo
@@ -14,28 +15,21 @@ from guilder.kernel.money import round_half_up
 from guilder.kernel.period import Period
 
 
-def was_cut_off(left: Sequence[Left], subscription: Subscription) -> bool:
-    """Say whether that it stopped gave back a part of what the change charges, for the time after."""
-    is_by_time = subscription.terms.billing.basis is not Basis.NONE
-    return is_by_time and any(0 <= each.net < each.line.amount.minor for each in left)
-
-
-def until(left: Sequence[Left], subscription: Subscription) -> list[Back]:
+def until(left: Sequence[Left], subscription: Subscription, *, since: datetime) -> list[Back]:
     """Give back all that is left of what is charged, and take credits beside it back for the part of their time that was
-    used until it stopped: for what came after, what they gave back is the customer's."""
+    used until it was cut off: what they gave back of the time `since` then is the customer's."""
     back = []
     for each in left:
-        part = _used(each.line.period, subscription) if each.net < 0 else Fraction(1)
+        part = _used(each.line.period, subscription, since=since) if each.net < 0 else Fraction(1)
         back.append(Back(each.line, round_half_up(each.net * part), round_half_up(each.tax * part)))
     return [each for each in back if each.net or each.tax]
 
 
-def _used(period: Period | None, subscription: Subscription) -> Fraction:
-    """Return which part of a credit's time was over when its subscription stopped, measured as that measured the rest."""
-    stopped_at = subscription.ended_at or subscription.paused_at
-    if period is None or stopped_at is None or stopped_at >= period.ends_at:
+def _used(period: Period | None, subscription: Subscription, *, since: datetime) -> Fraction:
+    """Return which part of a credit's time was over when it was cut off, measured as that measured the rest."""
+    if period is None or since >= period.ends_at:
         return Fraction(1)
-    if stopped_at <= period.starts_at:
+    if since <= period.starts_at:
         return Fraction(0)
     measure = partial(
         shares.measure,
@@ -44,8 +38,9 @@ def _used(period: Period | None, subscription: Subscription) -> Fraction:
         zone=ZoneInfo(subscription.time_zone),
     )
     basis = subscription.terms.billing.basis
+    stopped = subscription.ended_at is not None or subscription.paused_at is not None
     # The price difference is no measure of what is left with an end; what it gave back, it gave back for all of the period.
-    ending = Basis.SECOND if basis is Basis.DIFFERENCE else basis
-    unused = measure(ending, part=Period(stopped_at, period.ends_at), is_last_day_used=True)
+    ending = Basis.SECOND if basis is Basis.DIFFERENCE and stopped else basis
+    unused = measure(ending, part=Period(since, period.ends_at), is_last_day_used=stopped)
     covered = measure(basis, part=period)
     return 1 - min(unused.share / covered.share, Fraction(1)) if covered.numerator else Fraction(1)

@@ -90,7 +90,16 @@ from guilder.domain.invoicing.service.prepaid import listing as prepaid_grants
 from guilder.domain.invoicing.service.prepaid import void as void_prepaid
 from guilder.domain.invoicing.service.pricing import UnknownIssuer
 from guilder.domain.invoicing.service.progressive import Heard, bill_heard
-from guilder.domain.invoicing.service.reading import balances, credited_whole, get, listing, lock, one, paid_since
+from guilder.domain.invoicing.service.reading import (
+    balances,
+    credited_whole,
+    cut_off,
+    get,
+    listing,
+    lock,
+    one,
+    paid_since,
+)
 from guilder.domain.invoicing.service.standing import (
     IsCreditNote,
     give_up,
@@ -172,6 +181,7 @@ __all__ = [
     "credit_balance",
     "credit_note",
     "credited_whole",
+    "cut_off",
     "creditable",
     "credits_of",
     "current_use",

@@ -1,4 +1,4 @@
-"""Taking back what was billed for a change that never took effect: what it was for has stopped before it was paid."""
+"""Taking back what was billed for a change that never took effect: what it was for was over before it was paid."""
 
 from datetime import datetime
 from uuid import UUID
@@ -21,12 +21,13 @@ async def take_back_change(
 ) -> Invoice | None:
     """Take back with a credit note what is left of an invoice for a change; None: nothing is.
 
-    Where the subscription stopped, and that gave back what the change charges for the time after, the rest is of the time
+    Where it was cut off, and what the change charges for the time after was given back with that, the rest is of the time
     until then: for that the change is undone, and what it gave back of the time after stays given.
     """
     invoice = await locked(tx, invoice_id)
     left = notes.left_of(invoice, await store.credited(tx, [invoice.ref]))
-    back = rule.until(left, subscription) if rule.was_cut_off(left, subscription) else []
+    since = (await store.cut_off(tx, [invoice.ref])).get(invoice.ref)
+    back = rule.until(left, subscription, since=since) if since else []
     given = await giving_back.standing_with_own(tx, invoice=invoice)
     # What is taken back of its own credits pays for nothing of it any more.
     given = replace(given, paid=given.paid + sum(min(each.net + each.tax, 0) for each in back))

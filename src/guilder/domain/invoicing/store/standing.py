@@ -47,6 +47,21 @@ async def credited_whole(tx: Tx, refs: Sequence[Ref]) -> set[Ref]:
     return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
 
 
+async def cut_off(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, datetime]:
+    """Return since when time that these invoices charge was given back: by an end, a pause or a change."""
+    rows = await tx.fetch(
+        """select l.tenant_id, l.invoice_id, min(c.period_start) as since
+           from invoicing.lines l
+           join invoicing.lines c
+               on c.tenant_id = l.tenant_id and c.credits_line_id = l.id and c.kind = 'proration_credit'
+           join invoicing.invoices i on i.tenant_id = c.tenant_id and i.id = c.invoice_id and i.status <> 'void'
+           where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+           group by l.tenant_id, l.invoice_id""",
+        *split(refs),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["invoice_id"]): row["since"] for row in rows}
+
+
 async def by_number(tx: Tx, number: str) -> Invoice | None:
     rows = await tx.fetch(f"{SELECT} where i.tenant_id = $1 and i.number = $2 limit 1", tx.tenant_id, number)
     found = await whole(tx, rows)

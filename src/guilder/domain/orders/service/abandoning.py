@@ -46,7 +46,8 @@ async def abandon_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """Give up what nobody paid for in time: its bill is void, its link closed, a subscription that waited for it ends.
 
     What is charged to a saved method is dunning's to end, and left to it; what may be coming in is looked at again. Where
-    the clock was late, an end may have given back a part of a change that nobody had paid for: the rest is credited.
+    the clock was late, an end or a change on its date may have given back a part of a change that nobody had paid for: so
+    is the rest.
     """
     await undoing.hold_customers(tx, By.ORDER, refs)
     claimed = await store.claim_abandoned(tx, refs, now=now)
@@ -54,14 +55,14 @@ async def abandon_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     current = await payments.current(tx, invoices=invoices)
     found = await invoicing.get(tx, refs=invoices)
     left = await invoicing.creditable(tx, invoices=list(found.values()))
-    still = await _that_stand_still(tx, [order for order in claimed if order.pending_terms is not None])
+    cut_off = await invoicing.cut_off(tx, refs=invoices)
     verdicts = []
     for order in claimed:
         assert order.invoice_id is not None, order.ref
         ref = Ref(order.tenant_id, order.invoice_id)
-        # What was given back of it was owed: it is not void any more, and staff's to credit, or an end's.
+        # What was given back of it was owed: it is not void any more. What staff gave back of it, staff goes on with.
         is_whole = all(left[line.id] == line.amount for line in found[ref].lines)
-        is_open = found[ref].status is InvoiceStatus.OPEN and (is_whole or order.ref in still)
+        is_open = found[ref].status is InvoiceStatus.OPEN and (is_whole or ref in cut_off)
         verdicts.append((order, _verdict(current.get(ref), is_open=is_open, is_whole=is_whole)))
     await _give_up(tx, [order for order, verdict in verdicts if verdict is _Verdict.GIVE_UP], now=now)
     await _take_back(tx, [order for order, verdict in verdicts if verdict is _Verdict.TAKE_BACK], now=now)
@@ -82,13 +83,6 @@ async def stopped(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
     if waiting:
         await store.save(tx, waiting)
         await abandon_due(tx, refs=[each.ref for each in waiting], now=now)
-
-
-async def _that_stand_still(tx: Tx, changes: Sequence[Order]) -> set[Ref]:
-    """Return those of these orders whose subscriptions no change can be made of any more."""
-    of = {each.ref: Ref(each.tenant_id, each.subscription_id) for each in changes if each.subscription_id}
-    found = await subscriptions.get(tx, refs=sorted(set(of.values()))) if of else {}
-    return {ref for ref, own in of.items() if not allows(found[own].status, Step.CHANGE_PAID)}
 
 
 def _verdict(payment: Payment | None, *, is_open: bool, is_whole: bool) -> _Verdict:

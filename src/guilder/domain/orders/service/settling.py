@@ -25,22 +25,23 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
 
     An order that was given up before its late payment came in stays so: that payment is the invoice's to settle. A
     change that can take effect no more is canceled, and what was paid for it goes back: of what stands still or has
-    ended, and of a period that is over and was billed anew. What credit notes took whole, nobody has paid for, whatever
+    ended or was changed otherwise, and of a period that is over and was billed anew. What credit notes took whole, nobody has paid for, whatever
     credit had paid of it before: it is canceled as by a void, except for what has begun already.
     """
     await undoing.hold_customers(tx, By.INVOICE, sorted(invoices))
     found = await store.lock_by_invoice(tx, sorted(invoices))
-    credited = await invoicing.credited_whole(
-        tx, refs=[Ref(each.tenant_id, each.invoice_id) for each in found if each.invoice_id]
-    )
+    refs = [Ref(each.tenant_id, each.invoice_id) for each in found if each.invoice_id]
+    credited = await invoicing.credited_whole(tx, refs=refs)
+    cut_off = await invoicing.cut_off(tx, refs=refs)
     done, too_late, given_up = [], [], []
     for order in found:
         if order.invoice_id is None or Step.COMPLETE not in MOVES[order.status]:
             continue
-        if not _has_begun(order) and Ref(order.tenant_id, order.invoice_id) in credited:
+        ref = Ref(order.tenant_id, order.invoice_id)
+        if not _has_begun(order) and ref in credited:
             given_up.append(cancel(order))
-        elif await _can_take_effect(tx, order):
-            done.append(complete(order, at=invoices[Ref(order.tenant_id, order.invoice_id)]))
+        elif _has_begun(order) or (ref not in cut_off and await _can_take_effect(tx, order)):
+            done.append(complete(order, at=invoices[ref]))
         else:
             too_late.append(cancel(order))
     await store.save(tx, [*done, *too_late, *given_up])
