@@ -4,26 +4,40 @@ from datetime import UTC, datetime
 
 import pytest
 
+from guilder.domain.catalog.model import NewPrice
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
+from guilder.kernel.period import Interval, Unit
 from tests.support.builders.orders import a_shop, asked, days, says_yes
 
 NOW = datetime(2026, 4, 1, 0, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("is_paid", [True, False])
-async def test_what_waits_for_its_payment_while_another_change_comes_costs_nothing(database, is_paid):
+MONTH, YEAR = Interval(Unit.MONTH), Interval(Unit.YEAR)
+
+
+@pytest.mark.parametrize(
+    ("is_paid", "interval", "price", "owed_and_back"),
+    [(True, MONTH, 2000, (0, 1200)), (False, MONTH, 2000, (800, 0)), (False, YEAR, 20000, (19200, 0))],
+)
+async def test_what_waits_for_its_payment_while_another_change_comes_costs_nothing(
+    database, is_paid, interval, price, owed_and_back
+):
     shop = await a_shop(database, now=NOW, time_zone="UTC")
     customer = await shop.customer(time_zone="UTC")
-    low, middle, high = [await shop.plan(amount=amount) for amount in (1000, 2000, 3000)]
+    low, high = [await shop.plan(amount=amount) for amount in (1000, 3000)]
+    other = NewPrice(interval=interval, unit_amount=Money(price, "EUR"), cycle="other")
+    middle = await shop.plan(prices=(other,))
     first = await shop.subscribe(customer, low)
     await shop.pays_by_link(first)
     ref = first.subscription.ref
-    for wish in ({"plan": middle.code, "effective_at": NOW + days(6)}, {"plan": high.code, "when": When.NOW}):
+    planned = {"plan": middle.code, "billing_cycle": "other", "effective_at": NOW + days(6)}
+    for wish in (planned, {"plan": high.code, "when": When.NOW}):
         said = {"subscription_id": ref.id, "wish": orders.Wish(**wish), "asked": asked(), "now": NOW}
         answer = await shop.act(lambda tx, said=said: orders.change(tx, **said))
         await shop.drain()
@@ -43,10 +57,10 @@ async def test_what_waits_for_its_payment_while_another_change_comes_costs_nothi
     ]
     assert order.status == "canceled"
     made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
-    # 2.00 for six days at 10.00, 16.00 for the others at 20.00.
-    assert sum(each.total.minor for each in made) == 1800
+    # 2.00 for six days at 10.00; then 16.00 for the rest at 20.00, or a year.
+    assert sum(each.total.minor for each in made) == 200 + (1600 if interval == MONTH else price)
     owed = sum(each.due.minor for each in made if each.status == "open")
     balance = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
     refunds = (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items
     back = sum(each.minor for each in balance.values()) + sum(each.amount.minor for each in refunds)
-    assert (owed, back) == ((0, 1200) if is_paid else (800, 0))
+    assert (owed, back) == owed_and_back

@@ -31,9 +31,11 @@ def _used(period: Period | None, subscription: Subscription, *, since: datetime)
         return Fraction(1)
     if since <= period.starts_at:
         return Fraction(0)
+    full = full_period(subscription)
+    is_within = full.starts_at <= period.starts_at and period.ends_at <= full.ends_at
     measure = partial(
         shares.measure,
-        full=full_period(subscription),
+        full=full if is_within else period,  # another interval has begun another one
         interval=subscription.terms.interval,
         zone=ZoneInfo(subscription.time_zone),
     )
