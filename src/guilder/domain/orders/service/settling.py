@@ -30,17 +30,18 @@ async def paid(tx: Tx, *, invoices: Mapping[Ref, datetime], now: datetime) -> No
     """
     await undoing.hold_customers(tx, By.INVOICE, sorted(invoices))
     found = await store.lock_by_invoice(tx, sorted(invoices))
-    refs = [Ref(each.tenant_id, each.invoice_id) for each in found if each.invoice_id]
-    credited = await invoicing.credited_whole(tx, refs=refs)
-    cut_off = await invoicing.cut_off(tx, refs=refs)
+    billed = {each.ref: Ref(each.tenant_id, each.invoice_id) for each in found if each.invoice_id}
+    credited = await invoicing.credited_whole(tx, refs=list(billed.values()))
+    changes = [billed[each.ref] for each in found if each.invoice_id and each.pending_terms is not None]
+    cut_off = await invoicing.cut_off(tx, refs=changes)
     done, too_late, given_up = [], [], []
     for order in found:
-        if order.invoice_id is None or Step.COMPLETE not in MOVES[order.status]:
+        ref = billed.get(order.ref)
+        if ref is None or Step.COMPLETE not in MOVES[order.status]:
             continue
-        ref = Ref(order.tenant_id, order.invoice_id)
         if not _has_begun(order) and ref in credited:
             given_up.append(cancel(order))
-        elif _has_begun(order) or (ref not in cut_off and await _can_take_effect(tx, order)):
+        elif ref not in cut_off and await _can_take_effect(tx, order):
             done.append(complete(order, at=invoices[ref]))
         else:
             too_late.append(cancel(order))
