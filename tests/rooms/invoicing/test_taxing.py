@@ -9,6 +9,7 @@ from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Address
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.invoicing.model import AppliedRate
+from guilder.domain.invoicing.service import GiveBack
 from guilder.kernel.money import Money
 from guilder.kernel.noun import replace
 from tests.support.builders.customers import a_customer
@@ -74,6 +75,17 @@ async def test_a_credit_is_taxed_as_what_it_credits(open_tx, customer, vat):
     async with open_tx() as tx:
         made = await an_invoice(tx, customer, lines=(a_line(1_000), a_line(-500, taxed_as=old)))
     assert [(each.name, each.tax.minor) for each in made.taxes] == [("Old VAT", -80), ("VAT", 190)]
+
+
+async def test_a_credit_says_the_law_of_what_it_credits_beside_another_of_its_percentage(open_tx, customer):
+    async with open_tx() as tx:
+        for each in ("books", "lessons"):
+            await catalog.create_tax_rate(tx, **a_rate("Exempt", 0, category=each, legal_note=f"The law of {each}"))
+        lines = (a_line(1_000, tax_category="lessons"), a_line(2_000, tax_category="books"))
+        made = await an_invoice(tx, customer, lines=lines)
+        wanted = invoicing.Correction(reason="Not held", lines=((made.lines[0].id, None),), give_back=GiveBack.NONE)
+        note = await invoicing.credit_note(tx, invoice_id=made.id, correction=wanted, now=NOW)
+    assert [(each.legal_note, each.net.minor) for each in note.taxes] == [("The law of lessons", -1_000)]
 
 
 async def test_a_tax_that_is_known_is_not_worked_out_anew(open_tx, customer, vat):

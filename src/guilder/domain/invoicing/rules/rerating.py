@@ -1,6 +1,6 @@
 """What was billed of a stretch before: worked out from each time that it was rated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from msgspec import Struct
 
 from guilder.domain.invoicing.model import AppliedRate, TaxTotal
+from guilder.domain.invoicing.rules import taxation
 from guilder.domain.invoicing.rules.billed import Billed, Part
 from guilder.domain.invoicing.rules.use import Key
 from guilder.domain.usage.model import Group
@@ -36,6 +37,7 @@ class Once(Struct, frozen=True, kw_only=True):
     tax_percent: Decimal = Decimal(0)
     tax_code: str = "standard"
     taxes: tuple[TaxTotal, ...] = ()
+    tax_named: Mapping[str, str] | None = None  # which of them it is, where several are of its percentage
     left_minor: int | None = None  # of its line, that can still be given back; None where nobody asked
 
     @property
@@ -105,13 +107,7 @@ def _sum(times: Sequence[Once], currency: str) -> Money:
 
 
 def _applied(once: Once) -> AppliedRate:
-    said = next((each for each in once.taxes if (each.percent, each.code) == (once.tax_percent, once.tax_code)), None)
-    return AppliedRate(
-        name=said.name if said else "",
-        percent=once.tax_percent,
-        legal_note=said.legal_note if said else "",
-        code=once.tax_code,
-    )
+    return taxation.rate_among(once.taxes, once.tax_percent, once.tax_code, named=once.tax_named)
 
 
 def _kept(once: Once) -> Fraction:

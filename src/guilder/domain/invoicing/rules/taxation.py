@@ -1,16 +1,17 @@
 """Which tax a line is taxed with: by whom it is sold to, where, and what it is (see docs/design/tax.md)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import cast
 
 from guilder.domain.catalog.model import TaxRate
 from guilder.domain.catalog.rules.taxes import rate_for
 from guilder.domain.customers.model import Customer
 from guilder.domain.customers.rules import vat_ids
 from guilder.domain.identity.model import Issuer
-from guilder.domain.invoicing.model import AppliedRate, Invoice, Line, NewLine
+from guilder.domain.invoicing.model import AppliedRate, Invoice, Line, NewLine, TaxTotal
 
 STANDARD, REVERSE_CHARGE, EXEMPT, NONE = "standard", "reverse_charge", "exempt", "none"
 REVERSE_CHARGE_NOTE = "Reverse charge: the recipient is liable for the tax."
@@ -70,7 +71,27 @@ def is_reverse_charged(seller: Issuer, buyer: Customer) -> bool:
 
 def as_taxed(invoice: Invoice, line: Line) -> AppliedRate:
     """Return the rate that a final line was taxed with, for what credits it."""
-    for tax in invoice.taxes:
-        if tax.percent == line.tax_percent and (line.tax_code in (tax.code, NONE)):
-            return AppliedRate(name=tax.name, percent=tax.percent, legal_note=tax.legal_note, code=tax.code)
-    return AppliedRate(name="", percent=line.tax_percent, code=line.tax_code)
+    named = cast("Mapping[str, object]", line.explanation.get("tax") or {}).get("rate")
+    return rate_among(invoice.taxes, line.tax_percent, line.tax_code, named=named)
+
+
+def rate_among(taxes: Sequence[TaxTotal], percent: Decimal, code: str, *, named: object) -> AppliedRate:
+    """Return the rate of a final line: of those of its percentage on the invoice, the one that its explanation names
+    (`tax.rate`). A line names none where there is but one."""
+    fitting = [each for each in taxes if each.percent == percent and each.code == code]
+    rate = next((each for each in fitting if named in (None, _named(each))), None)
+    return AppliedRate(
+        name=rate.name if rate else "", percent=percent, legal_note=rate.legal_note if rate else "", code=code
+    )
+
+
+def names(rates: Sequence[AppliedRate]) -> list[dict[str, str] | None]:
+    """Return for each line what says which rate it is taxed with; None where its percentage says that already."""
+    alike: dict[tuple[Decimal, str], set[AppliedRate]] = {}
+    for rate in rates:
+        alike.setdefault((rate.percent, rate.code), set()).add(rate)
+    return [_named(each) if len(alike[each.percent, each.code]) > 1 else None for each in rates]
+
+
+def _named(rate: AppliedRate | TaxTotal) -> dict[str, str]:
+    return {"name": rate.name, "legal_note": rate.legal_note}

@@ -227,7 +227,7 @@ def _lines(
     now: datetime,
 ) -> list[Line]:
     made, nothing = [], zero(draft.currency)
-    line_ids = ids.new_many(now, len(draft.lines))
+    line_ids, named = ids.new_many(now, len(draft.lines)), taxation.names(rates)
     for n, line in enumerate(draft.lines):
         discount = total([shares[n] for shares in off], draft.currency) if off else nothing
         made.append(
@@ -244,7 +244,7 @@ def _lines(
                 period=line.period,
                 subscription_id=line.subscription_id,
                 product_id=line.product_id,
-                explanation=_explained(line, rates[n], taxed.line_taxes[n], discounted, n),
+                explanation=_explained(line, rates[n], taxed.line_taxes[n], discounted, n, named=named[n]),
                 discount=discount if discount.minor else None,
                 charge=line.charge,
                 credits_line_id=line.credits_line_id,
@@ -256,12 +256,20 @@ def _lines(
 
 
 def _explained(
-    line: NewLine, rate: AppliedRate, tax: Money, discounted: discounting.Discounted, n: int
+    line: NewLine,
+    rate: AppliedRate,
+    tax: Money,
+    discounted: discounting.Discounted,
+    n: int,
+    *,
+    named: Mapping[str, str] | None,
 ) -> dict[str, object]:
     """Add to a line's own reasons what was taken off it, and how it was taxed."""
     taxed: dict[str, object] = {"percent": f"{rate.percent:f}", "amount": tax.minor}
     if rate.code not in (taxation.STANDARD, taxation.NONE):
         taxed["code"] = rate.code
+    if named is not None:
+        taxed["rate"] = named
     if line.tax is not None:
         taxed["is_known"] = True  # a part of a tax that was worked out before
     if line.is_tax_inclusive:

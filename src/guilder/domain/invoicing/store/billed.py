@@ -12,6 +12,7 @@ import msgspec
 
 from guilder.domain.catalog.model import Basis
 from guilder.domain.invoicing.model import AppliedRate, LineKind, TaxTotal
+from guilder.domain.invoicing.rules import taxation
 from guilder.domain.invoicing.rules.giving_back import went
 from guilder.domain.invoicing.rules.proration import BilledLine, GivenBack, Sold, Standing
 from guilder.domain.subscriptions.rules.shares import Measure
@@ -209,12 +210,9 @@ def _full_period(row: Row, explanation: Mapping[str, Any]) -> Period | None:
 
 
 def _taxed_as(row: Row) -> AppliedRate:
-    percent, code = Decimal(row["tax_percent"]).normalize(), row["tax_code"]
     rates = msgspec.json.decode(row["taxes"], type=tuple[TaxTotal, ...])
-    rate = next((each for each in rates if each.percent.normalize() == percent and each.code == code), None)
-    return AppliedRate(
-        name=rate.name if rate else "", percent=percent, legal_note=rate.legal_note if rate else "", code=code
-    )
+    named = msgspec.json.decode(row["explanation"]).get("tax", {}).get("rate")
+    return taxation.rate_among(rates, Decimal(row["tax_percent"]).normalize(), row["tax_code"], named=named)
 
 
 def _line_ref(row: Row) -> Ref:

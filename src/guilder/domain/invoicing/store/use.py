@@ -126,6 +126,7 @@ async def rated(tx: Tx, stretches: Sequence[Stretch]) -> dict[Stretch, list[Once
         f"""select r.*, r.group_values::text as group_json, l.id as line_id, l.invoice_id, i.number as invoice_number,
                   l.amount_minor as net_minor, l.amount_minor + case when l.explanation #>> '{{tax,is_inclusive}}' = 'true'
                       then l.tax_minor else 0 end as charged_minor, l.discount_minor, l.tax_percent, l.tax_code, i.taxes::text as taxes_json,
+                  l.explanation #>> '{{tax,rate}}' as rate_json,
                   case when i.status in ('open', 'paid') then n.left_minor - coalesce(f.minor, 0) else 0 end as left_minor
            from invoicing.rated r
            left join invoicing.billed_items b on b.tenant_id = r.tenant_id and b.billed_item = r.billed_item
@@ -241,5 +242,6 @@ def _once(row: Row) -> Once:
         tax_percent=Decimal(row["tax_percent"] or 0).normalize(),
         tax_code=row["tax_code"] or "standard",
         taxes=msgspec.json.decode(row["taxes_json"], type=tuple[TaxTotal, ...]) if row["taxes_json"] else (),
+        tax_named=msgspec.json.decode(row["rate_json"]) if row["rate_json"] else None,
         left_minor=row["left_minor"],
     )
