@@ -21,8 +21,9 @@ from guilder.domain.invoicing.service import (
     PaymentInFlight,
 )
 from guilder.domain.payments import service as payments
+from guilder.domain.payments.model import NewRefund, Via
 from guilder.domain.payments.model import Status as PaymentStatus
-from guilder.domain.payments.model import Via
+from guilder.domain.payments.service import NothingToRefund
 from guilder.kernel.money import Money
 from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
@@ -168,6 +169,18 @@ async def test_staff_credits_a_paid_invoice_whole_and_the_customer_has_credit(op
     assert {name: amount for name, amount in (await balances()).items() if name != "cash"} == {
         "customer_credit": -made.total.minor
     }
+
+
+async def test_a_change_whose_note_took_its_own_credit_back_too_is_not_refunded_as_well(open_tx, customer, vat):
+    async with open_tx() as tx:
+        before = await is_settled(tx, await an_invoice(tx, customer, 2_900))
+        back = a_line(-2_900, credits_line_id=before.lines[0].id)
+        change = await is_settled(tx, await an_invoice(tx, customer, lines=(back, a_line(5_800))))
+        await invoicing.credit_note(tx, invoice_id=change.id, correction=a_correction(), now=LATER)
+        assert await left(tx, customer) == [change.total.minor] == [3_451]
+        [paid] = (await payments.history(tx, query=PageQuery(), invoice_id=change.id)).items
+        with pytest.raises(NothingToRefund):
+            await payments.make_refund(tx, refund=NewRefund(payment_id=paid.id, reason="Again"), now=LATER)
 
 
 async def balances_of(tx):

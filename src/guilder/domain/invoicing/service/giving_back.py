@@ -7,7 +7,7 @@ from uuid import UUID
 
 from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Draft, Invoice, InvoiceKind, Status
-from guilder.domain.invoicing.rules import giving_back
+from guilder.domain.invoicing.rules import correcting, giving_back
 from guilder.domain.invoicing.rules.giving_back import Given, Parts
 from guilder.domain.invoicing.store import prepaid as prepaid_rows
 from guilder.domain.ledger import service as ledger
@@ -17,15 +17,18 @@ from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
+# By line: (net, tax) of what credits it, as it stands on the credits.
+_Credited = Mapping[UUID, tuple[int, int]]
+
 
 async def standing(tx: Tx, *, invoice: Invoice) -> Given:
     """Return how a locked invoice stands; from here on nobody else gives money of it back."""
     found = await payments.given_back(tx, invoices=[invoice.ref], with_pending=True)
     back = (await payments.given_back(tx, invoices=[invoice.ref])).get(invoice.ref)
-    documented = await store.documented(tx, [invoice.ref])
-    credited = await _credited(tx, [invoice], documented)
+    documented = (await store.documented(tx, [invoice.ref])).get(invoice.ref, 0)
+    credited = _credited(invoice, await store.credited(tx, [invoice.ref]), documented)
     applied = invoice.credit_applied.minor if invoice.credit_applied else 0
-    given = Given(paid=applied, credited=credited[invoice.ref], documented=documented.get(invoice.ref, 0))
+    given = Given(paid=applied, credited=credited, documented=documented)
     if back is None:
         return given
     return replace(
@@ -43,7 +46,8 @@ async def standing_with_own(tx: Tx, *, invoice: Invoice) -> Given:
     too. Nobody paid for a gift of prepaid credits."""
     given = await standing(tx, invoice=invoice)
     gifts = await prepaid_rows.gifts(tx, [invoice.ref])
-    return replace(given, paid=given.paid + _paid_by_own_lines(invoice) - gifts.get(invoice.ref, 0))
+    own = _paid_by_own_lines(invoice, await store.credited(tx, [invoice.ref]))
+    return replace(given, paid=given.paid + own - gifts.get(invoice.ref, 0))
 
 
 async def gone(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Fraction]:
@@ -106,11 +110,12 @@ async def tell_payments_of_void(tx: Tx, *, invoices: Sequence[Invoice]) -> None:
 async def withhold(tx: Tx, *, refs: Sequence[Ref]) -> None:
     invoices = await store.get(tx, refs)
     documented = await store.documented(tx, refs)
-    credited = await _credited(tx, invoices, documented)
+    credited = await store.credited(tx, refs)
     gifts = await prepaid_rows.gifts(tx, refs)
     amounts = {
         each.ref: giving_back.withheld(
-            credited[each.ref], paid_by_credit=_paid_by_credit(each) - gifts.get(each.ref, 0)
+            _credited(each, credited, documented.get(each.ref, 0)),
+            paid_by_credit=_paid_by_credit(each, credited) - gifts.get(each.ref, 0),
         )
         for each in invoices
         if each.kind is InvoiceKind.INVOICE and each.status is not Status.VOID
@@ -124,21 +129,19 @@ async def _withhold_of(tx: Tx, given_back: Iterable[tuple[TenantId, UUID | None]
         await withhold(tx, refs=sorted(set((await store.invoices_of_lines(tx, lines)).values())))
 
 
-def _paid_by_credit(invoice: Invoice) -> int:
+def _paid_by_credit(invoice: Invoice, credited: _Credited) -> int:
     """Return what credit paid of what an invoice charges: the customer's, what its own lines give back, prepaid ones."""
     applied = invoice.credit_applied.minor if invoice.credit_applied else 0
-    return applied + _paid_by_own_lines(invoice)
+    return applied + _paid_by_own_lines(invoice, credited)
 
 
-def _paid_by_own_lines(invoice: Invoice) -> int:
-    return -sum(min(line.amount.minor + line.tax.minor, 0) for line in invoice.lines)
+def _paid_by_own_lines(invoice: Invoice, credited: _Credited) -> int:
+    """Return what its own lines pay of an invoice: less what notes took back of them, which pays for nothing any more."""
+    left = correcting.left_of(invoice, credited)
+    return -sum(min(each.gross, 0) for each in left if each.line.amount.minor + each.line.tax.minor < 0)
 
 
-async def _credited(tx: Tx, invoices: Sequence[Invoice], documented: Mapping[Ref, int]) -> dict[Ref, int]:
-    """Return what of each invoice's lines was given back as credit: not by owing less, nor as a mere document."""
-    by_line = await store.credited(tx, [each.ref for each in invoices])
-    found = {}
-    for each in invoices:
-        taken = -sum(net + tax for net, tax in (by_line.get(line.id, (0, 0)) for line in each.lines))
-        found[each.ref] = max(taken - each.credited.minor - documented.get(each.ref, 0), 0)
-    return found
+def _credited(invoice: Invoice, credited: _Credited, documented_minor: int) -> int:
+    """Return what of an invoice's lines was given back as credit: not by owing less, nor as a mere document."""
+    taken = -sum(net + tax for net, tax in (credited.get(line.id, (0, 0)) for line in invoice.lines))
+    return max(taken - invoice.credited.minor - documented_minor, 0)
