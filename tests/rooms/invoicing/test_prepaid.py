@@ -19,6 +19,7 @@ from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from tests.rooms.invoicing.test_arrears import AUGUST, JULY, JUNE, utc
+from tests.rooms.invoicing.test_credit import is_settled
 from tests.support.builders.invoicing import is_paid_for
 
 
@@ -206,6 +207,28 @@ async def test_voiding_an_invoice_gives_back_what_it_drew_and_takes_back_what_it
     async with open_tx() as tx:
         grants = await invoicing.prepaid_grants(tx, query=PageQuery(limit=9, after=None), customer_id=sale.customer_id)
     assert {each.name: each.is_usable for each in grants.items} == {"gift": True, "pack": False}
+
+
+async def test_a_credit_note_of_the_whole_invoice_gives_back_what_it_drew(
+    open_tx, metered, used, bill, granted, balances, left, vat
+):
+    await metered(amount=0)
+    await granted(100, name="gift")
+    _, sale = await granted(500, is_paid=True, name="pack")
+    async with open_tx() as tx:
+        await is_settled(tx, sale)
+    await used(100, "2026-06-10")
+    await bill(JULY)
+    assert await left() == {"gift": 0, "pack": 0}
+    async with open_tx() as tx:
+        [made, _] = (await invoicing.listing(tx, query=PageQuery())).items
+        for amount, again in ((76, {"gift": 0, "pack": 0}), (None, {"gift": 100, "pack": 500})):
+            wanted = invoicing.Correction(reason="Down all June", amount_minor=amount)
+            await invoicing.credit_note(tx, invoice_id=made.id, correction=wanted, now=utc("2026-07-03"))
+            found = await tx.fetch("select name, left_minor from invoicing.prepaid_grants")
+            assert {each["name"]: each["left_minor"] for each in found} == again
+    # Of the pack, which is paid, nothing is earned; and nothing is owed for June.
+    assert await balances() == {"cash": 595, "deferred_revenue": -500, "tax_payable": -95}
 
 
 async def test_credits_are_never_drawn_twice_however_many_bill_at_once(

@@ -14,7 +14,7 @@ from guilder.domain.invoicing.rules import giving_back as rules
 from guilder.domain.invoicing.rules.correcting import Back, BadCreditAmount, CreditTooLarge
 from guilder.domain.invoicing.rules.giving_back import Given
 from guilder.domain.invoicing.rules.two_persons import CreditKind
-from guilder.domain.invoicing.service import crediting, giving_back, losing
+from guilder.domain.invoicing.service import crediting, giving_back, losing, prepaid
 from guilder.domain.invoicing.service.alone import give_alone
 from guilder.domain.invoicing.service.finalizing import finalize
 from guilder.domain.invoicing.service.owing import owe_less
@@ -76,7 +76,7 @@ async def credit_note(
     An open invoice owes less first: what is in flight for the old amount is cancelled, and the rest collected anew.
     What is more than was still owed becomes customer credit, or is refunded: as far as money and credit have not given
     it back before, which is then only documented. Prepaid credits that it sold are taken back with their price, as far
-    as they are left.
+    as they are left; those that it drew are there again, where it takes back all that they paid.
 
     :raises NotFound, NoSuchLine: no such invoice or line
     :raises NotCreditable: it is void, given up, or a credit note itself
@@ -115,6 +115,7 @@ async def issue(
     parts = share(-note.total.minor - applied, given)
     await giving_back.book_document(tx, invoice=invoice, note=note, parts=parts, now=now)
     await losing.take_back_sold(tx, invoice=invoice, cause=("credit_note", note.id), now=now)
+    await prepaid.note_made(tx, invoice=invoice, now=now)
     if parts.credit:
         await _give_back(tx, invoice, note, replace(note.total, minor=parts.credit), correction, now=now)
     await giving_back.tell_payments(tx, drafts=[draft])

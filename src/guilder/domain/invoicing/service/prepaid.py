@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.customers import service as customers
+from guilder.domain.invoicing import store
 from guilder.domain.invoicing.model import Draft, Invoice, LineKind, NewLine, PrepaidGrant
 from guilder.domain.invoicing.rules import prepaid as rule
 from guilder.domain.invoicing.rules.prepaid import Draw
@@ -198,27 +199,20 @@ async def record(tx: Tx, *, drawn: Sequence[Drawn], invoices: Sequence[Invoice],
 
 async def invoices_voided(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
     """Give back what was drawn for these invoices, and take back what was bought with them."""
-    returned = await rows.return_uses(tx, refs, now=now)
+    await _return(tx, refs, now=now)
     bought = [each for each in await rows.lock_bought(tx, refs) if each.ended_at is None]
     await rows.end(tx, [each.ref for each in bought], at=[now] * len(bought))
-    await ledger.post(
-        tx,
-        entries=[
-            *(
-                journal.prepaid_returned(
-                    tenant_id=use.tenant_id,
-                    use_id=use.id,
-                    grant_id=use.grant_id,
-                    customer_id=use.customer_id,
-                    amount=use.amount,
-                    at=now,
-                )
-                for use in returned
-                if use.is_paid
-            ),
-            *(_earned(each, at=now) for each in bought),
-        ],
-    )
+    await ledger.post(tx, entries=[_earned(each, at=now) for each in bought])
+
+
+async def note_made(tx: Tx, *, invoice: Invoice, now: datetime) -> None:
+    """Give back what was drawn for a locked invoice, where credit notes have taken back by now all that it paid."""
+    paid = [line for line in invoice.lines if line.kind is LineKind.PREPAID]
+    if not paid:
+        return
+    credited = await store.credited(tx, [invoice.ref])
+    if all(line.amount.minor + credited.get(line.id, (0, 0))[0] == 0 for line in paid):
+        await _return(tx, [invoice.ref], now=now)
 
 
 async def sold(tx: Tx, *, invoices: Sequence[Ref]) -> list[PrepaidGrant]:
@@ -258,6 +252,25 @@ async def take_back_sold(
             at=now,
         )
         await ledger.post(tx, entries=[entry])
+
+
+async def _return(tx: Tx, invoices: Sequence[Ref], *, now: datetime) -> None:
+    returned = await rows.return_uses(tx, invoices, now=now)
+    await ledger.post(
+        tx,
+        entries=[
+            journal.prepaid_returned(
+                tenant_id=use.tenant_id,
+                use_id=use.id,
+                grant_id=use.grant_id,
+                customer_id=use.customer_id,
+                amount=use.amount,
+                at=now,
+            )
+            for use in returned
+            if use.is_paid
+        ],
+    )
 
 
 async def _end(tx: Tx, grants: Sequence[PrepaidGrant], *, at: Sequence[datetime]) -> list[PrepaidGrant]:
