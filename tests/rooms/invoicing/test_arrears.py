@@ -166,6 +166,26 @@ async def test_a_negative_adjustment_gives_back_what_was_paid_and_no_more(open_t
     assert adjusted.credits_line_id == original.id
 
 
+@pytest.mark.parametrize(("is_inclusive", "units"), [(False, (5, 59)), (False, (1004, 2992)), (True, (5, 59))])
+async def test_two_notes_give_back_the_tax_of_one_bill_to_the_cent(
+    open_tx, metered, used, bill, billed, is_inclusive, units
+):
+    async with open_tx() as tx:
+        await catalog.set_default_tax_rate(tx, name="VAT", percent=Decimal(10), country="DE", legal_note="", now=JUNE)
+    charge = a_charge(model=per_unit(1), group_by=("region",))
+    await metered(charge, amount=0, billing=Billing(is_tax_inclusive=is_inclusive))
+    readings = [await used(n, "2026-06-10", properties={"region": f"{n:04}"}) for n in units]
+    await bill(JULY)
+    for reading, month in zip(readings, (AUGUST, SEPTEMBER), strict=True):
+        async with open_tx() as tx:
+            await usage.cancel(tx, event_id=reading, now=month - timedelta(days=9))
+        await bill(month)
+    await billed()
+    async with open_tx() as tx:
+        found = (await invoicing.listing(tx, query=PageQuery())).items
+    assert (sum(each.tax.minor for each in found), sum(each.total.minor for each in found)) == (0, 0)
+
+
 async def test_included_units_and_a_cap_are_for_a_full_period_and_their_part_for_a_part(metered, used, bill, billed):
     """Half of June: half of 100 units are included, and half of 20.00 is the most."""
     billing = Billing(alignment=Alignment.CALENDAR)

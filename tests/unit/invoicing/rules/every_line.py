@@ -198,6 +198,7 @@ def invoiced(lines, *, discounts=(), rates=(), **buyer):
         buyers={Ref(BUYER.tenant_id, BUYER.id): replace(BUYER, **buyer)},
         discounts={Ref(BUYER.tenant_id, BUYER.id): list(discounts)},
         taken_off={},
+        left={},
     )
     return pricing._made(a_draft(lines), ground, UUID(int=9), now=AT).invoice
 

@@ -44,6 +44,25 @@ def test_tax_is_rounded_half_up_once(net, percent, tax):
 
 
 @pytest.mark.parametrize(
+    ("back", "is_inclusive", "left", "given"),
+    [
+        (59, False, (59, 5), (-59, -5)),  # all: 5.9 alone, and 5 of the running total that it was billed with
+        (2_992, False, (2_992, 300), (-2_992, -300)),  # 299.2 alone
+        (55, False, (59, 5), (-55, -5)),  # 5.5 would be 6
+        (54, False, (59, 6), (-54, None)),  # worked out with the other lines
+        (59, False, (30, 3), (-59, None)),  # a part of it was billed by another line
+        (59, True, (53, 6), (-53, -6)),  # 5.36 alone
+        (58, True, (54, 5), (-53, -5)),  # 5.27 could be 6
+        (11, True, (53, 6), (-11, None)),
+    ],
+)
+def test_what_is_given_back_takes_no_more_tax_than_is_left(back, is_inclusive, left, given):
+    line = taxable(-back, 10, is_inclusive=is_inclusive)
+    found = totals.giving_back(line, net_left=left[0], tax_left=left[1])
+    assert (found.amount.minor, found.tax and found.tax.minor) == given
+
+
+@pytest.mark.parametrize(
     ("lines", "line_taxes", "tax"),
     [
         ([(1_000, 19), (250, 19)], [190, 48], 238),  # 237.5 is rounded once, not 190 + 47.5 each

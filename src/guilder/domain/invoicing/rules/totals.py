@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
+from math import ceil
 
 from guilder.domain.invoicing.model import AppliedRate, TaxTotal
 from guilder.kernel.money import Money, ratio_half_up, total
+from guilder.kernel.noun import replace
 
 HUNDRED = 100
 
@@ -42,6 +45,19 @@ def tax_within(gross_minor: int, percent: Decimal) -> int:
     """Return the tax that an amount contains, rounded half-up once: gross * p / (100 + p)."""
     share, of = percent.as_integer_ratio()
     return ratio_half_up(gross_minor * share, of * HUNDRED + share)
+
+
+def giving_back(line: Taxable, *, net_left: int, tax_left: int) -> Taxable:
+    """Return a line that gives back a part of another, of which so much is left: with all that is left goes all of its tax,
+    and with a part no more than that. Rounded with other lines, a line can have less tax than it would have alone.
+    """
+    back, share = -line.amount.minor, Fraction(line.rate.percent) / HUNDRED
+    whole = net_left + tax_left if line.is_inclusive else net_left
+    exact = back * share / (1 + share) if line.is_inclusive else back * share
+    if back > whole or (back < whole and ceil(exact) <= tax_left):
+        return line
+    net = back - tax_left if line.is_inclusive else back
+    return replace(line, amount=replace(line.amount, minor=-net), tax=replace(line.amount, minor=-tax_left))
 
 
 def of(lines: Sequence[Taxable], *, currency: str) -> Taxed:

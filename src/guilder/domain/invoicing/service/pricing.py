@@ -63,6 +63,7 @@ class _Ground:
     buyers: Mapping[Ref, Customer]
     discounts: dict[Ref, list[Discount]]
     taken_off: Mapping[Ref, frozenset[UUID]]  # of the lines that drafts give back something of
+    left: dict[Ref, tuple[int, int]]  # of those lines, (net, tax): taken from one draft to the next
 
     def issuer_of(self, draft: Draft) -> Issuer:
         if draft.issuer_id is None:
@@ -80,6 +81,23 @@ class _Ground:
         counted = {each.discount.id: discounting.used(each.discount) for each in discounted.taken if each.is_counted}
         self.discounts[customer] = [counted.get(each.id, each) for each in own]
         return discounted
+
+    def taxables(self, draft: Draft, amounts: Sequence[Money], rates: Sequence[AppliedRate]) -> list[totals.Taxable]:
+        found = []
+        for line, amount, rate in zip(draft.lines, amounts, rates, strict=True):
+            taxable = totals.Taxable(amount, rate, is_inclusive=line.is_tax_inclusive, tax=line.tax)
+            left = self.left.get(Ref(draft.tenant_id, line.credits_line_id)) if line.credits_line_id else None
+            if left is not None and line.tax is None:
+                taxable = totals.giving_back(taxable, net_left=left[0], tax_left=left[1])
+            found.append(taxable)
+        return found
+
+    def give(self, draft: Draft, taxed: totals.Taxed) -> None:
+        """Count what a draft gives back of lines."""
+        for line, net, tax in zip(draft.lines, taxed.nets, taxed.line_taxes, strict=True):
+            ref = Ref(draft.tenant_id, line.credits_line_id) if line.credits_line_id else None
+            if ref in self.left:
+                self.left[ref] = self.left[ref][0] + net.minor, self.left[ref][1] + tax.minor
 
     def _carried(self, draft: Draft) -> dict[UUID | None, frozenset[UUID]]:
         carried: dict[UUID | None, frozenset[UUID]] = {}
@@ -109,6 +127,7 @@ async def price(tx: Tx, drafts: Sequence[Draft], *, held: Sequence[Customer] = (
         buyers=await _buyers(tx, buyer_refs, held),
         discounts={},
         taken_off=taken_off,
+        left=await store.uncredited(tx, sorted(credited)) if credited else {},
     )
     carried = sorted({Ref(line.tenant_id, each) for line, taken in taken_off.items() for each in taken})
     for discount in await store.discounts.lock_live(tx, buyer_refs, also=carried):
@@ -130,15 +149,11 @@ def _made(draft: Draft, ground: _Ground, id_: UUID, *, now: datetime) -> Made:
     sale = taxation.Sale(seller=issuer, buyer=buyer, rates=ground.rates.get(draft.tenant_id, ()), issued_on=issued_on)
     discounted = ground.take(draft)
     rates = taxation.rates_of(draft.lines, sale)
-    taxed = totals.of(
-        [
-            totals.Taxable(left, rate, is_inclusive=line.is_tax_inclusive, tax=line.tax)
-            for line, left, rate in zip(draft.lines, discounted.left, rates, strict=True)
-        ],
-        currency=draft.currency,
-    )
+    taxables = ground.taxables(draft, discounted.left, rates)
+    taxed = totals.of(taxables, currency=draft.currency)
+    ground.give(draft, taxed)
     off = [_net_off(draft, rates, each) for each in discounted.taken]
-    lines = tuple(_lines(draft, taxed, rates, discounted, off, now=now))
+    lines = tuple(_lines(draft, taxed, taxables, discounted, off, now=now))
     return Made(
         draft=draft,
         invoice=_invoice(id_, draft, issuer, buyer, taxed, lines, issued_on=issued_on, now=now),
@@ -220,13 +235,14 @@ def _net_days(draft: Draft, buyer: Customer, issuer: Issuer) -> int:
 def _lines(
     draft: Draft,
     taxed: totals.Taxed,
-    rates: Sequence[AppliedRate],
+    taxables: Sequence[totals.Taxable],
     discounted: discounting.Discounted,
     off: Sequence[Sequence[Money]],
     *,
     now: datetime,
 ) -> list[Line]:
     made, nothing = [], zero(draft.currency)
+    rates = [each.rate for each in taxables]
     line_ids, named = ids.new_many(now, len(draft.lines)), taxation.names(rates)
     for n, line in enumerate(draft.lines):
         discount = total([shares[n] for shares in off], draft.currency) if off else nothing
@@ -244,7 +260,7 @@ def _lines(
                 period=line.period,
                 subscription_id=line.subscription_id,
                 product_id=line.product_id,
-                explanation=_explained(line, rates[n], taxed.line_taxes[n], discounted, n, named=named[n]),
+                explanation=_explained(line, taxables[n], taxed.line_taxes[n], discounted, n, named=named[n]),
                 discount=discount if discount.minor else None,
                 charge=line.charge,
                 credits_line_id=line.credits_line_id,
@@ -257,7 +273,7 @@ def _lines(
 
 def _explained(
     line: NewLine,
-    rate: AppliedRate,
+    taxable: totals.Taxable,
     tax: Money,
     discounted: discounting.Discounted,
     n: int,
@@ -265,12 +281,13 @@ def _explained(
     named: Mapping[str, str] | None,
 ) -> dict[str, object]:
     """Add to a line's own reasons what was taken off it, and how it was taxed."""
+    rate = taxable.rate
     taxed: dict[str, object] = {"percent": f"{rate.percent:f}", "amount": tax.minor}
     if rate.code not in (taxation.STANDARD, taxation.NONE):
         taxed["code"] = rate.code
     if named is not None:
         taxed["rate"] = named
-    if line.tax is not None:
+    if taxable.tax is not None:
         taxed["is_known"] = True  # a part of a tax that was worked out before
     if line.is_tax_inclusive:
         taxed |= {"is_inclusive": True, "gross": discounted.left[n].minor}

@@ -45,6 +45,7 @@ from guilder.domain.invoicing.store.standing import (
     save_document,
     save_given_back,
     save_standing,
+    uncredited,
 )
 
 __all__ = [
@@ -65,6 +66,7 @@ __all__ = [
     "credited",
     "credited_whole",
     "cut_off",
+    "uncredited",
     "crediting",
     "discounts",
     "document_path",

@@ -265,6 +265,22 @@ async def credited(tx: Tx, refs: Sequence[Ref]) -> dict[UUID, tuple[int, int]]:
     return {row["credits_line_id"]: (row["net"], row["tax"]) for row in rows}
 
 
+async def uncredited(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, tuple[int, int]]:
+    """Return (net, tax) of what is left of lines, in minor units: not credited by what stands."""
+    rows = await tx.fetch(
+        """select l.tenant_id, l.id, (l.amount_minor + coalesce(c.net, 0))::bigint as net,
+                  (l.tax_minor + coalesce(c.tax, 0))::bigint as tax
+           from invoicing.lines l
+           left join lateral (
+               select sum(x.amount_minor) as net, sum(x.tax_minor) as tax from invoicing.lines x
+               join invoicing.invoices i on i.tenant_id = x.tenant_id and i.id = x.invoice_id and i.status <> 'void'
+               where x.tenant_id = l.tenant_id and x.credits_line_id = l.id) c on true
+           where (l.tenant_id, l.id) in (select * from unnest($1::uuid[], $2::uuid[]))""",
+        *split(lines),
+    )
+    return {Ref(TenantId(row["tenant_id"]), row["id"]): (row["net"], row["tax"]) for row in rows}
+
+
 async def noted(tx: Tx, ref: Ref) -> int:
     """Return what the credit notes of an invoice come to."""
     came_to: int = await tx.fetchval(
