@@ -27,6 +27,8 @@ def told(payment: Payment, answer: Answer) -> Payment:
         return replace(
             payment,
             alert=PAID_AFTER_CANCEL,
+            # When the money came in, whenever it was canceled.
+            settled_at=payment.settled_at if payment.alert == PAID_AFTER_CANCEL else answer.at,
             provider_ref=outcome.provider_ref or payment.provider_ref,
             charge_ref=outcome.charge_ref or payment.charge_ref,
         )

@@ -43,9 +43,8 @@ async def record(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> list[Pa
     await collecting.give_up(tx, payments=displaced, keeps_hold=False, now=now)
     await attempts.save(tx, list(changed.values()), now=now)
     news = [(before[ref], payment) for ref, payment in changed.items()]
-    await _book(tx, [after for was, after in news if _newly(after, was, Status.SUCCEEDED)])
-    # Nothing leaves a cancellation: its money is booked as it came, and goes back.
-    await _book(tx, [replace(after, settled_at=now) for was, after in news if _is_late(after, was)])
+    # Nothing leaves a cancellation: what comes in for it is booked as it came, and goes back.
+    await _book(tx, [after for was, after in news if _newly(after, was, Status.SUCCEEDED) or _is_late(after, was)])
     _announce(tx, news, now=now)
     _count(tx, news)
     await _follow(tx, news, answers, now=now)

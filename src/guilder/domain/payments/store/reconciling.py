@@ -170,13 +170,15 @@ async def differences(
 
 
 async def our_days(tx: Tx, *, since: datetime, until: datetime) -> list[OurDay]:
-    """Add up what we booked over a time, by account and currency; what was recorded by hand is nobody's books."""
+    """Add up what we booked over a time, by account and currency: also what came in for what was canceled, and goes back.
+    What was recorded by hand is nobody's books."""
     rows = await tx.fetch(
         """select account_id, currency, sum(charges)::int as charges, sum(charged)::bigint as charged,
                   sum(refunds)::int as refunds, sum(refunded)::bigint as refunded
            from (select p.account_id, p.currency, 1 as charges, p.amount_minor as charged, 0 as refunds, 0 as refunded
                  from payments.payments p
-                 where p.tenant_id = $1 and p.status = 'succeeded' and p.account_id is not null
+                 where p.tenant_id = $1 and p.account_id is not null
+                   and (p.status = 'succeeded' or p.alert = 'paid_after_cancel')
                    and p.settled_at >= $2 and p.settled_at < $3
                  union all
                  select p.account_id, r.currency, 0, 0, 1, r.amount_minor
