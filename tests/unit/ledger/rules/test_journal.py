@@ -64,7 +64,8 @@ def test_money_comes_in_goes_back_and_is_written_off():
     }
     given_up = journal.invoice_given_up(invoice_id=INVOICE, amount=eur(1_190), **WHOSE)
     assert booked(given_up) == {Account.WRITE_OFFS: 1_190, Account.RECEIVABLE: -1_190}
-    assert booked(journal.written_off_after_all_paid(**payment)) == {
+    after_all = {"paid_by": ("payment", OTHER), "invoice_id": INVOICE, "amount": eur(1_190), **WHOSE}
+    assert booked(journal.written_off_after_all_paid(**after_all)) == {
         Account.RECEIVABLE: 1_190,
         Account.WRITE_OFFS: -1_190,
     }

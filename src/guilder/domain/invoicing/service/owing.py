@@ -14,7 +14,9 @@ from guilder.domain.invoicing.service import credit_entries
 from guilder.domain.invoicing.service.telling import paid_event, payable_of, subscriptions_of
 from guilder.domain.invoicing.store.crediting import CreditUse
 from guilder.domain.ledger import service as ledger
+from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import credit as credit_journal
+from guilder.domain.ledger.rules import journal
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment, Via
 from guilder.domain.payments.model import Status as PaymentStatus
@@ -27,6 +29,7 @@ from guilder.kernel.noun import replace
 from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 
+_OWED = {Status.OPEN, Status.UNCOLLECTIBLE}
 _FINAL = {PaymentStatus.SUCCEEDED, PaymentStatus.DECLINED, PaymentStatus.CANCELED}
 
 
@@ -89,13 +92,13 @@ async def set_off(tx: Tx, *, notes: Sequence[Invoice], now: datetime) -> dict[UU
 
 async def pay_with_what_notes_gave(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
     """Let the credit that notes gave for these invoices pay for them, as far as it is left: what was on its way for them
-    and was counted on has not come in.
+    and was counted on has not come in. Of one that was given up meanwhile so much is not written off any more.
     """
     if not await store.crediting.given_for(tx, refs):
         return
     seen = await store.get(tx, refs)
     await customers.lock(tx, refs=sorted({Ref(each.tenant_id, each.customer_id) for each in seen}))
-    held = [each for each in await store.lock(tx, refs) if each.status is Status.OPEN and each.due.minor > 0]
+    held = [each for each in await store.lock(tx, refs) if each.status in _OWED and each.due.minor > 0]
     current = await payments.current(tx, invoices=[each.ref for each in held])
     free = {each.ref: each for each in held if not _is_being_charged(current.get(each.ref))}
     gone = await _cancelled(tx, list(free.values()), now=now)
@@ -116,8 +119,22 @@ async def pay_with_what_notes_gave(tx: Tx, *, refs: Sequence[Ref], now: datetime
     used = {Ref(use.tenant_id, use.credit_id) for use in uses}
     await store.crediting.save_left(tx, [left[ref] for ref in sorted(used)])
     await store.crediting.insert_uses(tx, uses, now=now)
-    await ledger.post(tx, entries=[credit_entries.used(use, at=now) for use in uses])
+    given_up = {ref.id for ref, each in after.items() if each.status is Status.UNCOLLECTIBLE}
+    reversed_ = [_write_off_reversed(use, at=now) for use in uses if use.invoice_id in given_up]
+    await ledger.post(tx, entries=[*reversed_, *(credit_entries.used(use, at=now) for use in uses)])
     await _stand(tx, list(after.values()), current, now=now)
+
+
+def _write_off_reversed(use: CreditUse, *, at: datetime) -> JournalEntry:
+    assert use.invoice_id is not None, use
+    return journal.written_off_after_all_paid(
+        tenant_id=use.tenant_id,
+        paid_by=("credit_use", use.id),
+        invoice_id=use.invoice_id,
+        customer_id=use.customer_id,
+        amount=use.amount,
+        at=at,
+    )
 
 
 def _may_come_in(payment: Payment | None) -> bool:
@@ -172,7 +189,11 @@ async def _carried(tx: Tx, invoices: Sequence[Invoice], *, now: datetime) -> lis
     after, held = [], []
     for each in invoices:
         issuer = issuers.get(Ref(each.tenant_id, each.issuer_id)) if each.issuer_id else None
-        over = crediting.carried(each.due_minor, issuer, each.currency, is_sent=each.is_sent) if issuer else 0
+        # Of what was given up nothing is collected, with the next invoice neither.
+        is_open = each.status is Status.OPEN
+        over = (
+            crediting.carried(each.due_minor, issuer, each.currency, is_sent=each.is_sent) if issuer and is_open else 0
+        )
         if not over:
             after.append(each)
             continue

@@ -212,7 +212,7 @@ def _unbooking(invoice: Invoice, deferred_minor: int, *, at: datetime) -> Journa
 def _write_off_reversed(invoice: Invoice, settled: Settled) -> JournalEntry:
     return journal.written_off_after_all_paid(
         tenant_id=invoice.tenant_id,
-        payment_id=settled.payment_id,
+        paid_by=("payment", settled.payment_id),
         invoice_id=invoice.id,
         customer_id=invoice.customer_id,
         amount=invoice.due,

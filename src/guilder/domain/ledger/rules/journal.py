@@ -208,12 +208,18 @@ def invoice_given_up(
 
 
 def written_off_after_all_paid(
-    *, tenant_id: TenantId, payment_id: UUID, invoice_id: UUID, customer_id: CustomerId, amount: Money, at: datetime
+    *,
+    tenant_id: TenantId,
+    paid_by: tuple[str, UUID],
+    invoice_id: UUID,
+    customer_id: CustomerId,
+    amount: Money,
+    at: datetime,
 ) -> JournalEntry:
-    """Take a write-off back: the money came in after all."""
+    """Take a write-off back, as far as it was paid after all: by a `payment`, or a `credit_use`."""
     return entry_of(
         "write_off_reversed",
-        ("payment", payment_id),
+        paid_by,
         tenant_id=tenant_id,
         customer_id=customer_id,
         currency=amount.currency,
