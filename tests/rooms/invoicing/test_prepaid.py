@@ -231,6 +231,29 @@ async def test_a_credit_note_of_the_whole_invoice_gives_back_what_it_drew(
     assert await balances() == {"cash": 595, "deferred_revenue": -500, "tax_payable": -95}
 
 
+@pytest.mark.parametrize("is_void", [True, False])
+async def test_what_is_there_again_is_less_what_is_back_of_its_price(
+    open_tx, metered, used, bill, granted, balances, left, vat, is_void
+):
+    await metered(amount=0)
+    _, sale = await granted(500, is_paid=True, name="pack")
+    async with open_tx() as tx:
+        await is_settled(tx, sale)
+    await used(100, "2026-06-10")
+    await bill(JULY)
+    async with open_tx() as tx:
+        [made] = [each for each in (await invoicing.listing(tx, query=PageQuery())).items if each.id != sale.id]
+        part, whole = [invoicing.Correction(reason="Sorry", amount_minor=each) for each in (238, None)]
+        await invoicing.credit_note(tx, invoice_id=sale.id, correction=part, now=utc("2026-07-02"))
+        if is_void:
+            await invoicing.void(tx, refs=[made.ref], now=utc("2026-07-03"))
+        else:
+            await invoicing.credit_note(tx, invoice_id=made.id, correction=whole, now=utc("2026-07-03"))
+    assert await left() == {"pack": 300}, "of 5.00, all drawn, 2.00 and their tax are the customer's credit"
+    said = {"cash": 595, "customer_credit": -238, "deferred_revenue": -300, "tax_payable": -57}
+    assert await balances() == said
+
+
 async def test_credits_are_never_drawn_twice_however_many_bill_at_once(
     open_tx,
     somebody,

@@ -115,7 +115,7 @@ async def issue(
     parts = share(-note.total.minor - applied, given)
     await giving_back.book_document(tx, invoice=invoice, note=note, parts=parts, now=now)
     await losing.take_back_sold(tx, invoice=invoice, cause=("credit_note", note.id), now=now)
-    await prepaid.note_made(tx, invoice=invoice, now=now)
+    await losing.take_back_returned(tx, returned=await prepaid.note_made(tx, invoice=invoice, now=now), now=now)
     if parts.credit:
         await _give_back(tx, invoice, note, replace(note.total, minor=parts.credit), correction, now=now)
     await giving_back.tell_payments(tx, drafts=[draft])

@@ -50,6 +50,15 @@ async def standing_with_own(tx: Tx, *, invoice: Invoice) -> Given:
     return replace(given, paid=given.paid + own - gifts.get(invoice.ref, 0))
 
 
+async def lost_to_document(tx: Tx, *, invoice: Invoice) -> int:
+    """Return what banks took of an invoice for good and no note documents yet, in minor units."""
+    back = (await payments.given_back(tx, invoices=[invoice.ref])).get(invoice.ref)
+    documented = (await store.documented(tx, [invoice.ref])).get(invoice.ref, 0)
+    if back is None:
+        return 0
+    return Given(paid=0, back=back.refunded.minor, lost=back.lost.minor, documented=documented).lost_to_document
+
+
 async def gone(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, Fraction]:
     """Return by line which part of it went back without a note; from here on nobody else gives money of these invoices back.
 

@@ -11,6 +11,7 @@ from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.rules import prepaid as rule
 from guilder.domain.invoicing.service import giving_back, prepaid
 from guilder.domain.invoicing.store import prepaid as rows
+from guilder.domain.invoicing.store.prepaid import Use
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 
@@ -38,11 +39,19 @@ async def take_back_lost(tx: Tx, *, lost: Sequence[Lost], now: datetime) -> None
 
 
 async def take_back_sold(tx: Tx, *, invoice: Invoice, cause: tuple[str, UUID], now: datetime) -> None:
-    """Take back, of what a locked invoice sold, as much as is back of its price by now: a credit note or a loss caused it."""
+    """Take back, of what an invoice sold, as much as is back of its price by now: a credit note or a loss caused it, or that
+    what was drawn of it is there again."""
     if not await rows.sellers(tx, [invoice.ref]):
         return
-    given = await giving_back.standing(tx, invoice=invoice)
     credited = await store.credited(tx, [invoice.ref])
     sold = await prepaid.sold(tx, invoices=[invoice.ref])
-    back = rule.price_back(invoice, credited, lost_minor=given.lost_to_document)
+    back = rule.price_back(invoice, credited, lost_minor=await giving_back.lost_to_document(tx, invoice=invoice))
     await prepaid.take_back_sold(tx, grants=sold, price_back_minor=back, cause=cause, now=now)
+
+
+async def take_back_returned(tx: Tx, *, returned: Sequence[Use], now: datetime) -> None:
+    """Take back, of prepaid credits that are there again, what is back of their price: while they were used up there was
+    nothing to take."""
+    uses = {Ref(each.tenant_id, each.sold_on): each.id for each in returned if each.sold_on}
+    for sale in await store.get(tx, sorted(uses)) if uses else []:
+        await take_back_sold(tx, invoice=sale, cause=("prepaid_return", uses[sale.ref]), now=now)

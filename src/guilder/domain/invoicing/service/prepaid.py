@@ -12,6 +12,7 @@ from guilder.domain.invoicing.rules import prepaid as rule
 from guilder.domain.invoicing.rules.prepaid import Draw
 from guilder.domain.invoicing.service.finalizing import finalize
 from guilder.domain.invoicing.store import prepaid as rows
+from guilder.domain.invoicing.store.prepaid import Use
 from guilder.domain.ledger import service as ledger
 from guilder.domain.ledger.model import JournalEntry
 from guilder.domain.ledger.rules import journal
@@ -167,7 +168,7 @@ async def record(tx: Tx, *, drawn: Sequence[Drawn], invoices: Sequence[Invoice],
     ]
     assert len(found) == len(draws), draws
     uses = [
-        rows.Use(
+        Use(
             tenant_id=invoice.tenant_id,
             id=ids.new(now),
             grant_id=each.grant.id,
@@ -197,22 +198,26 @@ async def record(tx: Tx, *, drawn: Sequence[Drawn], invoices: Sequence[Invoice],
     )
 
 
-async def invoices_voided(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
-    """Give back what was drawn for these invoices, and take back what was bought with them."""
-    await _return(tx, refs, now=now)
+async def invoices_voided(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Use]:
+    """Give back what was drawn for these invoices, and take back what was bought with them; return what was given back of
+    what was bought with others."""
+    returned = await _return(tx, refs, now=now)
     bought = [each for each in await rows.lock_bought(tx, refs) if each.ended_at is None]
     await rows.end(tx, [each.ref for each in bought], at=[now] * len(bought))
     await ledger.post(tx, entries=[_earned(each, at=now) for each in bought])
+    return returned
 
 
-async def note_made(tx: Tx, *, invoice: Invoice, now: datetime) -> None:
-    """Give back what was drawn for a locked invoice, where credit notes have taken back by now all that it paid."""
+async def note_made(tx: Tx, *, invoice: Invoice, now: datetime) -> list[Use]:
+    """Give back what was drawn for a locked invoice, where credit notes have taken back by now all that it paid; return
+    what was, of what was bought."""
     paid = [line for line in invoice.lines if line.kind is LineKind.PREPAID]
     if not paid:
-        return
+        return []
     credited = await store.credited(tx, [invoice.ref])
-    if all(line.amount.minor + credited.get(line.id, (0, 0))[0] == 0 for line in paid):
-        await _return(tx, [invoice.ref], now=now)
+    if any(line.amount.minor + credited.get(line.id, (0, 0))[0] for line in paid):
+        return []
+    return await _return(tx, [invoice.ref], now=now)
 
 
 async def sold(tx: Tx, *, invoices: Sequence[Ref]) -> list[PrepaidGrant]:
@@ -254,8 +259,8 @@ async def take_back_sold(
         await ledger.post(tx, entries=[entry])
 
 
-async def _return(tx: Tx, invoices: Sequence[Ref], *, now: datetime) -> None:
-    returned = await rows.return_uses(tx, invoices, now=now)
+async def _return(tx: Tx, invoices: Sequence[Ref], *, now: datetime) -> list[Use]:
+    returned = [each for each in await rows.return_uses(tx, invoices, now=now) if each.is_paid]
     await ledger.post(
         tx,
         entries=[
@@ -268,9 +273,9 @@ async def _return(tx: Tx, invoices: Sequence[Ref], *, now: datetime) -> None:
                 at=now,
             )
             for use in returned
-            if use.is_paid
         ],
     )
+    return returned
 
 
 async def _end(tx: Tx, grants: Sequence[PrepaidGrant], *, at: Sequence[datetime]) -> list[PrepaidGrant]:

@@ -7,7 +7,7 @@ from guilder.domain.invoicing import store
 from guilder.domain.invoicing.events import InvoiceDueSoon, InvoiceGivenUp, InvoiceOverdue, InvoiceVoided
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Settled, Status
 from guilder.domain.invoicing.rules.lifecycle import MOVES, Step
-from guilder.domain.invoicing.service import credit_entries, giving_back, prepaid
+from guilder.domain.invoicing.service import credit_entries, giving_back, losing, prepaid
 from guilder.domain.invoicing.service.owing import InvoiceIsPaid
 from guilder.domain.invoicing.service.telling import event, paid_event, subscriptions_of
 from guilder.domain.ledger import service as ledger
@@ -97,7 +97,8 @@ async def void(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list[Invoice]:
     await ledger.post(tx, entries=[_unbooking(invoice, deferred.get(invoice.ref, 0), at=now) for invoice in voided])
     await store.stop_recognition(tx, open_refs)
     # In the order in which billing takes them: prepaid credits, discounts, credit, and what is billed.
-    await prepaid.invoices_voided(tx, refs=open_refs, now=now)
+    drawn = await prepaid.invoices_voided(tx, refs=open_refs, now=now)
+    await losing.take_back_returned(tx, returned=drawn, now=now)
     await store.discounts.return_uses(tx, open_refs, at=now)
     returned = await store.crediting.return_uses(tx, invoices=open_refs, at=now)
     await store.free_items(tx, open_refs)

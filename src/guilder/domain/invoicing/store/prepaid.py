@@ -25,6 +25,7 @@ class Use:
     customer_id: CustomerId
     amount: Money
     is_paid: bool  # of a grant that was bought, and is not over: one that is over was earned with that
+    sold_on: UUID | None = None  # the invoice that it was bought with
 
 
 async def insert(tx: Tx, grant: PrepaidGrant) -> None:
@@ -173,7 +174,8 @@ async def return_uses(tx: Tx, invoices: Sequence[Ref], *, now: datetime) -> list
                update invoicing.prepaid_uses set returned_at = $3
                where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and returned_at is null
                returning *)
-           select r.*, g.customer_id, g.currency, g.invoice_id is not null and g.ended_at is null as is_paid
+           select r.*, g.customer_id, g.currency, g.invoice_id as sold_on,
+                  g.invoice_id is not null and g.ended_at is null as is_paid
            from returned r join invoicing.prepaid_grants g on g.tenant_id = r.tenant_id and g.id = r.grant_id
            order by r.tenant_id, r.id""",
         *split(invoices),
@@ -188,6 +190,7 @@ async def return_uses(tx: Tx, invoices: Sequence[Ref], *, now: datetime) -> list
             customer_id=CustomerId(row["customer_id"]),
             amount=Money(row["amount_minor"], row["currency"]),
             is_paid=row["is_paid"],
+            sold_on=row["sold_on"],
         )
         for row in rows
     ]
