@@ -5,13 +5,14 @@ from typing import Any
 from guilder.domain.gateways.model import DisputeNews, DisputeStatus, Outcome, OutcomeKind, RequestKind
 from guilder.domain.invoicing import handlers
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.events import DisputeOpened, DisputeWon, RefundFailed
+from guilder.domain.payments.events import DisputeLost, DisputeOpened, DisputeWon, RefundFailed
 from guilder.domain.payments.model import Answer, DisputeTold, NewRefund, Payment, Refund
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 
 HEARD = {
     DisputeOpened: (handlers.on_dispute,),
+    DisputeLost: (handlers.on_dispute, handlers.on_dispute_lost),
     DisputeWon: (handlers.on_dispute, handlers.on_money_stays),
     RefundFailed: (handlers.on_refund_failed, handlers.on_money_stays),
 }
@@ -46,11 +47,14 @@ async def holding(life: Any, held: list[Held]) -> str:
 
 
 async def letting_go(life: Any, held: list[Held]) -> str:
-    """Win the dispute, or let the refund fail."""
+    """Win the dispute, or lose a cent of it and have the rest; or let the refund fail."""
     payment, what = held.pop(life.rng.randrange(len(held)))
     if isinstance(what, DisputeNews):
-        said = {name: getattr(what, name) for name in ("dispute_ref", "amount", "charge_ref", "provider_ref")}
-        await _tell(life, payment, DisputeNews(status=DisputeStatus.WON, **said))
+        said = {name: getattr(what, name) for name in ("dispute_ref", "charge_ref", "provider_ref")}
+        if what.amount.minor % 3 == 0:
+            await _tell(life, payment, DisputeNews(status=DisputeStatus.LOST, amount=Money(1, "EUR"), **said))
+            return f"lost 1 of {what.amount.minor}"
+        await _tell(life, payment, DisputeNews(status=DisputeStatus.WON, amount=what.amount, **said))
         return f"won {what.amount.minor}"
     answer = Answer(
         tenant_id=what.tenant_id,

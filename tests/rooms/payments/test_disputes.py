@@ -164,6 +164,15 @@ async def test_no_more_is_disputed_and_refunded_than_came_in(till, paid):
     assert (await till.payment(paid)).refundable.minor == 3000
 
 
+async def test_what_is_lost_in_part_leaves_the_rest_to_be_refunded(till, paid):
+    await tells(till, paid, OPEN)
+    [dispute] = await tells(till, paid, LOST, minor=2000)
+    assert (dispute.status, dispute.amount.minor, dispute.alert) == (LOST, 2000, "")
+    held = {("receivable", "EUR"): -4900, ("write_offs", "EUR"): 2000, ("cash", "EUR"): 2900}
+    assert await till.balances() == held
+    assert (await till.payment(paid)).refundable.minor == (await refund(till, paid)).amount.minor == 2900
+
+
 async def test_the_database_itself_refuses_more_and_any_way_back(till, paid):
     await tells(till, paid, OPEN, LOST, minor=4000)
     for wrong in (

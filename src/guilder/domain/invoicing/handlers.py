@@ -87,9 +87,10 @@ async def on_dispute(tx: Tx, messages: Sequence[Message[DisputeEvent]], *, now: 
 
 
 async def on_dispute_lost(tx: Tx, messages: Sequence[Message[DisputeLost]], *, now: datetime) -> None:
-    """What was bought with the money that is gone is not there to be used."""
+    """What was bought with the money that is gone is not there to be used; what the bank held beside it is back."""
     lost = [Lost(each.dispute_id, Ref(each.tenant_id, each.invoice_id)) for each in events_of(messages)]
     await service.take_back_lost(tx, lost=lost, now=now)
+    await service.give_withheld(tx, refs=sorted({each.invoice_ref for each in lost}), now=now)
 
 
 async def on_money_stays(tx: Tx, messages: Sequence[Message[DisputeWon | RefundFailed]], *, now: datetime) -> None:

@@ -14,10 +14,9 @@ DISPUTE = uuid4()
 AT_GATEWAY = {**WHOSE, "dispute_id": DISPUTE, "account_id": OTHER}
 
 
-def lost(amount, *, is_overpayment=False):
-    return disputes.dispute_lost(
-        **WHOSE, dispute_id=DISPUTE, invoice_id=INVOICE, amount=eur(amount), is_overpayment=is_overpayment
-    )
+def lost(amount, *, returned=0, is_overpayment=False):
+    of = {"amount": eur(amount), "returned": eur(returned)}
+    return disputes.dispute_lost(**AT_GATEWAY, **of, invoice_id=INVOICE, is_overpayment=is_overpayment)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +26,7 @@ def lost(amount, *, is_overpayment=False):
         (disputes.dispute_won(**AT_GATEWAY, amount=eur(1190)), {Account.CASH: 1190, Account.DISPUTES: -1190}),
         (disputes.dispute_fee(**AT_GATEWAY, fee=eur(1500)), {Account.FEES: 1500, Account.CASH: -1500}),
         (lost(1190), {Account.WRITE_OFFS: 1190, Account.DISPUTES: -1190}),
+        (lost(1000, returned=190), {Account.WRITE_OFFS: 1000, Account.CASH: 190, Account.DISPUTES: -1190}),
         (lost(1190, is_overpayment=True), {Account.RECEIVABLE: 1190, Account.DISPUTES: -1190}),
         (
             credit.credit_note_of_refund(**WHOSE, note_id=INVOICE, amount=eur(1190), lost=eur(190)),

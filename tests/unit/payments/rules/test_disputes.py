@@ -104,6 +104,16 @@ def test_no_more_is_taken_than_is_left_and_a_person_looks_at_what_says_otherwise
     assert (abroad.amount, abroad.alert) == (eur(1000), disputes.AMOUNT_MISMATCH)
 
 
+@pytest.mark.parametrize(
+    ("told", "taken", "alert"),
+    [(400, 400, ""), (1000, 1000, ""), (1001, 1000, disputes.AMOUNT_MISMATCH), (0, 1000, "")],
+)
+def test_of_what_a_bank_held_it_may_take_a_part_for_good(told, taken, alert):
+    lost = disputes.told(after(OPEN), news(LOST, told), kept=eur(0))
+    assert (lost.status, lost.amount, lost.alert) == (LOST, eur(taken), alert)
+    assert disputes.told(lost, news(LOST, 100), kept=eur(0)) == lost
+
+
 def test_a_fee_that_is_told_late_is_still_paid():
     dispute = disputes.told(after(OPEN, LOST), news(LOST, fee=eur(1500)), kept=eur(0))
     assert (dispute.fee, dispute.status) == (eur(1500), LOST)

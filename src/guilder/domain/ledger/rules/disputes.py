@@ -70,11 +70,14 @@ def dispute_lost(
     dispute_id: UUID,
     invoice_id: UUID,
     customer_id: CustomerId,
+    account_id: UUID,
     amount: Money,
+    returned: Money,
     is_overpayment: bool,
     at: datetime,
 ) -> JournalEntry:
-    """Book what is gone as written off. What paid nothing goes back to its receivable, as its refund would have."""
+    """Book what is gone as written off, and what the bank held beside it (`returned`) as back. What paid nothing goes back to
+    its receivable, as its refund would have."""
     target = (
         Posting(Account.RECEIVABLE, amount.minor, invoice_id)
         if is_overpayment
@@ -87,5 +90,9 @@ def dispute_lost(
         customer_id=customer_id,
         currency=amount.currency,
         at=at,
-        postings=[target, Posting(Account.DISPUTES, -amount.minor, dispute_id)],
+        postings=[
+            target,
+            Posting(Account.CASH, returned.minor, account_id),
+            Posting(Account.DISPUTES, -(amount + returned).minor, dispute_id),
+        ],
     )

@@ -42,6 +42,7 @@ _STEPS = {
     DisputeStatus.LOST: DisputeStep.LOSE,
 }
 DECIDED = lifecycle.final(DISPUTE_MOVES)
+_TAKES = frozenset({DisputeStatus.OPEN, DisputeStatus.LOST})
 
 
 def can_be_disputed(payment: Payment) -> bool:
@@ -90,13 +91,21 @@ def told(dispute: Dispute, news: DisputeTold, *, kept: Money) -> Dispute:
     if step is None or step not in DISPUTE_MOVES[dispute.status]:
         return known
     status = lifecycle.take(DISPUTE_MOVES, dispute.status, step)
-    takes_money = status in {DisputeStatus.OPEN, DisputeStatus.LOST}
+    if status is DisputeStatus.LOST and dispute.status is DisputeStatus.OPEN and news.news.amount.minor > 0:
+        # A bank may take a part of what it held for good: the rest is back.
+        amount, alert = _bounded(news.news.amount, dispute.amount)
+        known = replace(known, amount=amount, alert=dispute.alert or alert)
     return replace(
         known,
         status=status,
-        opened_at=known.opened_at or (news.at if takes_money else None),
+        opened_at=known.opened_at or (news.at if status in _TAKES else None),
         decided_at=news.at if status in DECIDED else None,
     )
+
+
+def held(dispute: Dispute) -> Money:
+    """Return what a bank holds or took by it."""
+    return dispute.amount if dispute.status in _TAKES else replace(dispute.amount, minor=0)
 
 
 def next_look(noticed_at: datetime, *, now: datetime) -> datetime | None:

@@ -132,15 +132,14 @@ async def _record(tx: Tx, known: Sequence[tuple[DisputeTold, Payment]], *, now: 
         left = kept[payment.ref]
         so_far = after.get(key) or rules.begun(told, payment, dispute_id=ids.new(now), kept=left)
         after[key] = rules.told(so_far, told, kept=left)
-        if _takes(after[key]) and not _takes(so_far):
-            kept[payment.ref] = left - after[key].amount
+        kept[payment.ref] = left + rules.held(so_far) - rules.held(after[key])
     changed = [each for key, each in after.items() if each != before.get(key)]
     await rows.save(tx, changed)
     turns = [(before.get(rows.key_of(each)), each) for each in changed]
     await ledger.post(tx, entries=[e for was, each in turns for e in _booked(was, each, payments[each.payment_ref])])
-    won = {each.payment_ref for was, each in turns if was and _takes(was) and each.status is DisputeStatus.WON}
+    freed = {each.payment_ref for was, each in turns if was and rules.held(each) < rules.held(was)}
     # What goes back by itself could not while a bank had it.
-    await returning.return_again(tx, payments=[payments[ref] for ref in sorted(won)], now=now)
+    await returning.return_again(tx, payments=[payments[ref] for ref in sorted(freed)], now=now)
     for was, each in turns:
         _announce(tx, DisputeStatus.INQUIRY if was is None else was.status, each, now=now)
     return changed
@@ -150,10 +149,6 @@ class _About(TypedDict):
     tenant_id: TenantId
     dispute_id: UUID
     customer_id: CustomerId
-
-
-def _takes(dispute: Dispute) -> bool:
-    return dispute.status in {DisputeStatus.OPEN, DisputeStatus.LOST}
 
 
 def _booked(was: Dispute | None, dispute: Dispute, payment: Payment) -> list[JournalEntry]:
@@ -179,7 +174,9 @@ def _booked(was: Dispute | None, dispute: Dispute, payment: Payment) -> list[Jou
     lost = journal.dispute_lost(
         **about,
         invoice_id=dispute.invoice_id,
+        account_id=account,
         amount=dispute.amount,
+        returned=(was.amount if was and was.opened_at else dispute.amount) - dispute.amount,
         is_overpayment=payment.is_overpayment or payment.alert == PAID_AFTER_CANCEL,
         at=dispute.decided_at,
     )
