@@ -165,3 +165,20 @@ async def test_a_change_takes_what_its_period_took_and_neither_it_nor_its_void_c
         [still_spent] = await invoicing.discounts(tx, customer_id=customer.id)
     assert [each.total.minor for each in (first, changed, again, later)] == [900, 1_350, 2_250, 1_000]
     assert (spent.periods_left, still_spent.periods_left) == (0, 0)
+
+
+async def test_a_change_takes_of_an_amount_what_its_own_line_took_and_not_what_others_did(open_tx, customer, redeemed):
+    await redeemed("TENOFF", amount=Money(1_000, "EUR"))
+
+    def change_of(line, unused, rest, share):
+        return (
+            a_line(-unused, kind=LineKind.PRORATION_CREDIT, is_discountable=False, credits_line_id=line.id),
+            a_line(rest, kind=LineKind.PRORATION_CHARGE, explanation={"share": share}),
+        )
+
+    async with open_tx() as tx:
+        first = await an_invoice(tx, customer, 3_000, 3_000)  # a fee, and the use of the time before
+        same = await an_invoice(tx, customer, lines=change_of(first.lines[0], 1_250, 1_500, [1, 2]))
+        again = await an_invoice(tx, customer, lines=change_of(same.lines[1], 625, 1_500, [1, 4]))
+    # The fee is 25.00 after its 5.00: half of it is given back, and costs as much again; then a quarter, of twice the price.
+    assert [each.total.minor for each in (first, same, again)] == [5_000, 0, 1_500 - 125 - 625]

@@ -149,10 +149,12 @@ FEE = replace(CHANGE[1], kind=LineKind.RECURRING, amount=Money(3_000, "EUR"), bi
         (a_discount(amount=600), True, 300, False),  # 6.00 off a whole period is 3.00 off half of one
         (a_discount(amount=600, periods_left=1), False, 300, True),
         (a_discount(amount=9_000), True, 2_500, False),
+        (a_discount(amount=900), 600, 300, False),  # 3.00 of 9.00 were off something else of the invoice
     ],
 )
 def test_the_rest_of_a_period_takes_what_the_period_took_and_uses_no_period_up(discount, is_carried, taken, is_counted):
-    carried = {ID: {discount.id}} if is_carried else {}
+    all_of_it = discount.amount and discount.amount.minor
+    carried = {ID: {discount.id: all_of_it if is_carried is True else is_carried}} if is_carried else {}
     done = discounting.apply(a_draft(lines=CHANGE), [discount], carried)
     assert [each.minor for each in done.left] == [-1_200, 2_500 - taken]
     assert [each.is_counted for each in done.taken] == [is_counted] * bool(taken)
@@ -160,8 +162,12 @@ def test_the_rest_of_a_period_takes_what_the_period_took_and_uses_no_period_up(d
 
 def test_a_new_period_beside_the_rest_of_another_uses_one_up():
     other = replace(FEE, subscription_id=UUID(int=2))
-    done = discounting.apply(a_draft(lines=(*CHANGE, other)), [a_discount(percent=20, periods_left=1)], {ID: {ID}})
+    done = discounting.apply(
+        a_draft(lines=(*CHANGE, other)), [a_discount(percent=20, periods_left=1)], {ID: {ID: None}}
+    )
     assert [each.minor for each in done.left] == [-1_200, 2_000, 2_400]
     assert [each.is_counted for each in done.taken] == [True]
-    spent = discounting.apply(a_draft(lines=(*CHANGE, other)), [a_discount(percent=20, periods_left=0)], {ID: {ID}})
+    spent = discounting.apply(
+        a_draft(lines=(*CHANGE, other)), [a_discount(percent=20, periods_left=0)], {ID: {ID: None}}
+    )
     assert [each.minor for each in spent.left] == [-1_200, 2_000, 3_000]

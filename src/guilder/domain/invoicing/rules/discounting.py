@@ -8,7 +8,6 @@ those whose last period it is, and uses none of their periods up.
 """
 
 from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from fractions import Fraction
 from uuid import UUID
@@ -19,8 +18,9 @@ from guilder.kernel.noun import replace
 
 HUNDRED = 100
 
-# By subscription: the discounts that were taken off what a draft gives back of its period.
-Carried = Mapping[UUID | None, AbstractSet[UUID]]
+# By subscription: the discounts that were taken off what a draft gives back of its period; of an amount, how much of it was
+# for that in a whole period, in minor units: what the rest of the invoice did not take.
+Carried = Mapping[UUID | None, Mapping[UUID, int | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class Taken:
     before: tuple[Money, ...]
     shares: tuple[Money, ...]
     is_counted: bool = True  # it uses up one of the discount's periods
+    allotted: int | None = None  # of an amount, what is for these lines in a whole period (minor units); None: all
 
     @property
     def amount(self) -> Money:
@@ -56,7 +57,9 @@ def apply(draft: Draft, discounts: Sequence[Discount], carried: Carried | None =
             for line, each, again in zip(draft.lines, left, goes_on, strict=True)
         ]
         weights = [each.minor if fit else 0 for each, fit in zip(left, fits, strict=True)]
-        off = _off(discount, [line for line, fit in zip(draft.lines, fits, strict=True) if fit], sum(weights))
+        fitting = [(line, again) for line, again, fit in zip(draft.lines, goes_on, fits, strict=True) if fit]
+        allotted = max((_allotted(discount, line, carried or {}, again=again) for line, again in fitting), default=0)
+        off = _off(discount, [line for line, _ in fitting], sum(weights), allotted)
         if off <= 0:
             continue
         names = [line.billed_item for line in draft.lines]
@@ -64,7 +67,8 @@ def apply(draft: Draft, discounts: Sequence[Discount], carried: Carried | None =
             replace(each, minor=share) for each, share in zip(left, shared(off, weights, names), strict=True)
         )
         is_counted = any(share.minor and not again for share, again in zip(shares, goes_on, strict=True))
-        taken.append(Taken(discount, left, shares, is_counted))
+        is_all = discount.amount is None or allotted == discount.amount.minor
+        taken.append(Taken(discount, left, shares, is_counted, None if is_all else allotted))
         left = tuple(each - share for each, share in zip(left, shares, strict=True))
     return Discounted(left, tuple(taken))
 
@@ -108,15 +112,21 @@ def _fits(discount: Discount, draft: Draft, line: NewLine) -> bool:
 def _goes_on(discount: Discount, line: NewLine, carried: Carried) -> bool:
     """Say whether a line charges for the rest of a period that took this discount."""
     is_rest = line.kind is LineKind.PRORATION_CHARGE and discount.ended_at is None
-    return is_rest and discount.id in carried.get(line.subscription_id, frozenset())
+    return is_rest and discount.id in carried.get(line.subscription_id, {})
 
 
-def _off(discount: Discount, lines: Sequence[NewLine], eligible: int) -> int:
+def _allotted(discount: Discount, line: NewLine, carried: Carried, *, again: bool) -> int:
+    """Return what of a discount's amount is for a line in a whole period."""
+    whole = discount.amount.minor if discount.amount is not None else 0
+    kept = carried[line.subscription_id][discount.id] if again else None
+    return whole if kept is None else min(kept, whole)
+
+
+def _off(discount: Discount, lines: Sequence[NewLine], eligible: int, allotted: int) -> int:
     if discount.percent is not None:
         return min(round_half_up(Fraction(eligible) * Fraction(discount.percent) / HUNDRED), eligible)
-    assert discount.amount is not None, discount
     share = max((_share(line) for line in lines), default=Fraction(1))
-    return min(round_half_up(discount.amount.minor * share), eligible)
+    return min(round_half_up(allotted * share), eligible)
 
 
 def _share(line: NewLine) -> Fraction:

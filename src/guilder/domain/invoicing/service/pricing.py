@@ -62,7 +62,7 @@ class _Ground:
     rates: Mapping[TenantId, tuple[TaxRate, ...]]
     buyers: Mapping[Ref, Customer]
     discounts: dict[Ref, list[Discount]]
-    taken_off: Mapping[Ref, frozenset[UUID]]  # of the lines that drafts give back something of
+    taken_off: Mapping[Ref, Mapping[UUID, int | None]]  # of the lines that drafts give back something of
     left: dict[Ref, tuple[int, int]]  # of those lines, (net, tax): taken from one draft to the next
 
     def issuer_of(self, draft: Draft) -> Issuer:
@@ -99,12 +99,12 @@ class _Ground:
             if ref in self.left:
                 self.left[ref] = self.left[ref][0] + net.minor, self.left[ref][1] + tax.minor
 
-    def _carried(self, draft: Draft) -> dict[UUID | None, frozenset[UUID]]:
-        carried: dict[UUID | None, frozenset[UUID]] = {}
+    def _carried(self, draft: Draft) -> dict[UUID | None, dict[UUID, int | None]]:
+        carried: dict[UUID | None, dict[UUID, int | None]] = {}
         for line in draft.lines:
             if line.credits_line_id is not None:
-                taken = self.taken_off.get(Ref(draft.tenant_id, line.credits_line_id), frozenset())
-                carried[line.subscription_id] = carried.get(line.subscription_id, frozenset()) | taken
+                taken = self.taken_off.get(Ref(draft.tenant_id, line.credits_line_id), {})
+                carried.setdefault(line.subscription_id, {}).update(taken)
         return carried
 
 
@@ -298,6 +298,7 @@ def _explained(
             "name": each.discount.name,
             **({"percent": f"{each.discount.percent:f}"} if each.discount.percent is not None else {}),
             **({"amount": each.discount.amount.minor} if each.discount.amount is not None else {}),
+            **({"allotted": each.allotted} if each.allotted is not None else {}),
             "off_the_invoice": each.amount.minor,
             "before": each.before[n].minor,
             "off_this_line": each.shares[n].minor,

@@ -26,24 +26,30 @@ async def lock_live(tx: Tx, customers: Sequence[Ref], *, also: Sequence[Ref] = (
     return [_discount(row) for row in rows]
 
 
-async def taken_off(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, frozenset[UUID]]:
-    """Return the discounts that were taken off these lines; off what one is that was due again, when it was billed first."""
+async def taken_off(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, dict[UUID, int | None]]:
+    """Return the discounts that were taken off these lines; off what one is that was due again, when it was billed first.
+    With each of an amount, what of that was for the line in a whole period: what other lines of the invoice left.
+    """
     if not lines:
         return {}
     rows = await tx.fetch(
-        """select l.tenant_id, l.id, array_agg(u.discount_id) as discounts
+        """select l.tenant_id, l.id, u.discount_id,
+                  coalesce((e.said ->> 'allotted')::bigint, (e.said ->> 'amount')::bigint
+                      - (e.said ->> 'off_the_invoice')::bigint + (e.said ->> 'off_this_line')::bigint) as allotted
            from invoicing.lines l
            join invoicing.lines f
                on f.tenant_id = l.tenant_id and f.id = coalesce((l.explanation ->> 'of_line')::uuid, l.id)
            join invoicing.discount_uses u
                on u.tenant_id = f.tenant_id and u.invoice_id = f.invoice_id and u.returned_at is null
            join invoicing.discounts d on d.tenant_id = u.tenant_id and d.id = u.discount_id
-           where (l.tenant_id, l.id) in (select * from unnest($1::uuid[], $2::uuid[]))
-             and f.explanation -> 'discounts' @> jsonb_build_array(jsonb_build_object('code', d.code))
-           group by l.tenant_id, l.id""",
+           cross join lateral jsonb_array_elements(f.explanation -> 'discounts') e (said)
+           where (l.tenant_id, l.id) in (select * from unnest($1::uuid[], $2::uuid[])) and e.said ->> 'code' = d.code""",
         *split(lines),
     )
-    return {Ref(TenantId(row["tenant_id"]), row["id"]): frozenset(row["discounts"]) for row in rows}
+    found: dict[Ref, dict[UUID, int | None]] = {}
+    for row in rows:
+        found.setdefault(Ref(TenantId(row["tenant_id"]), row["id"]), {})[row["discount_id"]] = row["allotted"]
+    return found
 
 
 async def insert(tx: Tx, discount: Discount) -> Discount:
