@@ -343,3 +343,23 @@ async def test_a_subscription_stays_on_its_version_until_it_is_moved_to_the_newe
     assert (moved.subscription.terms.plan_version, moved.subscription.terms.quantity) == (2, 2)
     again = await change(shop, ref, to_newest_version=True)
     assert again.order is None, "it is on the newest version already"
+
+
+@pytest.mark.parametrize(("then", "kept"), [("undone", 3000), ("ended", 2000)])
+async def test_what_a_note_took_back_of_a_change_stands_as_it_was_billed_before(shop, then, kept):
+    ref = await a_subscriber(shop)
+    code = (await now_of(shop, ref)).terms.plan_code
+    twice = await shop.plan(amount=6000)
+    await shop.advance(NOW + HALF)
+    dearer = await change(shop, ref, plan=twice.code, when=When.NOW)
+    assert lines(dearer) == [("proration_credit", -1500), ("proration_charge", 3000)]
+    said = invoicing.Correction(reason="A mistake")
+    await shop.act(lambda tx: invoicing.credit_note(tx, invoice_id=dearer.invoice.id, correction=said, now=shop.now))
+    if then == "undone":
+        await change(shop, ref, plan=code, when=When.NOW)
+    else:
+        await shop.advance(NOW + days(20))
+        how = {"when": When.NOW, "unused": Unused.CREDIT, "now": shop.now}
+        await shop.act(lambda tx: orders.cancel(tx, subscription_id=ref.id, **how))
+    # 30.00 for April were paid, and 15.00 for the change, which the note gave back: April is as it was.
+    assert sum(each.total.minor for each in await bills(shop, ref)) == kept

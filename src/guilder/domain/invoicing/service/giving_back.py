@@ -135,6 +135,8 @@ async def withhold(tx: Tx, *, refs: Sequence[Ref]) -> None:
 async def _withhold_of(tx: Tx, given_back: Iterable[tuple[TenantId, UUID | None]]) -> None:
     lines = sorted({Ref(tenant_id, line_id) for tenant_id, line_id in given_back if line_id is not None})
     if lines:
+        # What is a credit itself, and is taken back, was given back of another invoice.
+        lines = sorted({*lines, *await store.credited_by(tx, lines)})
         await withhold(tx, refs=sorted(set((await store.invoices_of_lines(tx, lines)).values())))
 
 

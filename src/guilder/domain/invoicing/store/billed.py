@@ -15,6 +15,7 @@ from guilder.domain.invoicing.model import AppliedRate, LineKind, TaxTotal
 from guilder.domain.invoicing.rules import taxation
 from guilder.domain.invoicing.rules.giving_back import went
 from guilder.domain.invoicing.rules.proration import BilledLine, GivenBack, Sold, Standing
+from guilder.domain.invoicing.store.rows import TAKEN_BACK
 from guilder.domain.subscriptions.rules.shares import Measure
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
@@ -62,7 +63,7 @@ async def standing(tx: Tx, asked: Sequence[Asked], *, gone: Mapping[Ref, Fractio
             {_LINES} order by l.tenant_id, l.subscription_id, l.id""",
         *_split(asked),
     )
-    credited = await _credited(tx, [row for row in rows if _is_billed(row)])
+    credited = await _credited(tx, rows)
     found: dict[Ref, list[Row]] = {each.ref: [] for each in asked}
     for row in rows:
         found[_subscription_ref(row)].append(row)
@@ -92,7 +93,11 @@ def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Ma
     ]
     return Standing(
         billed=tuple(_kept(lines, asked) if asked.is_kept else lines),
-        given_back=tuple(_given_back(row, by_ref[_credits_ref(row)]) for row in rows if _credits_ref(row) in by_ref),
+        given_back=tuple(
+            _given_back(row, by_ref[_credits_ref(row)], credited.get(_line_ref(row)))
+            for row in rows
+            if _credits_ref(row) in by_ref and not _is_taken_back(row, credited.get(_line_ref(row)))
+        ),
     )
 
 
@@ -103,12 +108,16 @@ def _is_billed(row: Row) -> bool:
 
 
 async def _credited(tx: Tx, billed: Sequence[Row]) -> dict[Ref, Row]:
-    """Return of lines what was credited of them, by whatever, and from when on their time was given back."""
+    """Return of lines what was credited of them, by whatever, and from when on their time was given back: less the credits
+    that notes took back. Of a line that is a credit it is what was taken back of it, negative as that is."""
     rows = await tx.fetch(
-        """select l.tenant_id, l.credits_line_id, -sum(l.amount_minor)::bigint as minor, -sum(l.tax_minor)::bigint as tax_minor,
-                  min(l.period_start) filter (where l.kind = 'proration_credit') as given_back_from
+        f"""select l.tenant_id, l.credits_line_id, -sum(l.amount_minor + coalesce(taken.net, 0))::bigint as minor,
+                  -sum(l.tax_minor + coalesce(taken.tax, 0))::bigint as tax_minor,
+                  min(l.period_start) filter (where l.kind = 'proration_credit'
+                      and (taken.net is null or l.amount_minor + taken.net <> 0)) as given_back_from
            from invoicing.lines l
            join invoicing.invoices i on i.tenant_id = l.tenant_id and i.id = l.invoice_id
+           {TAKEN_BACK.format(credit="l")}
            where (l.tenant_id, l.credits_line_id) in (select * from unnest($1::uuid[], $2::uuid[]))
              and i.status <> 'void'
            group by l.tenant_id, l.credits_line_id""",
@@ -165,7 +174,11 @@ def _left(amount: Money, credited_minor: int, gone: Fraction) -> Money:
     return Money(max(amount.minor - credited_minor - went(amount.minor, gone), 0), amount.currency)
 
 
-def _given_back(row: Row, billed: Row) -> GivenBack:
+def _is_taken_back(row: Row, taken: Row | None) -> bool:
+    return taken is not None and bool(taken["minor"]) and taken["minor"] == row["amount_minor"]
+
+
+def _given_back(row: Row, billed: Row, taken: Row | None) -> GivenBack:
     explanation = msgspec.json.decode(row["explanation"])
     is_by_difference = explanation.get("basis") == Basis.DIFFERENCE
     said = msgspec.json.decode(billed["explanation"])
@@ -174,8 +187,8 @@ def _given_back(row: Row, billed: Row) -> GivenBack:
         cause=row["billed_item"].split(":", 4)[-1],
         name=_name(row, explanation),
         sold=_sold(billed),
-        amount=Money(row["amount_minor"], row["currency"]),
-        tax=Money(row["tax_minor"], row["currency"]),
+        amount=Money(row["amount_minor"] - (taken["minor"] if taken else 0), row["currency"]),
+        tax=Money(row["tax_minor"] - (taken["tax_minor"] if taken else 0), row["currency"]),
         period=Period(row["period_start"], row["period_end"]),
         taxed_as=_taxed_as(row),
         covers=_all_of(said) if is_by_difference else None,

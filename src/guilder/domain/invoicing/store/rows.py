@@ -84,6 +84,14 @@ LINE = Columns(
 )
 
 NAMED = "(tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))"
+# What notes have taken back of a credit `{credit}` since: so much of what it credits is not credited any more.
+TAKEN_BACK = """
+    left join lateral (
+        select sum(b.amount_minor) as net, sum(b.tax_minor) as tax from invoicing.lines b
+        left join invoicing.invoices bi on bi.tenant_id = b.tenant_id and bi.id = b.invoice_id
+        where b.tenant_id = {credit}.tenant_id and b.credits_line_id = {credit}.id
+          and bi.status is distinct from 'void') taken on true"""
+
 SELECT = "select i.*, i.taxes::text as taxes_json, i.metadata::text as metadata_json from invoicing.invoices i"
 
 

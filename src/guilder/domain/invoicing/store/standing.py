@@ -6,7 +6,7 @@ from uuid import UUID
 
 from guilder.domain.invoicing.model import Balance, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules.giving_back import Charged
-from guilder.domain.invoicing.store.rows import NAMED, SELECT, split, whole
+from guilder.domain.invoicing.store.rows import NAMED, SELECT, TAKEN_BACK, split, whole
 from guilder.domain.payments.model import GivenBack
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
@@ -203,7 +203,7 @@ async def documented(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, int]:
 async def charged(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, list[Charged]]:
     """Return the lines of invoices that charge something, but for what prepaid credits paid for: no money came in for it."""
     rows = await tx.fetch(
-        """with mine as materialized (
+        f"""with mine as materialized (
                select * from invoicing.lines
                where (tenant_id, invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
            ), paid as materialized (
@@ -219,9 +219,10 @@ async def charged(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, list[Charged]]:
            select l.tenant_id, l.invoice_id, l.id, l.amount_minor + l.tax_minor as minor, c.minor as credited_minor
            from mine l
            left join lateral (
-               select sum(x.amount_minor + x.tax_minor)::bigint as minor
+               select sum(x.amount_minor + x.tax_minor + coalesce(taken.net + taken.tax, 0))::bigint as minor
                from invoicing.lines x
                join invoicing.invoices y on y.tenant_id = x.tenant_id and y.id = x.invoice_id and y.status <> 'void'
+               {TAKEN_BACK.format(credit="x")}
                where x.tenant_id = l.tenant_id and x.credits_line_id = l.id) c on true
            where l.amount_minor > 0
              and not exists (select from gone g
@@ -248,14 +249,17 @@ async def add_documented(tx: Tx, ref: Ref, minor: int) -> None:
 
 
 async def credited(tx: Tx, refs: Sequence[Ref]) -> dict[UUID, tuple[int, int]]:
-    """Return, by line of these invoices, (net, tax) of what credits it: negative, as it stands on the credits.
+    """Return, by line of these invoices, (net, tax) of what credits it: negative, as it stands on the credits, less what
+    notes took back of those.
 
     What this transaction is just making counts: its lines are there before it is.
     """
     rows = await tx.fetch(
-        """select c.credits_line_id, sum(c.amount_minor)::bigint as net, sum(c.tax_minor)::bigint as tax
+        f"""select c.credits_line_id, sum(c.amount_minor + coalesce(taken.net, 0))::bigint as net,
+                  sum(c.tax_minor + coalesce(taken.tax, 0))::bigint as tax
            from invoicing.lines c
            left join invoicing.invoices i on i.tenant_id = c.tenant_id and i.id = c.invoice_id
+           {TAKEN_BACK.format(credit="c")}
            where i.status is distinct from 'void' and (c.tenant_id, c.credits_line_id) in (
                select l.tenant_id, l.id from invoicing.lines l
                where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])))
@@ -268,12 +272,14 @@ async def credited(tx: Tx, refs: Sequence[Ref]) -> dict[UUID, tuple[int, int]]:
 async def uncredited(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, tuple[int, int]]:
     """Return (net, tax) of what is left of lines, in minor units: not credited by what stands."""
     rows = await tx.fetch(
-        """select l.tenant_id, l.id, (l.amount_minor + coalesce(c.net, 0))::bigint as net,
+        f"""select l.tenant_id, l.id, (l.amount_minor + coalesce(c.net, 0))::bigint as net,
                   (l.tax_minor + coalesce(c.tax, 0))::bigint as tax
            from invoicing.lines l
            left join lateral (
-               select sum(x.amount_minor) as net, sum(x.tax_minor) as tax from invoicing.lines x
+               select sum(x.amount_minor + coalesce(taken.net, 0)) as net, sum(x.tax_minor + coalesce(taken.tax, 0)) as tax
+               from invoicing.lines x
                join invoicing.invoices i on i.tenant_id = x.tenant_id and i.id = x.invoice_id and i.status <> 'void'
+               {TAKEN_BACK.format(credit="x")}
                where x.tenant_id = l.tenant_id and x.credits_line_id = l.id) c on true
            where (l.tenant_id, l.id) in (select * from unnest($1::uuid[], $2::uuid[]))""",
         *split(lines),
@@ -316,6 +322,15 @@ async def invoices_of_lines(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, Ref]:
     return {
         Ref(TenantId(row["tenant_id"]), row["id"]): Ref(TenantId(row["tenant_id"]), row["invoice_id"]) for row in rows
     }
+
+
+async def credited_by(tx: Tx, lines: Sequence[Ref]) -> list[Ref]:
+    """Return the lines that these credit."""
+    rows = await tx.fetch(
+        f"select tenant_id, credits_line_id from invoicing.lines where {NAMED} and credits_line_id is not null",
+        *split(lines),
+    )
+    return [Ref(TenantId(row["tenant_id"]), row["credits_line_id"]) for row in rows]
 
 
 async def issuers_of_lines(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, UUID]:
