@@ -87,6 +87,8 @@ def rate_among(taxes: Sequence[TaxTotal], percent: Decimal, code: str, *, named:
 
 def names(rates: Sequence[AppliedRate]) -> list[dict[str, str] | None]:
     """Return for each line what says which rate it is taxed with; None where its percentage says that already."""
+    if all(each is rates[0] for each in rates):
+        return [None] * len(rates)
     alike: dict[tuple[Decimal, str], set[AppliedRate]] = {}
     for rate in rates:
         alike.setdefault((rate.percent, rate.code), set()).add(rate)

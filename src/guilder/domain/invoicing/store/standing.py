@@ -48,14 +48,16 @@ async def credited_whole(tx: Tx, refs: Sequence[Ref]) -> set[Ref]:
 
 
 async def cut_off(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, datetime]:
-    """Return since when time that these invoices charge was given back: by an end, a pause or a change."""
+    """Return since when time that these invoices charge was given back, and is: by an end, a pause or a change."""
     rows = await tx.fetch(
-        """select l.tenant_id, l.invoice_id, min(c.period_start) as since
+        f"""select l.tenant_id, l.invoice_id, min(c.period_start) as since
            from invoicing.lines l
            join invoicing.lines c
                on c.tenant_id = l.tenant_id and c.credits_line_id = l.id and c.kind = 'proration_credit'
            join invoicing.invoices i on i.tenant_id = c.tenant_id and i.id = c.invoice_id and i.status <> 'void'
+           {TAKEN_BACK.format(credit="c")}
            where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
+             and (taken.net is null or c.amount_minor + taken.net <> 0)
            group by l.tenant_id, l.invoice_id""",
         *split(refs),
     )
