@@ -21,7 +21,8 @@ from tests.support.builders.gateways import a_gateway
 from tests.support.builders.invoicing import a_line, an_invoice, is_paid_for
 
 USER = "user:https://id.example|nettlecombe"
-SAID = "ettlecombe|4242"
+# The digits as a word: within what is sealed, and hashes, they come up by chance.
+SAID = r"ettlecombe|\m4242\M"
 
 
 @pytest.fixture
