@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing.model import PrepaidGrant
-from guilder.domain.invoicing.store.rows import NAMED, split
+from guilder.domain.invoicing.store.rows import NAMED, TAKEN_BACK, split
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -86,12 +86,10 @@ async def gifts(tx: Tx, invoices: Sequence[Ref]) -> dict[Ref, int]:
     """Return what of these invoices prepaid credits pay for that nobody had paid for, with its tax, in minor units: less
     what notes took back of it."""
     rows = await tx.fetch(
-        """select d.tenant_id, d.invoice_id, -sum(d.amount_minor + d.tax_minor + coalesce(c.minor, 0))::bigint as minor
+        f"""select d.tenant_id, d.invoice_id,
+                  -sum(d.amount_minor + d.tax_minor + coalesce(taken.net + taken.tax, 0))::bigint as minor
            from invoicing.lines d
-           left join lateral (
-               select sum(x.amount_minor + x.tax_minor) as minor from invoicing.lines x
-               left join invoicing.invoices y on y.tenant_id = x.tenant_id and y.id = x.invoice_id
-               where x.tenant_id = d.tenant_id and x.credits_line_id = d.id and y.status is distinct from 'void') c on true
+           {TAKEN_BACK.format(credit="d")}
            join invoicing.prepaid_grants g
                on g.tenant_id = d.tenant_id and g.id = (d.explanation ->> 'grant')::uuid and g.invoice_id is null
            where (d.tenant_id, d.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[])) and d.kind = 'prepaid'
