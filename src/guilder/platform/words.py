@@ -79,6 +79,11 @@ def format_percent(rate: Decimal, language: str) -> str:
     return numbers.format_percent(rate, locale=locale_of(language), decimal_quantization=False)
 
 
+def country_name(code: str, language: str) -> str:
+    """Return what a country is called: "Ireland" or "Irland" for "IE"; its code, where it is no country that is known."""
+    return str(locale_of(language).territories.get(code, code))
+
+
 def format_date(day: date, language: str) -> str:
     return dates.format_date(
         day, format="long" if language_of(language) == "ja" else "medium", locale=locale_of(language)
@@ -121,6 +126,9 @@ class Speech:
 
     def percent(self, rate: Decimal) -> str:
         return format_percent(rate, self.language)
+
+    def country(self, code: str) -> str:
+        return country_name(code, self.language)
 
     def day(self, day: date) -> str:
         return format_date(day, self.language)

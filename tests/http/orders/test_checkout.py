@@ -2,9 +2,11 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
+from guilder.domain.catalog import service as catalog
 from guilder.domain.identity import service as identity
 from guilder.domain.orders import service as orders
 from tests.support.builders.orders import says_never, says_yes
@@ -34,6 +36,17 @@ async def test_shows_who_sells_what_for_how_much(front):
     assert "€30.00" in page.text
     assert answer.invoice.seller.name in page.text
     assert f'action="{path}/pay"' in page.text
+
+
+async def test_tax_is_told_with_its_rate(front):
+    async with front.served.database.transaction([front.shop.tenant.tenant_id], actor="test") as tx:
+        await catalog.set_default_tax_rate(
+            tx, name="VAT", percent=Decimal("20.5"), country="GB", legal_note="", now=front.shop.now
+        )
+    _, path = await an_order(front)
+    page = await get(front, path)
+    assert "<td>VAT 20.5%</td>" in page.text
+    assert "€6.15" in page.text
 
 
 async def test_a_period_ends_on_the_day_on_which_its_invoice_says_so(front):

@@ -92,7 +92,7 @@ async def test_methods_are_ordered_and_show_where_they_are(till, staff):
         assert (await staff("POST", base, body)).status_code == 202
         await till.settle()
     third, second, first = (await staff("GET", base)).json()["data"]
-    assert (third["is_default"], third["label"], third["kind"]) == (True, "mastercard •••• 4444", "card")
+    assert (third["is_default"], third["label"], third["kind"]) == (True, "Mastercard •••• 4444", "card")
     assert (second["gateway_account_id"], first["gateway_account_id"]) == (gwa(other), gwa(till.account))
     ordered = await staff("PUT", f"{base}/order", {"ids": [second["id"], first["id"]]})
     assert [each["id"] for each in ordered.json()["data"]] == [third["id"], second["id"], first["id"]]
@@ -126,7 +126,7 @@ async def test_payments_are_filtered_by_gateway_date_and_failure(till, staff):
     assert (await staff("GET", "/api/payments?from=yesterday")).status_code == 422
     shown = (await staff("GET", f"/api/payments/{pay[0]}")).json()["data"]
     assert (shown["method_label"], shown["gateway_account_id"], shown["route"]) == (
-        "mastercard •••• 4444",
+        "Mastercard •••• 4444",
         gwa(till.account),
         None,
     )

@@ -146,6 +146,7 @@ async def test_a_paid_one_says_when_and_with_which_card(open_tx, customer, made,
     after, text = await stored(invoice)
     assert after != before
     assert "Mar 2, 2026 · Visa •••• 4242" in text
+    assert "United Kingdom" in text
 
 
 async def test_what_is_paid_while_its_pdf_is_made_is_made_again(open_tx, customer, made, stored):

@@ -110,7 +110,7 @@ async def test_the_issuer_is_who_writes_and_who_is_answered(ground):
     [mail] = ground.inbox.mails
     assert mail["From"].addresses[0].addr_spec == "billing@northwind.example"
     assert mail["Reply-To"] == "help@northwind.example"
-    assert "Damrak 1, 1012 LG Amsterdam, NL" in mail.get_body(("plain",)).get_content()
+    assert "Damrak 1, 1012 LG Amsterdam, Netherlands" in mail.get_body(("plain",)).get_content()
 
 
 async def test_the_reader_is_spoken_to_in_its_language_and_time_zone(make_ground):

@@ -58,7 +58,7 @@ async def is_paid_for(tx: Tx, invoice: Invoice, **over: Any) -> Payment:
         provider_ref=f"pi_{uuid4().hex}",
         charge_ref=f"ch_{uuid4().hex}",
         amount=invoice.total,
-        card=CardDetails(token=f"pm_{uuid4().hex}", brand="Visa", last4="4242", exp_month=12, exp_year=2031),
+        card=CardDetails(token=f"pm_{uuid4().hex}", brand="visa", last4="4242", exp_month=12, exp_year=2031),
     )
     answer = Answer(
         tenant_id=invoice.tenant_id,

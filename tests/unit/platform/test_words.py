@@ -7,6 +7,7 @@ from guilder.kernel.currency import EXPONENTS
 from guilder.kernel.money import Money
 from guilder.platform.words import (
     LANGUAGES,
+    country_name,
     format_days,
     format_money,
     format_number,
@@ -43,6 +44,11 @@ def test_a_unit_price_keeps_every_digit_it_has():
     assert format_price(Decimal("0.0035"), "USD", "en") == "$0.0035"
     assert format_price(Decimal(99), "USD", "en") == "$99.00"
     assert format_price(Decimal("0.000000000001"), "EUR", "de") == "0,000000000001\xa0€"
+
+
+def test_a_country_is_called_what_its_reader_calls_it():
+    assert [country_name("IE", language) for language in ("en", "de", "fr-CH")] == ["Ireland", "Irland", "Irlande"]
+    assert country_name("XI", "de") == "XI"
 
 
 def test_a_quantity_and_a_rate_are_exact():

@@ -72,6 +72,19 @@ def test_the_totals_are_told_in_the_order_they_are_worked_out():
     ]
 
 
+def test_a_country_is_written_out_under_the_address_in_the_readers_language():
+    there = an_invoice(customer=Party("Ada", ("1 Main Street", "Dublin"), "IE1", email="ada@x.example", country="IE"))
+    shown = [to_data(there, Speech(language))["customer"]["lines"][2] for language in ("en", "de")]
+    assert shown == ["Ireland", "Irland"]
+    assert to_data(there, ENGLISH)["customer"]["lines"] == [
+        "1 Main Street",
+        "Dublin",
+        "Ireland",
+        "ada@x.example",
+        "VAT ID: IE1",
+    ]
+
+
 def test_a_period_is_printed_with_its_last_day_and_not_the_day_after():
     data = to_data(an_invoice(), ENGLISH)
     assert ["Period", "Nov 1\u2009–\u200930, 2026"] in data["facts"]
@@ -87,7 +100,7 @@ def test_what_is_due_is_the_headline_and_can_be_paid():
 
 
 def test_a_paid_invoice_says_so_with_day_and_method_and_asks_for_nothing():
-    paid = PaymentMade(date(2026, 11, 2), euros(10_710), "Visa", "4242")
+    paid = PaymentMade(date(2026, 11, 2), euros(10_710), "Visa •••• 4242")
     data = to_data(an_invoice(standing=Standing.PAID, payments=(paid,), amount_due=euros(0)), ENGLISH)
     assert data["badge"] == {"label": "Paid", "detail": "Nov 2, 2026 · Visa •••• 4242"}
     assert data["due"] == {"label": "Amount due", "amount": "€0.00"}

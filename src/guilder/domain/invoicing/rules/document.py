@@ -38,6 +38,7 @@ class Speaker(Protocol):
     def price(self, price: Decimal, currency: str) -> str: ...
     def number(self, number: Decimal) -> str: ...
     def percent(self, rate: Decimal) -> str: ...
+    def country(self, code: str) -> str: ...
     def day(self, day: date) -> str: ...
     def days(self, first: date, last: date) -> str: ...
 
@@ -52,13 +53,14 @@ class Days:
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """An issuer or a customer, as the law wants it named."""
+    """An issuer or a customer, as the law wants it named; `country` by its code, which is written out in the reader's language."""
 
     name: str
     address: tuple[str, ...] = ()
     tax_id: str = ""
     registration: str = ""
     email: str = ""
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,11 @@ class TaxLine:
 
 @dataclass(frozen=True, slots=True)
 class PaymentMade:
-    """A payment received: the brand of the method ("Visa") and its last four digits."""
+    """A payment received, and what the reader calls the card that it was made with ("Visa •••• 4242")."""
 
     paid_on: date
     amount: Money
-    brand: str = ""
-    last_four: str = ""
+    card: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +139,8 @@ def to_data(document: InvoiceDocument, speaker: Speaker) -> dict[str, object]:
         "badge": _badge(document, speaker, words),
         "accent": document.accent,
         "logo_svg": document.logo_svg,
-        "issuer": _party(document.issuer, words),
-        "customer": _party(document.customer, words),
+        "issuer": _party(document.issuer, speaker, words),
+        "customer": _party(document.customer, speaker, words),
         "facts": _facts(document, speaker, words),
         "lines": [_line(line, document.total.currency, speaker, words) for line in document.lines],
         "totals": _totals(document, speaker, words),
@@ -183,15 +184,15 @@ def _badge(document: InvoiceDocument, speaker: Speaker, words: Mapping[str, str]
 
 
 def _payment(payment: PaymentMade, speaker: Speaker) -> dict[str, str]:
-    method = " ".join([payment.brand, f"•••• {payment.last_four}" if payment.last_four else ""]).strip()
     day = speaker.day(payment.paid_on)
-    return {"text": f"{day} · {method}" if method else day, "amount": speaker.money(payment.amount)}
+    return {"text": f"{day} · {payment.card}" if payment.card else day, "amount": speaker.money(payment.amount)}
 
 
-def _party(party: Party, words: Mapping[str, str]) -> dict[str, object]:
+def _party(party: Party, speaker: Speaker, words: Mapping[str, str]) -> dict[str, object]:
+    country = speaker.country(party.country) if party.country else ""
     labelled = [(words["tax_id"], party.tax_id), (words["registration"], party.registration)]
     ids = [f"{label}: {value}" for label, value in labelled if value]
-    return {"name": party.name, "lines": [*party.address, *([party.email] if party.email else []), *ids]}
+    return {"name": party.name, "lines": [*party.address, *filter(None, (country, party.email)), *ids]}
 
 
 def _facts(document: InvoiceDocument, speaker: Speaker, words: Mapping[str, str]) -> list[list[str]]:

@@ -17,6 +17,7 @@ from guilder.domain.invoicing.service.telling import event
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Payment
 from guilder.domain.payments.model import Status as PaymentStatus
+from guilder.domain.payments.rules.brands import card_name
 from guilder.kernel.currency import exponent
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.ids import Ref
@@ -175,7 +176,7 @@ def _has_tax_in_price(line: Line) -> bool:
 
 def _payment(paid: Payment, invoice: Invoice, zone: ZoneInfo) -> printed.PaymentMade:
     at = paid.settled_at or paid.requested_at
-    return printed.PaymentMade(at.astimezone(zone).date(), invoice.paid, paid.brand, paid.last4)
+    return printed.PaymentMade(at.astimezone(zone).date(), invoice.paid, card_name(paid.brand, paid.last4))
 
 
 def _party(party: Party | None) -> printed.Party:
@@ -183,6 +184,7 @@ def _party(party: Party | None) -> printed.Party:
     return printed.Party(
         name=party.name,
         address=_address(party.address),
+        country=party.address.country,
         tax_id=party.vat_id,
         registration=party.registration,
         email=party.email,
@@ -191,7 +193,7 @@ def _party(party: Party | None) -> printed.Party:
 
 def _address(address: Address) -> tuple[str, ...]:
     town = " ".join(part for part in (address.postal_code, address.city) if part)
-    return tuple(part for part in (address.line1, address.line2, town, address.region, address.country) if part)
+    return tuple(part for part in (address.line1, address.line2, town, address.region) if part)
 
 
 def _line(line: Line, zone: ZoneInfo, *, is_taxed: bool) -> printed.DocumentLine:

@@ -183,7 +183,7 @@ def _rendered(matter: Matter) -> Rendered:
         matter.notification.kind.value,
         matter.language,
         data_of(matter),
-        brand=brand_of(matter.issuer),
+        brand=brand_of(matter.issuer, matter.language),
         own=matter.own,
         more=matter.more,
     )

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.performers.gathering import Matter
+from guilder.domain.payments.rules.brands import card_name
 from guilder.domain.subscriptions.model import Terms
 from guilder.domain.subscriptions.rules import leaving, periods
 from guilder.kernel.money import Money
@@ -219,7 +220,7 @@ def _money(matter: Matter) -> Data:
 
 
 def _method(matter: Matter) -> str:
-    return f"{matter.brand.title()} •••• {matter.last4}" if matter.brand and matter.last4 else ""
+    return card_name(matter.brand, matter.last4) if matter.last4 else ""
 
 
 def _plan_name(matter: Matter) -> str:

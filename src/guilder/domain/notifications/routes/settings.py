@@ -127,4 +127,5 @@ async def preview_template(
     issuer = (await identity.issuer(session.tx, tenant_ids=[session.tenant_id]))[session.tenant_id]
     own = body.to_model(session.tenant_id, kind, language)
     data = data_for(service.TEMPLATES.names_of(kind.value))
-    return ok(preview_to_wire(service.preview(own=own, data=data, brand=service.brand_of(issuer))))
+    brand = service.brand_of(issuer, own.language)
+    return ok(preview_to_wire(service.preview(own=own, data=data, brand=brand)))

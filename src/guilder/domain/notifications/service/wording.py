@@ -11,7 +11,7 @@ from guilder.kernel.errors import Invalid, NotFound
 from guilder.kernel.ids import Ref, TenantId
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside.templating import BadWords, Brand, OwnText, Rendered
-from guilder.platform.words import language_of
+from guilder.platform.words import country_name, language_of
 
 
 class BadTemplate(Invalid):
@@ -79,14 +79,15 @@ def checked(own: OwnWords) -> OwnText:
     return text
 
 
-def brand_of(issuer: Issuer) -> Brand:
-    return Brand(name=sender_name(issuer), address=_one_line(issuer.address), support_email=issuer.email)
+def brand_of(issuer: Issuer, language: str) -> Brand:
+    return Brand(name=sender_name(issuer), address=_one_line(issuer.address, language), support_email=issuer.email)
 
 
 def sender_name(issuer: Issuer) -> str:
     return issuer.sender_name or issuer.legal_name
 
 
-def _one_line(address: Address) -> str:
+def _one_line(address: Address, language: str) -> str:
+    country = country_name(address.country, language)
     town = " ".join(part for part in (address.postal_code, address.city) if part)
-    return ", ".join(part for part in (address.line1, address.line2, town, address.region, address.country) if part)
+    return ", ".join(part for part in (address.line1, address.line2, town, address.region, country) if part)

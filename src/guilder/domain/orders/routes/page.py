@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from guilder.domain.invoicing.model import Invoice, Line
+from guilder.domain.invoicing.model import Invoice, Line, TaxTotal
 from guilder.domain.orders.model import Checkout
 from guilder.domain.orders.rules import wording
 from guilder.domain.orders.rules.checkout import PAYABLE, REFRESHED, State
@@ -18,6 +18,7 @@ from guilder.platform.http.shield import page_headers
 from guilder.platform.words import Speech
 
 REFRESH_S = 2
+HUNDRED = 100
 _TONES = {State.PAID: "good", State.DECLINED: "bad", State.EXPIRED: "bad"}
 
 _pages = Environment(
@@ -98,10 +99,15 @@ def _shown(invoice: Invoice, speech: Speech, *, is_owed: bool) -> dict[str, Any]
         "date": speech.day(invoice.issued_on),
         "lines": [_line(line, speech, zone) for line in invoice.lines],
         "subtotal": speech.money(invoice.subtotal),
-        "taxes": [{"name": tax.name, "amount": speech.money(tax.tax)} for tax in invoice.taxes],
+        "taxes": [_tax(tax, speech) for tax in invoice.taxes],
         "total": speech.money(invoice.total),
         "due": speech.money(invoice.due) if is_owed and invoice.due != invoice.total else None,
     }
+
+
+def _tax(tax: TaxTotal, speech: Speech) -> dict[str, str]:
+    rate = f" {speech.percent(tax.percent / HUNDRED)}" if tax.percent else ""
+    return {"name": f"{tax.name}{rate}", "amount": speech.money(tax.tax)}
 
 
 def _transfer(transfer: Transfer | None, speech: Speech) -> dict[str, str] | None:

@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from guilder.domain.payments.model import Payment, PaymentMethod, State, Status, Via
+from guilder.domain.payments.rules.brands import card_name
 from guilder.platform.http.fields import IdOf, Out
 
 PaymentRef = Annotated[UUID, IdOf("pay")]
@@ -76,6 +77,5 @@ def state_to_wire(state: State) -> StateOut:
 
 
 def label_of(what: Payment | PaymentMethod) -> str | None:
-    """Return what a person would call it: `visa •••• 4242`, or the name of a wallet's account."""
-    shown = f"{what.brand} •••• {what.last4}".strip() if what.last4 else what.brand
-    return what.label or shown or None
+    """Return what a person would call it: `Visa •••• 4242`, or the name of a wallet's account."""
+    return what.label or card_name(what.brand, what.last4) or None
