@@ -1,5 +1,6 @@
 """Every kind of notification has its picture in the docs, and the page that shows them is what the code says."""
 
+from scripts import draw_first_invoice as first_invoice
 from scripts import draw_notifications as pictures
 
 from guilder.domain.notifications.model import Kind
@@ -23,3 +24,9 @@ def test_what_is_missing_or_left_over_is_noticed(tmp_path, monkeypatch):
     assert "missing: apology.png" in said
     assert "left over: spam.png" in said
     assert "stale: README.md" in said
+
+
+def test_the_readme_shows_the_first_invoice():
+    shown = first_invoice.PICTURE
+    assert f"]({shown.relative_to(shown.parents[2])})" in (shown.parents[2] / "README.md").read_text()
+    assert shown.stat().st_size <= first_invoice.BYTES_MAX
