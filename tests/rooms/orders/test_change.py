@@ -28,9 +28,9 @@ async def shop(database):
     return await a_shop(database, now=NOW, time_zone="UTC")
 
 
-async def a_subscriber(shop, *, amount=3000, with_card=True, **plan):
+async def a_subscriber(shop, *, amount=3000, with_card=True, language="en", **plan):
     """Subscribe to a plan, and pay its first month."""
-    customer = await shop.customer(time_zone="UTC")
+    customer = await shop.customer(time_zone="UTC", language=language)
     card = await shop.card(customer) if with_card else None
     answer = await shop.subscribe(
         customer, await shop.plan(amount=amount, **plan), payment_method_id=card.id if card else None
@@ -71,6 +71,14 @@ async def test_an_upgrade_takes_effect_now_and_charges_the_difference_for_the_re
     assert (after.terms.plan_code, after.current_period.starts_at) == (better.code, NOW)
     order = await shop.act(lambda tx: orders.one(tx, order_id=answer.order.id))
     assert order.status == "completed"
+
+
+async def test_what_it_bills_is_called_so_in_the_customers_language(shop):
+    ref = await a_subscriber(shop, language="de-AT", name="Klein")
+    better = await shop.plan(amount=9000, name="Groß")
+    await shop.advance(NOW + HALF)
+    answer = await change(shop, ref, plan=better.code)
+    assert [line.description for line in answer.invoice.lines] == ["Nicht genutzte Zeit: Klein", "Restliche Zeit: Groß"]
 
 
 async def test_a_second_upgrade_credits_what_the_first_one_billed(shop):

@@ -41,6 +41,29 @@ class LineKind(StrEnum):
     CORRECTION = "correction"  # staff's credit note: negative
 
 
+class Phrase(StrEnum):
+    """What lines and notes are called in words of ours, which `rules/captions.py` has in each language."""
+
+    UNUSED_TIME = "unused_time"
+    REMAINING_TIME = "remaining_time"
+    LATE_USE = "late_use"
+    CORRECTED_USE = "corrected_use"
+    LESS_USE = "less_use"
+    MINIMUM_COMMITMENT = "minimum_commitment"
+    PAID_BY_PREPAID = "paid_by_prepaid"
+    PREPAID_CREDITS = "prepaid_credits"
+    WITHHELD = "withheld"
+    PAID_TOO_LATE = "paid_too_late"
+    NOT_PAID_IN_TIME = "not_paid_in_time"
+
+
+class Caption(Struct, frozen=True):
+    """A phrase and the name that it is about, not written out yet: in which language is known with the buyer."""
+
+    phrase: Phrase
+    name: "str | Caption" = ""
+
+
 class AppliedRate(Struct, frozen=True, kw_only=True):
     """A tax rate as a line was taxed with it: what a credit of that line is taxed with again."""
 
@@ -54,7 +77,7 @@ class NewLine(Struct, frozen=True, kw_only=True):
     """A line before discounts and tax. (subscription, charge, period start, cause) is billed once, ever: that is `billed_item`."""
 
     kind: LineKind
-    description: str
+    description: str | Caption
     amount: Money  # before discounts; net of tax, or with it where `is_tax_inclusive`
     quantity: Decimal | int = 1
     unit_amount: Money | None = None

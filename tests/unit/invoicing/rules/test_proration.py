@@ -10,6 +10,7 @@ import pytest
 from guilder.domain.catalog.model import Basis, Billing
 from guilder.domain.invoicing.model import AppliedRate, LineKind
 from guilder.domain.invoicing.rules import proration
+from guilder.domain.invoicing.rules.captions import written
 from guilder.domain.invoicing.rules.proration import BilledLine, GivenBack, Standing
 from guilder.domain.subscriptions.model import Status, Subscription, Terms
 from guilder.domain.subscriptions.rules.shares import Measure
@@ -328,7 +329,8 @@ def test_where_the_rest_is_billed_at_these_terms_already_there_is_nothing_to_cha
 
 def test_a_line_says_how_it_was_worked_out():
     credit, charge = Books(terms(3_000)).change(terms(5_000, name="Scale"), at("2026-06-21 00:00"))
-    assert (credit.description, charge.description) == ("Unused time on Pro", "Remaining time on Scale")
+    called = [written(each.description, "en") for each in (credit, charge)]
+    assert called == ["Unused time on Pro", "Remaining time on Scale"]
     assert charge.period == replace(JUNE, starts_at=at("2026-06-21 00:00"))
     said = charge.explanation
     assert (said["full_amount"], said["share"], said["basis"], said["rounding"]) == (5_000, [1, 3], "second", "half_up")

@@ -13,6 +13,7 @@ from guilder.domain.catalog.model import Basis, Billing, ChargeModel, Plan, Plan
 from guilder.domain.invoicing.model import AppliedRate, LineKind
 from guilder.domain.invoicing.rules import commitment, rerating, use
 from guilder.domain.invoicing.rules.billed import Billed
+from guilder.domain.invoicing.rules.captions import written
 from guilder.domain.invoicing.rules.commitment import Counted, Part
 from guilder.domain.invoicing.rules.rerating import CLOSED, LATE, PROGRESSIVE, Once
 from guilder.domain.invoicing.rules.use import PricedCharge, Stretch
@@ -178,7 +179,7 @@ def test_late_use_bills_the_difference_and_corrected_use_gives_it_back_as_it_was
     more = use.adjustment(a_stretch(), rated(330, FREE_100), Billed(amount=eur(100), number=1))
     assert more is not None
     assert (more.amount, more.kind) == (eur(15), LineKind.USAGE_ADJUSTMENT)
-    assert more.description == "Late use: Calls, 2026-06-01 to 2026-07-01"
+    assert written(more.description, "en") == "Late use: Calls"
     before = Billed(amount=eur(115), number=2, line_id=UUID(int=9), taxed_as=VAT, kept=Fraction(9, 10))
     less = use.adjustment(a_stretch(), rated(280, FREE_100), before)
     assert less is not None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from uuid import UUID
 
-from guilder.domain.invoicing.model import LineKind, NewLine
+from guilder.domain.invoicing.model import Caption, LineKind, NewLine, Phrase
 from guilder.domain.invoicing.rules.billed import Billed
 from guilder.domain.subscriptions.model import Terms
 from guilder.kernel.money import Money, total, zero
@@ -75,7 +75,7 @@ def line(
     again = f":late:{billed.number + 1}" if billed else ""
     return NewLine(
         kind=LineKind.COMMITMENT,
-        description=f"Minimum commitment for {terms.plan_name}",
+        description=Caption(Phrase.MINIMUM_COMMITMENT, terms.plan_name),
         amount=amount,
         quantity=1,
         period=period,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from guilder.domain.invoicing.model import Draft, Invoice, LineKind, NewLine, PrepaidGrant
+from guilder.domain.invoicing.model import Caption, Draft, Invoice, LineKind, NewLine, Phrase, PrepaidGrant
 from guilder.domain.invoicing.rules.giving_back import Charged, gone
 from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money, round_half_up
@@ -117,7 +117,7 @@ def _split(line: NewLine, covered_minor: int) -> list[NewLine]:
     covered = replace(
         line,
         amount=replace(line.amount, minor=covered_minor),
-        description=f"{line.description}, paid for by prepaid credits",
+        description=Caption(Phrase.PAID_BY_PREPAID, line.description),
         unit_amount=None,
         quantity=1,
         is_discountable=False,
@@ -146,7 +146,7 @@ def _line(grant: PrepaidGrant, parts: Sequence[tuple[NewLine, Money]]) -> NewLin
     after = replace(grant.left, minor=grant.left.minor - amount.minor)
     return NewLine(
         kind=LineKind.PREPAID,
-        description=grant.name or "Prepaid credits",
+        description=grant.name or Caption(Phrase.PREPAID_CREDITS),
         amount=-amount,
         quantity=1,
         period=first.period,

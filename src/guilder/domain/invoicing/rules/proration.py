@@ -13,7 +13,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from guilder.domain.catalog.model import Basis
-from guilder.domain.invoicing.model import AppliedRate, LineKind, NewLine
+from guilder.domain.invoicing.model import AppliedRate, Caption, LineKind, NewLine, Phrase
 from guilder.domain.invoicing.rules import withholding
 from guilder.domain.subscriptions.model import Subscription, Terms
 from guilder.domain.subscriptions.rules import shares
@@ -204,7 +204,7 @@ def credit_line(
     name = billed.name
     return NewLine(
         kind=LineKind.PRORATION_CREDIT,
-        description=f"Unused time on {name}",
+        description=Caption(Phrase.UNUSED_TIME, name),
         amount=amount,
         period=Period(max(at, billed.period.starts_at), billed.unused_until) if share else billed.period,
         subscription_id=subscription.id,
@@ -287,7 +287,7 @@ def _reinstated(after: Subscription, back: GivenBack, number: int, *, cause: str
     amount = -back.amount
     return NewLine(
         kind=LineKind.PRORATION_CHARGE,
-        description=f"Remaining time on {back.name}",
+        description=Caption(Phrase.REMAINING_TIME, back.name),
         amount=amount,
         quantity=after.terms.quantity,
         period=back.period,
@@ -319,7 +319,7 @@ def _charge_line(after: Subscription, rest: Period, *, cause: str, at: datetime)
     amount = charge_for_rest(terms.amount, share)
     return NewLine(
         kind=LineKind.PRORATION_CHARGE,
-        description=f"Remaining time on {terms.plan_name}",
+        description=Caption(Phrase.REMAINING_TIME, terms.plan_name),
         amount=amount,
         quantity=terms.quantity,
         period=rest,

@@ -20,7 +20,7 @@ from msgspec import Struct
 from guilder.domain.catalog.model import Basis, Charge, ChargeModel, Meter, Plan, PriceModel
 from guilder.domain.catalog.rules import rating
 from guilder.domain.catalog.rules.rating import Rated
-from guilder.domain.invoicing.model import LineKind, NewLine
+from guilder.domain.invoicing.model import Caption, LineKind, NewLine, Phrase
 from guilder.domain.invoicing.rules import parts
 from guilder.domain.invoicing.rules.billed import Billed
 from guilder.domain.subscriptions.model import Segment, Subscription, Terms
@@ -209,7 +209,7 @@ def line(stretch: Stretch, use: Use, billed: Billed | None, *, cause: str = "") 
         return None
     if amount.minor < 0:
         assert billed is not None
-        return _given_back(stretch, use, billed, amount, item=_item(stretch, use, cause), words="Less use than billed")
+        return _given_back(stretch, use, billed, amount, item=_item(stretch, use, cause), why=Phrase.LESS_USE)
     is_plain = before.is_zero and _is_plain(use)
     return NewLine(
         kind=LineKind.USAGE,
@@ -239,10 +239,10 @@ def adjustment(stretch: Stretch, use: Use, billed: Billed | None) -> NewLine | N
     item = _item(stretch, use, f"late:{number}")
     if amount.minor < 0:
         assert billed is not None
-        return _given_back(stretch, use, billed, amount, item=item, words="Corrected use")
+        return _given_back(stretch, use, billed, amount, item=item, why=Phrase.CORRECTED_USE)
     return NewLine(
         kind=LineKind.USAGE_ADJUSTMENT,
-        description=f"Late use: {_described(use)}, {_days(stretch)}",
+        description=Caption(Phrase.LATE_USE, _described(use)),
         amount=amount,
         quantity=1,
         period=stretch.period,
@@ -273,14 +273,14 @@ def group_text(group: Group) -> str:
     return text if len(text) <= _GROUP_TEXT_MAX else sha256(text.encode()).hexdigest()
 
 
-def _given_back(stretch: Stretch, use: Use, billed: Billed, amount: Money, *, item: str, words: str) -> NewLine | None:
+def _given_back(stretch: Stretch, use: Use, billed: Billed, amount: Money, *, item: str, why: Phrase) -> NewLine | None:
     """Give back what was billed too much, at what it was billed for: after its discounts, and taxed as it was."""
     back = billed.back(amount)
     if back.is_zero:
         return None
     return NewLine(
         kind=LineKind.USAGE_ADJUSTMENT,
-        description=f"{words}: {_described(use)}, {_days(stretch)}",
+        description=Caption(why, _described(use)),
         amount=back,
         quantity=1,
         period=stretch.period,
@@ -332,12 +332,6 @@ def _item(stretch: Stretch, use: Use, cause: str) -> str:
 def _described(use: Use) -> str:
     values = ", ".join(f"{name} {value or '-'}" for name, value in use.group)
     return f"{use.charge.name} ({values})" if values else use.charge.name
-
-
-def _days(stretch: Stretch) -> str:
-    zone = ZoneInfo(stretch.time_zone)
-    first, after = (at.astimezone(zone).date() for at in (stretch.period.starts_at, stretch.period.ends_at))
-    return f"{first.isoformat()} to {after.isoformat()}"
 
 
 def _why(rule: str, stretch: Stretch, use: Use, billed: Billed | None, amount: Money) -> dict[str, object]:

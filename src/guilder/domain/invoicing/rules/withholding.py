@@ -16,8 +16,6 @@ from guilder.kernel.ids import Ref
 from guilder.kernel.money import round_half_up
 from guilder.kernel.noun import replace
 
-REASON = "Unused time whose money was on its way back, or with a bank, when it ended"
-
 
 @dataclass(frozen=True, slots=True)
 class Withheld:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Draft, Invoice, LineKind, NewLine, PrepaidGrant
+from guilder.domain.invoicing.model import Caption, Draft, Invoice, LineKind, NewLine, Phrase, PrepaidGrant
 from guilder.domain.invoicing.rules import prepaid as rule
 from guilder.domain.invoicing.rules.prepaid import Draw
 from guilder.domain.invoicing.service.finalizing import finalize
@@ -295,10 +295,9 @@ def _earned(grant: PrepaidGrant, *, at: datetime) -> JournalEntry:
 
 
 def _sale(grant: PrepaidGrant) -> Draft:
-    said = grant.name or "Prepaid credits"
     line = NewLine(
         kind=LineKind.CHARGE,
-        description=said,
+        description=grant.name or Caption(Phrase.PREPAID_CREDITS),
         amount=grant.amount,
         unit_amount=grant.amount,
         is_discountable=False,

@@ -25,7 +25,7 @@ from guilder.domain.invoicing.model import (
     Party,
     Status,
 )
-from guilder.domain.invoicing.rules import discounting, taxation, totals
+from guilder.domain.invoicing.rules import captions, discounting, taxation, totals
 from guilder.domain.subscriptions.rules import grid
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
@@ -153,7 +153,7 @@ def _made(draft: Draft, ground: _Ground, id_: UUID, *, now: datetime) -> Made:
     taxed = totals.of(taxables, currency=draft.currency)
     ground.give(draft, taxed)
     off = [_net_off(draft, rates, each) for each in discounted.taken]
-    lines = tuple(_lines(draft, taxed, taxables, discounted, off, now=now))
+    lines = tuple(_lines(draft, taxed, taxables, discounted, off, language=buyer.language, now=now))
     return Made(
         draft=draft,
         invoice=_invoice(id_, draft, issuer, buyer, taxed, lines, issued_on=issued_on, now=now),
@@ -239,6 +239,7 @@ def _lines(
     discounted: discounting.Discounted,
     off: Sequence[Sequence[Money]],
     *,
+    language: str,
     now: datetime,
 ) -> list[Line]:
     made, nothing = [], zero(draft.currency)
@@ -251,7 +252,7 @@ def _lines(
                 id=line_ids[n],
                 number=n + 1,
                 kind=line.kind,
-                description=line.description,
+                description=captions.written(line.description, language),
                 quantity=Decimal(line.quantity),
                 unit_amount=line.unit_amount,
                 amount=taxed.nets[n],

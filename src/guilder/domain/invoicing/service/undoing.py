@@ -4,7 +4,8 @@ from datetime import datetime
 from uuid import UUID
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Invoice, Status
+from guilder.domain.invoicing.model import Caption, Invoice, Phrase, Status
+from guilder.domain.invoicing.rules import captions
 from guilder.domain.invoicing.rules import correcting as notes
 from guilder.domain.invoicing.rules import undoing as rule
 from guilder.domain.invoicing.rules.correcting import Back
@@ -17,7 +18,7 @@ from guilder.platform.db.tx import Tx
 
 
 async def take_back_change(
-    tx: Tx, *, invoice_id: UUID, subscription: Subscription, reason: str, now: datetime
+    tx: Tx, *, invoice_id: UUID, subscription: Subscription, why: Phrase, now: datetime
 ) -> Invoice | None:
     """Take back with a credit note what is left of an invoice for a change; None: nothing is.
 
@@ -25,6 +26,7 @@ async def take_back_change(
     until then: for that the change is undone, and what it gave back of the time after stays given.
     """
     invoice = await locked(tx, invoice_id)
+    reason = captions.written(Caption(why), invoice.language)
     left = notes.left_of(invoice, await store.credited(tx, [invoice.ref]))
     since = (await store.cut_off(tx, [invoice.ref])).get(invoice.ref)
     back = rule.until(left, subscription, since=since) if since else []

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from guilder.domain.invoicing import store
-from guilder.domain.invoicing.model import Invoice, Status
+from guilder.domain.invoicing.model import Caption, Invoice, Phrase, Status
+from guilder.domain.invoicing.rules import captions
 from guilder.domain.invoicing.rules import correcting as notes
 from guilder.domain.invoicing.rules import withholding as rule
 from guilder.domain.invoicing.service import correcting, giving_back
@@ -39,8 +40,9 @@ async def _give(tx: Tx, ref: Ref, *, now: datetime) -> Invoice | None:
     back = rule.back(left, withheld, gone, at_most=at_most)
     if not back:
         return None
-    draft = notes.draft_of(invoice, [each for each, _ in back], cause=ids.new(now), reason=rule.REASON, now=now)
-    correction = Correction(reason=rule.REASON)
+    reason = captions.written(Caption(Phrase.WITHHELD), invoice.language)
+    draft = notes.draft_of(invoice, [each for each, _ in back], cause=ids.new(now), reason=reason, now=now)
+    correction = Correction(reason=reason)
     return await correcting.issue(
         tx, invoice=invoice, draft=rule.named(draft, back), given=given, correction=correction, now=now
     )

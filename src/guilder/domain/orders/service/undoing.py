@@ -6,7 +6,7 @@ from datetime import datetime
 from guilder.domain.catalog.model import Unused
 from guilder.domain.customers import service as customers
 from guilder.domain.invoicing import service as invoicing
-from guilder.domain.invoicing.model import Invoice
+from guilder.domain.invoicing.model import Invoice, Phrase
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.store import orders as store
 from guilder.domain.orders.store.orders import By
@@ -26,7 +26,7 @@ async def take_back_paid(tx: Tx, orders: Sequence[Order], *, now: datetime) -> N
     """Give back what was paid too late for these changes: by refund as far as its payments take it, the rest as credit."""
     for order in orders:
         async with tx.only(order.tenant_id):
-            note, subscription = await _credited(tx, order, reason="Paid after it could take effect", now=now)
+            note, subscription = await _credited(tx, order, why=Phrase.PAID_TOO_LATE, now=now)
             await invoicing.refund_unused(tx, made=note, of=[subscription.ref], now=now)
 
 
@@ -35,16 +35,16 @@ async def take_back_unpaid(tx: Tx, orders: Sequence[Order], *, now: datetime) ->
     of them back as if they had been. What that leaves to the customer is unused time, and becomes what its plan says."""
     for order in orders:
         async with tx.only(order.tenant_id):
-            note, subscription = await _credited(tx, order, reason="Not paid before it could take effect", now=now)
+            note, subscription = await _credited(tx, order, why=Phrase.NOT_PAID_IN_TIME, now=now)
             if subscription.terms.billing.unused_on_cancel is Unused.REFUND:
                 await invoicing.refund_unused(tx, made=note, of=[subscription.ref], now=now)
 
 
-async def _credited(tx: Tx, order: Order, *, reason: str, now: datetime) -> tuple[list[Invoice], Subscription]:
+async def _credited(tx: Tx, order: Order, *, why: Phrase, now: datetime) -> tuple[list[Invoice], Subscription]:
     assert order.invoice_id is not None, order.ref
     assert order.subscription_id is not None, order.ref
     subscription = await subscriptions.lock(tx, ref=Ref(order.tenant_id, order.subscription_id))
     note = await invoicing.take_back_change(
-        tx, invoice_id=order.invoice_id, subscription=subscription, reason=reason, now=now
+        tx, invoice_id=order.invoice_id, subscription=subscription, why=why, now=now
     )
     return [note] if note is not None else [], subscription
