@@ -9,6 +9,7 @@ from guilder.domain.orders.rules import wording
 from guilder.domain.orders.rules.checkout import PAYABLE, REFRESHED, State, state_of
 from guilder.domain.payments.model import Status as Payment
 from guilder.domain.payments.model import Via
+from guilder.platform.words import LANGUAGES
 
 
 @dataclass
@@ -75,6 +76,15 @@ def test_is_never_payable_while_something_is_under_way():
     assert State.PAID not in PAYABLE | REFRESHED
 
 
-@pytest.mark.parametrize(("tag", "spoken"), [("de", "de"), ("de-AT", "de"), ("pt_BR", "en"), ("", "en")])
+@pytest.mark.parametrize(("tag", "spoken"), [("de", "de"), ("de-AT", "de"), ("pt_BR", "pt"), ("sv", "en"), ("", "en")])
 def test_speaks_a_language_that_it_knows(tag, spoken):
     assert wording.language_of(tag) == spoken
+
+
+def test_speaks_every_language_that_documents_are_in_and_says_everything_in_each():
+    assert set(wording.SAID) == set(wording.LABELS) == set(LANGUAGES)
+    for language in LANGUAGES:
+        said = [text for texts in wording.SAID[language].values() for text in texts]
+        assert all(text.strip() for text in (*said, *wording.LABELS[language].values())), language
+        if language != "en":
+            assert not set(said) & {text for texts in wording.SAID["en"].values() for text in texts}, language

@@ -12,8 +12,8 @@ from starlette.responses import HTMLResponse, Response
 from guilder.domain.customers import service as customers
 from guilder.domain.customers.model import Customer
 from guilder.domain.notifications import service
-from guilder.domain.notifications.model import Group
 from guilder.domain.notifications.rules.links import BadUnsubscribeLink, Unsubscribing
+from guilder.domain.notifications.rules.unsubscribing import WORDS
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 from guilder.platform.http.retries import again_on_clash
@@ -25,28 +25,6 @@ from guilder.platform.words import FALLBACK, language_of
 T = TypeVar("T")
 FORM_MAX = 10_000
 
-_WORDS = {
-    "en": {
-        Group.REMINDERS: "reminders",
-        Group.RENEWAL_NOTICES: "notices of renewals",
-        Group.USAGE_ALERTS: "alerts of your use",
-        "ask": "Do you want no more {}?",
-        "done": "You will get no more {}.",
-        "rest": "What concerns your money and your access is sent to you in any case.",
-        "button": "No more of these",
-        "unknown": "This link leads nowhere.",
-    },
-    "de": {
-        Group.REMINDERS: "Erinnerungen",
-        Group.RENEWAL_NOTICES: "Hinweise auf Verlängerungen",
-        Group.USAGE_ALERTS: "Hinweise auf Ihren Verbrauch",
-        "ask": "Möchten Sie keine {} mehr?",
-        "done": "Sie bekommen keine {} mehr.",
-        "rest": "Was Ihr Geld und Ihren Zugang betrifft, erfahren Sie in jedem Fall.",
-        "button": "Nichts mehr davon",
-        "unknown": "Dieser Link führt nirgendwohin.",
-    },
-}
 _pages = Environment(
     loader=PackageLoader("guilder.domain.notifications"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
 )
@@ -110,15 +88,13 @@ async def _visited(visit: Visit, link: Unsubscribing, work: Callable[[Tx, dateti
 
 def _page(reader: Customer, link: Unsubscribing, *, is_done: bool) -> HTMLResponse:
     language = language_of(reader.language)
-    words = _WORDS.get(language, _WORDS[FALLBACK])
+    words = WORDS[language]
     heading = words["done" if is_done else "ask"].format(words[link.group])
-    return _html(
-        language if language in _WORDS else FALLBACK, heading, words["rest"], "" if is_done else words["button"]
-    )
+    return _html(language, heading, words["rest"], "" if is_done else words["button"])
 
 
 def _unknown() -> HTMLResponse:
-    return _html(FALLBACK, _WORDS[FALLBACK]["unknown"], "", "", status_code=404)
+    return _html(FALLBACK, WORDS[FALLBACK]["unknown"], "", "", status_code=404)
 
 
 def _html(language: str, heading: str, said: str, button: str, *, status_code: int = 200) -> HTMLResponse:
