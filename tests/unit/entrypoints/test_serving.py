@@ -39,6 +39,6 @@ def test_every_role_runs_on_it(role: Callable[[], None], monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize(("started_at", "asked", "stands_at"), [(0, 5, 5), (3, 5, 5), (8, 5, 8), (0, 0, 0)])
 def test_whoever_works_stands_back_for_whoever_serves(started_at: int, asked: int, stands_at: int) -> None:
-    said = f"import os; os.nice({started_at}); from guilder.entrypoints import serving; serving.step_back({asked}); print(os.nice(0))"
+    said = f"import os; from guilder.entrypoints import serving; os.nice({started_at}); serving.step_back({asked}); print(os.nice(0))"
     found = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert int(found.stdout) == max(os.nice(0) + started_at, stands_at)
