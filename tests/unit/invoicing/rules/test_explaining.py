@@ -10,10 +10,10 @@ import pytest
 import guilder
 from guilder.domain.invoicing.model import LineKind, NewLine
 from guilder.domain.invoicing.rules import explaining
-from guilder.domain.invoicing.rules.explaining.words import DE, EN
+from guilder.domain.invoicing.rules.explaining.words import PHRASES
 from guilder.kernel.money import Money, round_half_up
 from guilder.kernel.noun import replace
-from guilder.platform.words import Speech
+from guilder.platform.words import LANGUAGES, Speech
 from tests.unit.invoicing.rules.every_line import CASES, FIVE, MIDDLE, SPRING, VAT, invoiced
 from tests.unit.invoicing.rules.test_proration import JUNE, eur
 
@@ -171,13 +171,18 @@ def test_what_nobody_explains_says_what_it_said_of_itself():
     assert (each.sentence, each.price, each.is_reproduced) == ("Because.", eur(5), True)
 
 
-def test_every_language_has_every_phrase_with_the_same_words_in_it():
-    assert set(EN) == set(DE)
-    for name, phrase in EN.items():
-        assert set(re.findall(r"\{(\w+)\}", phrase)) == set(re.findall(r"\{(\w+)\}", DE[name])), name
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_language_has_every_phrase_with_the_same_words_in_it(language):
+    said, english = PHRASES[language], PHRASES["en"]
+    assert set(said) == set(english)
+    for name, phrase in english.items():
+        assert set(re.findall(r"\{(\w+)\}", phrase)) == set(re.findall(r"\{(\w+)\}", said[name])), name
+        assert "  " not in said[name], name
 
 
-@pytest.mark.parametrize(("language", "spoken"), [("de", "de"), ("de-AT", "de-AT"), ("en-GB", "en-GB"), ("ja", "en")])
+@pytest.mark.parametrize(
+    ("language", "spoken"), [("de", "de"), ("de-AT", "de-AT"), ("en-GB", "en-GB"), ("pt_BR", "pt_BR"), ("sv", "en")]
+)
 def test_other_languages_are_answered_in_english(language, spoken):
     assert explaining.spoken(language) == spoken
 
@@ -205,6 +210,18 @@ def test_it_reads_as_a_person_would_put_it():
         "API calls, Jun 1 – 30, 2026, 12 used: €100.00 of that free; 1.75% of €1,134.56 = €19.8548; 12 events × €0.25 = "
         "€3.00. Together €22.8548, rounded to €22.85."
     )
+
+
+def test_it_reads_as_a_person_would_put_it_in_other_languages_too():
+    [french] = explained("graduated", "price with tax", "fr").lines
+    assert plain(french) == (
+        "API calls, 1–30 juin 2026, 1 234,5 utilisés : dont 103 gratuits; 10 (jusqu’à 10) × 0,015 € = 0,15 €; 1 121,5 "
+        "(au-delà de 10) × 0,007 € et 3,00 € pour la tranche = 10,8505 €. Au total 11,0005 €, arrondi à 11,00 €. La remise "
+        "SPRING de 12,5 % retire 1,38 €. La remise FIVE retire 0,05 €. Le prix comprend 19 % de taxe : 1,53 €."
+    )
+    for language in LANGUAGES:
+        said = [plain(each) for each in explained("change by day", "with tax", language).lines]
+        assert all(each[-1] in ".。" for each in said), said
 
 
 def plain(explanation):
