@@ -80,6 +80,26 @@ async def test_a_confirmation_that_waited_is_not_sent_beside_that_of_the_next_wi
     assert sorted(await outcomes(ground)) == [(Status.DROPPED, "another end is wished for by now"), (Status.SENT, "")]
 
 
+@pytest.mark.parametrize("days", [0, 20], ids=["now", "later"])
+async def test_of_two_ends_that_are_heard_together_the_one_that_holds_is_confirmed(ground, days):
+    async with ground.tx() as tx:
+        s = await a_subscription(tx, ground.customer, await a_plan(tx), is_active=True)
+    first, at = await leave(ground, s, at=NOW), NOW + timedelta(days=days)
+    async with ground.tx() as tx:
+        ends = (await subscriptions.cancel(tx, ref=s.ref, at=at if days else None, now=NOW + timedelta(hours=1))).after
+    if days:
+        await ground.hear(
+            handlers.on_subscription_cancel_scheduled, first, about(SubscriptionCancelScheduled, ends, ends_at=at)
+        )
+    else:
+        await ground.hear(handlers.on_subscription_cancel_scheduled, first)
+        ended = about(SubscriptionEnded, ends, status="canceled", ended_at=ends.ended_at)
+        await ground.hear(handlers.on_subscription_ended, ended)
+    [mail] = ground.inbox.mails
+    text = mail.get_body(("plain",)).get_content()
+    assert ["until Mar 21, 2026" in text, "until" in text] == [bool(days)] * 2
+
+
 async def leave(ground, subscription, *, at):
     async with ground.tx() as tx:
         leaving = (await subscriptions.cancel(tx, ref=subscription.ref, at_period_end=True, now=at)).after

@@ -6,7 +6,6 @@ from datetime import datetime
 from guilder.domain.notifications import service
 from guilder.domain.notifications.model import About, Kind, NewNotification
 from guilder.domain.notifications.rules import causes
-from guilder.domain.notifications.rules.truth import leaves
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import (
     SubscriptionActivated,
@@ -21,6 +20,7 @@ from guilder.domain.subscriptions.events import (
     TrialEnding,
 )
 from guilder.domain.subscriptions.model import Subscription
+from guilder.domain.subscriptions.rules.leaving import leaves_at
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -45,7 +45,8 @@ async def on_subscription_activated(
 async def on_subscription_cancel_scheduled(
     tx: Tx, messages: Sequence[Message[SubscriptionCancelScheduled]], *, now: datetime
 ) -> None:
-    """Confirm an end that is wished for. One that was taken back by now is passed over."""
+    """Confirm an end that is wished for, on the date that it has by now. One that was taken back meanwhile is passed over,
+    and so is one that has come: that is told of as such."""
     scheduled = events_of(messages)
     found = await _found(tx, scheduled)
     said = [
@@ -53,11 +54,13 @@ async def on_subscription_cancel_scheduled(
             tenant_id=event.tenant_id,
             customer_id=event.customer_id,
             kind=Kind.SUBSCRIPTION_CANCELLED,
-            cause_id=causes.end(event.subscription_id, event.ends_at, leaving.canceled_at),
-            about=About(subscription_id=event.subscription_id, at=event.ends_at),
+            cause_id=causes.end(event.subscription_id, ends_at, leaving.canceled_at),
+            about=About(subscription_id=event.subscription_id, at=ends_at),
         )
         for event in scheduled
-        if (leaving := found.get(_ref(event))) is not None and leaves(leaving)
+        if (leaving := found.get(_ref(event))) is not None
+        and leaving.ended_at is None
+        and (ends_at := leaves_at(leaving)) is not None
     ]
     await service.tell(tx, messages=said, now=now)
 
