@@ -18,7 +18,7 @@ from guilder.domain.subscriptions.events import (
 )
 from guilder.kernel.money import Money
 from tests.support.builders.catalog import a_plan
-from tests.support.builders.entitlements import about
+from tests.support.builders.entitlements import about, heard
 from tests.support.builders.gateways import a_gateway
 from tests.support.builders.identity import NOW
 from tests.support.builders.subscriptions import a_subscription, terms_of
@@ -98,17 +98,29 @@ async def test_a_change_that_is_wished_for_again_is_announced_again_and_of_a_wis
     async with ground.tx() as tx:
         plan = await a_plan(tx, name="Pro")
         s = await a_subscription(tx, ground.customer, plan, is_active=True)
-    heard = []
+    wished = []
     for name, days in (("Business", 0), ("Basic", 5), ("Business", 0)):
         async with ground.tx() as tx:
             at = s.current_period.ends_at + days * DAY
             terms = terms_of(plan, plan_name=name)
             after = (await subscriptions.change(tx, ref=s.ref, terms=terms, at=at, now=NOW)).after
-        heard.append(about(SubscriptionChangeScheduled, after, takes_effect_at=at))
+        wished.append(about(SubscriptionChangeScheduled, after, takes_effect_at=at))
         if name == "Business":
-            await ground.hear(handlers.on_subscription_change_scheduled, *heard, heard[-1])
+            await ground.hear(handlers.on_subscription_change_scheduled, *wished, wished[-1])
     assert [mail["Subject"].partition(",")[0] for mail in ground.inbox.mails] == ["From Apr 1"] * 2
     assert all("Business" in mail["Subject"] for mail in ground.inbox.mails)
+
+
+async def test_the_same_change_asked_for_twice_is_announced_once(ground):
+    async with ground.tx() as tx:
+        plan = await a_plan(tx, name="Pro")
+        s = await a_subscription(tx, ground.customer, plan, is_active=True)
+    for more in ({"at_period_end": True}, {"at_period_end": True}, {"at": s.current_period.ends_at}):
+        async with ground.tx() as tx:
+            await subscriptions.change(tx, ref=s.ref, terms=terms_of(plan, plan_name="Business"), **more, now=NOW)
+            planned = [each.event for each in tx.outbox if isinstance(each.event, SubscriptionChangeScheduled)]
+        await ground.hear(handlers.on_subscription_change_scheduled, *map(heard, planned))
+    assert len(ground.inbox.mails) == 1
 
 
 async def a_card(ground, last4):

@@ -78,7 +78,9 @@ async def _plan(tx: Tx, before: Subscription, terms: Terms, *, at: datetime | No
         check_future(at, now=now, field="at")
     after = await _replanned(tx, replace(before, pending_terms=terms, pending_at=at))
     takes_effect_at = at or after.current_period.ends_at
-    outbox.announce(tx, [event(SubscriptionChangeScheduled, after, takes_effect_at=takes_effect_at)], now=now)
+    # The same change, asked for once more, is the wish that there was.
+    if before.pending_terms != terms or (before.pending_at or before.current_period.ends_at) != takes_effect_at:
+        outbox.announce(tx, [event(SubscriptionChangeScheduled, after, takes_effect_at=takes_effect_at)], now=now)
     return Changed(before=before, after=after)
 
 
