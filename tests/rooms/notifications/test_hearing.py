@@ -122,7 +122,8 @@ async def test_each_failed_try_is_told_with_the_next_one(ground, invoice):
     assert ["Mar 4, 2026" in text_of(mail) for mail in ground.inbox.mails] == [False, True]
 
 
-async def test_a_card_that_is_added_and_fails_at_once_is_told_of_and_no_other_try_by_hand(ground, invoice):
+@pytest.mark.parametrize("had_a_card", [True, False])
+async def test_a_card_that_is_added_and_fails_at_once_is_told_of_and_no_other_try_by_hand(ground, invoice, had_a_card):
     """A try with a new card uses up none of the planned ones: the next one stays where it was."""
     facts = {"case_id": ids.new(NOW), "invoice_id": invoice.id, "subscription_id": invoice.subscription_id}
     said = {"decline_code": "x", "next_retry_at": NOW + DAY}
@@ -142,9 +143,9 @@ async def test_a_card_that_is_added_and_fails_at_once_is_told_of_and_no_other_tr
             await tx.execute(sql, current.id, card and card.id)
         return len(await ground.hear(handler, of_case(kind, ground.customer, **facts, **said, **more)))
 
-    assert await fails(cards[0], CaseOpened, handlers.on_case_opened) == 2
+    assert await fails(cards[0] if had_a_card else None, CaseOpened, handlers.on_case_opened) == 2
     assert await fails(cards[1], RetryPlanned, handlers.on_retry_planned, retries_made=0) == 2
-    for card in (*cards, None):
+    for card in (*cards[not had_a_card :], None):
         assert await fails(card, RetryPlanned, handlers.on_retry_planned, retries_made=0) == 0
 
 

@@ -48,14 +48,14 @@ def test_a_change_is_announced_only_while_it_is_planned(pending, is_planned):
 
 def test_causes_are_the_same_when_heard_again_and_differ_where_they_are_others():
     made = [
-        causes.retry(CASE, 0),
-        causes.retry(CASE, 1),
+        causes.retry(CASE, 0, 1),
+        causes.retry(CASE, 1, 1),
         causes.reminder(CASE, 1),
         causes.trial_ending(CASE, 1, NOW),
         causes.trial_ending(CASE, 1, NOW + timedelta(days=7)),
         causes.end(CASE, NOW),
         causes.end(CASE, NOW + timedelta(days=1)),
-        causes.retry(UUID(int=8), 0),
+        causes.retry(UUID(int=8), 0, 1),
         causes.pause(CASE, NOW),
         causes.resumption(CASE, NOW, NOW + timedelta(days=1)),
         causes.resumption(CASE, NOW, NOW + timedelta(days=2)),
@@ -63,5 +63,5 @@ def test_causes_are_the_same_when_heard_again_and_differ_where_they_are_others()
         causes.alert(CASE, NOW),
     ]
     assert len(set(made)) == len(made)
-    assert causes.retry(CASE, 1) == made[1]
+    assert causes.retry(CASE, 1, 1) == made[1]
     assert causes.end(CASE, NOW) == made[5]

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from uuid import UUID
 
 from guilder.domain.dunning.events import CaseOpened, CaseRecovered, ReminderDue, RetriesExhausted, RetryPlanned
 from guilder.domain.entitlements import service as entitlements
@@ -20,26 +19,13 @@ from guilder.platform.db.tx import Tx
 async def on_case_opened(tx: Tx, messages: Sequence[Message[CaseOpened]], *, now: datetime) -> None:
     """Say that a payment failed, and when it is tried again. Where it never is, the apology says all; while another card
     is being tried, nothing is said: it may be paid in a moment."""
-    said = [
-        _failed(event, cause_id=causes.retry(event.case_id, 0), next_retry_at=event.next_retry_at)
-        for event in events_of(messages)
-        if event.next_retry_at is not None and not event.is_tried_elsewhere
-    ]
-    await service.tell(tx, messages=said, now=now)
+    alone = [event for event in events_of(messages) if not event.is_tried_elsewhere]
+    await _tell_of_tries(tx, [(event, 0, event.next_retry_at) for event in alone if event.next_retry_at], now=now)
 
 
 async def on_retry_planned(tx: Tx, messages: Sequence[Message[RetryPlanned]], *, now: datetime) -> None:
     heard = events_of(messages)
-    tried = await payments.methods_tried(tx, invoices=sorted({_invoice(event) for event in heard}))
-    said = [
-        _failed(
-            event,
-            cause_id=causes.retry(event.case_id, event.retries_made, tried.get(_invoice(event), 1)),
-            next_retry_at=event.next_retry_at,
-        )
-        for event in heard
-    ]
-    await service.tell(tx, messages=said, now=now)
+    await _tell_of_tries(tx, [(event, event.retries_made, event.next_retry_at) for event in heard], now=now)
 
 
 async def on_reminder_due(tx: Tx, messages: Sequence[Message[ReminderDue]], *, now: datetime) -> None:
@@ -109,15 +95,23 @@ async def on_payment_action_required(
     await service.tell(tx, messages=said, now=now)
 
 
-def _invoice(event: RetryPlanned) -> Ref:
+async def _tell_of_tries(
+    tx: Tx, failed: Sequence[tuple[CaseOpened | RetryPlanned, int, datetime]], *, now: datetime
+) -> None:
+    """Tell of failed tries: of each the fact, how many retries had been made, and when the next one comes."""
+    tried = await payments.methods_tried(tx, invoices=sorted({_invoice(event) for event, _, _ in failed}))
+    said = [
+        NewNotification(
+            tenant_id=event.tenant_id,
+            customer_id=event.customer_id,
+            kind=Kind.PAYMENT_FAILED,
+            cause_id=causes.retry(event.case_id, retries_made, tried.get(_invoice(event), 0)),
+            about=About(invoice_id=event.invoice_id, subscription_id=event.subscription_id, at=next_retry_at),
+        )
+        for event, retries_made, next_retry_at in failed
+    ]
+    await service.tell(tx, messages=said, now=now)
+
+
+def _invoice(event: CaseOpened | RetryPlanned) -> Ref:
     return Ref(event.tenant_id, event.invoice_id)
-
-
-def _failed(event: CaseOpened | RetryPlanned, *, cause_id: UUID, next_retry_at: datetime) -> NewNotification:
-    return NewNotification(
-        tenant_id=event.tenant_id,
-        customer_id=event.customer_id,
-        kind=Kind.PAYMENT_FAILED,
-        cause_id=cause_id,
-        about=About(invoice_id=event.invoice_id, subscription_id=event.subscription_id, at=next_retry_at),
-    )

@@ -4,10 +4,10 @@ from datetime import datetime
 from uuid import UUID, uuid5
 
 
-def retry(case_id: UUID, retries_made: int, methods_tried: int = 1) -> UUID:
+def retry(case_id: UUID, retries_made: int, methods_tried: int) -> UUID:
     """Name one failed try of a case: 0 is the first payment, which opened it. One with a method that was not tried before is
-    another one; by hand with the same it is not, nor is what its customer tries by link."""
-    of_another = f":{methods_tried}" if methods_tried > 1 else ""
+    another one, also where there was none at all; by hand with the same it is not, nor is what its customer tries by link."""
+    of_another = f":{methods_tried}" if methods_tried != 1 else ""
     return uuid5(case_id, f"retry:{retries_made}{of_another}")
 
 
