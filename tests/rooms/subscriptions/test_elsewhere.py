@@ -192,6 +192,18 @@ async def test_what_has_ended_stays_so(linked, hear, seen, account):
     assert (ended.status, ended.ended_at) == (Status.CANCELED, NOW + 2 * DAY)
 
 
+@pytest.mark.parametrize(("after", "ended"), [(timedelta(minutes=4), FIRST.ends_at), (-DAY, FIRST.ends_at - DAY)])
+async def test_what_was_to_end_with_its_period_has_ended_with_it_and_not_when_its_provider_said_so(
+    linked, account, hear, seen, after, ended
+):
+    made = await linked()
+    leaves = {"status": "active", "cancel_at_period_end": True, "period": FIRST}
+    await hear(news(account, ElsewhereKind.UPDATED, after=DAY, **leaves))
+    await hear(news(account, ElsewhereKind.ENDED, after=FIRST.ends_at - NOW + after))
+    over = await seen(made)
+    assert (over.canceled_at, over.ended_at) == (NOW + DAY, ended)
+
+
 async def test_news_that_comes_before_the_link_is_what_the_link_begins_with(linked, hear, account, open_tx):
     await hear(news(account, ElsewhereKind.UPDATED, after=2 * DAY, status="past_due", period=SECOND))
     await hear(news(account, ElsewhereKind.UPDATED, after=DAY, status="active", period=FIRST))

@@ -4,6 +4,8 @@ The provider decides; here it is only followed. News comes in any order and any 
 heard last changes nothing, and what has ended stays so.
 """
 
+from datetime import datetime
+
 from guilder.domain.gateways.model import ElsewhereKind, ElsewhereNews
 from guilder.domain.subscriptions.model import Status, Subscription, Told
 from guilder.domain.subscriptions.rules.lifecycle import FINAL
@@ -36,7 +38,7 @@ def told(subscription: Subscription, news: Told) -> Subscription:
         told_at=news.at,
         current_period=_period(subscription, news.news),
         cancel_at_period_end=is_leaving,
-        ended_at=news.at if is_over else None,
+        ended_at=_ended_at(subscription, news) if is_over else None,
         canceled_at=(subscription.canceled_at or news.at) if is_over or is_leaving else None,
         paused_at=(subscription.paused_at or news.at) if status is Status.PAUSED else None,
     )
@@ -63,6 +65,12 @@ def _period(subscription: Subscription, news: ElsewhereNews) -> Period:
         return known
     # A late invoice of a period that is over does not take time back that was paid since.
     return Period(starts_at, ends_at) if ends_at > known.ends_at or news.kind is ElsewhereKind.UPDATED else known
+
+
+def _ended_at(subscription: Subscription, news: Told) -> datetime:
+    """Return when it ended: what was to end with its period did, though its provider says so a moment later."""
+    ends_at = subscription.current_period.ends_at
+    return ends_at if subscription.cancel_at_period_end and ends_at <= news.at else news.at
 
 
 def _leaves(subscription: Subscription, news: ElsewhereNews) -> bool:
