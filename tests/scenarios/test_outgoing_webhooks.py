@@ -120,7 +120,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_enabled_and_replayed(world):
         )
         await world.post(f"{path}/enable")
         replay = await world.post(f"{path}/replay", {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"})
-        assert replay == {"replayed": 1, "has_more": False}
+        assert (replay["replayed"], replay["has_more"]) == (1, False)
         [arrived] = await settled(world, endpoint)
         assert (arrived["status"], arrived["attempts"]) == ("delivered", 2)
 

@@ -137,7 +137,9 @@ async def test_a_ping_is_a_delivery_that_can_be_looked_at_and_replayed(house):
     assert (await ask("POST", f"/api/webhook-deliveries/{delivery['id']}/replay")).status_code == 202
     span = {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}
     replayed = await ask("POST", f"{path}/replay", {**span, "events": ["webhooks.*"], "only_failed": True})
-    assert (replayed.status_code, replayed.json()["data"]) == (202, {"replayed": 0, "has_more": False})
+    assert (replayed.status_code, replayed.json()["data"]) == (202, {"replayed": 0, "has_more": False, "last_id": None})
+    for after, status in ((delivery["id"], 202), (endpoint["id"].replace("whe_", "msg_"), 404)):
+        assert (await ask("POST", f"{path}/replay", {**span, "after": after})).status_code == status
     for status, found in (("pending", 1), ("dead", 0)):
         listed = await ask("GET", f"{path}/deliveries?status={status}&event=webhooks.ping&limit=1")
         assert len(listed.json()["data"]) == found

@@ -6,8 +6,10 @@ import pytest
 
 from guilder.domain.webhooks import service as webhooks
 from guilder.domain.webhooks.model import Replay, Status
+from guilder.domain.webhooks.service import replaying
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
+from guilder.kernel.noun import replace
 from tests.support.builders.identity import NOW
 from tests.support.receiver import answering
 
@@ -15,9 +17,9 @@ from tests.support.receiver import answering
 async def replayed(ground, endpoint, **over):
     wanted = Replay(**{"since": NOW, "until": NOW + timedelta(days=30), **over})
     async with ground.tx() as tx:
-        count = await webhooks.replay_range(tx, endpoint_id=endpoint.id, wanted=wanted, now=ground.clock.now())
+        sent = await webhooks.replay_range(tx, endpoint_id=endpoint.id, wanted=wanted, now=ground.clock.now())
     await ground.send()
-    return count
+    return len(sent)
 
 
 @pytest.mark.shows("SW replay")
@@ -32,6 +34,23 @@ async def test_of_a_range_sends_again_what_happened_in_it_under_the_old_ids(grou
     assert await replayed(ground, endpoint, since=NOW + timedelta(hours=1), until=NOW + timedelta(hours=3)) == 2
     assert sorted(each.id for each in ground.receiver.got[4:]) == sorted(sent[1:3])
     assert [each.attempts for each in await ground.deliveries(endpoint)] == [1, 2, 2, 1]
+
+
+@pytest.mark.parametrize("only_failed", [False, True])
+async def test_of_more_than_is_taken_at_once_goes_on_where_it_stopped(ground, monkeypatch, only_failed):
+    monkeypatch.setattr(replaying, "REPLAY_MAX", 2)
+    endpoint, _ = await ground.an_endpoint()
+    ground.receiver.says(answering(500 if only_failed else 200))
+    for _ in range(5):
+        await ground.told(ground.an_event())
+    wanted = Replay(since=NOW, until=NOW + timedelta(days=1), only_failed=only_failed)
+    for count in (2, 2, 1, 0):
+        async with ground.tx() as tx:
+            sent = await webhooks.replay_range(tx, endpoint_id=endpoint.id, wanted=wanted, now=NOW)
+        await ground.send()
+        assert len(sent) == count
+        wanted = replace(wanted, after=sent[-1].id if sent else None)
+    assert [each.attempts for each in await ground.deliveries(endpoint)] == [2] * 5
 
 
 async def test_of_what_failed_leaves_what_arrived(ground):

@@ -160,9 +160,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """Which messages of an endpoint are to be sent again: those of events from `since` up to, not including, `until`."""
+    """Which messages of an endpoint are to be sent again: those of events from `since` up to, not including, `until`; of
+    them, those that follow on the message `after`."""
 
     since: datetime
     until: datetime
     events: tuple[str, ...] = ()
     only_failed: bool = False
+    after: UUID | None = None

@@ -36,12 +36,14 @@ class EndpointIn(In):
 
 
 class ReplayIn(In):
-    """Which events' messages are sent again: those from `since` up to, not including, `until`."""
+    """Which events' messages are sent again: those from `since` up to, not including, `until`; of them, those that follow on
+    `after`, the `last_id` of the answer before."""
 
     since: Instant
     until: Instant
     events: Annotated[list[Pattern], Field(max_length=EVENTS_MAX)] = []
     only_failed: bool = False
+    after: DeliveryRef | None = None
 
 
 class EndpointOut(Out):
@@ -106,10 +108,11 @@ class DeliveryWhole(DeliveryOut):
 
 
 class ReplayedOut(Out):
-    """How many messages are sent again. `has_more`: ask again for the rest."""
+    """How many messages are sent again, and the last of them. `has_more`: ask again for the rest, with it as `after`."""
 
     replayed: int
     has_more: bool
+    last_id: DeliveryRef | None
 
 
 class FeedEvent(Out):
@@ -143,7 +146,13 @@ def from_wire(body: EndpointIn) -> Wish:
 
 
 def replay_from_wire(body: ReplayIn) -> Replay:
-    return Replay(since=body.since, until=body.until, events=tuple(body.events), only_failed=body.only_failed)
+    return Replay(
+        since=body.since,
+        until=body.until,
+        events=tuple(body.events),
+        only_failed=body.only_failed,
+        after=body.after,
+    )
 
 
 def to_wire(each: Endpoint) -> EndpointOut:

@@ -41,10 +41,11 @@ async def list_deliveries(
 @router.post("/webhook-endpoints/{endpoint_id}/replay", status_code=202)
 async def replay_deliveries(session: Session, endpoint_id: EndpointRef, body: ReplayIn) -> Envelope[ReplayedOut]:
     """Send the messages of a stretch of time again, oldest first, under their old ids."""
-    count = await service.replay_range(
+    sent = await service.replay_range(
         session.tx, endpoint_id=endpoint_id, wanted=replay_from_wire(body), now=session.now
     )
-    return ok(ReplayedOut(replayed=count, has_more=count == service.REPLAY_MAX))
+    last_id = sent[-1].id if sent else None
+    return ok(ReplayedOut(replayed=len(sent), has_more=len(sent) == service.REPLAY_MAX, last_id=last_id))
 
 
 @router.get("/webhook-deliveries/{delivery_id}")

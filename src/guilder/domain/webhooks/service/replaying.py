@@ -44,16 +44,19 @@ async def replay(tx: Tx, *, message_id: UUID, now: datetime) -> Message:
     return await _message(tx, message_id)
 
 
-async def replay_range(tx: Tx, *, endpoint_id: UUID, wanted: Replay, now: datetime) -> int:
-    """Send what an endpoint was sent again, oldest first, and return how many: at most 5,000, the rest when asked again.
+async def replay_range(tx: Tx, *, endpoint_id: UUID, wanted: Replay, now: datetime) -> list[Ref]:
+    """Send what an endpoint was sent again, oldest first, and return which: at most 5,000, the rest when asked again for what
+    follows on the last of them.
 
-    :raises NotFound: no such endpoint
+    :raises NotFound: no such endpoint, or no such delivery to follow on
     :raises EndpointDisabled: nothing is sent there
     """
     endpoint = await _active(tx, endpoint_id)
+    if wanted.after is not None:
+        await _message(tx, wanted.after)
     refs = await messages.replayable(tx, endpoint.ref, wanted, limit=REPLAY_MAX)
     await _begin_anew(tx, endpoint.ref, refs, now=now)
-    return len(refs)
+    return refs
 
 
 async def ping(tx: Tx, *, endpoint_id: UUID, now: datetime) -> Message:

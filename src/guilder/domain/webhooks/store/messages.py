@@ -150,6 +150,8 @@ async def replayable(tx: Tx, endpoint: Ref, replay: Replay, *, limit: int) -> li
               and not is_out and (first_ended_at is not null or status = 'dead')
               and (not $5 or status <> 'delivered')
               and (event_name = any ($6) or exists (select from unnest($7::text[]) b where starts_with(m.event_name, b)))
+              and sequence > coalesce((select a.sequence from webhooks.messages a
+                                        where a.tenant_id = $1 and a.id = $9), 0)
             order by sequence limit $8 for update""",
         *endpoint,
         replay.since,
@@ -158,6 +160,7 @@ async def replayable(tx: Tx, endpoint: Ref, replay: Replay, *, limit: int) -> li
         names,
         beginnings,
         limit,
+        replay.after,
     )
     return [Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows]
 
