@@ -67,6 +67,31 @@ async def test_is_signed_by_both_secrets_for_a_day_after_a_rotation(ground):
         Webhook(old).verify(got.body, got.headers)
 
 
+async def test_is_signed_for_a_day_by_each_secret_that_was_rotated_out(ground):
+    endpoint, oldest = await ground.an_endpoint()
+    secrets = [oldest]
+    for _ in range(2):
+        async with ground.tx() as tx:
+            secrets.append((await webhooks.rotate(tx, endpoint_id=endpoint.id, now=ground.clock.now()))[1])
+        await ground.later(hours=10)
+    for left in (secrets, secrets[1:], secrets[2:]):
+        await ground.told(ground.an_event())
+        got = ground.receiver.got[-1]
+        assert len(got.headers["webhook-signature"].split()) == len(left)
+        for secret in left:
+            Webhook(secret).verify(got.body, got.headers)
+        await ground.later(hours=10)
+    for _ in range(12):
+        async with ground.tx() as tx:
+            await webhooks.rotate(tx, endpoint_id=endpoint.id, now=ground.clock.now())
+    await ground.told(ground.an_event())
+    assert len(ground.receiver.got[-1].headers["webhook-signature"].split()) == 10
+    async with connected(ground.admin_url) as admin:
+        sql = "select payload #>> '{after,sealed_older}' from platform.log where name = 'platform.row.changed'"
+        told = {row[0] for row in await admin.fetch(f"{sql} and tenant_id = $1", ground.tenant_id)}
+    assert told - {None} == {"sealed"}
+
+
 @pytest.mark.shows("SW ids", "fault H4")
 async def test_keeps_its_id_and_body_over_retries_and_is_signed_anew_each_time(ground):
     endpoint, secret = await ground.an_endpoint()

@@ -10,6 +10,8 @@ from guilder.platform.db.tx import Row, Tx
 from guilder.platform.db.vault import Sealed, Sealing
 
 _FIELD = "webhooks.endpoints.sealed_secret"
+# A signature is some fifty bytes of a head that a receiver takes eight thousand of.
+OLDER_MAX = 8
 # All but the secrets.
 _COLUMNS = """tenant_id, id, url, events, description, is_thin, allows_loopback, created_at, configured_at, previous_until,
               last_success_at, last_failure_at, failing_since, failures, disabled_at, disabled_reason, deleted_at"""
@@ -98,11 +100,19 @@ async def change(tx: Tx, endpoint: Endpoint) -> None:
 async def rotate(tx: Tx, ref: Ref, *, secret: str, previous_until: datetime, now: datetime) -> None:
     [sealed] = await tx.vault.seal_many(tx, [_sealing(ref.tenant_id, secret)], now=now)
     await tx.execute(
-        """update webhooks.endpoints set sealed_previous = sealed_secret, sealed_secret = $3, previous_until = $4
+        """update webhooks.endpoints e
+              set sealed_previous = sealed_secret, sealed_secret = $3, previous_until = $4,
+                  (sealed_older, older_until) = (
+                      select coalesce(array_agg(o.sealed order by o.until desc), '{}'),
+                             coalesce(array_agg(o.until order by o.until desc), '{}')
+                        from (select * from unnest(e.sealed_older || e.sealed_previous, e.older_until || e.previous_until)
+                                as u (sealed, until) where until > $5 order by until desc limit $6) o)
             where (tenant_id, id) = ($1, $2)""",
         *ref,
         sealed,
         previous_until,
+        now,
+        OLDER_MAX,
     )
 
 
@@ -134,7 +144,8 @@ async def delete(tx: Tx, ref: Ref, *, now: datetime) -> None:
     """Take an endpoint out of use for good: its secrets are gone, what was sent there can still be looked at."""
     await tx.execute(
         """update webhooks.endpoints
-              set deleted_at = $3, sealed_secret = null, sealed_previous = null, previous_until = null
+              set deleted_at = $3, sealed_secret = null, sealed_previous = null, previous_until = null,
+                  sealed_older = '{}', older_until = '{}'
             where (tenant_id, id) = ($1, $2)""",
         *ref,
         now,
@@ -144,12 +155,16 @@ async def delete(tx: Tx, ref: Ref, *, now: datetime) -> None:
 async def secrets(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> dict[Ref, tuple[str, ...]]:
     """Open the secrets that endpoints sign with now, the newest first."""
     rows = await tx.fetch(
-        f"""select tenant_id, id, sealed_secret, case when previous_until > $3 then sealed_previous end as sealed_previous
-              from webhooks.endpoints where {_NAMED} and sealed_secret is not null""",
+        f"""select tenant_id, id, sealed
+              from webhooks.endpoints
+             cross join lateral unnest(array[sealed_secret, sealed_previous] || sealed_older,
+                                       array['infinity', previous_until] || older_until)
+                   with ordinality as s (sealed, until, nth)
+             where {_NAMED} and sealed_secret is not null and until > $3 order by tenant_id, id, nth""",
         *_split(refs),
         now,
     )
-    pairs = [(Ref(row["tenant_id"], row["id"]), text) for row in rows for text in tuple(row)[2:] if text is not None]
+    pairs = [(Ref(row["tenant_id"], row["id"]), row["sealed"]) for row in rows]
     opened = await tx.vault.open_many(tx, [Sealed(ref.tenant_id, ref.tenant_id, _FIELD, text) for ref, text in pairs])
     found: dict[Ref, tuple[str, ...]] = {}
     for (ref, _), secret in zip(pairs, opened, strict=True):
