@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from guilder.domain.catalog.model import Unused
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
@@ -60,6 +61,29 @@ async def test_a_change_of_an_add_on_is_taken_back_when_its_parent_is_to_stop(sh
     answer = await a_waiting_upgrade(shop, add_on)
     await shop.act(lambda tx: verb(tx, subscription_id=parent.id, now=shop.now, **how))
     assert await standing(shop, answer) == ("canceled", "void")
+
+
+@pytest.mark.parametrize("then", ["nothing", "end", "change"])
+async def test_a_change_of_which_staff_gave_a_part_back_is_given_up_as_any_other(shop, then):
+    customer = await shop.customer(time_zone="UTC")
+    first = await shop.subscribe(customer, await shop.plan(amount=1000))
+    await shop.pays_by_link(first)
+    answer = await a_waiting_upgrade(shop, first.subscription)
+    part = invoicing.Correction(reason="A welcome", amount_minor=500)
+    await shop.act(lambda tx: invoicing.credit_note(tx, invoice_id=answer.invoice.id, correction=part, now=shop.now))
+    await shop.drain()
+    said = {"subscription_id": first.subscription.id, "now": shop.now}
+    if then == "end":
+        await shop.act(lambda tx: orders.cancel(tx, when=When.NOW, unused=Unused.CREDIT, **said))
+    elif then == "change":
+        wish = orders.Wish(plan=(await shop.plan(amount=1000)).code, when=When.NOW)
+        await shop.act(lambda tx: orders.change(tx, wish=wish, asked=asked(), **said))
+    await shop.drain()
+    await shop.advance(NOW + days(8))
+    assert await standing(shop, answer) == ("canceled", "paid")
+    made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
+    assert sum(each.total.minor for each in made) == (0 if then == "end" else 1000)
+    assert [each.due.minor for each in made if each.status == "open"] == []
 
 
 async def test_a_change_of_what_is_opted_out_of_is_taken_back(shop):

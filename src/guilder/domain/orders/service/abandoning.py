@@ -1,10 +1,11 @@
 """Giving up what was ordered, was to be paid by link, and never was."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from guilder.domain.invoicing import service as invoicing
+from guilder.domain.invoicing.model import Invoice
 from guilder.domain.invoicing.model import Status as InvoiceStatus
 from guilder.domain.orders.model import Order
 from guilder.domain.orders.service import undoing
@@ -37,7 +38,6 @@ _MAY_COME_IN = frozenset(
 
 class _Verdict(Enum):
     GIVE_UP = auto()
-    TAKE_BACK = auto()
     LOOK_AGAIN = auto()
     LEAVE = auto()
 
@@ -45,27 +45,22 @@ class _Verdict(Enum):
 async def abandon_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     """Give up what nobody paid for in time: its bill is void, its link closed, a subscription that waited for it ends.
 
-    What is charged to a saved method is dunning's to end, and left to it; what may be coming in is looked at again. Where
-    the clock was late, an end or a change on its date may have given back a part of a change that nobody had paid for: so
-    is the rest.
+    What is charged to a saved method is dunning's to end, and left to it; what may be coming in is looked at again.
     """
     await undoing.hold_customers(tx, By.ORDER, refs)
     claimed = await store.claim_abandoned(tx, refs, now=now)
     invoices = [Ref(order.tenant_id, order.invoice_id) for order in claimed if order.invoice_id]
     current = await payments.current(tx, invoices=invoices)
     found = await invoicing.get(tx, refs=invoices)
-    left = await invoicing.creditable(tx, invoices=list(found.values()))
-    cut_off = await invoicing.cut_off(tx, refs=invoices)
+    in_part = await _given_back_in_part(tx, found)
     verdicts = []
     for order in claimed:
         assert order.invoice_id is not None, order.ref
         ref = Ref(order.tenant_id, order.invoice_id)
-        # What was given back of it was owed: it is not void any more. What staff gave back of it, staff goes on with.
-        is_whole = all(left[line.id] == line.amount for line in found[ref].lines)
-        is_open = found[ref].status is InvoiceStatus.OPEN and (is_whole or ref in cut_off)
-        verdicts.append((order, _verdict(current.get(ref), is_open=is_open, is_whole=is_whole)))
+        # What staff gave back a part of, staff goes on with; but what waits to be changed does not wait for ever.
+        is_open = found[ref].status is InvoiceStatus.OPEN and (ref not in in_part or order.pending_terms is not None)
+        verdicts.append((order, _verdict(current.get(ref), is_open=is_open)))
     await _give_up(tx, [order for order, verdict in verdicts if verdict is _Verdict.GIVE_UP], now=now)
-    await _take_back(tx, [order for order, verdict in verdicts if verdict is _Verdict.TAKE_BACK], now=now)
     again_at = {_Verdict.LOOK_AGAIN: now + LOOK_AGAIN_AFTER, _Verdict.LEAVE: None}
     kept = [replace(order, abandon_at=again_at[verdict]) for order, verdict in verdicts if verdict in again_at]
     await store.save(tx, kept)
@@ -85,12 +80,12 @@ async def stopped(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> None:
         await abandon_due(tx, refs=[each.ref for each in waiting], now=now)
 
 
-def _verdict(payment: Payment | None, *, is_open: bool, is_whole: bool) -> _Verdict:
+def _verdict(payment: Payment | None, *, is_open: bool) -> _Verdict:
     if not is_open or (payment is not None and payment.via is Via.SAVED):
         return _Verdict.LEAVE
     if payment is not None and payment.status in _MAY_COME_IN:
         return _Verdict.LOOK_AGAIN
-    return _Verdict.GIVE_UP if is_whole else _Verdict.TAKE_BACK
+    return _Verdict.GIVE_UP
 
 
 async def _give_up(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
@@ -102,20 +97,27 @@ async def _give_up(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
     await void(tx, orders, now=now)
 
 
-async def _take_back(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
-    await _cancel(tx, orders, now=now)
-    await undoing.take_back_unpaid(tx, orders, now=now)
-
-
 async def void(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
-    """Take orders back that nobody has paid, with their invoices."""
+    """Take orders back that nobody has paid, with their invoices.
+
+    Of a change of which a part was given back, the rest is credited: by staff, or where the clock was late, by an end or a
+    change on its date.
+    """
     if not orders:
         return
-    await invoicing.void(tx, refs=[Ref(o.tenant_id, o.invoice_id) for o in orders if o.invoice_id], now=now)
-    await _cancel(tx, orders, now=now)
-
-
-async def _cancel(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
+    invoices = {order.ref: Ref(order.tenant_id, order.invoice_id) for order in orders if order.invoice_id}
+    in_part = await _given_back_in_part(tx, await invoicing.get(tx, refs=list(invoices.values())))
+    changes = [each for each in orders if each.pending_terms is not None and invoices.get(each.ref) in in_part]
+    kept = {each.ref for each in changes}
+    await invoicing.void(tx, refs=[ref for order, ref in invoices.items() if order not in kept], now=now)
     ended = [cancel(order) for order in orders]
     await store.save(tx, ended)
     outbox.announce(tx, [canceled_event(order) for order in ended], now=now)
+    await undoing.take_back_unpaid(tx, changes, now=now)
+
+
+async def _given_back_in_part(tx: Tx, invoices: Mapping[Ref, Invoice]) -> set[Ref]:
+    """Return those that are owed and of which something was given back: they cannot be void any more."""
+    owed = {ref: each for ref, each in invoices.items() if each.status is InvoiceStatus.OPEN}
+    left = await invoicing.creditable(tx, invoices=list(owed.values()))
+    return {ref for ref, each in owed.items() if any(left[line.id] != line.amount for line in each.lines)}
