@@ -167,18 +167,32 @@ async def test_a_change_takes_what_its_period_took_and_neither_it_nor_its_void_c
     assert (spent.periods_left, still_spent.periods_left) == (0, 0)
 
 
+def changed_for(line, unused, rest, share):
+    return (
+        a_line(-unused, kind=LineKind.PRORATION_CREDIT, is_discountable=False, credits_line_id=line.id),
+        a_line(rest, kind=LineKind.PRORATION_CHARGE, explanation={"share": share}),
+    )
+
+
 async def test_a_change_takes_of_an_amount_what_its_own_line_took_and_not_what_others_did(open_tx, customer, redeemed):
     await redeemed("TENOFF", amount=Money(1_000, "EUR"))
-
-    def change_of(line, unused, rest, share):
-        return (
-            a_line(-unused, kind=LineKind.PRORATION_CREDIT, is_discountable=False, credits_line_id=line.id),
-            a_line(rest, kind=LineKind.PRORATION_CHARGE, explanation={"share": share}),
-        )
-
     async with open_tx() as tx:
         first = await an_invoice(tx, customer, 3_000, 3_000)  # a fee, and the use of the time before
-        same = await an_invoice(tx, customer, lines=change_of(first.lines[0], 1_250, 1_500, [1, 2]))
-        again = await an_invoice(tx, customer, lines=change_of(same.lines[1], 625, 1_500, [1, 4]))
+        same = await an_invoice(tx, customer, lines=changed_for(first.lines[0], 1_250, 1_500, [1, 2]))
+        again = await an_invoice(tx, customer, lines=changed_for(same.lines[1], 625, 1_500, [1, 4]))
     # The fee is 25.00 after its 5.00: half of it is given back, and costs as much again; then a quarter, of twice the price.
     assert [each.total.minor for each in (first, same, again)] == [5_000, 0, 1_500 - 125 - 625]
+
+
+@pytest.mark.parametrize(("amount", "total"), [(1_000, 1_000), (2_500, 0)])
+async def test_a_change_within_a_stub_takes_of_an_amount_as_much_of_its_time_as_the_stub_did(
+    open_tx, customer, redeemed, amount, total
+):
+    await redeemed("OFF", amount=Money(amount, "EUR"))
+    fee = a_line(2_000, kind=LineKind.RECURRING, explanation={"share": [20, 30]})
+    async with open_tx() as tx:
+        stub = await an_invoice(tx, customer, lines=(fee,))
+        same = await an_invoice(tx, customer, lines=changed_for(stub.lines[0], total // 2, 1_000, [10, 30]))
+        again = await an_invoice(tx, customer, lines=changed_for(same.lines[1], total // 4, 500, [5, 30]))
+    # 10.00 off 20 days are 5.00 off the last ten of them.
+    assert [each.total.minor for each in (stub, same, again)] == [total, 0, 0]

@@ -19,7 +19,7 @@ from guilder.kernel.noun import replace
 HUNDRED = 100
 
 # By subscription: the discounts that were taken off what a draft gives back of its period; of an amount, how much of it was
-# for that in a whole period, in minor units: what the rest of the invoice did not take.
+# for that in a whole period, in minor units: what the rest of the invoice did not take; a stub took it for less than one.
 Carried = Mapping[UUID | None, Mapping[UUID, int | None]]
 
 
@@ -119,7 +119,7 @@ def _allotted(discount: Discount, line: NewLine, carried: Carried, *, again: boo
     """Return what of a discount's amount is for a line in a whole period."""
     whole = discount.amount.minor if discount.amount is not None else 0
     kept = carried[line.subscription_id][discount.id] if again else None
-    return whole if kept is None else min(kept, whole)
+    return whole if kept is None else kept
 
 
 def _off(discount: Discount, lines: Sequence[NewLine], eligible: int, allotted: int) -> int:

@@ -28,14 +28,18 @@ async def lock_live(tx: Tx, customers: Sequence[Ref], *, also: Sequence[Ref] = (
 
 async def taken_off(tx: Tx, lines: Sequence[Ref]) -> dict[Ref, dict[UUID, int | None]]:
     """Return the discounts that were taken off these lines; off what one is that was due again, when it was billed first.
-    With each of an amount, what of that was for the line in a whole period: what other lines of the invoice left.
+    With each of an amount, what of that was for the line in a whole period: what other lines of the invoice left; of a stub,
+    which had all of that for a part of one, so much more.
     """
     if not lines:
         return {}
     rows = await tx.fetch(
         """select l.tenant_id, l.id, u.discount_id,
-                  coalesce((e.said ->> 'allotted')::bigint, (e.said ->> 'amount')::bigint
-                      - (e.said ->> 'off_the_invoice')::bigint + (e.said ->> 'off_this_line')::bigint) as allotted
+                  coalesce((e.said ->> 'allotted')::bigint, round(((e.said ->> 'amount')::bigint
+                      - (e.said ->> 'off_the_invoice')::bigint + (e.said ->> 'off_this_line')::bigint)
+                      * case when f.kind = 'recurring' and f.explanation #>> '{share,0}' <> '0'
+                             then (f.explanation #>> '{share,1}')::numeric / (f.explanation #>> '{share,0}')::numeric
+                             else 1 end)::bigint) as allotted
            from invoicing.lines l
            join invoicing.lines f
                on f.tenant_id = l.tenant_id and f.id = coalesce((l.explanation ->> 'of_line')::uuid, l.id)
