@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from guilder.domain.catalog.model import NewPrice
+from guilder.domain.catalog.model import Basis, Billing, NewPrice
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
@@ -22,17 +22,23 @@ MONTH, YEAR = Interval(Unit.MONTH), Interval(Unit.YEAR)
 
 
 @pytest.mark.parametrize(
-    ("is_paid", "interval", "price", "owed_and_back"),
-    [(True, MONTH, 2000, (0, 1200)), (False, MONTH, 2000, (800, 0)), (False, YEAR, 20000, (19200, 0))],
+    ("is_paid", "basis", "interval", "price", "owed_and_back"),
+    [
+        (True, Basis.SECOND, MONTH, 2000, (0, 1200)),
+        (False, Basis.SECOND, MONTH, 2000, (800, 0)),
+        (False, Basis.SECOND, YEAR, 20000, (19200, 0)),
+        (False, Basis.DAY_30, YEAR, 20000, (19200, 0)),
+    ],
 )
 async def test_what_waits_for_its_payment_while_another_change_comes_costs_nothing(
-    database, is_paid, interval, price, owed_and_back
+    database, is_paid, basis, interval, price, owed_and_back
 ):
     shop = await a_shop(database, now=NOW, time_zone="UTC")
     customer = await shop.customer(time_zone="UTC")
-    low, high = [await shop.plan(amount=amount) for amount in (1000, 3000)]
+    billing = Billing(basis=basis)
+    low, high = [await shop.plan(amount=amount, billing=billing) for amount in (1000, 3000)]
     other = NewPrice(interval=interval, unit_amount=Money(price, "EUR"), cycle="other")
-    middle = await shop.plan(prices=(other,))
+    middle = await shop.plan(prices=(other,), billing=billing)
     first = await shop.subscribe(customer, low)
     await shop.pays_by_link(first)
     ref = first.subscription.ref

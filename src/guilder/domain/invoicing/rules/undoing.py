@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from fractions import Fraction
 from functools import partial
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from guilder.domain.catalog.model import Basis
@@ -15,18 +16,31 @@ from guilder.kernel.money import round_half_up
 from guilder.kernel.period import Period
 
 
-def until(left: Sequence[Left], subscription: Subscription, *, since: datetime) -> list[Back]:
+class CutOff(NamedTuple):
+    """Since when time that a change charges was given back, and which part of it was."""
+
+    since: datetime
+    unused: Fraction
+
+
+def until(left: Sequence[Left], subscription: Subscription, *, cut_off: CutOff) -> list[Back]:
     """Give back all that is left of what is charged, and take credits beside it back for the part of their time that was
-    used until it was cut off: what they gave back of the time `since` then is the customer's."""
+    used until it was cut off: what they gave back of the time since then is the customer's."""
+    charged = {each.line.period for each in left if each.line.amount.minor > 0}
     back = []
     for each in left:
-        part = _used(each.line.period, subscription, since=since) if each.net < 0 else Fraction(1)
+        part = Fraction(1)
+        if each.net < 0:
+            # Of the same time as what is charged, as much was used as of that, by whatever it was measured.
+            is_same = each.line.period in charged
+            part = 1 - cut_off.unused if is_same else _used(each.line.period, subscription, since=cut_off.since)
         back.append(Back(each.line, round_half_up(each.net * part), round_half_up(each.tax * part)))
     return [each for each in back if each.net or each.tax]
 
 
 def _used(period: Period | None, subscription: Subscription, *, since: datetime) -> Fraction:
-    """Return which part of a credit's time was over when it was cut off, measured as that measured the rest."""
+    """Return which part of a credit's time was over when it was cut off, measured as that measured the rest: beside what
+    begins another interval, which has a time of its own."""
     if period is None or since >= period.ends_at:
         return Fraction(1)
     if since <= period.starts_at:

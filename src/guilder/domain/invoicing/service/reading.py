@@ -28,10 +28,9 @@ async def credited_whole(tx: Tx, *, refs: Sequence[Ref]) -> set[Ref]:
     return await store.credited_whole(tx, refs) if refs else set()
 
 
-async def cut_off(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, datetime]:
-    """Return since when time that these invoices charge was given back, of those of which some was: by an end, a pause or a
-    change of what they bill."""
-    return await store.cut_off(tx, refs) if refs else {}
+async def cut_off(tx: Tx, *, refs: Sequence[Ref]) -> set[Ref]:
+    """Return those of which time that they charge was given back: by an end, a pause or a change of what they bill."""
+    return set(await store.cut_off(tx, refs)) if refs else set()
 
 
 async def lock(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Invoice]:

@@ -28,8 +28,8 @@ async def take_back_change(
     invoice = await locked(tx, invoice_id)
     reason = captions.written(Caption(why), invoice.language)
     left = notes.left_of(invoice, await store.credited(tx, [invoice.ref]))
-    since = (await store.cut_off(tx, [invoice.ref])).get(invoice.ref)
-    back = rule.until(left, subscription, since=since) if since else []
+    cut_off = (await store.cut_off(tx, [invoice.ref])).get(invoice.ref)
+    back = rule.until(left, subscription, cut_off=cut_off) if cut_off else []
     given = await giving_back.standing_with_own(tx, invoice=invoice)
     # What is taken back of its own credits pays for nothing of it any more.
     given = replace(given, paid=given.paid + sum(min(each.net + each.tax, 0) for each in back))

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from fractions import Fraction
 from uuid import UUID
 
 from guilder.domain.invoicing.model import Balance, Invoice, InvoiceKind, Status
 from guilder.domain.invoicing.rules.giving_back import Charged
+from guilder.domain.invoicing.rules.undoing import CutOff
 from guilder.domain.invoicing.store.rows import NAMED, SELECT, TAKEN_BACK, split, whole
 from guilder.domain.payments.model import GivenBack
 from guilder.kernel.ids import Ref, TenantId
@@ -47,10 +49,12 @@ async def credited_whole(tx: Tx, refs: Sequence[Ref]) -> set[Ref]:
     return {Ref(TenantId(row["tenant_id"]), row["id"]) for row in rows}
 
 
-async def cut_off(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, datetime]:
+async def cut_off(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, CutOff]:
     """Return since when time that these invoices charge was given back, and is: by an end, a pause or a change."""
     rows = await tx.fetch(
-        f"""select l.tenant_id, l.invoice_id, min(c.period_start) as since
+        f"""select distinct on (l.tenant_id, l.invoice_id) l.tenant_id, l.invoice_id, c.period_start as since,
+                  (c.explanation #>> '{{share,0}}')::numeric as numerator,
+                  (c.explanation #>> '{{share,1}}')::numeric as denominator
            from invoicing.lines l
            join invoicing.lines c
                on c.tenant_id = l.tenant_id and c.credits_line_id = l.id and c.kind = 'proration_credit'
@@ -58,10 +62,15 @@ async def cut_off(tx: Tx, refs: Sequence[Ref]) -> dict[Ref, datetime]:
            {TAKEN_BACK.format(credit="c")}
            where (l.tenant_id, l.invoice_id) in (select * from unnest($1::uuid[], $2::uuid[]))
              and (taken.net is null or c.amount_minor + taken.net <> 0)
-           group by l.tenant_id, l.invoice_id""",
+           order by l.tenant_id, l.invoice_id, c.period_start, c.id""",
         *split(refs),
     )
-    return {Ref(TenantId(row["tenant_id"]), row["invoice_id"]): row["since"] for row in rows}
+    return {
+        Ref(TenantId(row["tenant_id"]), row["invoice_id"]): CutOff(
+            row["since"], Fraction(int(row["numerator"]), int(row["denominator"]))
+        )
+        for row in rows
+    }
 
 
 async def by_number(tx: Tx, number: str) -> Invoice | None:
