@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from guilder.domain.catalog.model import Billing, Unused
+from guilder.domain.catalog.model import Billing, Collection, Unused
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.orders.service.rolling import rolled
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Limits
+from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from tests.support.builders.orders import a_shop, asked, days
 
@@ -51,6 +52,25 @@ async def test_it_reaches_the_payments_of_what_was_changed(shop, seats, refunded
     held = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
     assert sum(each.amount.minor for each in made.items) == refunded
     assert (held["EUR"].minor if "EUR" in held else 0) == credit
+
+
+async def test_what_makes_a_bill_owe_less_pays_out_no_credit_that_was_given_for_something_else(shop):
+    customer = await shop.customer(time_zone="UTC")
+    card = await shop.card(customer)
+    low = await shop.plan(amount=1000)
+    high = await shop.plan(amount=3000, billing=Billing(unused_on_cancel=Unused.REFUND, collection=Collection.SEND))
+    subscription = (await shop.subscribe(customer, low, payment_method_id=card.id)).subscription
+    await change(shop, subscription, plan=high.code)
+    gift = {"customer_id": customer.id, "amount": Money(400, "EUR"), "reason": "Sorry"}
+    await shop.act(lambda tx: invoicing.grant_credit(tx, **gift, now=shop.now))
+    await shop.advance(NOW + days(15))
+    await shop.act(lambda tx: orders.cancel(tx, subscription_id=subscription.id, when=When.NOW, now=shop.now))
+    made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
+    # -10.00 and 30.00 are owed; 15.00 of it are unused.
+    assert [(each.total.minor, each.due.minor) for each in made] == [(-1500, 0), (2000, 500), (1000, 0)]
+    assert (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items == []
+    held = await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id))
+    assert held["EUR"].minor == 400
 
 
 # 15.00 are left of 30.00, and one person may pay nothing out alone. `by`: who ends it, or comes by when it is due to end.

@@ -6,12 +6,12 @@ from uuid import UUID
 
 from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line
 from guilder.domain.invoicing.service.alone import SecondPersonNeeded
-from guilder.domain.invoicing.service.crediting import PAYMENTS_MAX, credit_balance, pay_out_credit, that_can_go_back
+from guilder.domain.invoicing.service.crediting import PAYMENTS_MAX, credits_of, pay_out_credit, that_can_go_back
 from guilder.domain.invoicing.service.reading import listing
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.kernel.ids import Ref
-from guilder.kernel.money import total, zero
+from guilder.kernel.money import total
 from guilder.kernel.page import PageQuery
 from guilder.platform.db.tx import Tx
 
@@ -65,9 +65,11 @@ async def _refund(tx: Tx, note: Invoice, own: Sequence[Line], *, by_two: bool, n
         ],
         note.currency,
     )
-    # What made an open invoice owe less became no credit.
-    credit = (await credit_balance(tx, customer_id=note.customer_id)).get(note.currency, zero(note.currency))
-    least = min(-note.total, came_to, refundable, credit)
+    held = [each for each in await credits_of(tx, customer_id=note.customer_id) if each.left.currency == note.currency]
+    credit = total([each.left for each in held], note.currency)
+    # What made an open invoice owe less became no credit: in its stead goes back nothing that was given for other reasons.
+    of_note = total([each.left for each in held if each.source_invoice_id == note.id], note.currency)
+    least = min(came_to, refundable, credit, of_note)
     amount = await that_can_go_back(tx, least, issuer_id=note.issuer_id)
     if amount.minor > 0:
         await pay_out_credit(
