@@ -9,6 +9,7 @@ from simulated_provider.state import Tx, new_id, unix
 from simulated_provider.wire import Document, Problem
 
 KIND = "payment_method"
+RENEWED_FOR_YEARS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +72,29 @@ def detach(tx: Tx, account: str, method_id: str, *, now: datetime) -> Document:
     """Forget a saved card for good; again changes nothing."""
     method = tx.get(account, KIND, method_id)
     if not method["detached"]:
+        was = {"customer": method["customer"]}
         method |= {"detached": True, "customer": None}
         tx.save(method)
-        webhooks.announce(tx, account, kind="payment_method.detached", of=method, now=now)
+        webhooks.announce(tx, account, kind="payment_method.detached", of=method, was=was, now=now)
+    return method
+
+
+def renew(tx: Tx, account: str, method_id: str, asked: schemas.Renewal, *, now: datetime) -> Document:
+    """Have the bank of a saved card issue it anew, as networks tell of it: with a later date, and another number if given.
+
+    :raises Problem: 404 unknown, 400 detached, no test card or a date that is past
+    """
+    means, method = of(tx, account, method_id), tx.get(account, KIND, method_id)
+    was = {"card": method["card"]}
+    given = schemas.CardDetails(
+        number=asked.number or means.card.number,
+        exp_month=asked.exp_month or means.details["exp_month"],
+        exp_year=asked.exp_year or means.details["exp_year"] + RENEWED_FOR_YEARS,
+    )
+    renewed = typed(given, now=now)
+    method |= {"card": renewed.details, "test_card": renewed.card.token}
+    tx.save(method)
+    webhooks.announce(tx, account, kind="payment_method.automatically_updated", of=method, was=was, now=now)
     return method
 
 

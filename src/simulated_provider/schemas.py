@@ -68,6 +68,14 @@ class CardDetails(Strict):
     cvc: Annotated[str, StringConstraints(pattern=r"^[0-9]{3,4}$")] | None = None
 
 
+class Renewal(Strict):
+    """What a bank writes on the card that it issues anew; left out, the number stays and the date is years later."""
+
+    number: Annotated[str, StringConstraints(pattern=r"^[0-9 ]{12,24}$")] | None = None
+    exp_month: Annotated[int, Field(ge=1, le=12)] | None = None
+    exp_year: Annotated[int, Field(ge=2000, le=2100)] | None = None
+
+
 class NewSetupIntent(Strict):
     customer: Text | None = None
     payment_method: Text | None = None

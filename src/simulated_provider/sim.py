@@ -13,6 +13,7 @@ from simulated_provider import (
     disputes,
     faults,
     intents,
+    methods,
     pages,
     schemas,
     sessions,
@@ -184,6 +185,13 @@ async def authenticate(request: Request) -> JSONResponse:
     return _in_account(request, verb)
 
 
+async def renew_card(request: Request) -> JSONResponse:
+    """Have a saved card's bank issue it anew, and the network tell of it."""
+    asked = parse(await raw_body(request), schemas.Renewal)
+    method_id = request.path_params["id"]
+    return _in_account(request, lambda tx, account, now: methods.renew(tx, account.id, method_id, asked, now=now))
+
+
 async def open_dispute(request: Request) -> JSONResponse:
     """Have a customer's bank take a charge back, or ask about it."""
     asked = parse(await raw_body(request), schemas.NewDispute)
@@ -251,6 +259,7 @@ ROUTES = [
     Route("/sim/accounts/{account}/events", list_events),
     Route("/sim/accounts/{account}/events/{id}/redeliver", redeliver, methods=["POST"]),
     Route("/sim/accounts/{account}/idle", idle),
+    Route("/sim/accounts/{account}/payment_methods/{id}/renew", renew_card, methods=["POST"]),
     Route("/sim/accounts/{account}/disputes", open_dispute, methods=["POST"]),
     Route("/sim/accounts/{account}/disputes/{id}", move_dispute, methods=["POST"]),
     Route("/sim/accounts/{account}/intents/{id}/authenticate", authenticate, methods=["POST"]),

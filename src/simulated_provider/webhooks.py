@@ -29,8 +29,11 @@ ENDPOINTS_MAX = 16
 log = logging.getLogger(__name__)
 
 
-def announce(tx: Tx, account: str, *, kind: str, of: Document, now: datetime) -> None:
-    """Write an event, and a delivery of it for each endpoint of the account, in the transaction of the change."""
+def announce(tx: Tx, account: str, *, kind: str, of: Document, was: Document | None = None, now: datetime) -> None:
+    """Write an event, and a delivery of it for each endpoint of the account, in the transaction of the change.
+
+    `was` says what of the object was otherwise before, where an event of this kind says that.
+    """
     event: Document = {
         "id": new_id("evt"),
         "object": "event",
@@ -39,7 +42,7 @@ def announce(tx: Tx, account: str, *, kind: str, of: Document, now: datetime) ->
         "livemode": False,
         "account": account,
         "api_version": API_VERSION,
-        "data": {"object": public(of)},
+        "data": {"object": public(of), **({"previous_attributes": was} if was else {})},
     }
     tx.add(account, event)
     mode = mode_of(tx, account)

@@ -36,6 +36,7 @@ class GatewayGround:
     wrong_credentials: Credentials
     finds_by_key = True  # an object whose id was lost is found by the business key
     has_disputes = False
+    tells_of_methods = False  # by itself: that a bank renewed a saved card, or that it is not kept any more
     # Charged to the minor unit as the provider's journal has it, and what cannot be and so is never rounded.
     chargeable: tuple[Money, ...] = (Money(4901, "EUR"), Money(12345, "JPY"))
     not_chargeable: tuple[Money, ...] = ()
@@ -81,6 +82,13 @@ class GatewayGround:
         raise NotImplementedError
 
     async def notice_of_dispute(self, merchant: Any, paid: GatewayRequest) -> bytes:
+        raise NotImplementedError
+
+    async def notice_of_renewal(self, merchant: Any, token: str) -> bytes:
+        """Have the bank of a saved card renew it, to 3/2041; return the notice of that."""
+        raise NotImplementedError
+
+    async def notice_of_detaching(self, merchant: Any, token: str) -> bytes:
         raise NotImplementedError
 
     def strange_notice(self, merchant: Any) -> bytes:
@@ -307,6 +315,7 @@ class GatewayContract(GatewayGround):
         body, wall = self.strange_notice(merchant), datetime.now(UTC)
         notice = await self.read(gateway, merchant, body, self.signed(merchant, body, at=wall), now=wall)
         assert (notice.subject, notice.outcome, notice.dispute, notice.elsewhere) == (None, None, None, None)
+        assert notice.method is None
         assert notice.type
 
     async def test_what_verifies_alone_asks_nobody(self, gateway, merchant, monkeypatch):
@@ -333,3 +342,20 @@ class GatewayContract(GatewayGround):
         assert (notice.subject, news.status, news.amount) == (None, DisputeStatus.OPEN, request.amount)
         assert news.dispute_ref
         assert news.charge_ref == outcome.charge_ref or news.provider_ref == request.provider_ref
+
+    async def test_a_saved_card_that_its_bank_renewed_is_told_by_its_token_and_payer(
+        self, gateway, credentials, merchant
+    ):
+        if not self.tells_of_methods:
+            return
+        request = self.a_request(RequestKind.SETUP)
+        saved = await gateway.setup(credentials, request, key=request.business_key)
+        for tell, year in ((self.notice_of_renewal, 2041), (self.notice_of_detaching, None)):
+            body, wall = await tell(merchant, saved.card.token), datetime.now(UTC)
+            notice = await self.read(gateway, merchant, body, self.signed(merchant, body, at=wall), now=wall)
+            news = notice.method
+            assert (notice.subject, news.token, news.payer_ref) == (None, saved.card.token, saved.payer_ref)
+            assert saved.payer_ref
+            shown = replace(saved.card, token="", exp_month=3, exp_year=year) if year else None
+            assert news.card == shown
+            assert abs((notice.created_at - wall).total_seconds()) < 60

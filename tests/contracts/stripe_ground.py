@@ -25,6 +25,7 @@ class StripeGround(GatewayGround):
     hard_card_not_saved = "pm_card_visa_chargeDeclinedStolenCard"
     wrong_credentials = Credentials(secret_key="sk_test_wrong_1234567890")
     has_disputes = True
+    tells_of_methods = True
     chargeable = (
         Money(4901, "EUR"),
         Money(12345, "JPY"),
@@ -102,6 +103,14 @@ class StripeGround(GatewayGround):
 
     async def notice_of_dispute(self, merchant: Merchant, paid: GatewayRequest) -> bytes:
         return merchant.body("charge.dispute.funds_withdrawn", merchant.dispute(paid.provider_ref))
+
+    async def notice_of_renewal(self, merchant: Merchant, token: str) -> bytes:
+        merchant.renew(token, exp_month=3, exp_year=2041)
+        return merchant.body("payment_method.automatically_updated", token.rpartition("/")[2])
+
+    async def notice_of_detaching(self, merchant: Merchant, token: str) -> bytes:
+        merchant.detach(token)
+        return merchant.body("payment_method.detached", token.rpartition("/")[2])
 
     def strange_notice(self, merchant: Merchant) -> bytes:
         return b'{"id": "evt_9", "type": "planet.discovered", "data": {"object": {"moons": [1, {}]}}, "new": null}'

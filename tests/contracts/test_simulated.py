@@ -35,6 +35,7 @@ class TestSimulated(GatewayContract, ProtocolContract):
     declined_card = "pm_card_insufficient_funds"
     hard_card = "pm_card_invalid_account"
     hard_card_not_saved = "pm_card_lost"
+    tells_of_methods = True
     wrong_credentials = Credentials(secret_key="sk_wrong_1234567890")
     chargeable = (Money(4901, "EUR"), Money(12345, "JPY"), Money(12345, "KWD"), Money(100, "UGX"))
 
@@ -82,6 +83,18 @@ class TestSimulated(GatewayContract, ProtocolContract):
     async def notice_of_payment(self, merchant: Merchant, paid: GatewayRequest) -> bytes:
         events = [each for each in merchant.seen("events")["events"] if each["type"] == "payment_intent.succeeded"]
         [event] = [each for each in events if each["data"]["object"]["id"] == paid.provider_ref]
+        return json.dumps(event).encode()
+
+    async def notice_of_renewal(self, merchant: Merchant, token: str) -> bytes:
+        merchant.sim(f"payment_methods/{token}/renew", {"exp_month": 3, "exp_year": 2041})
+        return self.told(merchant, "payment_method.automatically_updated")
+
+    async def notice_of_detaching(self, merchant: Merchant, token: str) -> bytes:
+        merchant.post(f"/v1/payment_methods/{token}/detach")
+        return self.told(merchant, "payment_method.detached")
+
+    def told(self, merchant: Merchant, kind: str) -> bytes:
+        [event] = [each for each in merchant.seen("events")["events"] if each["type"] == kind]
         return json.dumps(event).encode()
 
     def strange_notice(self, merchant: Merchant) -> bytes:

@@ -192,3 +192,20 @@ class TestNotices(StripeGround):
         refund = self.a_request(RequestKind.REFUND, provider_ref=paid.provider_ref, amount=Money(900, "EUR"))
         said = await gateway.refund(credentials, refund, key="r")
         assert (said.kind, said.decline_code) == (OutcomeKind.DECLINED, "charge_disputed")
+
+    async def test_what_is_told_of_methods_that_are_kept_for_nobody_is_of_no_concern(
+        self, gateway, credentials, merchant
+    ):
+        request = self.a_request(RequestKind.SETUP)
+        token = (await gateway.setup(credentials, request, key="s")).card.token
+        ref = token.rpartition("/")[2]
+        merchant.renew(token, kind="updated", exp_year=2042)
+        news = (await self.told(gateway, merchant, "payment_method.updated", ref)).method
+        assert (news.token, news.card.exp_year) == (token, 2042)
+        merchant.renew(token, last4="")
+        assert (await self.told(gateway, merchant, "payment_method.automatically_updated", ref)).method is None
+        merchant.detach(token)
+        merchant.renew(token, last4="4242")
+        assert (await self.told(gateway, merchant, "payment_method.automatically_updated", ref)).method is None
+        merchant.detach(token)
+        assert (await self.told(gateway, merchant, "payment_method.detached", ref)).method is None

@@ -181,6 +181,43 @@ def test_a_setup_saves_a_card_that_pays_off_session_until_it_is_detached(merchan
     assert refused.json()["error"]["code"] == "payment_method_detached"
 
 
+def test_a_saved_card_that_its_bank_renews_is_another_number_and_date_from_then_on(merchant):
+    card = {"number": "4000 0000 0000 9995", "exp_month": 5, "exp_year": 2031}
+    setup = merchant.post("/v1/setup_intents", {"customer": "c", "card": card}).json()
+    method = merchant.post(f"/v1/setup_intents/{setup['id']}/confirm").json()["payment_method"]
+    assert merchant.confirm(merchant.prepare(off_session=True), method).status_code == 402
+    later = merchant.sim(f"payment_methods/{method}/renew", {})
+    assert later["card"] == {"brand": "visa", "last4": "9995", "exp_month": 5, "exp_year": 2035}
+    other = merchant.sim(f"payment_methods/{method}/renew", {"number": "5555555555554444", "exp_month": 1})
+    assert other["card"] == {"brand": "mastercard", "last4": "4444", "exp_month": 1, "exp_year": 2039}
+    assert merchant.confirm(merchant.prepare(off_session=True), method).status_code == 200
+    told = [
+        each["data"] for each in merchant.seen("events")["events"] if each["type"].endswith("automatically_updated")
+    ]
+    assert [each["object"]["card"] for each in told] == [later["card"], other["card"]]
+    assert told[1]["previous_attributes"] == {"card": later["card"]}
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ({"number": "4111111111111111"}, "not_a_test_card"),
+        ({"exp_year": 2001}, "invalid_expiry"),
+        ({"year": 2041}, "parameter_unknown"),
+    ],
+)
+def test_no_card_is_renewed_into_what_is_none(merchant, said, code):
+    setup = merchant.post("/v1/setup_intents", {"payment_method": "pm_card_ok"}).json()
+    method = merchant.post(f"/v1/setup_intents/{setup['id']}/confirm").json()["payment_method"]
+    path = f"/sim/accounts/{merchant.account}/payment_methods"
+    answer = merchant.post(f"{path}/{method}/renew", said)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+    assert merchant.post(f"{path}/pm_card_ok/renew").status_code == 404
+    merchant.post(f"/v1/payment_methods/{method}/detach")
+    gone = merchant.post(f"{path}/{method}/renew")
+    assert (gone.status_code, gone.json()["error"]["code"]) == (400, "payment_method_detached")
+
+
 def test_a_setup_declines_what_the_bank_declines(merchant):
     setup = merchant.post("/v1/setup_intents", {"payment_method": "pm_card_lost"}).json()
     answer = merchant.post(f"/v1/setup_intents/{setup['id']}/confirm")

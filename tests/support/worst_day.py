@@ -97,6 +97,15 @@ class Counter:
         """Have the bank decide (`won`, `lost`), or turn an inquiry into a dispute (`needs_response`)."""
         await self._post(f"disputes/{dispute['id']}", {"status": status})
 
+    async def saved_methods(self, customer_id: str) -> list[str]:
+        """Return what the provider calls this customer's saved methods, oldest first."""
+        listed = (await self.http.get("/v1/payment_methods", headers=self._key)).json()["data"]
+        return [each["id"] for each in reversed(listed) if each["customer"] == customer_id]
+
+    async def renew(self, method: str, **written: Any) -> None:
+        """Have the bank of a saved card issue it anew, with another date or number."""
+        await self._post(f"payment_methods/{method}/renew", written)
+
     async def charges(self, status: str = "succeeded") -> list[dict[str, Any]]:
         answer = await self.http.get("/sim/journal", params={"account": self.account})
         return [charge for charge in answer.json()["charges"] if charge["status"] == status]

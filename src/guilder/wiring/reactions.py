@@ -23,6 +23,7 @@ from guilder.domain.gateways.events import (
     DisputeNoticed,
     GatewayAnswered,
     GatewayRequested,
+    MethodNoticed,
     NoticeReceived,
 )
 from guilder.domain.identity.events import MemberRemoved, TenantCreated
@@ -53,6 +54,7 @@ from guilder.domain.payments.events import (
     PaymentMethodDefaultChanged,
     PaymentMethodExpiring,
     PaymentMethodRefused,
+    PaymentMethodUpdated,
     PaymentRequested,
     PaymentSucceeded,
     RefundAsked,
@@ -95,6 +97,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("payments", NoticeReceived, payments.on_notice_received, _MONEY),
     Reaction("payments", BooksRead, payments.on_books_read),
     Reaction("subscriptions", BilledElsewhere, subscriptions.on_billed_elsewhere),
+    Reaction("payments", MethodNoticed, payments.on_method_noticed),
     Reaction("payments", DisputeNoticed, payments.on_dispute_noticed, _MONEY),
     Reaction("invoicing", UsageRecorded, invoicing.on_use_changed),
     Reaction("invoicing", UsageCorrected, invoicing.on_use_changed),
@@ -132,6 +135,7 @@ REACTION_LIST: tuple[Reaction, ...] = (
     Reaction("dunning", InvoiceVoided, dunning.on_invoice_voided),
     Reaction("dunning", PaymentCanceled, dunning.on_payment_canceled),
     Reaction("dunning", PaymentMethodAdded, dunning.on_payment_method_added),
+    Reaction("dunning", PaymentMethodUpdated, dunning.on_payment_method_updated),
     Reaction("dunning", PaymentMethodDefaultChanged, dunning.on_default_method_changed),
     Reaction("entitlements", CustomerCreated, entitlements.on_customer_created),
     Reaction("entitlements", SubscriptionActivated, entitlements.on_subscription_moved),

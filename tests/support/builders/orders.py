@@ -33,6 +33,7 @@ from guilder.domain.payments.events import (
     PaymentFailed,
     PaymentMethodAdded,
     PaymentMethodDefaultChanged,
+    PaymentMethodUpdated,
     PaymentRequested,
     PaymentSucceeded,
 )
@@ -58,6 +59,7 @@ REACTIONS: dict[type[Event], list[Callable[..., Awaitable[None]]]] = {
     InvoiceVoided: [orders.on_invoice_voided, dunning.on_invoice_voided],
     PaymentCanceled: [dunning.on_payment_canceled],
     PaymentMethodAdded: [dunning.on_payment_method_added],
+    PaymentMethodUpdated: [dunning.on_payment_method_updated],
     PaymentMethodDefaultChanged: [dunning.on_default_method_changed],
     SubscriptionEnded: [orders.on_subscription_stopped],
 }

@@ -15,7 +15,14 @@ from guilder.domain.gateways import handlers as gateway_handlers
 from guilder.domain.gateways import service as gateways
 from guilder.domain.gateways.adapters.manual.client import Manual
 from guilder.domain.gateways.adapters.simulated.client import Simulated
-from guilder.domain.gateways.events import BooksRead, DisputeNoticed, GatewayAnswered, GatewayRequested, NoticeReceived
+from guilder.domain.gateways.events import (
+    BooksRead,
+    DisputeNoticed,
+    GatewayAnswered,
+    GatewayRequested,
+    MethodNoticed,
+    NoticeReceived,
+)
 from guilder.domain.gateways.model import GatewayAccount
 from guilder.domain.gateways.performers import performers
 from guilder.domain.gateways.rules import asking
@@ -46,6 +53,7 @@ REACTIONS = (
     Reaction("payments", PaymentRequested, payment_handlers.on_payment_requested),
     Reaction("payments", GatewayAnswered, payment_handlers.on_gateway_answered),
     Reaction("payments", NoticeReceived, payment_handlers.on_notice_received),
+    Reaction("payments", MethodNoticed, payment_handlers.on_method_noticed),
     Reaction("payments", DisputeNoticed, payment_handlers.on_dispute_noticed),
     Reaction("payments", BooksRead, payment_handlers.on_books_read),
 )

@@ -32,6 +32,7 @@ KEY = UUID(int=9)
         ("some.thing.new", {"about": {"Jane Doe": 1}}, {"about": {"sealed": 1}}),
         ("some.thing.new", {"metadata": {"a": "b"}, "note": ""}, {"metadata": "sealed", "note": ""}),
         ("gateways.request.answered", {"request_id": ID, "link": "https://x", "brand": "visa"}, {"request_id": ID}),
+        ("gateways.method.noticed", {"customer_id": ID, "token_digest": "0a", "card": {}}, {"customer_id": ID}),
         ("http.call.made", {"route": "/api/x/{id}", "sealed_reason": "0102"}, {"route": "/api/x/{id}"}),
         ("platform.row.changed", {"after": {"name": "Best Plan"}}, None),
     ],

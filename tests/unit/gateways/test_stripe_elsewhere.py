@@ -42,6 +42,12 @@ SUBSCRIPTION = {
     "items": {"data": [{"current_period_start": int(APRIL.timestamp()), "current_period_end": int(MAY.timestamp())}]},
 }
 DISPUTE = {"id": "du_1", "charge": "ch_1", "amount": 4900, "currency": "eur", "status": "needs_response"}
+METHOD = {
+    "id": "pm_1",
+    "customer": "cus_1",
+    "type": "card",
+    "card": {"brand": "visa", "last4": "4242", "exp_month": 3, "exp_year": 2041},
+}
 ABOUT = {
     "payment_intent.succeeded": INTENT,
     "charge.succeeded": {"id": "ch_1", "payment_intent": "pi_1", "amount": 1, "currency": "eur"},
@@ -51,6 +57,7 @@ ABOUT = {
     "charge.dispute.created": DISPUTE,
     "invoice.paid": INVOICE,
     "customer.subscription.updated": SUBSCRIPTION,
+    "payment_method.automatically_updated": METHOD,
 }
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
 from guilder.domain.dunning import service
 from guilder.domain.dunning.model import Failure
@@ -11,6 +12,7 @@ from guilder.domain.payments.events import (
     PaymentFailed,
     PaymentMethodAdded,
     PaymentMethodDefaultChanged,
+    PaymentMethodUpdated,
 )
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
@@ -68,3 +70,12 @@ async def on_default_method_changed(
 ) -> None:
     methods = {Ref(each.tenant_id, each.customer_id): each.payment_method_id for each in events_of(messages)}
     await service.default_changed(tx, methods=methods, now=now)
+
+
+async def on_payment_method_updated(
+    tx: Tx, messages: Sequence[Message[PaymentMethodUpdated]], *, now: datetime
+) -> None:
+    methods: dict[Ref, set[UUID]] = {}
+    for each in events_of(messages):
+        methods.setdefault(Ref(each.tenant_id, each.customer_id), set()).add(each.payment_method_id)
+    await service.method_updated(tx, methods=methods, now=now)

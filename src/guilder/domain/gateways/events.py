@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
-from guilder.domain.gateways.model import DisputeNews, ElsewhereNews, Outcome
+from guilder.domain.gateways.model import CardDetails, DisputeNews, ElsewhereNews, Outcome
 from guilder.kernel.event import Event
 from guilder.kernel.ids import CustomerId
 
@@ -135,6 +135,25 @@ class BilledElsewhere(Event):
     notice_id: UUID
     object_key: UUID
     news: ElsewhereNews
+    told_at: datetime | None = None  # by the provider's own clock
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MethodNoticed(Event):
+    """A provider tells of a method that it keeps: the card that it is now, or, without one, that it is not there any more.
+
+    Which of the customer's it is says a digest of its token: the token itself is in no event.
+    """
+
+    name: ClassVar = "gateways.method.noticed"
+    topic: ClassVar = "gateway.webhooks"
+
+    gateway: str
+    account_id: UUID
+    notice_id: UUID
+    customer_id: CustomerId
+    token_digest: str
+    card: CardDetails | None = None
     told_at: datetime | None = None  # by the provider's own clock
 
 

@@ -170,6 +170,15 @@ class ElsewhereNews:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MethodNews:
+    """Of a saved method: the card that it is now, since its bank renewed it; without one, it is not there any more."""
+
+    token: str = field(repr=False)
+    payer_ref: str
+    card: CardDetails | None = None  # says no token of its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """A provider's webhook, verified and in our words. It is about one thing at most, or of no concern to us."""
 
@@ -182,6 +191,7 @@ class Notice:
     outcome: Outcome | None = None
     dispute: DisputeNews | None = None
     elsewhere: ElsewhereNews | None = None
+    method: MethodNews | None = None
     created_at: datetime | None = None
     raw: Mapping[str, object] = field(default_factory=dict)
 

@@ -171,6 +171,18 @@ class PaymentMethodAdded(PaymentMethodEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodUpdated(PaymentMethodEvent):
+    """Its bank renewed the card: it is charged as before, and shows another number or date."""
+
+    name: ClassVar = "payments.method.updated"
+
+    brand: str
+    last4: str
+    exp_month: int
+    exp_year: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodRefused(PaymentMethodEvent):
     name: ClassVar = "payments.method.refused"
 

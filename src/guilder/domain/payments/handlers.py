@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from guilder.domain.gateways.events import BooksRead, DisputeNoticed, GatewayAnswered, NoticeReceived
+from guilder.domain.gateways.events import BooksRead, DisputeNoticed, GatewayAnswered, MethodNoticed, NoticeReceived
 from guilder.domain.gateways.model import RequestKind
 from guilder.domain.payments import service
 from guilder.domain.payments.events import PaymentRequested
-from guilder.domain.payments.model import MANUAL, Answer, BooksTold, DisputeTold
+from guilder.domain.payments.model import MANUAL, Answer, BooksTold, DisputeTold, MethodTold
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -38,6 +38,20 @@ async def on_dispute_noticed(tx: Tx, messages: Sequence[Message[DisputeNoticed]]
         for message in messages
     ]
     await service.record_disputes(tx, news=news, now=now)
+
+
+async def on_method_noticed(tx: Tx, messages: Sequence[Message[MethodNoticed]], *, now: datetime) -> None:
+    told = [
+        MethodTold(
+            tenant_id=message.event.tenant_id,
+            customer_id=message.event.customer_id,
+            token_digest=message.event.token_digest,
+            card=message.event.card,
+            at=message.event.told_at or message.occurred_at,
+        )
+        for message in messages
+    ]
+    await service.follow_providers(tx, told=told, now=now)
 
 
 async def on_books_read(tx: Tx, messages: Sequence[Message[BooksRead]], *, now: datetime) -> None:

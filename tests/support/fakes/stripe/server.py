@@ -71,8 +71,8 @@ class _Told(Account):
 
     courier: hooks.Courier
 
-    def tell(self, kind: str, about: Document) -> Document:
-        event = super().tell(kind, about)
+    def tell(self, kind: str, about: Document, *, was: Document | None = None) -> Document:
+        event = super().tell(kind, about, was=was)
         if self.hooks == "deliver":
             self.courier.send(self, event)
         return event
@@ -126,6 +126,18 @@ class Merchant:
     def pay_page(self, url: str, card: str = "pm_card_visa") -> httpx.Response:
         """Do what the customer does on the page."""
         return httpx.post(url, data={"card": card}, trust_env=False, timeout=60, follow_redirects=False)
+
+    def renew(self, token: str, *, kind: str = "automatically_updated", **card: Any) -> Document:
+        """Have a saved card (`cus_…/pm_…`) show something else: its bank renewed it, or it was updated by the API."""
+        method = self.account.get(token.rpartition("/")[2], "payment_method")
+        was = {name: method["card"][name] for name in card}
+        method["card"] |= card
+        return self.account.tell(f"payment_method.{kind}", method, was={"card": was})
+
+    def detach(self, token: str) -> Document:
+        method = self.account.get(token.rpartition("/")[2], "payment_method")
+        was, method["customer"], method["#is_spent"] = {"customer": method["customer"]}, None, True
+        return self.account.tell("payment_method.detached", method, was=was)
 
     def settle(self, ref: str, *, is_paid: bool) -> None:
         """Say how a debit ended that took days."""

@@ -121,15 +121,15 @@ class Account:
                 return fault
         return None
 
-    def tell(self, kind: str, about: Document) -> Document:
-        """Write an event with the object as it is now; it is sent to whoever listens."""
+    def tell(self, kind: str, about: Document, *, was: Document | None = None) -> Document:
+        """Write an event with the object as it is now, and what `was` otherwise; it is sent to whoever listens."""
         event = self.add(
             "evt",
             {
                 "object": "event",
                 "type": kind,
                 "api_version": "2026-10-28.endive",
-                "data": {"object": shown(about)},
+                "data": {"object": shown(about), **({"previous_attributes": was} if was else {})},
                 "pending_webhooks": 1,
                 "request": {"id": None, "idempotency_key": None},
             },

@@ -43,6 +43,7 @@ def test_is_the_event_with_its_name_and_instant():
         ("gateways.notice.received", False),
         ("gateways.dispute.noticed", False),
         ("gateways.elsewhere.noticed", False),
+        ("gateways.method.noticed", False),
     ],
 )
 def test_of_a_talk_with_a_provider_is_its_ids_alone(name, is_whole):

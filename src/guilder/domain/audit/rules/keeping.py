@@ -23,7 +23,13 @@ NEVER = frozenset(
 # Where a reason is somebody's sentence, and not a code of ours or of a provider.
 _WRITTEN = ("payments.refund.", "invoicing.credit.", "orders.charge.", "identity.tenant.", "dunning.", "privacy.")
 # Talks with providers: their words, links to pages of theirs. What came of them other events say.
-_CONVERSATION = ("gateways.request.", "gateways.notice.", "gateways.dispute.", "gateways.elsewhere.")
+_CONVERSATION = (
+    "gateways.request.",
+    "gateways.notice.",
+    "gateways.dispute.",
+    "gateways.elsewhere.",
+    "gateways.method.",
+)
 # Made for the audit: they hold nothing else to begin with.
 _MADE_FOR_IT = ("http.", "platform.row.", "audit.")
 _NEVER_OF_WRITTEN = NEVER | {"reason"}

@@ -65,6 +65,18 @@ async def default_changed(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime)
     await _try(tx, cases, with_method, now=now)
 
 
+async def method_updated(tx: Tx, *, methods: Mapping[Ref, set[UUID]], now: datetime) -> None:
+    """Try what was tried in vain with cards that their bank has renewed since (by customer) at once, as with a new one."""
+    cases = [case for case in await store.lock_live_of(tx, sorted(methods)) if not case.is_sent]
+    tried = await payments.tried_with(tx, invoices=[case.invoice_ref for case in cases])
+    with_method = {
+        case.ref: min(renewed)
+        for case in cases
+        if (renewed := methods[case.customer_ref] & tried.get(case.invoice_ref, set()))
+    }
+    await _try(tx, cases, with_method, now=now)
+
+
 def _was_tried_with(payment: Payment | None, method_id: UUID) -> bool:
     return payment is not None and payment.payment_method_id == method_id
 

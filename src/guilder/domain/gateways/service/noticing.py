@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from guilder.domain.gateways.events import BilledElsewhere, DisputeNoticed, NoticeReceived
+from guilder.domain.gateways.events import BilledElsewhere, DisputeNoticed, MethodNoticed, NoticeReceived
 from guilder.domain.gateways.model import GatewayAccount, NewNotice, Notice, OpenAccount
 from guilder.domain.gateways.port import BadNotice
-from guilder.domain.gateways.rules.discretion import without_token
+from guilder.domain.gateways.rules.discretion import token_digest, without_token
 from guilder.domain.gateways.service.asking import proceed
 from guilder.domain.gateways.store import accounts as account_rows
+from guilder.domain.gateways.store import payers
 from guilder.domain.gateways.store import requests as request_rows
 from guilder.domain.gateways.store.notices import count_notices, insert_notices
 from guilder.kernel import ids
@@ -20,11 +21,17 @@ from guilder.platform.bus import outbox
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside import intents
 
-# What was asked, and whose it is; by the kind and the business key that a notice names.
+# What was asked, and whose it is.
 Request = tuple[Ref, UUID]
-Known = Mapping[tuple[str, str], Request]
-Heard = NoticeReceived | DisputeNoticed | BilledElsewhere
-E = TypeVar("E", NoticeReceived, DisputeNoticed, BilledElsewhere)
+Heard = NoticeReceived | DisputeNoticed | BilledElsewhere | MethodNoticed
+E = TypeVar("E", NoticeReceived, DisputeNoticed, BilledElsewhere, MethodNoticed)
+
+
+class _Known(NamedTuple):
+    """What of ours notices are about: what was asked, by kind and business key, and customers, by their provider's name."""
+
+    requests: Mapping[tuple[str, str], Request]
+    customers: Mapping[str, UUID]
 
 
 async def find_endpoint(tx: Tx, *, gateway: str, endpoint_id: UUID | None) -> Ref | None:
@@ -80,7 +87,7 @@ async def receive_notices(
 
     `request_ids` say by which requests they came, where they came by several.
     """
-    known = await _asked_of(tx, [notice for notice, _ in notices], account)
+    known = await _known_of(tx, [notice for notice, _ in notices], account)
     ignored = [_ignored_because(notice, account, known) for notice, _ in notices]
     named = zip(ids.new_many(now, len(notices)), notices, ignored, strict=True)
     kept = [_kept(account, id_, notice, body, because, now=now) for id_, (notice, body), because in named]
@@ -93,17 +100,17 @@ async def receive_notices(
     events: list[Heard] = []
     for place in told:
         notice = notices[place][0]
-        event, joined[place] = await _follow(tx, account, kept[place], notice, _request_of(notice, known), now=now)
+        event, joined[place] = await _follow(tx, account, kept[place], notice, known, now=now)
         events.append(event)
     outbox.announce(tx, events, now=now, request_ids=[request_ids[place] for place in told] if request_ids else None)
     return [Received(is_told, joined.get(place)) for place, is_told in enumerate(heard)]
 
 
 async def _follow(
-    tx: Tx, account: GatewayAccount, kept: NewNotice, notice: Notice, request: Request | None, *, now: datetime
+    tx: Tx, account: GatewayAccount, kept: NewNotice, notice: Notice, known: _Known, *, now: datetime
 ) -> tuple[Heard, str | None]:
     """Do what a notice is waited for with; return what is to be told of it, and in whose trace it goes on."""
-    event = _event(account, kept, notice)
+    event, request = _event(account, kept, notice, known), _request_of(notice, known)
     if request is None or notice.subject is None:
         return event, None
     if notice.outcome is not None and notice.outcome.is_approved:
@@ -124,12 +131,13 @@ def _kept(
         type=notice.type,
         business_key=notice.business_key,
         ignored_because=ignored_because,
-        body=body.decode(errors="replace"),
+        # With a saved method come its owner's name and address, which erasing them would not find: none of it is kept.
+        body="" if notice.method is not None else body.decode(errors="replace"),
         received_at=now,
     )
 
 
-def _tokens(notices: Sequence[Notice], known: Known) -> list[tuple[Ref, UUID, str]]:
+def _tokens(notices: Sequence[Notice], known: _Known) -> list[tuple[Ref, UUID, str]]:
     """Return the tokens of cards that these came to; of one request the last."""
     found: dict[Ref, tuple[Ref, UUID, str]] = {}
     for each in notices:
@@ -147,16 +155,14 @@ async def _join(tx: Tx, event: Heard, *, call: str, request: Ref) -> str | None:
     return began
 
 
-def _event(account: GatewayAccount, kept: NewNotice, notice: Notice) -> Heard:
-    def told(event: Callable[..., E], ref: str, /, **more: object) -> E:
+def _event(account: GatewayAccount, kept: NewNotice, notice: Notice, known: _Known) -> Heard:
+    def said(event: Callable[..., E], /, **more: object) -> E:
         return event(
-            tenant_id=account.tenant_id,
-            gateway=account.gateway,
-            account_id=account.id,
-            notice_id=kept.id,
-            object_key=uuid5(NAMESPACE_URL, f"{account.gateway}:{ref}"),
-            **more,
+            tenant_id=account.tenant_id, gateway=account.gateway, account_id=account.id, notice_id=kept.id, **more
         )
+
+    def told(event: Callable[..., E], ref: str, /, **more: object) -> E:
+        return said(event, object_key=uuid5(NAMESPACE_URL, f"{account.gateway}:{ref}"), **more)
 
     if notice.dispute is not None:
         return told(DisputeNoticed, notice.dispute.dispute_ref, news=notice.dispute)
@@ -165,6 +171,14 @@ def _event(account: GatewayAccount, kept: NewNotice, notice: Notice) -> Heard:
             BilledElsewhere,
             notice.elsewhere.subscription_ref,
             news=notice.elsewhere,
+            told_at=notice.created_at,
+        )
+    if notice.method is not None:
+        return said(
+            MethodNoticed,
+            customer_id=known.customers[notice.method.payer_ref],
+            token_digest=token_digest(account.id, notice.method.token),
+            card=notice.method.card,
             told_at=notice.created_at,
         )
     assert notice.subject is not None, notice
@@ -178,26 +192,32 @@ def _event(account: GatewayAccount, kept: NewNotice, notice: Notice) -> Heard:
     )
 
 
-async def _asked_of(tx: Tx, notices: Sequence[Notice], account: GatewayAccount) -> Known:
-    """Find what was asked of an account that these notices are about."""
+async def _known_of(tx: Tx, notices: Sequence[Notice], account: GatewayAccount) -> _Known:
+    """Find what was asked of an account that these notices are about, and whom."""
+    ref = Ref(account.tenant_id, account.id)
     named = sorted({(each.subject.value, each.business_key) for each in notices if each.subject is not None})
-    return await request_rows.known(tx, account=Ref(account.tenant_id, account.id), named=named) if named else {}
+    requests = await request_rows.known(tx, account=ref, named=named) if named else {}
+    called = sorted({each.method.payer_ref for each in notices if each.method is not None})
+    found = await payers.customers_of(tx, [(ref, each) for each in called]) if called else {}
+    return _Known(requests, {payer_ref: customer_id for (_, payer_ref), customer_id in found.items()})
 
 
-def _request_of(notice: Notice, known: Known) -> Request | None:
-    return None if notice.subject is None else known.get((notice.subject.value, notice.business_key))
+def _request_of(notice: Notice, known: _Known) -> Request | None:
+    return None if notice.subject is None else known.requests.get((notice.subject.value, notice.business_key))
 
 
-def _ignored_because(notice: Notice, account: GatewayAccount, known: Known) -> str:
+def _ignored_because(notice: Notice, account: GatewayAccount, known: _Known) -> str:
     """Say why a notice is about nothing of ours; "" if it is."""
     is_answer = notice.subject is not None and notice.outcome is not None
-    if not is_answer and notice.dispute is None and notice.elsewhere is None:
+    if not is_answer and notice.dispute is None and notice.elsewhere is None and notice.method is None:
         return "unknown_type"
     if account.provider_account and notice.account and notice.account != account.provider_account:
         return "other_account"
     mode = account.settings.get("mode", "")
     if mode and notice.mode and notice.mode != mode:
         return "other_mode"
+    if notice.method is not None and notice.method.payer_ref not in known.customers:
+        return "unknown_payer"
     if notice.subject is None:
         return ""
     if not notice.business_key.startswith(f"{account.tenant_id}:"):

@@ -44,7 +44,7 @@ async def insert_notices(tx: Tx, notices: Sequence[NewNotice]) -> set[UUID]:
             [each.type for each in notices],
             [each.business_key for each in notices],
             [each.ignored_because for each in notices],
-            bodies,
+            [sealed if each.body else b"" for each, sealed in zip(notices, bodies, strict=True)],
             [each.received_at for each in notices],
         ),
     )

@@ -12,7 +12,7 @@ from guilder.domain.payments.model.attempts import (
     Via,
 )
 from guilder.domain.payments.model.disputes import Dispute, DisputeNote, DisputeTold
-from guilder.domain.payments.model.methods import MethodStatus, PaymentMethod
+from guilder.domain.payments.model.methods import MethodStatus, MethodTold, PaymentMethod
 from guilder.domain.payments.model.reconciling import BooksTold, Difference, Found, OurDay, Settlement
 from guilder.domain.payments.model.refunds import (
     GivenBack,
@@ -40,6 +40,7 @@ __all__ = [
     "GrantedBy",
     "Limits",
     "MethodStatus",
+    "MethodTold",
     "NewRefund",
     "NoteWish",
     "OurDay",

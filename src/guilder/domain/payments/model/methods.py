@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import Struct
 
+from guilder.domain.gateways.model import CardDetails
 from guilder.kernel.ids import CustomerId, Ref, TenantId
 
 
@@ -40,6 +41,7 @@ class PaymentMethod(Struct, frozen=True, kw_only=True):
     wants_default: bool = False  # once it is valid
     replaced_by: UUID | None = None  # the same card, saved anew
     warn_due_at: datetime | None = None  # when its customer is told (again) that it runs out
+    told_at: datetime | None = None  # by its provider's clock: when it was last told of without being asked
 
     @property
     def ref(self) -> Ref:
@@ -57,3 +59,17 @@ class PaymentMethod(Struct, frozen=True, kw_only=True):
     def rank(self) -> tuple[bool, int, UUID]:
         """Return what a customer's methods are tried in the order of: the default first."""
         return (not self.is_default, self.position, self.id)
+
+
+class MethodTold(Struct, frozen=True, kw_only=True):
+    """What a provider said by itself of a method that it keeps: the card that it is now; without one, that it is gone."""
+
+    tenant_id: TenantId
+    customer_id: CustomerId
+    token_digest: str
+    card: CardDetails | None
+    at: datetime
+
+    @property
+    def customer_ref(self) -> Ref:
+        return Ref(self.tenant_id, self.customer_id)

@@ -23,6 +23,12 @@ def fingerprint(account_id: UUID, card: CardDetails) -> str:
     return hashlib.sha256(f"{account_id}|{card.kind}|{what}".encode()).hexdigest()[:32]
 
 
+def is_shown_as(method: PaymentMethod, card: CardDetails) -> bool:
+    """Say whether a method shows this card already."""
+    names = ("kind", "label", "brand", "last4", "exp_month", "exp_year")
+    return all(getattr(method, name) == getattr(card, name) for name in names)
+
+
 def twin_of(methods: Sequence[PaymentMethod], print_: str, *, account_id: UUID) -> PaymentMethod | None:
     """Return the valid method that is the same card at the same account."""
     return next(

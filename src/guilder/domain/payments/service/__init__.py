@@ -36,6 +36,7 @@ from guilder.domain.payments.service.methods import (
     order_methods,
     remove_method,
     set_default_method,
+    tried_with,
     untried_methods,
     usable_methods,
     warn_expiring,
@@ -73,6 +74,7 @@ from guilder.domain.payments.service.refunding import (
     refuse_refund,
     set_refund_policy,
 )
+from guilder.domain.payments.service.renewing import follow_providers
 from guilder.domain.payments.service.returning import given_back, return_payments, withhold
 from guilder.domain.payments.service.routing import NoGateway, UnknownAccount, choose, routes, set_routes
 from guilder.domain.payments.service.two_persons import (
@@ -96,6 +98,7 @@ __all__ = [
     "forget_customer",
     "of_customer_export",
     "open_matters",
+    "follow_providers",
     "AlreadyPaid",
     "AlreadyResolved",
     "AmountDiffers",
@@ -170,6 +173,7 @@ __all__ = [
     "tell",
     "transfer_of",
     "two_person_limits",
+    "tried_with",
     "untried_methods",
     "usable_methods",
     "warn_expiring",

@@ -1,6 +1,5 @@
 """Payment methods: which of a customer's is charged, which comes next, and what is said of those that run out."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -152,8 +151,16 @@ async def untried_methods(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, list[
 
 async def methods_tried(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, int]:
     """Return, by invoice, with how many different saved methods it was tried; none, where it was by link alone."""
-    tries = await attempts.tried_methods(tx, invoices) if invoices else []
-    return Counter(invoice for invoice, method_id in {(tried, by) for tried, _, by in tries if by is not None})
+    return {invoice: len(tried) for invoice, tried in (await tried_with(tx, invoices=invoices)).items()}
+
+
+async def tried_with(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, set[UUID]]:
+    """Return, by invoice, the saved methods that it was tried with; none, where it was by link alone."""
+    found: dict[Ref, set[UUID]] = {}
+    for invoice, _, method_id in await attempts.tried_methods(tx, invoices) if invoices else []:
+        if method_id is not None:
+            found.setdefault(invoice, set()).add(method_id)
+    return found
 
 
 async def set_default_method(

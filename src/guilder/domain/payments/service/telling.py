@@ -10,6 +10,7 @@ from guilder.domain.payments.events import (
     PaymentMethodAdded,
     PaymentMethodDefaultChanged,
     PaymentMethodRemoved,
+    PaymentMethodUpdated,
     PaymentSucceeded,
     RefundEvent,
     RefundSucceeded,
@@ -76,6 +77,18 @@ def added(method: PaymentMethod) -> PaymentMethodAdded:
         customer_id=method.customer_id,
         brand=method.brand,
         last4=method.last4,
+    )
+
+
+def updated(method: PaymentMethod) -> PaymentMethodUpdated:
+    return PaymentMethodUpdated(
+        tenant_id=method.tenant_id,
+        payment_method_id=method.id,
+        customer_id=method.customer_id,
+        brand=method.brand,
+        last4=method.last4,
+        exp_month=method.exp_month,
+        exp_year=method.exp_year,
     )
 
 

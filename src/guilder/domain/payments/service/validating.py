@@ -35,7 +35,7 @@ async def record_setups(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> 
         if found is None or found.status is not MethodStatus.PENDING:
             continue
         token = tokens.get((answer.tenant_id, answer.business_key), "")
-        for changed in await _told(tx, found, answer, _beside(found, current), token=token, now=now):
+        for changed in await _told(tx, found, answer, beside(found, current), token=token, now=now):
             current[changed.ref] = changed
 
 
@@ -50,7 +50,7 @@ async def keep_card(tx: Tx, *, payment: Payment, card: CardDetails, now: datetim
     print_ = ordering.fingerprint(payment.account_id, card)
     twin = ordering.twin_of(locked, print_, account_id=payment.account_id)
     if twin is not None:
-        renewed = _shown(twin, card, now=now)
+        renewed = shown(twin, card, now=now)
         await method_rows.save(tx, renewed, token=card.token)
         return renewed
     if len(locked) >= ordering.METHODS_MAX:
@@ -73,7 +73,7 @@ async def keep_card(tx: Tx, *, payment: Payment, card: CardDetails, now: datetim
         created_at=now,
         position=ordering.next_position(locked),
     )
-    kept = _shown(bare, card, now=now)
+    kept = shown(bare, card, now=now)
     await method_rows.insert(tx, kept, token=card.token)
     outbox.announce(tx, [telling.added(kept)], now=now)
     return kept
@@ -89,10 +89,24 @@ async def reject_detached(tx: Tx, *, payments: Sequence[Payment], now: datetime)
         found = locked.get(ref)
         if found is None or found.status is not MethodStatus.VALID:
             continue
-        locked[ref] = await _reject(tx, found, code=payment.decline_code, now=now)
-        if found.is_default:
-            heir = await promote(tx, _beside(found, locked), now=now)
-            locked |= {heir.ref: heir} if heir else {}
+        changed = await lose(tx, found, beside(found, locked), code=payment.decline_code, now=now)
+        locked |= {each.ref: each for each in changed}
+
+
+async def lose(
+    tx: Tx, found: PaymentMethod, others: Sequence[PaymentMethod], *, code: str, now: datetime
+) -> list[PaymentMethod]:
+    """Charge a locked method no more; the next in order is the default, if it was. Return what changed."""
+    lost = await _reject(tx, found, code=code, now=now)
+    heir = await promote(tx, others, now=now) if found.is_default else None
+    return [lost, heir] if heir else [lost]
+
+
+async def supersede(tx: Tx, twin: PaymentMethod, *, by: PaymentMethod, now: datetime) -> PaymentMethod:
+    """Give a locked method's place to another that is the same card: whoever names it is led there."""
+    gone = replace(await drop(tx, twin, now=now), replaced_by=by.id)
+    await method_rows.redirect(tx, gone=twin, successor=by)
+    return gone
 
 
 async def _told(
@@ -121,7 +135,7 @@ async def _validate(
 ) -> list[PaymentMethod]:
     """Make a method one that is charged. The same card saved before gives its place to it, and leads to it."""
     status = lifecycle.take(METHOD_MOVES, found.status, MethodStep.VALIDATE)
-    valid = _shown(replace(found, status=status, action_url="", decline_code=""), card, now=now)
+    valid = shown(replace(found, status=status, action_url="", decline_code=""), card, now=now)
     twin = ordering.twin_of(others, valid.fingerprint, account_id=valid.account_id)
     default = next((each for each in others if each.is_default), None)
     takes_over = default is not None and (valid.wants_default or default == twin)
@@ -130,12 +144,10 @@ async def _validate(
         changed.append(replace(default, is_default=False))
         await method_rows.save(tx, changed[0])
     if twin is not None:
-        changed.append(replace(await drop(tx, twin, now=now), replaced_by=valid.id))
+        changed.append(await supersede(tx, twin, by=valid, now=now))
         valid = replace(valid, position=twin.position)
     valid = replace(valid, is_default=takes_over or default is None)
     await method_rows.save(tx, valid, token=token or None)
-    if twin is not None:
-        await method_rows.redirect(tx, gone=twin, successor=valid)
     outbox.announce(tx, [telling.added(valid)], now=now)
     if takes_over:
         outbox.announce(tx, [telling.default_changed(valid)], now=now)
@@ -168,7 +180,7 @@ async def _reject(tx: Tx, found: PaymentMethod, *, code: str, now: datetime) -> 
     return invalid
 
 
-def _shown(method: PaymentMethod, card: CardDetails, *, now: datetime) -> PaymentMethod:
+def shown(method: PaymentMethod, card: CardDetails, *, now: datetime) -> PaymentMethod:
     return replace(
         method,
         kind=card.kind,
@@ -182,7 +194,7 @@ def _shown(method: PaymentMethod, card: CardDetails, *, now: datetime) -> Paymen
     )
 
 
-def _beside(found: PaymentMethod, current: Mapping[Ref, PaymentMethod]) -> list[PaymentMethod]:
+def beside(found: PaymentMethod, current: Mapping[Ref, PaymentMethod]) -> list[PaymentMethod]:
     return [
         each
         for each in current.values()

@@ -48,7 +48,7 @@ async def save(tx: Tx, method: PaymentMethod, *, token: str | None = None) -> No
     await tx.execute(
         """update payments.methods set status = $3, sealed_token = coalesce($4, sealed_token), brand = $5, last4 = $6,
                exp_month = $7, exp_year = $8, is_default = $9, decline_code = $10, action_url = $11, kind = $12,
-               label = $13, position = $14, fingerprint = $15, replaced_by = $16, warn_due_at = $17
+               label = $13, position = $14, fingerprint = $15, replaced_by = $16, warn_due_at = $17, told_at = $18
            where tenant_id = $1 and id = $2""",
         method.tenant_id,
         method.id,
@@ -67,6 +67,7 @@ async def save(tx: Tx, method: PaymentMethod, *, token: str | None = None) -> No
         method.fingerprint,
         method.replaced_by,
         method.warn_due_at,
+        method.told_at,
     )
 
 
@@ -199,4 +200,5 @@ def _method_from_row(row: Row) -> PaymentMethod:
         wants_default=row["wants_default"],
         replaced_by=row["replaced_by"],
         warn_due_at=row["warn_due_at"],
+        told_at=row["told_at"],
     )

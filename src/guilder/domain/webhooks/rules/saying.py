@@ -9,7 +9,13 @@ from uuid import UUID
 BODY_BYTES_MAX = 20_000
 # What is said between us and providers: their words, links to pages of theirs, what is to be shown of a wallet. It is of
 # use to nobody else, and payments says what came of it.
-_CONVERSATION = ("gateways.request.", "gateways.notice.", "gateways.dispute.", "gateways.elsewhere.")
+_CONVERSATION = (
+    "gateways.request.",
+    "gateways.notice.",
+    "gateways.dispute.",
+    "gateways.elsewhere.",
+    "gateways.method.",
+)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 

@@ -9,6 +9,7 @@ from guilder.domain.gateways.model import (
     DisputeNews,
     DisputeStatus,
     GatewayRequest,
+    MethodNews,
     Notice,
     Outcome,
     OutcomeKind,
@@ -103,7 +104,7 @@ def from_intent(intent: Document, request: GatewayRequest | None) -> Outcome:
         return unknown("an answer that cannot be read", ref=ref, is_outage=False)
     if request is not None and (stray := _stray(intent, money, request)):
         return Outcome(kind=OutcomeKind.UNKNOWN, provider_ref=ref, amount=money, alert=stray, message=stray)
-    said = Outcome(kind=OutcomeKind.UNKNOWN, provider_ref=ref, amount=money)
+    said = Outcome(kind=OutcomeKind.UNKNOWN, provider_ref=ref, amount=money, payer_ref=_text(intent, "customer"))
     charge = _text(intent, "charge")
     match intent.get("status"):
         case "succeeded":
@@ -126,7 +127,8 @@ def from_setup(setup: Document) -> Outcome:
     ref = _text(setup, "id")
     match setup.get("status"):
         case "succeeded":
-            return Outcome(kind=OutcomeKind.SUCCEEDED, provider_ref=ref, card=_card(setup))
+            payer = _text(setup, "customer")
+            return Outcome(kind=OutcomeKind.SUCCEEDED, provider_ref=ref, card=_card(setup), payer_ref=payer)
         case "canceled":
             return Outcome(kind=OutcomeKind.CANCELED, provider_ref=ref)
         case "requires_action":
@@ -181,27 +183,32 @@ def from_event(event: Document) -> Notice:
     notice_id, type_ = _text(event, "id"), _text(event, "type")
     if not 0 < len(notice_id) <= 255 or not 0 < len(type_) <= 200:
         raise UnreadableNotice("an event has an id and a type")
-    data = event.get("data")
-    about = data.get("object") if isinstance(data, Mapping) else None
-    if type_ in _DISPUTE_NOTICES and isinstance(about, Mapping):
-        return Notice(
-            notice_id=notice_id, type=type_, account=_text(event, "account"), dispute=from_dispute(about), raw=event
-        )
-    subject = _NOTICES.get(type_)
-    if subject is None or not isinstance(about, Mapping):
-        return Notice(notice_id=notice_id, type=type_, subject=None, raw=event)
-    outcome = _told_of(subject, about)
-    created = event.get("created")
-    return Notice(
+    created, said = event.get("created"), event.get("data")
+    data: Document = said if isinstance(said, Mapping) else {}
+    notice = Notice(
         notice_id=notice_id,
         type=type_,
-        subject=subject,
-        business_key=business_key(about),
         account=_text(event, "account"),
-        outcome=outcome,
         created_at=datetime.fromtimestamp(created, UTC) if type(created) is int and 0 < created < 2**35 else None,
         raw=event,
     )
+    about = data.get("object")
+    if not isinstance(about, Mapping):
+        return notice
+    if type_ in _DISPUTE_NOTICES:
+        return replace(notice, dispute=from_dispute(about))
+    if type_ == "payment_method.automatically_updated":
+        card = _details(about.get("card"))
+        return replace(notice, method=_method(about, _text(about, "customer"), card) if card else None)
+    if type_ == "payment_method.detached":
+        before = data.get("previous_attributes")
+        payer = _text(before, "customer") if isinstance(before, Mapping) else ""
+        return replace(notice, method=_method(about, payer, None))
+    subject = _NOTICES.get(type_)
+    if subject is None:
+        return notice
+    outcome = _told_of(subject, about)
+    return replace(notice, subject=subject, business_key=business_key(about), outcome=outcome)
 
 
 def from_dispute(dispute: Document) -> DisputeNews:
@@ -256,18 +263,27 @@ def _money(found: Document) -> Money | None:
 
 
 def _card(found: Document) -> CardDetails | None:
-    details = found.get("payment_method_details")
+    return _details(found.get("payment_method_details"), token=_text(found, "payment_method"))
+
+
+def _details(details: object, *, token: str = "") -> CardDetails | None:
     if not isinstance(details, Mapping):
         return None
     month, year = details.get("exp_month"), details.get("exp_year")
     last4 = _text(details, "last4")
     return CardDetails(
-        token=_text(found, "payment_method"),
+        token=token,
         brand=_text(details, "brand")[:40],
         last4=last4 if last4.isascii() and last4.isdigit() and len(last4) <= 4 else "",
         exp_month=month if type(month) is int and 0 <= month <= 12 else 0,
         exp_year=year if type(year) is int and 0 <= year < 10_000 else 0,
     )
+
+
+def _method(method: Document, payer: str, card: CardDetails | None) -> MethodNews | None:
+    """Read the news of a method that it keeps for somebody."""
+    token = _text(method, "id")
+    return MethodNews(token=token, payer_ref=payer, card=card) if token and payer else None
 
 
 def _action_url(found: Document) -> str:

@@ -155,6 +155,13 @@ def from_charge(charge: Document) -> Outcome:
     )
 
 
+def from_method(method: Document) -> CardDetails | None:
+    """Read what a saved method is by now, without its token; None where it is a card and does not say which."""
+    found = _card(method, token="")
+    is_whole = found is not None and (found.kind != "card" or all((found.last4, found.exp_month, found.exp_year)))
+    return found if is_whole else None
+
+
 def metadata(request: GatewayRequest) -> dict[str, str]:
     """Return what an object is recognised by. The claim says what is paid for, whichever attempt it was."""
     kind = RequestKind.CHARGE if request.kind is RequestKind.CANCEL else request.kind

@@ -16,6 +16,7 @@ from guilder.domain.gateways.model import (
     DisputeStatus,
     ElsewhereKind,
     ElsewhereNews,
+    MethodNews,
     Notice,
     Outcome,
     RequestKind,
@@ -33,6 +34,7 @@ _SUBSCRIPTIONS = {
     "customer.subscription.updated": ElsewhereKind.UPDATED,
     "customer.subscription.deleted": ElsewhereKind.ENDED,
 }
+_RENEWALS = frozenset({"payment_method.automatically_updated", "payment_method.updated"})
 _DISPUTES = {
     "warning_needs_response": DisputeStatus.INQUIRY,
     "warning_under_review": DisputeStatus.INQUIRY,
@@ -65,9 +67,14 @@ def from_event(event: Document) -> Notice:
         created_at=_time(event.get("created")),
         raw=event,
     )
-    data = event.get("data")
-    about = data.get("object") if isinstance(data, Mapping) else None
-    return _told(notice, about) if isinstance(about, Mapping) else notice
+    said = event.get("data")
+    data: Document = said if isinstance(said, Mapping) else {}
+    about = data.get("object")
+    if not isinstance(about, Mapping):
+        return notice
+    if type_ == "payment_method.detached":
+        return replace(notice, method=_detached(about, data.get("previous_attributes")))
+    return _told(notice, about)
 
 
 def _told(notice: Notice, about: Document) -> Notice:
@@ -90,6 +97,8 @@ def _told(notice: Notice, about: Document) -> Notice:
             return replace(notice, elsewhere=_invoice(about, _INVOICES[notice.type]))
         case "customer.subscription" if notice.type in _SUBSCRIPTIONS:
             return replace(notice, elsewhere=_subscription(about, _SUBSCRIPTIONS[notice.type]))
+        case "payment_method" if notice.type in _RENEWALS:
+            return replace(notice, method=_renewed(about))
         case _:
             return notice
 
@@ -194,6 +203,21 @@ def _subscription(subscription: Document, kind: ElsewhereKind) -> ElsewhereNews 
         cancel_at_period_end=subscription.get("cancel_at_period_end") is True or ends_then,
         invoice_ref=name(subscription.get("latest_invoice")),
     )
+
+
+def _renewed(method: Document) -> MethodNews | None:
+    """Read a method that has other details than before; one that is kept for nobody is none of ours."""
+    payer, ref, card = name(method.get("customer")), text(method, "id"), mapping.from_method(method)
+    if not payer or not ref or card is None:
+        return None
+    return MethodNews(token=f"{payer}/{ref}", payer_ref=payer, card=card)
+
+
+def _detached(method: Document, before: object) -> MethodNews | None:
+    """Read a method that was taken from its customer: who that was is said only of the time before."""
+    payer = name(before.get("customer")) if isinstance(before, Mapping) else ""
+    ref = text(method, "id")
+    return MethodNews(token=f"{payer}/{ref}", payer_ref=payer) if payer and ref else None
 
 
 def _listed(found: object) -> list[Mapping[str, Any]]:
