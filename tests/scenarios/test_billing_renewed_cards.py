@@ -1,6 +1,5 @@
 """Cards that their bank renews by itself: shown as they are, warned of by their new date, and tried again at once."""
 
-from guilder.kernel import ids
 from tests.support.bills import a_story
 from tests.support.outcomes import a_subscriber, is_eligible, payments_of, rest
 from tests.support.worst_day import counter_of
@@ -16,7 +15,7 @@ async def renew(world, **written):
     """Have the bank of the customer's one saved card issue it anew, and hear of it."""
     customer = await world.get("/api/customers/acme")
     async with counter_of(world) as counter:
-        [method] = await counter.saved_methods(str(ids.from_text("cus", customer["id"])))
+        [method] = await counter.saved_methods(customer["id"])
         await counter.renew(method, **written)
     await rest(world)
     return method

@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 import httpx
 
+from guilder.kernel import ids
 from guilder.platform.outside.intents import CHANNEL
 from tests.support.database import DatabaseUrls, connected, new_database
 from tests.support.processes import Installation, Process, installed, until
@@ -100,7 +101,12 @@ class Counter:
     async def saved_methods(self, customer_id: str) -> list[str]:
         """Return what the provider calls this customer's saved methods, oldest first."""
         listed = (await self.http.get("/v1/payment_methods", headers=self._key)).json()["data"]
-        return [each["id"] for each in reversed(listed) if each["customer"] == customer_id]
+        theirs = str(ids.from_text("cus", customer_id))
+        return [each["id"] for each in reversed(listed) if each["customer"] == theirs]
+
+    async def detach(self, method: str) -> None:
+        answer = await self.http.post(f"/v1/payment_methods/{method}/detach", headers=self._key)
+        assert answer.status_code == 200, answer.text
 
     async def renew(self, method: str, **written: Any) -> None:
         """Have the bank of a saved card issue it anew, with another date or number."""

@@ -115,6 +115,8 @@ def test_checks_grow_rare_and_a_page_is_forgotten_after_its_life():
     assert gaps == [timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1)]
     page = replace(asked(), outcome=OutcomeKind.REQUIRES_ACTION)
     assert asking.next_check(page, now=NOW + timedelta(hours=27)) is None
+    card = replace(page, request=replace(page.request, kind=RequestKind.SETUP))
+    assert asking.next_check(card, now=NOW + timedelta(hours=27)) is not None, "it is given up by that look"
     assert asking.next_check(replace(page, is_withdrawn=True), now=NOW) is None
 
 

@@ -66,7 +66,9 @@ def next_check(asked: Asked, *, now: datetime) -> datetime | None:
         return None
     age = now - asked.requested_at
     if asked.outcome is OutcomeKind.REQUIRES_ACTION:
-        return None if age > PAGE_LIFE else now + min(max(age / 4, PAGE_CHECK_FIRST), PAGE_CHECK_LAST)
+        # A card that nobody typed is given up by a look after its page has closed: there has to be one.
+        is_over = age > PAGE_LIFE and asked.request.kind is not RequestKind.SETUP
+        return None if is_over else now + min(max(age / 4, PAGE_CHECK_FIRST), PAGE_CHECK_LAST)
     return now + min(max(age / 8, CHECK_FIRST), CHECK_LAST)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from guilder.domain.gateways.model import OutcomeKind
 from guilder.domain.notifications import service
 from guilder.domain.notifications.model import About, Kind, NewNotification
 from guilder.domain.notifications.rules import causes
@@ -73,6 +74,7 @@ async def on_payment_method_added(tx: Tx, messages: Sequence[Message[PaymentMeth
 async def on_payment_method_refused(
     tx: Tx, messages: Sequence[Message[PaymentMethodRefused]], *, now: datetime
 ) -> None:
+    """Say that it could not be added to whoever wanted that, not to who left its page and went away."""
     said = [
         NewNotification(
             tenant_id=event.tenant_id,
@@ -81,6 +83,7 @@ async def on_payment_method_refused(
             cause_id=event.payment_method_id,
         )
         for event in events_of(messages)
+        if event.decline_code != OutcomeKind.CANCELED.value
     ]
     await service.tell(tx, messages=said, now=now)
 

@@ -1,0 +1,23 @@
+"""Saved methods as their customer meets them: what was left half-way, what is gone, and what is said of it."""
+
+from tests.support.bills import a_story
+from tests.support.outcomes import rest
+
+
+async def methods_of(world):
+    customer = await world.get("/api/customers/acme")
+    listed = await world.get(f"/api/customers/{customer['id']}/payment-methods")
+    return [(each["status"], each["decline_code"], each["action_url"]) for each in listed]
+
+
+async def test_a_page_for_a_card_that_was_left_is_given_up_and_nothing_is_said_of_it(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        customer = await world.customer()
+        asked = {"return_url": "https://shop.example/back"}
+        await world.post(f"/api/customers/{customer['id']}/payment-methods", asked)
+        await rest(world)
+        [(status, _, page)] = await methods_of(world)
+        assert (status, page != "") == ("pending", True)
+        await world.advance(days=2)
+        assert await methods_of(world) == [("invalid", "canceled", None)]
+        assert await world.mails("acme") == []
