@@ -1,7 +1,8 @@
 """Saved methods as their customer meets them: what was left half-way, what is gone, and what is said of it."""
 
 from tests.support.bills import a_story
-from tests.support.outcomes import rest
+from tests.support.outcomes import a_subscriber, rest
+from tests.support.worst_day import counter_of
 
 
 async def methods_of(world):
@@ -21,3 +22,14 @@ async def test_a_page_for_a_card_that_was_left_is_given_up_and_nothing_is_said_o
         await world.advance(days=2)
         assert await methods_of(world) == [("invalid", "canceled", None)]
         assert await world.mails("acme") == []
+
+
+async def test_nobody_is_told_that_what_was_saved_could_not_be_added(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        card = await a_subscriber(world)
+        async with counter_of(world) as counter:
+            [method] = await counter.saved_methods(card["customer_id"])
+            await counter.detach(method)
+        await rest(world)
+        assert await methods_of(world) == [("invalid", "payment_method_detached", None)]
+        assert await world.mails("acme") == ["payment_method_added"]

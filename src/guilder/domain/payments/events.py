@@ -184,9 +184,12 @@ class PaymentMethodUpdated(PaymentMethodEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodRefused(PaymentMethodEvent):
+    """It cannot be charged: it was to be added, or `was_valid`, and its provider has it no more."""
+
     name: ClassVar = "payments.method.refused"
 
     decline_code: str
+    was_valid: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

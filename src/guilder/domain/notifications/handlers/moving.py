@@ -74,7 +74,8 @@ async def on_payment_method_added(tx: Tx, messages: Sequence[Message[PaymentMeth
 async def on_payment_method_refused(
     tx: Tx, messages: Sequence[Message[PaymentMethodRefused]], *, now: datetime
 ) -> None:
-    """Say that it could not be added to whoever wanted that, not to who left its page and went away."""
+    """Say that it could not be added to whoever wanted that: not to who left its page and went away, nor of what was added
+    long ago and is gone at its provider. What that one was to pay is told of when it cannot be paid."""
     said = [
         NewNotification(
             tenant_id=event.tenant_id,
@@ -83,7 +84,7 @@ async def on_payment_method_refused(
             cause_id=event.payment_method_id,
         )
         for event in events_of(messages)
-        if event.decline_code != OutcomeKind.CANCELED.value
+        if event.decline_code != OutcomeKind.CANCELED.value and not event.was_valid
     ]
     await service.tell(tx, messages=said, now=now)
 

@@ -175,6 +175,7 @@ async def _reject(tx: Tx, found: PaymentMethod, *, code: str, now: datetime) -> 
         payment_method_id=invalid.id,
         customer_id=invalid.customer_id,
         decline_code=invalid.decline_code,
+        was_valid=found.status is MethodStatus.VALID,
     )
     outbox.announce(tx, [event], now=now)
     return invalid
