@@ -1,7 +1,9 @@
 """Saved methods as their customer meets them: what was left half-way, what is gone, and what is said of it."""
 
+import pytest
+
 from tests.support.bills import a_story
-from tests.support.outcomes import a_subscriber, rest
+from tests.support.outcomes import a_subscriber, payments_of, rest
 from tests.support.worst_day import counter_of
 
 
@@ -33,3 +35,30 @@ async def test_nobody_is_told_that_what_was_saved_could_not_be_added(installatio
         await rest(world)
         assert await methods_of(world) == [("invalid", "payment_method_detached", None)]
         assert await world.mails("acme") == ["payment_method_added"]
+
+
+@pytest.mark.parametrize(
+    ("trial_end", "status"), [("cancel", "canceled"), pytest.param("pause", "paused", marks=pytest.mark.slow)]
+)
+async def test_a_trial_whose_own_card_was_removed_ends_without_a_method(installation, trial_end, status):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000, billing={"trial_end": trial_end})
+        card = await a_subscriber(world)
+        subscription = await world.subscribe(trial_days=5, payment_method_id=card["id"])
+        await world.delete(f"/api/customers/acme/payment-methods/{card['id']}")
+        await world.advance(days=8)
+        assert (await world.subscription(subscription))["status"] == status
+        assert (await world.invoices(), await payments_of(world)) == ([], [])
+        assert "payment_failed" not in await world.mails("acme")
+
+
+async def test_a_trial_whose_own_card_was_removed_is_charged_to_the_usual_one(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000, billing={"trial_end": "cancel"})
+        await a_subscriber(world)
+        own = await world.card("acme", "pm_card_mastercard")
+        subscription = await world.subscribe(trial_days=5, payment_method_id=own["id"])
+        await world.delete(f"/api/customers/acme/payment-methods/{own['id']}")
+        await world.advance(days=8)
+        assert (await world.subscription(subscription))["status"] == "active"
+        assert [(each["status"], each["last4"]) for each in await payments_of(world)] == [("succeeded", "4242")]

@@ -186,11 +186,10 @@ async def _without_method(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> list
     ending = [
         each
         for each in await subscriptions.trials_due(tx, refs=refs, now=now)
-        if each.payment_method_id is None
-        and (each.pending_terms or each.terms).billing.trial_end is not TrialEnd.INVOICE
+        if (each.pending_terms or each.terms).billing.trial_end is not TrialEnd.INVOICE
     ]
     if not ending:
         return []
-    customers = {each.ref: Ref(each.tenant_id, each.customer_id) for each in ending}
-    have = await payments.default_methods(tx, refs=sorted(set(customers.values())))
-    return [ref for ref, customer in customers.items() if customer not in have]
+    charged = [(Ref(each.tenant_id, each.customer_id), each.payment_method_id) for each in ending]
+    have = await payments.chargeable(tx, charged=charged)
+    return [each.ref for each, wanted in zip(ending, charged, strict=True) if wanted not in have]

@@ -93,10 +93,8 @@ def check_found(method: PaymentMethod | None, *, customer_id: CustomerId) -> Pay
 
 async def has_method(tx: Tx, subscription: Subscription) -> bool:
     """Say whether there is something to charge: a method of its own, or the customer's default one."""
-    if subscription.payment_method_id is not None:
-        return True
     customer = Ref(subscription.tenant_id, subscription.customer_id)
-    return customer in await payments.default_methods(tx, refs=[customer])
+    return bool(await payments.chargeable(tx, charged=[(customer, subscription.payment_method_id)]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,6 +134,16 @@ async def default_methods(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, PaymentMe
     return await method_rows.defaults(tx, refs)
 
 
+async def chargeable(tx: Tx, *, charged: Sequence[tuple[Ref, UUID | None]]) -> set[tuple[Ref, UUID | None]]:
+    """Return those of these customers, each with the method that is named for what is charged, for whom there is something
+    to charge: that method, if it can be, else the customer's default."""
+    named = [Ref(customer.tenant_id, method_id) for customer, method_id in charged if method_id is not None]
+    usable = {(each.customer_ref, ref.id) for ref, each in (await usable_methods(tx, refs=named)).items()}
+    others = sorted({customer for customer, method_id in charged if (customer, method_id) not in usable})
+    defaults = await method_rows.defaults(tx, others) if others else {}
+    return {each for each in charged if each in usable or each[0] in defaults}
+
+
 async def untried_methods(tx: Tx, *, invoices: Sequence[Ref]) -> dict[Ref, list[PaymentMethod]]:
     """Return, for each invoice that was tried, the methods its customer has beside those that it was tried with.
 
