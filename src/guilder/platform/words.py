@@ -17,6 +17,8 @@ from guilder.kernel.money import Money
 FALLBACK = "en"
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl", "ru", "ja")
 
+# Where a language alone would be written as it is somewhere else than our words for it are spoken.
+_SPOKEN_IN = {"pt": "pt_PT"}
 _FRACTION_DIGITS_MAX = 12
 _LETTER_BEFORE_DIGIT = re.compile(r"(?<=[A-Za-z])(?=[0-9])")
 # Marks that turn the direction of the text after them: a name that holds one could show "100" as "001".
@@ -28,6 +30,7 @@ _BREAKS = frozenset("\n\r\u0085\u2028\u2029")
 def locale_of(language: str) -> Locale:
     """Return the locale of a tag like "de", "de-AT" or "pt_BR"; the language alone, then English, where it is unknown."""
     tag = language.replace("-", "_")
+    tag = _SPOKEN_IN.get(tag, tag)
     for candidate in (tag, tag.partition("_")[0]):
         try:
             return Locale.parse(candidate)

@@ -36,6 +36,8 @@ COMPILED_MAX = 2_000
 
 _TOO_DEEP = f"choices within choices, more than {OWN_DEPTH_MAX} deep"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+# Spaces that do not break and the like: one alone makes a text message cost twice, since its own alphabet lacks them.
+_DEAR = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "\u2019": "'"})
 _LINK = re.compile(r"https?://[^\s\"'<>\\]+")
 _PARAGRAPHS = re.compile(r"\n[ \t]*\n")
 _DEFAULT_COLOUR = "#1f2937"
@@ -181,7 +183,7 @@ class Templates:
             subject=printable(subject, breaks=" ").strip()[:SUBJECT_LENGTH_MAX],
             html=self._frame_html(view, said, values),
             text=self._text.render(**view, **self._body(said, values, html=False)).strip() + "\n",
-            sms=printable(self._say(said["sms"], values), breaks=" ")[:SMS_LENGTH_MAX] if "sms" in said else None,
+            sms=_short(printable(self._say(said["sms"], values), breaks=" ")) if "sms" in said else None,
         )
 
     def _frame_html(self, view: Mapping[str, Any], said: Mapping[str, Any], values: Mapping[str, str]) -> str:
@@ -269,6 +271,10 @@ def _refuse_missing(names: Iterable[str]) -> None:
     missing = sorted(names)
     if missing:
         raise CannotRender(f"missing: {', '.join(missing)}")
+
+
+def _short(text: str) -> str:
+    return text.translate(_DEAR)[:SMS_LENGTH_MAX]
 
 
 def _brand(brand: Brand) -> dict[str, str]:

@@ -55,7 +55,7 @@ DOCUMENT = InvoiceDocument(
         ("es", "Factura rectificativa", "9 mar 2026", "-1.111,05 €"),
         ("it", "Nota di credito", "9 mar 2026", "-1.111,05 €"),
         ("nl", "Creditnota", "9 mrt 2026", "€ -1.111,05"),
-        ("pt", "Nota de crédito", "9 de mar. de 2026", "-€ 1.111,05"),
+        ("pt", "Nota de crédito", "09/03/2026", "-1 111,05 €"),
         ("pl", "Faktura korygująca", "9 mar 2026", "-1 111,05 €"),
         ("ru", "Кредит-нота", "9 мар. 2026 г.", "-1 111,05 €"),
         ("ja", "クレジットノート", "2026年3月9日", "-€1,111.05"),
