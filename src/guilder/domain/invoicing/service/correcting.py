@@ -104,13 +104,21 @@ async def credit_note(
 
 
 async def issue(
-    tx: Tx, *, invoice: Invoice, draft: Draft, given: Given, correction: Correction, now: datetime
+    tx: Tx,
+    *,
+    invoice: Invoice,
+    draft: Draft,
+    given: Given,
+    correction: Correction,
+    closes_page: bool = False,
+    now: datetime,
 ) -> Invoice:
     """Make a credit note of a locked invoice that stands as `given`, and let go back what it gives back."""
     [note] = await finalize(tx, drafts=[draft], via=Via.EITHER, now=now, grants_credit=False)
     applied = min(-note.total.minor, invoice.due.minor) if invoice.status is Status.OPEN else 0
     if applied:
-        await owe_less(tx, invoice=invoice, note=note, applied=replace(note.total, minor=applied), now=now)
+        less = replace(note.total, minor=applied)
+        await owe_less(tx, invoice=invoice, note=note, applied=less, closes_page=closes_page, now=now)
     share = rules.document if correction.give_back is GiveBack.NONE else rules.parts
     parts = share(-note.total.minor - applied, given)
     await giving_back.book_document(tx, invoice=invoice, note=note, parts=parts, now=now)

@@ -45,15 +45,19 @@ class PaymentInFlight(Conflict):
     code = "payment_in_flight"
 
 
-async def owe_less(tx: Tx, *, invoice: Invoice, note: Invoice, applied: Money, now: datetime) -> None:
-    """Let a credit note make a locked invoice owe less: what is in flight is cancelled, and the rest collected anew.
+async def owe_less(
+    tx: Tx, *, invoice: Invoice, note: Invoice, applied: Money, closes_page: bool = False, now: datetime
+) -> None:
+    """Let a credit note make a locked invoice owe less: what is in flight is cancelled, and the rest collected anew. A page that
+    the customer has opened is for the old amount, and stands in the way unless it `closes_page`.
 
     :raises PaymentInFlight: a provider may be charging the old amount at this moment
     :raises InvoiceIsPaid: it was paid at this moment
     """
     less = replace(invoice, credited=invoice.credited + applied)
     payment = (await payments.current(tx, invoices=[invoice.ref])).get(invoice.ref)
-    if _is_being_charged(payment) and less.due.minor:
+    is_busy = _may_come_in if closes_page else _is_being_charged
+    if is_busy(payment) and less.due.minor:
         raise PaymentInFlight
     if await _cancelled(tx, [invoice], now=now):
         raise InvoiceIsPaid("it was paid at this moment: try again, and what was paid is credited")

@@ -36,7 +36,10 @@ async def take_back_change(
     owed = invoice.due.minor if invoice.status is Status.OPEN else 0
     if 0 < _sum(back) <= min(owed + given.left, invoice.total.minor - await store.noted(tx, invoice.ref)):
         draft = notes.draft_of(invoice, back, cause=ids.new(now), reason=reason, now=now)
-        return await issue(tx, invoice=invoice, draft=draft, given=given, correction=Correction(reason=reason), now=now)
+        correction = Correction(reason=reason)
+        return await issue(
+            tx, invoice=invoice, draft=draft, given=given, correction=correction, closes_page=True, now=now
+        )
     if _sum(notes.whole(left)) <= 0:
         return None  # what was not used of it was given back: all that it came to, or more
     return await credit_note(tx, invoice_id=invoice.id, correction=Correction(reason=reason), by_two=True, now=now)
