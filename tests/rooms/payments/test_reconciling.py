@@ -9,6 +9,7 @@ from guilder.domain.gateways.model import OutcomeKind, ProviderRecord, Reading, 
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import NewRefund, RefundReason, Status, Via
 from guilder.kernel.errors import NotFound
+from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from guilder.platform.clock import WallClock
@@ -335,3 +336,51 @@ async def test_what_a_page_calls_otherwise_is_found_by_its_key_once_the_books_ha
     key, charge = (await till.payment(payment)).business_key, (await till.payment(payment)).charge_ref
     await told(till, an_entry(till, provider_ref="pi_of_the_page", charge_ref=charge, business_key=key, status=status))
     assert await differences(till) == [("only_here", 4900, None, resolution)]
+
+
+async def refund(till, payment, amount):
+    async with till.tx() as tx:
+        wish = NewRefund(payment_id=payment.id, reason="kind", amount_minor=amount)
+        return await payments.make_refund(tx, refund=wish, now=till.now)
+
+
+@pytest.mark.parametrize("is_read", [False, True], ids=["before the books are read", "after"])
+async def test_a_refund_that_a_restore_lost_is_the_one_that_is_made_again(till, database_urls, is_read):
+    await till.a_card()
+    payment = await till.collect()
+    await till.settle()
+    for amount in (900, 900, 500):
+        await refund(till, payment, amount)
+    await till.settle()
+    async with connected(database_urls.admin) as admin:
+        await admin.execute("set session_replication_role = replica")
+        for gone in ("payments.refunds", "gateways.requests where kind = 'refund'", "platform.intents"):
+            await admin.execute(f"delete from {gone}")
+    async with till.tx() as tx:
+        account = await gateways.one(tx, account_id=till.account.id)
+        await gateways.quarantine(tx, accounts=[account], now=till.now)
+    made = [] if is_read else [await refund(till, payment, amount) for amount in (900, 700)]
+    till.clock.move_by(HOUR)
+    async with till.tx() as tx:
+        await gateways.read_books(tx, accounts=[account], since=till.now - 2 * DAY, now=till.now)
+    await till.settle()
+    async with till.tx() as tx:
+        found = (await payments.differences(tx, query=PageQuery(), is_open=True)).items
+        assert sorted((each.theirs_minor, each.payment_id == payment.id) for each in found) == [
+            (500, True),
+            (900, True),
+            (900, True),
+        ]
+        await gateways.release(tx, accounts=[account])
+    made = made or [await refund(till, payment, amount) for amount in (900, 700)]
+    till.clock.move_by(HOUR)
+    async with till.tx() as tx:
+        due = await tx.fetch("select tenant_id, id from gateways.requests where check_due_at <= $1", till.now)
+        await gateways.look_again(tx, refs=[Ref(*row) for row in due], now=till.now)
+    await till.settle_in_time()
+    assert sorted(each["amount"] for each in till.merchant.journal()["refunds"]) == [500, 700, 900, 900]
+    await read_books(till)
+    async with till.tx() as tx:
+        assert {(await payments.refund(tx, refund_id=each.id)).status for each in made} == {"succeeded"}
+        left = (await payments.differences(tx, query=PageQuery(), is_open=True)).items
+    assert sorted(each.theirs_minor for each in left) == [500, 900]

@@ -237,12 +237,29 @@ class NewNotice:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderRecord:
+    """Something that moved money, as the provider's own books have it."""
+
+    kind: RequestKind  # charge or refund
+    provider_ref: str
+    charge_ref: str
+    business_key: str
+    claim: str
+    status: OutcomeKind
+    amount: Money
+    at: datetime
+    fee: Money | None = None
+
+
 class Call(Struct, frozen=True, kw_only=True):
-    """What one call to a provider needs to know. `charge` is what a cancellation is to close."""
+    """What one call to a provider needs to know. `charge` is what a cancellation is to close; `done` a refund that its
+    provider has made already, and a restore made us forget."""
 
     asked: Asked
     account: OpenAccount
     charge: Asked | None = None
+    done: ProviderRecord | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,21 +284,6 @@ class Finding:
     what: str
     is_ok: bool
     advice: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProviderRecord:
-    """Something that moved money, as the provider's own books have it."""
-
-    kind: RequestKind  # charge or refund
-    provider_ref: str
-    charge_ref: str
-    business_key: str
-    claim: str
-    status: OutcomeKind
-    amount: Money
-    at: datetime
-    fee: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

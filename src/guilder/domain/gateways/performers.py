@@ -137,6 +137,8 @@ class Refunding(_Asking):
     ) -> Outcome:
         request = call.asked.request
         found = await gateway.lookup_refund(credentials, request) if looks_first else None
+        if found is None and call.done is not None:
+            return Outcome(kind=OutcomeKind.SUCCEEDED, provider_ref=call.done.provider_ref, amount=call.done.amount)
         return found or await gateway.refund(credentials, request, key=f"refund:{request.business_key}")
 
 

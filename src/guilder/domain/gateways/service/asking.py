@@ -20,7 +20,7 @@ from guilder.domain.gateways.rules import asking
 from guilder.domain.gateways.rules.discretion import without_token
 from guilder.domain.gateways.service import health
 from guilder.domain.gateways.store import accounts as account_rows
-from guilder.domain.gateways.store import payers
+from guilder.domain.gateways.store import books, payers
 from guilder.domain.gateways.store import requests as rows
 from guilder.domain.identity import service as identity
 from guilder.kernel.ids import CustomerId, Ref, TenantId
@@ -121,6 +121,8 @@ async def load_calls(tx: Tx, *, wanted: Sequence[Intent], now: datetime) -> list
     opened = await account_rows.open_accounts(tx, [_account_ref(asked) for asked in found.values()])
     cancels = [asked for asked in found.values() if asked.request.kind is RequestKind.CANCEL]
     charges = await rows.charges_of(tx, [(a.request.tenant_id, a.request.business_key) for a in cancels])
+    refunds = [a.ref for a in found.values() if a.request.kind is RequestKind.REFUND and not a.is_settled]
+    done = await books.take_refunds(tx, refunds) if refunds else {}
     known = await payers.of(tx, [(_account_ref(a), a.request.customer_id) for a in found.values()])
     issuers = await identity.issuer(tx, tenant_ids=sorted({a.request.tenant_id for a in found.values()}))
     calls: list[Call | None] = []
@@ -140,7 +142,9 @@ async def load_calls(tx: Tx, *, wanted: Sequence[Intent], now: datetime) -> list
             merchant_name=merchant,
             payer_ref=known.get((_account_ref(asked), asked.request.customer_id), ""),
         )
-        calls.append(Call(asked=replace(asked, request=named), account=account, charge=charge))
+        calls.append(
+            Call(asked=replace(asked, request=named), account=account, charge=charge, done=done.get(asked.ref))
+        )
     return calls
 
 

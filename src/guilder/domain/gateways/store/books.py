@@ -109,6 +109,56 @@ async def unknown_there(tx: Tx, account: Ref, kind: RequestKind, provider_refs: 
     return set(provider_refs) - {name for row in rows for name in row}
 
 
+async def take_refunds(tx: Tx, refunds: Sequence[Ref]) -> dict[Ref, ProviderRecord]:
+    """Return what the books have as done of these refunds that are asked for: it bears their mark.
+
+    What bears a mark of ours that nobody here asked for was lost by a restore: of the same charge and amount, it is
+    taken for this one from now on, each for one.
+    """
+    named = [ref.tenant_id for ref in refunds], [ref.id for ref in refunds]
+    await tx.execute(
+        """with wanted as (
+               select r.tenant_id, r.account_id, r.business_key, r.amount_minor, r.currency, c.charge_ref,
+                      row_number() over (partition by r.tenant_id, r.account_id, c.charge_ref, r.amount_minor
+                                         order by r.id) as nth
+                 from gateways.requests r
+                 join gateways.books c on (c.tenant_id, c.account_id, c.kind, c.provider_ref)
+                                        = (r.tenant_id, r.account_id, 'charge', r.provider_ref)
+                where (r.tenant_id, r.id) in (select * from unnest($1::uuid[], $2::uuid[])) and c.charge_ref <> ''
+                  and r.outcome = ''
+                  and not exists (select from gateways.books b
+                                   where (b.tenant_id, b.account_id, b.charge_ref, b.kind, b.business_key)
+                                       = (r.tenant_id, r.account_id, c.charge_ref, 'refund', r.business_key))),
+           lost as (
+               select b.tenant_id, b.account_id, b.id, b.business_key, b.charge_ref, b.amount_minor, b.currency,
+                      row_number() over (partition by b.tenant_id, b.account_id, b.charge_ref, b.amount_minor
+                                         order by b.at, b.id) as nth
+                 from (select distinct tenant_id, account_id, charge_ref from wanted) w
+                 join gateways.books b using (tenant_id, account_id, charge_ref)
+                where b.kind = 'refund' and b.status = 'succeeded'
+                  and starts_with(b.business_key, b.tenant_id::text || ':refund:')
+                  and not exists (select from gateways.requests q
+                                   where (q.tenant_id, q.kind, q.business_key)
+                                       = (b.tenant_id, 'refund', b.business_key)))
+           update gateways.books b set business_key = w.business_key
+             from wanted w
+             join lost l using (tenant_id, account_id, charge_ref, amount_minor, currency, nth)
+            where (b.tenant_id, b.id, b.business_key) = (l.tenant_id, l.id, l.business_key)""",
+        *named,
+    )
+    rows = await tx.fetch(
+        """select r.id as request_id, b.* from gateways.requests r
+             join gateways.books c on (c.tenant_id, c.account_id, c.kind, c.provider_ref)
+                                    = (r.tenant_id, r.account_id, 'charge', r.provider_ref)
+             join gateways.books b on (b.tenant_id, b.account_id, b.charge_ref, b.kind, b.business_key)
+                                    = (r.tenant_id, r.account_id, c.charge_ref, 'refund', r.business_key)
+            where (r.tenant_id, r.id) in (select * from unnest($1::uuid[], $2::uuid[]))
+              and b.status = 'succeeded' and c.charge_ref <> ''""",
+        *named,
+    )
+    return {Ref(row["tenant_id"], row["request_id"]): _from_row(row) for row in rows}
+
+
 async def days(tx: Tx, *, since: datetime, until: datetime) -> list[BookDay]:
     """Add up what each account's books have from `since` up to but not including `until`."""
     rows = await tx.fetch(

@@ -139,7 +139,11 @@ async def _compare(tx: Tx, told: BooksTold, records: Sequence[ProviderRecord], *
             case Finding.TWICE:
                 off.append(_difference(told, record, None, "only_there", now=now))
     refunds = [each for each in lost if each.kind is RequestKind.REFUND]
-    off += [_difference(told, each, None, "only_there", now=now) for each in refunds]
+    of = {p.charge_ref: p.id for p in await attempts.by_charge(tx, told.account, [each.charge_ref for each in refunds])}
+    off += [
+        replace(_difference(told, each, None, "only_there", now=now), payment_id=of.get(each.charge_ref))
+        for each in refunds
+    ]
     await rows.insert_found(tx, [_found(told, each, now=now) for each in lost if each.kind is RequestKind.CHARGE])
     there = [each for each in records if each.status is OutcomeKind.SUCCEEDED]
     # A page's payment is called otherwise here than there; a refund's difference names its payment, so by its name only.

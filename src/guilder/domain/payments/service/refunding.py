@@ -33,7 +33,7 @@ from guilder.domain.payments.rules.lifecycle import REFUND_MOVES, RefundStep
 from guilder.domain.payments.rules.recording import PAID_AFTER_CANCEL
 from guilder.domain.payments.rules.two_persons import is_bound
 from guilder.domain.payments.service import returning, telling, two_persons
-from guilder.domain.payments.store import attempts
+from guilder.domain.payments.store import attempts, reconciling
 from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel import ids, lifecycle
 from guilder.kernel.errors import Conflict, NotFound
@@ -243,6 +243,8 @@ async def record_refunds(tx: Tx, *, answers: Sequence[Answer], now: datetime) ->
     was_pending = [each for ref, each in changed.items() if locked[ref].status is RefundStatus.PENDING]
     done = [each for each in was_pending if each.status is RefundStatus.SUCCEEDED]
     await ledger.post(tx, entries=[_booking(each, payments[Ref(each.tenant_id, each.payment_id)]) for each in done])
+    if done:
+        await reconciling.resolve_refunds(tx, [(each.tenant_id, each.provider_ref) for each in done], now=now)
     outbox.announce(tx, [telling.refunded(each) for each in done], now=now)
     failed = [each for each in was_pending if each.status is RefundStatus.FAILED]
     outbox.announce(

@@ -139,6 +139,18 @@ async def resolve_missing(
     )
 
 
+async def resolve_refunds(tx: Tx, refunds: Sequence[tuple[TenantId, str]], *, now: datetime) -> None:
+    """End the differences about refunds, by their names at the provider, that are known here after all."""
+    await tx.execute(
+        """update payments.differences set resolved_at = $3, resolution = 'it is a refund here by now'
+           where (tenant_id, provider_ref) in (select * from unnest($1::uuid[], $2::text[])) and resolved_at is null
+             and what = 'refund_only_there'""",
+        [tenant_id for tenant_id, _ in refunds],
+        [ref for _, ref in refunds],
+        now,
+    )
+
+
 async def difference(tx: Tx, ref: Ref) -> Difference | None:
     row = await tx.fetchrow("select * from payments.differences where tenant_id = $1 and id = $2", *ref)
     return (await _differences(tx, [row]))[0] if row else None

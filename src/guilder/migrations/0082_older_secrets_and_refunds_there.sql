@@ -9,3 +9,6 @@ drop trigger audit_inserts on webhooks.endpoints;
 drop trigger audit_updates on webhooks.endpoints;
 drop trigger audit_deletes on webhooks.endpoints;
 select audit.watch('webhooks.endpoints', 'id', 'sealed_older', 'last_success_at,last_failure_at,failing_since,failures');
+
+-- What went back of a charge, by its provider's books: asked before it is given back again.
+create index books_refunds on gateways.books (tenant_id, account_id, charge_ref) where kind = 'refund';
