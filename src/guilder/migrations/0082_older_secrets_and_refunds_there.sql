@@ -12,3 +12,21 @@ select audit.watch('webhooks.endpoints', 'id', 'sealed_older', 'last_success_at,
 
 -- What went back of a charge, by its provider's books: asked before it is given back again.
 create index books_refunds on gateways.books (tenant_id, account_id, charge_ref) where kind = 'refund';
+
+-- What was sent long ago, by the wall and by the clock of its sandbox: one that plays last January has sent it just now.
+-- What is still to be sent stays.
+create or replace function webhooks.purge(p_before timestamptz, p_limit int) returns bigint
+    language sql volatile security definer set search_path = ''
+    as $$
+    with old as (
+        select m.tenant_id, m.id from webhooks.messages m
+         where m.created_at < p_before and m.status <> 'pending' and not m.is_out and m.due_at is null
+           and not exists (select from identity.sandbox_clocks s
+                            where s.tenant_id = m.tenant_id
+                              and m.created_at >= s.now_at - (statement_timestamp() - p_before))
+         order by m.created_at limit p_limit for update of m skip locked
+    ), gone as (
+        delete from webhooks.messages m using old where (m.tenant_id, m.id) = (old.tenant_id, old.id) returning 1
+    )
+    select count(*) from gone
+    $$;
