@@ -62,3 +62,19 @@ async def test_a_trial_whose_own_card_was_removed_is_charged_to_the_usual_one(in
         await world.advance(days=8)
         assert (await world.subscription(subscription))["status"] == "active"
         assert [(each["status"], each["last4"]) for each in await payments_of(world)] == [("succeeded", "4242")]
+
+
+async def test_what_failed_is_tried_at_once_with_another_saved_card_that_is_chosen_for_it(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000)
+        bad = await a_subscriber(world, "pm_card_invalid_account")
+        good = await world.card("acme", "pm_card_ok")
+        subscription = await world.subscribe(trial_days=1, payment_method_id=bad["id"])
+        await world.advance(to="2026-06-03T00:00:00Z")
+        assert (await world.subscription(subscription))["status"] == "suspended"
+        for _ in range(2):
+            await world.put(f"/api/subscriptions/{subscription['id']}", {"payment_method_id": good["id"]})
+            await rest(world)
+        assert (await world.subscription(subscription))["status"] == "active"
+        assert sorted(each["status"] for each in await payments_of(world)) == ["declined", "succeeded"]
+        assert (await world.heard()).count("subscriptions.subscription.method_changed") == 1

@@ -14,6 +14,7 @@ from guilder.domain.payments.events import (
     PaymentMethodDefaultChanged,
     PaymentMethodUpdated,
 )
+from guilder.domain.subscriptions.events import SubscriptionMethodChanged
 from guilder.kernel.event import Message, events_of
 from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
@@ -79,3 +80,12 @@ async def on_payment_method_updated(
     for each in events_of(messages):
         methods.setdefault(Ref(each.tenant_id, each.customer_id), set()).add(each.payment_method_id)
     await service.method_updated(tx, methods=methods, now=now)
+
+
+async def on_subscription_method_changed(
+    tx: Tx, messages: Sequence[Message[SubscriptionMethodChanged]], *, now: datetime
+) -> None:
+    heard = events_of(messages)
+    methods = {Ref(each.tenant_id, each.subscription_id): each.payment_method_id for each in heard}
+    customers = [Ref(each.tenant_id, each.customer_id) for each in heard]
+    await service.own_method_changed(tx, methods=methods, customers=customers, now=now)

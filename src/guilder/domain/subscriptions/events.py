@@ -48,6 +48,15 @@ class SubscriptionRenewed(SubscriptionEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionMethodChanged(SubscriptionEvent):
+    """Another payment method is charged for it from now on."""
+
+    name: ClassVar = "subscriptions.subscription.method_changed"
+
+    payment_method_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubscriptionChanged(SubscriptionEvent):
     """Its terms are other ones now."""
 

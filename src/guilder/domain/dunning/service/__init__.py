@@ -21,7 +21,13 @@ from guilder.domain.dunning.service.managing import (
     retry_now,
 )
 from guilder.domain.dunning.service.ruling import example, policy, remove_policy, set_policy
-from guilder.domain.dunning.service.trying import PaymentUnderWay, default_changed, method_added, method_updated
+from guilder.domain.dunning.service.trying import (
+    PaymentUnderWay,
+    default_changed,
+    method_added,
+    method_updated,
+    own_method_changed,
+)
 from guilder.domain.dunning.store.changes import REASONS
 
 # What is sealed of what people write: for the walk that seals what was written before.
@@ -50,6 +56,7 @@ __all__ = [
     "look_again",
     "method_added",
     "method_updated",
+    "own_method_changed",
     "one",
     "paid",
     "pause",

@@ -56,13 +56,17 @@ async def default_changed(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime)
     What was last tried with that very method is not tried again: it has just been added, and has had its try.
     """
     cases = [case for case in await store.lock_live_of(tx, sorted(methods)) if not case.is_sent]
-    current = await payments.current(tx, invoices=[case.invoice_ref for case in cases])
-    with_method = {
-        case.ref: methods[case.customer_ref]
-        for case in cases
-        if not _was_tried_with(current.get(case.invoice_ref), methods[case.customer_ref])
-    }
-    await _try(tx, cases, with_method, now=now)
+    await _try_anew(tx, cases, {case.ref: methods[case.customer_ref] for case in cases}, now=now)
+
+
+async def own_method_changed(tx: Tx, *, methods: Mapping[Ref, UUID], customers: Sequence[Ref], now: datetime) -> None:
+    """Try what these subscriptions (by ref) of these customers are behind with at once, with the method that each has now.
+
+    What was last tried with that very method is not tried again.
+    """
+    cases = [case for case in await store.lock_live_of(tx, sorted(set(customers))) if not case.is_sent]
+    own = {case.ref: methods[ref] for case in cases for ref in case.subscription_refs if ref in methods}
+    await _try_anew(tx, cases, own, now=now)
 
 
 async def method_updated(tx: Tx, *, methods: Mapping[Ref, set[UUID]], now: datetime) -> None:
@@ -75,6 +79,17 @@ async def method_updated(tx: Tx, *, methods: Mapping[Ref, set[UUID]], now: datet
         if (renewed := methods[case.customer_ref] & tried.get(case.invoice_ref, set()))
     }
     await _try(tx, cases, with_method, now=now)
+
+
+async def _try_anew(tx: Tx, cases: Sequence[Case], methods: Mapping[Ref, UUID], *, now: datetime) -> None:
+    """Try these cases, each with its method, but for those that were last tried with that one."""
+    current = await payments.current(tx, invoices=[case.invoice_ref for case in cases])
+    others = {
+        case.ref: methods[case.ref]
+        for case in cases
+        if case.ref in methods and not _was_tried_with(current.get(case.invoice_ref), methods[case.ref])
+    }
+    await _try(tx, cases, others, now=now)
 
 
 def _was_tried_with(payment: Payment | None, method_id: UUID) -> bool:

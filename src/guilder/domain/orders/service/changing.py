@@ -115,7 +115,7 @@ async def revoke_change(
 async def use_method(
     tx: Tx, *, subscription_id: UUID, payment_method_id: UUID, only: CustomerId | None = None, now: datetime
 ) -> Subscription:
-    """Charge this method from the next invoice on.
+    """Charge this method from the next invoice on; dunning tries at once what the subscription is behind with.
 
     :raises MethodNotUsable: it is not this customer's, or cannot be charged
     """

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from guilder.domain.subscriptions import store
 from guilder.domain.subscriptions.events import (
+    SubscriptionMethodChanged,
     SubscriptionPastDue,
     SubscriptionRecovered,
     SubscriptionSuspended,
@@ -36,9 +37,8 @@ class Recovered(NamedTuple):
 
 async def set_payment_method(tx: Tx, *, ref: Ref, payment_method_id: UUID, now: datetime) -> Subscription:
     subscription = await current(tx, ref=ref, now=now)
-    with_method = replace(subscription, payment_method_id=payment_method_id)
-    await store.save(tx, [with_method])
-    return with_method
+    moved = await use_methods(tx, methods={subscription.ref: payment_method_id}, now=now)
+    return moved[0] if moved else subscription
 
 
 async def use_methods(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> list[Subscription]:
@@ -46,6 +46,8 @@ async def use_methods(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> 
     found = await store.lock(tx, sorted(methods))
     moved = [replace(s, payment_method_id=methods[s.ref]) for s in found if s.payment_method_id != methods[s.ref]]
     await store.save(tx, moved)
+    events = [event(SubscriptionMethodChanged, s, payment_method_id=methods[s.ref]) for s in moved]
+    outbox.announce(tx, events, now=now)
     return moved
 
 
