@@ -123,6 +123,23 @@ async def test_the_same_change_asked_for_twice_is_announced_once(ground):
     assert len(ground.inbox.mails) == 1
 
 
+async def test_of_changes_that_waited_to_be_announced_the_last_one_is(ground):
+    async with ground.tx() as tx:
+        plan = await a_plan(tx, name="Pro")
+        made = [await a_subscription(tx, ground.customer, plan, is_active=True) for _ in range(2)]
+    waiting = []
+    for s, name in ((made[0], "Basic"), (made[1], "Basic"), (made[0], "Business")):
+        async with ground.tx() as tx:
+            terms = terms_of(plan, plan_name=name)
+            after = (await subscriptions.change(tx, ref=s.ref, terms=terms, at_period_end=True, now=NOW)).after
+        planned = about(SubscriptionChangeScheduled, after, takes_effect_at=after.current_period.ends_at)
+        async with ground.tx() as tx:
+            await handlers.on_subscription_change_scheduled(tx, [planned], now=NOW)
+            waiting += [heard(each.event) for each in tx.outbox]
+    await ground.hear(handlers.on_notification_requested, *waiting)
+    assert sorted(mail["Subject"].split()[4].strip(",") for mail in ground.inbox.mails) == ["Basic", "Business"]
+
+
 async def a_card(ground, last4):
     async with ground.tx() as tx:
         made = await payments.add_method(tx, customer_id=ground.customer.id, token=f"pm_{last4}", now=NOW)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from guilder.domain.notifications import service
-from guilder.domain.notifications.model import Attached, Channel, Content, Delivery, Notification, Status
+from guilder.domain.notifications.model import Attached, Channel, Content, Delivery, Kind, Notification, Status
 from guilder.domain.notifications.performers.gathering import Matter, gather
 from guilder.domain.notifications.performers.wording import data_of
 from guilder.domain.notifications.rules.truth import why_no_longer
@@ -157,6 +157,9 @@ async def _load(tx: Tx, intents: Sequence[Intent], *, public_url: str, now: date
         each.notification.ref: each for each in await gather(tx, list(waiting.values()), public_url=public_url, now=now)
     }
     dropped = {ref: why for ref, each in waiting.items() if (why := _why_not(each, matters.get(ref)))}
+    # Each would say what is planned by now: of several wishes that waited the last one is announced.
+    planned = [ref for ref, each in waiting.items() if each.kind is Kind.CHANGE_PLANNED and ref not in dropped]
+    dropped |= dict.fromkeys(await service.followed(tx, refs=planned), "another change is planned by now")
     left = [_candidate(each) for ref, each in matters.items() if ref not in dropped]
     dropped |= await service.gate(tx, candidates=left, now=now)
     await service.record(

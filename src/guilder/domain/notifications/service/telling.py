@@ -124,6 +124,11 @@ async def told(tx: Tx, *, kind: Kind, causes: Sequence[Ref]) -> set[Ref]:
     return await store.told(tx, kind=kind, causes=causes)
 
 
+async def followed(tx: Tx, *, refs: Sequence[Ref]) -> set[Ref]:
+    """Return those of these messages that another one of their kind about the same subscription came after."""
+    return await store.followed(tx, refs) if refs else set()
+
+
 async def one(tx: Tx, *, notification_id: UUID, customer_id: CustomerId | None = None) -> Notification:
     """Return a message with what it says; with `customer_id`, only if it is that customer's.
 

@@ -4,6 +4,7 @@ from guilder.domain.notifications.store.bounces import bounces, bounces_behind, 
 from guilder.domain.notifications.store.endpoints import endpoint, endpoints, find_endpoint, save_endpoint
 from guilder.domain.notifications.store.messages import (
     by_provider_ref,
+    followed,
     get,
     insert,
     listing,
@@ -27,6 +28,7 @@ from guilder.domain.notifications.store.wishes import (
 )
 
 __all__ = [
+    "followed",
     "bounces_behind",
     "save_digest",
     "bounces",
