@@ -78,3 +78,28 @@ async def test_what_failed_is_tried_at_once_with_another_saved_card_that_is_chos
         assert (await world.subscription(subscription))["status"] == "active"
         assert sorted(each["status"] for each in await payments_of(world)) == ["declined", "succeeded"]
         assert (await world.heard()).count("subscriptions.subscription.method_changed") == 1
+
+
+@pytest.mark.parametrize("how", ["by link", pytest.param("saved", marks=pytest.mark.slow), "kept before"])
+async def test_whoever_brings_another_card_after_a_hard_decline_means_it_for_what_comes(installation, how):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000)
+        await a_subscriber(world, "pm_card_invalid_account")
+        if how == "kept before":
+            await world.card("acme", "pm_card_ok")
+        subscription = await world.subscribe(trial_days=1)
+        await world.advance(to="2026-06-03T00:00:00Z")
+        assert (await world.subscription(subscription))["status"] == "suspended"
+        if how == "saved":
+            await world.card("acme", "pm_card_ok")
+        else:
+            [invoice] = await world.invoices()
+            asked = await world.post(f"/api/invoices/{invoice['id']}/pay", {})
+            await world.pay(asked["payment_link"])
+        await rest(world)
+        assert (await world.subscription(subscription))["status"] == "active"
+        await world.advance(days=32)
+        assert (await world.subscription(subscription))["status"] == "active"
+        paid = [each["last4"] for each in await payments_of(world) if each["status"] == "succeeded"]
+        assert paid == ["4242", "4242"]
+        assert len(await payments_of(world)) == 3

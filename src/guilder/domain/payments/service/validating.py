@@ -12,6 +12,7 @@ from guilder.domain.payments.rules import expiring, ordering
 from guilder.domain.payments.rules.lifecycle import METHOD_MOVES, MethodStep
 from guilder.domain.payments.service import telling
 from guilder.domain.payments.service.methods import drop, promote
+from guilder.domain.payments.store import attempts
 from guilder.domain.payments.store import methods as method_rows
 from guilder.kernel import ids, lifecycle
 from guilder.kernel.ids import Ref
@@ -40,7 +41,8 @@ async def record_setups(tx: Tx, *, answers: Sequence[Answer], now: datetime) -> 
 
 
 async def keep_card(tx: Tx, *, payment: Payment, card: CardDetails, now: datetime) -> PaymentMethod | None:
-    """Keep the card that a customer paid with on the provider's page: the default, where there is none.
+    """Keep the card that a customer paid with on the provider's page: the default, where there is none, or one that its
+    bank has refused for good.
 
     A card that is kept already only has its token renewed. Who has as many methods as one can have loses the one that
     would be tried last, those that cannot be charged first; where there is none such, the card is not kept.
@@ -49,15 +51,31 @@ async def keep_card(tx: Tx, *, payment: Payment, card: CardDetails, now: datetim
     locked = await method_rows.lock_of(tx, [payment.customer_ref])
     print_ = ordering.fingerprint(payment.account_id, card)
     twin = ordering.twin_of(locked, print_, account_id=payment.account_id)
-    if twin is not None:
-        renewed = shown(twin, card, now=now)
-        await method_rows.save(tx, renewed, token=card.token)
-        return renewed
-    if len(locked) >= ordering.METHODS_MAX:
+    if twin is None and len(locked) >= ordering.METHODS_MAX:
         leaver = ordering.gives_way(locked)
         if leaver is None:
             return None
         await drop(tx, leaver, now=now)
+    default = next((each for each in locked if each.is_default), None)
+    takes_over = default is not None and default != twin and await attempts.was_refused_for_good(tx, default)
+    if default is not None and takes_over:
+        await method_rows.save(tx, replace(default, is_default=False))
+    if twin is not None:
+        kept = replace(shown(twin, card, now=now), is_default=takes_over or twin.is_default)
+        await method_rows.save(tx, kept, token=card.token)
+    else:
+        kept = _new(payment, card, beside=locked, is_default=takes_over or default is None, now=now)
+        await method_rows.insert(tx, kept, token=card.token)
+        outbox.announce(tx, [telling.added(kept)], now=now)
+    if takes_over:
+        outbox.announce(tx, [telling.default_changed(kept)], now=now)
+    return kept
+
+
+def _new(
+    payment: Payment, card: CardDetails, *, beside: Sequence[PaymentMethod], is_default: bool, now: datetime
+) -> PaymentMethod:
+    assert payment.account_id is not None, payment
     bare = PaymentMethod(
         tenant_id=payment.tenant_id,
         id=ids.new(now),
@@ -69,14 +87,11 @@ async def keep_card(tx: Tx, *, payment: Payment, card: CardDetails, now: datetim
         last4="",
         exp_month=0,
         exp_year=0,
-        is_default=not any(each.is_default for each in locked),
+        is_default=is_default,
         created_at=now,
-        position=ordering.next_position(locked),
+        position=ordering.next_position(beside),
     )
-    kept = shown(bare, card, now=now)
-    await method_rows.insert(tx, kept, token=card.token)
-    outbox.announce(tx, [telling.added(kept)], now=now)
-    return kept
+    return shown(bare, card, now=now)
 
 
 async def reject_detached(tx: Tx, *, payments: Sequence[Payment], now: datetime) -> None:
@@ -133,12 +148,15 @@ async def _told(
 async def _validate(
     tx: Tx, found: PaymentMethod, card: CardDetails, others: Sequence[PaymentMethod], *, token: str, now: datetime
 ) -> list[PaymentMethod]:
-    """Make a method one that is charged. The same card saved before gives its place to it, and leads to it."""
+    """Make a method one that is charged. The same card saved before gives its place to it, and leads to it; a default
+    that its bank has refused for good is the default no more."""
     status = lifecycle.take(METHOD_MOVES, found.status, MethodStep.VALIDATE)
     valid = shown(replace(found, status=status, action_url="", decline_code=""), card, now=now)
     twin = ordering.twin_of(others, valid.fingerprint, account_id=valid.account_id)
     default = next((each for each in others if each.is_default), None)
-    takes_over = default is not None and (valid.wants_default or default == twin)
+    takes_over = default is not None and (
+        valid.wants_default or default == twin or await attempts.was_refused_for_good(tx, default)
+    )
     changed: list[PaymentMethod] = []
     if default is not None and takes_over and default != twin:
         changed.append(replace(default, is_default=False))

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from guilder.domain.payments.model import Payment, Status, Via
+from guilder.domain.payments.model import Payment, PaymentMethod, Status, Via
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -238,6 +238,20 @@ async def tried_methods(tx: Tx, invoices: Sequence[Ref]) -> list[tuple[Ref, Ref,
         for row in rows
         for tenant_id in (TenantId(row["tenant_id"]),)
     ]
+
+
+async def was_refused_for_good(tx: Tx, method: PaymentMethod) -> bool:
+    """Say whether the last that was decided of this method's charges is a decline after which no other try is of use."""
+    return bool(
+        await tx.fetchval(
+            """select status = 'declined' and is_hard_decline from payments.payments
+                where tenant_id = $1 and customer_id = $2 and payment_method_id = $3 and status in ('succeeded', 'declined')
+                order by id desc limit 1""",
+            method.tenant_id,
+            method.customer_id,
+            method.id,
+        )
+    )
 
 
 async def claim_stale(tx: Tx, refs: Sequence[Ref], *, now: datetime) -> list[Payment]:
