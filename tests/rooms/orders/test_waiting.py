@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from guilder.domain.catalog.model import Unused
+from guilder.domain.catalog.model import Billing, Unused
 from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service as orders
 from guilder.domain.orders.rules.change import When
 from guilder.domain.payments import service as payments
 from guilder.domain.subscriptions import service as subscriptions
+from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from tests.support.builders.orders import a_shop, asked, days, says_yes
 
@@ -84,6 +85,24 @@ async def test_a_change_of_which_staff_gave_a_part_back_is_given_up_as_any_other
     made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
     assert sum(each.total.minor for each in made) == (0 if then == "end" else 1000)
     assert [each.due.minor for each in made if each.status == "open"] == []
+
+
+async def test_credit_that_had_paid_a_part_of_what_is_given_up_is_credit_again_and_no_money(shop):
+    customer = await shop.customer(time_zone="UTC")
+    low, high = [await shop.plan(amount=each, billing=Billing(unused_on_cancel=Unused.REFUND)) for each in (1000, 3000)]
+    first = await shop.subscribe(customer, low)
+    await shop.pays_by_link(first)
+    gift = {"customer_id": customer.id, "amount": Money(400, "EUR"), "reason": "Sorry"}
+    await shop.act(lambda tx: invoicing.grant_credit(tx, **gift, now=shop.now))
+    wish, said = orders.Wish(plan=high.code, when=When.NOW), {"subscription_id": first.subscription.id, "now": shop.now}
+    answer = await shop.act(lambda tx: orders.change(tx, wish=wish, asked=asked(), **said))
+    part = invoicing.Correction(reason="A welcome", amount_minor=500)
+    await shop.act(lambda tx: invoicing.credit_note(tx, invoice_id=answer.invoice.id, correction=part, now=shop.now))
+    await shop.drain()
+    await shop.advance(NOW + days(8))
+    assert await standing(shop, answer) == ("canceled", "paid")
+    assert (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items == []
+    assert (await shop.act(lambda tx: invoicing.credit_balance(tx, customer_id=customer.id)))["EUR"].minor == 400
 
 
 async def test_a_change_of_what_is_opted_out_of_is_taken_back(shop):

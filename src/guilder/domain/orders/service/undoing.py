@@ -31,12 +31,16 @@ async def take_back_paid(tx: Tx, orders: Sequence[Order], *, now: datetime) -> N
 
 
 async def take_back_unpaid(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
-    """Credit what is left of these changes, which nobody has paid for: where the clock was late an end, or a pause, gave a part
-    of them back as if they had been. What that leaves to the customer is unused time, and becomes what its plan says."""
+    """Credit what is left of these changes, which nobody has paid for. Where the clock was late, an end gave a part of them
+    back as if they had been: what that leaves to the customer is unused time, and becomes what its plan says. Anything else
+    is credit that had paid a part, and stays that."""
+    invoices = {each.ref: Ref(each.tenant_id, each.invoice_id) for each in orders if each.invoice_id is not None}
+    cut_off = await invoicing.cut_off(tx, refs=list(invoices.values()))
     for order in orders:
         async with tx.only(order.tenant_id):
             note, subscription = await _credited(tx, order, why=Phrase.NOT_PAID_IN_TIME, now=now)
-            if subscription.terms.billing.unused_on_cancel is Unused.REFUND:
+            has_ended = subscription.ended_at is not None and invoices[order.ref] in cut_off
+            if has_ended and subscription.terms.billing.unused_on_cancel is Unused.REFUND:
                 await invoicing.refund_unused(tx, made=note, of=[subscription.ref], now=now)
 
 
