@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from guilder.domain.catalog.model import Collection
 from guilder.domain.gateways.model import CardDetails, Outcome, OutcomeKind, RequestKind
 from guilder.domain.notifications import handlers
 from guilder.domain.notifications import service as notifications
@@ -17,6 +18,7 @@ from guilder.domain.subscriptions.events import (
     TrialEnding,
 )
 from guilder.kernel.money import Money
+from guilder.kernel.noun import replace
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import about, heard
 from tests.support.builders.gateways import a_gateway
@@ -168,6 +170,26 @@ async def test_a_renewal_names_the_card_that_will_be_charged(ground):
         )
     assert ["1111" in text_of(mail) for mail in ground.inbox.mails] == [True, False]
     assert ["2222" in text_of(mail) for mail in ground.inbox.mails] == [False, True]
+
+
+@pytest.mark.parametrize("price", [3000, 0])
+async def test_who_is_sent_invoices_is_not_told_of_a_charge_nor_asked_for_a_card(ground, price):
+    async with ground.tx() as tx:
+        await a_gateway(tx)
+    await a_card(ground, "1111")
+    async with ground.tx() as tx:
+        s = await a_subscription(tx, ground.customer, await a_plan(tx), trial_days=14)
+        sends = replace(s.terms.billing, collection=Collection.SEND, net_days=14)
+        terms = replace(s.terms, unit_amount=Money(price, "EUR"), billing=sends)
+        s = (await subscriptions.change(tx, ref=s.ref, terms=terms, now=NOW)).after
+    await ground.hear(handlers.on_trial_ending, about(TrialEnding, s, days_left=3, ends_at=s.trial_ends_at))
+    [mail] = ground.inbox.mails
+    words = f"we will send you an invoice{' for €30.00' if price else ''}."
+    assert (words in text_of(mail), "1111" in text_of(mail), "add a payment method" in text_of(mail)) == (
+        True,
+        False,
+        False,
+    )
 
 
 async def sent_late(ground, handler, message, meanwhile):

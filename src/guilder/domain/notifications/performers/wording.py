@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from guilder.domain.catalog.model import Collection
 from guilder.domain.notifications.model import Kind
 from guilder.domain.notifications.performers.gathering import Matter
 from guilder.domain.payments.rules.brands import card_name
@@ -75,8 +76,7 @@ def _trial(matter: Matter) -> Data:
     return {
         "plan_name": _plan_name(matter),
         "trial_ends_on": _trial_end(matter),
-        "price": _price_then(matter),
-        "method": _method(matter),
+        **_collected_then(matter),
     }
 
 
@@ -161,8 +161,7 @@ def _renewal(matter: Matter) -> Data:
     return {
         "plan_name": terms.plan_name,
         "renews_on": _at(matter),
-        "price": _price_then(matter),
-        "method": _method(matter),
+        **_collected_then(matter),
     }
 
 
@@ -240,6 +239,13 @@ def _price(matter: Matter) -> str:
 def _price_then(matter: Matter) -> str:
     terms = _terms_then(matter)
     return _say(matter, terms.amount) if terms is not None and not terms.amount.is_zero else ""
+
+
+def _collected_then(matter: Matter) -> Data:
+    """Say what it costs then, and how that is collected: of whom is sent an invoice no card is charged."""
+    terms = _terms_then(matter)
+    is_sent = terms is not None and terms.billing.collection is Collection.SEND
+    return {"price": _price_then(matter), **({"invoiced": "yes"} if is_sent else {"method": _method(matter)})}
 
 
 def _terms_then(matter: Matter) -> Terms | None:
