@@ -286,6 +286,7 @@ async def test_that_arrives_after_its_endpoint_was_deleted_is_recorded_and_sent_
     async with connected(ground.admin_url) as admin:
         rows = await admin.fetch("select status, is_out, due_at from webhooks.messages order by sequence")
     assert [tuple(row) for row in rows] == [("delivered", False, None), ("dead", False, None)]
+    assert [each.reason for each in await ground.deliveries(endpoint)] == ["", "the endpoint was deleted"]
     assert len(ground.receiver.got) == 1
 
 

@@ -153,13 +153,14 @@ async def listing(tx: Tx) -> list[Endpoint]:
     return await store.listing(tx, tx.tenant_id)
 
 
-async def one(tx: Tx, *, endpoint_id: UUID) -> Endpoint:
-    """Return an endpoint of the tenant.
+async def one(tx: Tx, *, endpoint_id: UUID, with_deleted: bool = False) -> Endpoint:
+    """Return an endpoint of the tenant; `with_deleted`: one that was deleted, too.
 
     :raises NotFound: no such endpoint
     """
     ref = Ref(tx.tenant_id, endpoint_id)
-    return _found((await store.get(tx, [ref])).get(ref))
+    found = (await store.get(tx, [ref])).get(ref)
+    return found if found is not None and with_deleted else _found(found)
 
 
 async def _locked(tx: Tx, endpoint_id: UUID) -> Endpoint:

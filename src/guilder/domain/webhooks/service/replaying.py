@@ -87,11 +87,11 @@ async def ping(tx: Tx, *, endpoint_id: UUID, now: datetime) -> Message:
 async def deliveries(
     tx: Tx, *, endpoint_id: UUID, query: PageQuery, status: Status | None = None, event_name: str | None = None
 ) -> Page[Message]:
-    """List what was sent, or is to be sent, to an endpoint, newest first.
+    """List what was sent, or is to be sent, to an endpoint, newest first; of one that was deleted, too, until it is old.
 
     :raises NotFound: no such endpoint
     """
-    endpoint = await managing.one(tx, endpoint_id=endpoint_id)
+    endpoint = await managing.one(tx, endpoint_id=endpoint_id, with_deleted=True)
     rows = await messages.listing(tx, endpoint.ref, query, status=status, event_name=event_name)
     return page_of(rows, query, lambda each: each.id)
 
