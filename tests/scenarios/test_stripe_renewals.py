@@ -40,9 +40,12 @@ def test_a_renewed_card_is_shown_and_one_that_is_gone_is_charged_no_more(shop):
     for card in ("pm_card_visa", "pm_card_mastercard"):
         saved = said(http.post(path, json={"token": card}, headers={"Prefer": "wait=30"}))
         assert saved["status"] == "valid", saved
-    tokens = {
-        each["card"]["last4"]: f"{each['customer']}/{each['id']}" for each in merchant.account.of("payment_method")
-    }
+    # One card is one method, also where only its date is another: the default is renewed, and none is left to run out.
+    again = said(http.post(path, json={"token": "pm_fake_visa_with_a_later_date"}, headers={"Prefer": "wait=30"}))
+    assert (again["exp_year"], again["is_default"]) == (2035, True)
+    assert sorted(each["last4"] for each in said(http.get(path))) == ["4242", "4444"]
+    saved = reversed(list(merchant.account.of("payment_method")))
+    tokens = {each["card"]["last4"]: f"{each['customer']}/{each['id']}" for each in saved}
 
     def dates(methods):
         return {each["last4"]: (each["exp_month"], each["exp_year"]) for each in methods}

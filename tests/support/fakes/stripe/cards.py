@@ -16,6 +16,7 @@ class Card:
     needs_customer: bool = False
     is_saved_all_the_same: bool = False
     kind: str = "card"
+    exp_year: int = 2031
 
 
 CARDS: dict[str, Card] = {
@@ -39,6 +40,8 @@ CARDS: dict[str, Card] = {
     ),
     "pm_fake_unheard_of": Card("0341", decline_code="no\x00funds"),
     "pm_usBankAccount": Card("6789", kind="us_bank_account"),
+    # The number of pm_card_visa, with the date of the card that its bank sent next.
+    "pm_fake_visa_with_a_later_date": Card(exp_year=2035),
 }
 
 
@@ -61,9 +64,10 @@ def card_of(method: Document) -> Card:
 
 
 def _method(card: Card) -> Document:
-    about: Document = {"last4": card.last4}
+    # Alike for a number, whatever its date.
+    about: Document = {"last4": card.last4, "fingerprint": f"{card.kind}{card.brand}{card.last4}"}
     if card.kind == "card":
-        about |= {"brand": card.brand, "exp_month": 11, "exp_year": 2031, "funding": "credit", "country": "US"}
+        about |= {"brand": card.brand, "exp_month": 11, "exp_year": card.exp_year, "funding": "credit", "country": "US"}
     return {"object": "payment_method", "type": card.kind, "customer": None, card.kind: about, "metadata": {}}
 
 

@@ -50,13 +50,33 @@ def test_one_card_of_one_account_has_one_fingerprint(first, second, is_same):
 def test_what_nothing_is_known_of_is_like_nothing():
     bare = CardDetails(token="t")
     assert ordering.fingerprint(ACCOUNT, bare) == ""
-    assert ordering.twin_of([a_method(1, fingerprint="")], "", account_id=ACCOUNT) is None
+    assert ordering.twin_of([a_method(1, fingerprint="")], bare, account_id=ACCOUNT) is None
 
 
 def test_only_a_valid_method_of_that_account_is_a_twin():
-    there = [a_method(1, fingerprint="f", status=MethodStatus.INVALID), a_method(2, fingerprint="f", account_id=OTHER)]
-    assert ordering.twin_of(there, "f", account_id=ACCOUNT) is None
-    assert ordering.twin_of([*there, a_method(3, fingerprint="f")], "f", account_id=ACCOUNT).id.int == 3
+    print_ = ordering.fingerprint(ACCOUNT, VISA)
+    there = [
+        a_method(1, fingerprint=print_, status=MethodStatus.INVALID),
+        a_method(2, fingerprint=print_, account_id=OTHER),
+    ]
+    assert ordering.twin_of(there, VISA, account_id=ACCOUNT) is None
+    assert ordering.twin_of([*there, a_method(3, fingerprint=print_)], VISA, account_id=ACCOUNT).id.int == 3
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_same"),
+    [
+        (card(fingerprint="f"), card(fingerprint="f", exp_year=2034), True),
+        (card(fingerprint="f"), card(fingerprint="g"), False),
+        # It was saved when the provider's name of it was not read.
+        (VISA, card(fingerprint="f"), True),
+        (VISA, card(fingerprint="f", exp_year=2034), False),
+        (card(fingerprint="f"), VISA, False),
+    ],
+)
+def test_a_card_is_known_by_its_providers_name_and_before_that_by_what_is_shown(before, now, is_same):
+    saved = a_method(1, fingerprint=ordering.fingerprint(ACCOUNT, before))
+    assert (ordering.twin_of([saved], now, account_id=ACCOUNT) is saved) is is_same
 
 
 def test_the_next_in_order_inherits():

@@ -16,11 +16,16 @@ def fingerprint(account_id: UUID, card: CardDetails) -> str:
     Where the provider names the card itself, that; else brand, last four digits and expiry. A digest: nobody is found
     in another tenant's rows by it.
     """
+    return _digest(account_id, card, card.fingerprint) or _shown(account_id, card)
+
+
+def _shown(account_id: UUID, card: CardDetails) -> str:
     shown = (card.kind, card.brand, card.last4, str(card.exp_month), str(card.exp_year))
-    what = card.fingerprint or ("|".join(shown) if card.last4 and card.exp_year else card.label)
-    if not what:
-        return ""
-    return hashlib.sha256(f"{account_id}|{card.kind}|{what}".encode()).hexdigest()[:32]
+    return _digest(account_id, card, "|".join(shown) if card.last4 and card.exp_year else card.label)
+
+
+def _digest(account_id: UUID, card: CardDetails, what: str) -> str:
+    return hashlib.sha256(f"{account_id}|{card.kind}|{what}".encode()).hexdigest()[:32] if what else ""
 
 
 def is_shown_as(method: PaymentMethod, card: CardDetails) -> bool:
@@ -29,16 +34,17 @@ def is_shown_as(method: PaymentMethod, card: CardDetails) -> bool:
     return all(getattr(method, name) == getattr(card, name) for name in names)
 
 
-def twin_of(methods: Sequence[PaymentMethod], print_: str, *, account_id: UUID) -> PaymentMethod | None:
-    """Return the valid method that is the same card at the same account."""
+def twin_of(methods: Sequence[PaymentMethod], card: CardDetails, *, account_id: UUID) -> PaymentMethod | None:
+    """Return the valid method that is the same card at the same account.
+
+    One that was saved when its provider did not name cards is known by what is shown of it.
+    """
+    prints = {fingerprint(account_id, card), _shown(account_id, card)} - {""}
     return next(
         (
             each
             for each in methods
-            if print_
-            and each.status is MethodStatus.VALID
-            and each.fingerprint == print_
-            and each.account_id == account_id
+            if each.status is MethodStatus.VALID and each.fingerprint in prints and each.account_id == account_id
         ),
         None,
     )

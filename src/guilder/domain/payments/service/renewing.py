@@ -55,7 +55,7 @@ async def _renew(
         await method_rows.save(tx, seen)
         return [seen]
     renewed = replace(validating.shown(found, card, now=now), told_at=told_at)
-    twin = ordering.twin_of(others, renewed.fingerprint, account_id=renewed.account_id)
+    twin = ordering.twin_of(others, card, account_id=renewed.account_id)
     changed: list[PaymentMethod] = []
     if twin is not None:
         changed.append(await validating.supersede(tx, twin, by=renewed, now=now))

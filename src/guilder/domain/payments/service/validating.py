@@ -49,8 +49,7 @@ async def keep_card(tx: Tx, *, payment: Payment, card: CardDetails, now: datetim
     """
     assert payment.account_id is not None, payment
     locked = await method_rows.lock_of(tx, [payment.customer_ref])
-    print_ = ordering.fingerprint(payment.account_id, card)
-    twin = ordering.twin_of(locked, print_, account_id=payment.account_id)
+    twin = ordering.twin_of(locked, card, account_id=payment.account_id)
     if twin is None and len(locked) >= ordering.METHODS_MAX:
         leaver = ordering.gives_way(locked)
         if leaver is None:
@@ -152,7 +151,7 @@ async def _validate(
     that its bank has refused for good is the default no more."""
     status = lifecycle.take(METHOD_MOVES, found.status, MethodStep.VALIDATE)
     valid = shown(replace(found, status=status, action_url="", decline_code=""), card, now=now)
-    twin = ordering.twin_of(others, valid.fingerprint, account_id=valid.account_id)
+    twin = ordering.twin_of(others, card, account_id=valid.account_id)
     default = next((each for each in others if each.is_default), None)
     takes_over = default is not None and (
         valid.wants_default or default == twin or await attempts.was_refused_for_good(tx, default)

@@ -228,6 +228,7 @@ def _card(details: object, *, token: str) -> CardDetails | None:
         token=token,
         kind=kind,
         label=f"•••• {last4}" if last4 and kind != "card" else "",
+        fingerprint=text(found, "fingerprint")[:_CODE_MAX],
         brand=text(found, "brand")[:40],
         last4=last4,
         exp_month=month if type(month) is int and 0 <= month <= 12 else 0,
