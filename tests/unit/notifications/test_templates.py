@@ -115,9 +115,16 @@ def test_every_language_has_the_same_parts_of_a_kind(kind):
         words = TEMPLATES._words[language][kind]
         assert words.keys() == english.keys()
         assert len(words["paragraphs"]) == len(english["paragraphs"])
-        used = {name for line in _lines(words) for name in re.findall(r"{{ (\w+) }}", line)}
+        assert _named(words) == _named(english), language
         shape = TEMPLATES._kinds[kind]
-        assert used <= {"brand_name", *shape["needs"], *shape.get("may_have", [])}
+        assert _named(words) <= {"brand_name", *shape["needs"], *shape.get("may_have", [])}
+
+
+def _named(words):
+    """Return the data that words say, or choose by."""
+    said = " ".join(_lines(words))
+    chosen = " ".join(re.findall(r"{% (?:el)?if (.*?) %}", said))
+    return {*re.findall(r"{{ (\w+) }}", said), *re.findall(r"\w+", chosen)} - {"and", "or", "not"}
 
 
 def _lines(words):
