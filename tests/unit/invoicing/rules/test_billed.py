@@ -72,6 +72,13 @@ def test_no_line_gives_back_more_than_is_left_of_it(parts, total, back):
     assert len({each.billed_item for each in made}) == len(made)
 
 
+def test_of_what_comes_to_nothing_each_line_gives_all_that_it_has():
+    """40, 5 and 1, each at two thirds and rounded; of the first, 5 were given back before."""
+    known = billed(41, part(1, 24, kept=Fraction(27, 40)), part(2, 3, kept=Fraction(3, 5)), part(3, 1), number=4)
+    made = of_each_line(a_line(known, 0), known, eur(0))
+    assert [(each.credits_line_id.int, each.amount.minor) for each in made] == [(1, -24), (2, -3), (3, -1)]
+
+
 def test_each_is_taxed_as_its_own_line_and_says_what_goes_back_of_it():
     known = billed(1600, part(1, 1000), part(2, 600, rate=LOW))
     first, second = of_each_line(a_line(known, 100), known, eur(100))

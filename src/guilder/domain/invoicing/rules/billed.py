@@ -59,14 +59,15 @@ def of_each_line(line: NewLine | None, billed: Billed | None, total: Money) -> l
     if line.amount.minor >= 0 or billed is None or not billed.parts or -line.amount <= billed.parts[0].left:
         return [line]
     difference = total - billed.amount
+    is_all = -line.amount.minor == sum(part.left.minor for part in billed.parts)
     made, rest = [], Fraction(-difference.minor)
     for number, part in enumerate(billed.parts, start=1):
         wanted = round_half_up(rest * part.kept)
-        back = min(wanted, part.left.minor)
+        back = part.left.minor if is_all else min(wanted, part.left.minor)
         if back:
             made.append(_of_line(line, part, replace(line.amount, minor=-back), number))
             rest -= back / part.kept
-        if part.kept and back == wanted:
+        if part.kept and back == wanted and not is_all:
             break
     return made
 
