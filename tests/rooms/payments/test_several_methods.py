@@ -142,6 +142,16 @@ async def test_a_card_that_is_kept_already_has_its_token_renewed(till):
     assert from_store == 1
 
 
+async def test_a_kept_card_that_is_paid_with_after_it_was_renewed_shows_its_new_date(till):
+    card = CardDetails(token="pm_card_ok", fingerprint="f", brand="visa", last4="4242", exp_month=1, exp_year=2030)
+    first = await keep(till, card)
+    again = await keep(till, card)
+    renewed = await keep(till, replace(card, token="pm_card_mastercard", exp_year=2034))
+    assert {first.id, again.id} == {renewed.id}
+    assert [each.exp_year for each in await till.methods()] == [2034]
+    assert (await till.heard()).count("payments.method.updated") == 1
+
+
 async def test_a_customer_never_has_more_methods_than_one_can_have(till):
     first = await till.a_card()
     async with till.tx() as tx:

@@ -172,7 +172,7 @@ class PaymentMethodAdded(PaymentMethodEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodUpdated(PaymentMethodEvent):
-    """Its bank renewed the card: it is charged as before, and shows another number or date."""
+    """Its bank renewed the card, or its customer paid with the renewed one: it shows another number or date."""
 
     name: ClassVar = "payments.method.updated"
 
