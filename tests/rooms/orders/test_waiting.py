@@ -87,6 +87,22 @@ async def test_a_change_of_which_staff_gave_a_part_back_is_given_up_as_any_other
     assert [each.due.minor for each in made if each.status == "open"] == []
 
 
+@pytest.mark.parametrize("is_canceled", [True, False])
+async def test_what_never_began_ends_though_staff_gave_a_part_of_its_first_bill_back(shop, is_canceled):
+    first = await shop.subscribe(await shop.customer(), await shop.plan(amount=1000))
+    part = invoicing.Correction(reason="A welcome", amount_minor=500)
+    await shop.act(lambda tx: invoicing.credit_note(tx, invoice_id=first.invoice.id, correction=part, now=shop.now))
+    ref = first.subscription.ref
+    if is_canceled:
+        await shop.act(lambda tx: orders.cancel(tx, subscription_id=ref.id, now=shop.now))
+    await shop.drain()
+    await shop.advance(NOW + days(8))
+    assert (await shop.act(lambda tx: subscriptions.one(tx, ref=ref))).status == "expired"
+    assert await standing(shop, first) == ("canceled", "paid")
+    made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery()))).items
+    assert sum(each.total.minor for each in made) == 0
+
+
 async def test_credit_that_had_paid_a_part_of_what_is_given_up_is_credit_again_and_no_money(shop):
     customer = await shop.customer(time_zone="UTC")
     low, high = [await shop.plan(amount=each, billing=Billing(unused_on_cancel=Unused.REFUND)) for each in (1000, 3000)]

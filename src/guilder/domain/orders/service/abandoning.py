@@ -57,8 +57,8 @@ async def abandon_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
     for order in claimed:
         assert order.invoice_id is not None, order.ref
         ref = Ref(order.tenant_id, order.invoice_id)
-        # What staff gave back a part of, staff goes on with; but what waits to be changed does not wait for ever.
-        is_open = found[ref].status is InvoiceStatus.OPEN and (ref not in in_part or order.pending_terms is not None)
+        # What staff gave back a part of, staff goes on with; but no subscription waits for it for ever.
+        is_open = found[ref].status is InvoiceStatus.OPEN and (ref not in in_part or order.subscription_id is not None)
         verdicts.append((order, _verdict(current.get(ref), is_open=is_open)))
     await _give_up(tx, [order for order, verdict in verdicts if verdict is _Verdict.GIVE_UP], now=now)
     again_at = {_Verdict.LOOK_AGAIN: now + LOOK_AGAIN_AFTER, _Verdict.LEAVE: None}
@@ -100,20 +100,20 @@ async def _give_up(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
 async def void(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
     """Take orders back that nobody has paid, with their invoices.
 
-    Of a change of which a part was given back, the rest is credited: by staff, or where the clock was late, by an end or a
-    change on its date.
+    Of a subscription, or a change, of which a part was given back, the rest is credited: by staff, or where the clock was
+    late, by an end or a change on its date.
     """
     if not orders:
         return
     invoices = {order.ref: Ref(order.tenant_id, order.invoice_id) for order in orders if order.invoice_id}
     in_part = await _given_back_in_part(tx, await invoicing.get(tx, refs=list(invoices.values())))
-    changes = [each for each in orders if each.pending_terms is not None and invoices.get(each.ref) in in_part]
-    kept = {each.ref for each in changes}
+    credited = [each for each in orders if each.subscription_id is not None and invoices.get(each.ref) in in_part]
+    kept = {each.ref for each in credited}
     await invoicing.void(tx, refs=[ref for order, ref in invoices.items() if order not in kept], now=now)
     ended = [cancel(order) for order in orders]
     await store.save(tx, ended)
     outbox.announce(tx, [canceled_event(order) for order in ended], now=now)
-    await undoing.take_back_unpaid(tx, changes, now=now)
+    await undoing.take_back_unpaid(tx, credited, now=now)
 
 
 async def _given_back_in_part(tx: Tx, invoices: Mapping[Ref, Invoice]) -> set[Ref]:

@@ -1,4 +1,4 @@
-"""Changes that never took effect, since what they were for stopped before they were paid: what was billed for them goes back."""
+"""What never took effect, since what it was for stopped, or was given up, before it was paid: what was billed for it goes back."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -17,9 +17,9 @@ from guilder.platform.db.tx import Tx
 
 
 async def hold_customers(tx: Tx, by: By, refs: Sequence[Ref]) -> None:
-    """Hold the customers of changes that wait for their payment, before anything of theirs: as whoever changes or ends a
-    subscription does."""
-    await customers.lock(tx, refs=await store.customers_of_changes(tx, by, refs))
+    """Hold the customers of what waits for its payment, before anything of theirs: as whoever changes or ends a subscription
+    does."""
+    await customers.lock(tx, refs=await store.customers_waiting(tx, by, refs))
 
 
 async def take_back_paid(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
@@ -31,8 +31,8 @@ async def take_back_paid(tx: Tx, orders: Sequence[Order], *, now: datetime) -> N
 
 
 async def take_back_unpaid(tx: Tx, orders: Sequence[Order], *, now: datetime) -> None:
-    """Credit what is left of these changes, which nobody has paid for. Where the clock was late, an end gave a part of them
-    back as if they had been: what that leaves to the customer is unused time, and becomes what its plan says. Anything else
+    """Credit what is left of these orders, which nobody has paid for. Where the clock was late, an end gave a part of a
+    change back as if it had been: what that leaves to the customer is unused time, and becomes what its plan says. Anything else
     is credit that had paid a part, and stays that."""
     invoices = {each.ref: Ref(each.tenant_id, each.invoice_id) for each in orders if each.invoice_id is not None}
     cut_off = await invoicing.cut_off(tx, refs=list(invoices.values()))

@@ -87,12 +87,13 @@ class By(Enum):
     SUBSCRIPTION = "subscription_id"
 
 
-async def customers_of_changes(tx: Tx, by: By, refs: Sequence[Ref]) -> list[Ref]:
-    """Return whose changes wait for their payment, of these orders, invoices or subscriptions."""
+async def customers_waiting(tx: Tx, by: By, refs: Sequence[Ref]) -> list[Ref]:
+    """Return whose orders wait for their payment: of these, or of the changes with these invoices or of these subscriptions."""
+    which = "true" if by is By.ORDER else "pending_terms is not null"
     rows = await tx.fetch(
         f"""select distinct tenant_id, customer_id from orders.orders
             where (tenant_id, {by.value}) in (select * from unnest($1::uuid[], $2::uuid[]))
-              and pending_terms is not null and status = 'processing'""",
+              and {which} and status = 'processing'""",
         *_split(refs),
     )
     return [Ref(TenantId(row["tenant_id"]), row["customer_id"]) for row in rows]
