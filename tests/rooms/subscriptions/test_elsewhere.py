@@ -204,6 +204,28 @@ async def test_what_was_to_end_with_its_period_has_ended_with_it_and_not_when_it
     assert (over.canceled_at, over.ended_at) == (NOW + DAY, ended)
 
 
+@pytest.mark.parametrize(
+    ("before", "leaves", "kind", "status", "is_wished"),
+    [
+        ("active", False, ElsewhereKind.ENDED, "canceled", True),
+        ("past_due", False, ElsewhereKind.ENDED, "canceled", False),
+        ("unpaid", False, ElsewhereKind.UPDATED, "canceled", False),
+        ("past_due", True, ElsewhereKind.ENDED, "canceled", True),
+        ("incomplete", False, ElsewhereKind.UPDATED, "incomplete_expired", False),
+        ("active", False, ElsewhereKind.UPDATED, "incomplete_expired", False),
+    ],
+)
+async def test_what_ends_for_want_of_payment_was_not_wished_for(
+    linked, account, hear, seen, before, leaves, kind, status, is_wished
+):
+    made = await linked()
+    stands = {"status": before, "cancel_at_period_end": leaves}
+    await hear(news(account, ElsewhereKind.UPDATED, after=DAY, **stands))
+    await hear(news(account, kind, after=2 * DAY, status=status))
+    over = await seen(made)
+    assert (over.ended_at is not None, over.canceled_at is not None) == (True, is_wished)
+
+
 async def test_news_that_comes_before_the_link_is_what_the_link_begins_with(linked, hear, account, open_tx):
     await hear(news(account, ElsewhereKind.UPDATED, after=2 * DAY, status="past_due", period=SECOND))
     await hear(news(account, ElsewhereKind.UPDATED, after=DAY, status="active", period=FIRST))

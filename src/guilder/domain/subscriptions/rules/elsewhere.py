@@ -23,6 +23,8 @@ STATUSES = {
     "paused": Status.PAUSED,
     "canceled": Status.CANCELED,
 }
+_UNPAID = frozenset({Status.PROCESSING, Status.PAST_DUE, Status.SUSPENDED})
+_NEVER_PAID = frozenset(word for word, status in STATUSES.items() if status is Status.EXPIRED)
 
 
 def told(subscription: Subscription, news: Told) -> Subscription:
@@ -39,7 +41,7 @@ def told(subscription: Subscription, news: Told) -> Subscription:
         current_period=_period(subscription, news.news),
         cancel_at_period_end=is_leaving,
         ended_at=_ended_at(subscription, news) if is_over else None,
-        canceled_at=(subscription.canceled_at or news.at) if is_over or is_leaving else None,
+        canceled_at=_wished_at(subscription, news, is_leaving=is_leaving, is_over=is_over),
         paused_at=(subscription.paused_at or news.at) if status is Status.PAUSED else None,
     )
 
@@ -65,6 +67,15 @@ def _period(subscription: Subscription, news: ElsewhereNews) -> Period:
         return known
     # A late invoice of a period that is over does not take time back that was paid since.
     return Period(starts_at, ends_at) if ends_at > known.ends_at or news.kind is ElsewhereKind.UPDATED else known
+
+
+def _wished_at(subscription: Subscription, news: Told, *, is_leaving: bool, is_over: bool) -> datetime | None:
+    """Return when its owner wished for its end. What ends while it is behind, or before its first payment, ends for want of
+    that, unless it had been wished for before."""
+    was_unpaid = subscription.status in _UNPAID or news.news.status in _NEVER_PAID
+    if not is_leaving and (not is_over or was_unpaid):
+        return subscription.canceled_at if is_over else None
+    return subscription.canceled_at or news.at
 
 
 def _ended_at(subscription: Subscription, news: Told) -> datetime:
