@@ -37,7 +37,7 @@ async def test_a_pause_that_was_planned_begins_with_the_payment_where_the_period
         months = monthly("2026-06-01", 2, amount=3000)
         assert (await world.subscription(made))["status"] == "paused"
         assert [each.lines for each in await bills(world)] == [[month] for month in months]
-        assert await told(world) == ["payment.requested", *PAID, "subscription.paused"]
+        assert await told(world) == ["subscription.method_changed", "payment.requested", *PAID, "subscription.paused"]
         await world.advance(to="2026-08-21T00:00:00Z")
         assert current_period(await world.subscription(made)) == "2026-08-20/2026-09-20"
         assert [each.due for each in await bills(world)] == [0, 0, 0]
