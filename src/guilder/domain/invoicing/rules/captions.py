@@ -5,6 +5,7 @@ here: a machine without its letters prints the document in English, and could no
 """
 
 from guilder.domain.invoicing.model import Caption, Phrase
+from guilder.domain.invoicing.rules.wording import primary_language
 
 FALLBACK = "en"
 
@@ -78,7 +79,6 @@ def written(caption: str | Caption, language: str) -> str:
     """Write out what a line is called: words that somebody chose as they are, our own in the language of a tag like `de-AT`."""
     if isinstance(caption, str):
         return caption
-    spoken = language.replace("_", "-").partition("-")[0].lower()
-    said = CAPTIONS.get(spoken, CAPTIONS[FALLBACK])[caption.phrase]
+    said = CAPTIONS.get(primary_language(language), CAPTIONS[FALLBACK])[caption.phrase]
     # Not by `format`: a name may hold braces of its own.
     return said.replace("{name}", written(caption.name, language))

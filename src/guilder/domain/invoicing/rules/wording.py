@@ -115,3 +115,8 @@ _LINES = {
 WORDS: dict[str, dict[str, str]] = {
     language: dict(zip(_KEYS, line.split("|"), strict=True)) for language, line in _LINES.items()
 }
+
+
+def primary_language(tag: str) -> str:
+    """Return the language of a tag like `de-AT` or `pt_BR`, whether or not there are words in it."""
+    return tag.replace("_", "-").partition("-")[0].lower()

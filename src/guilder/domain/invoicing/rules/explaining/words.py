@@ -4,6 +4,7 @@ A language that is not here is answered in English, its amounts and dates too: h
 """
 
 from guilder.domain.invoicing.rules.explaining.phrases import de, en, es, fr, it, ja, nl, pl, pt, ru
+from guilder.domain.invoicing.rules.wording import primary_language
 
 FALLBACK = "en"
 PHRASES = {
@@ -22,12 +23,8 @@ PHRASES = {
 
 def spoken(language: str) -> str:
     """Return the tag if explanations are written in its language, else English."""
-    return language if _spoken(language) in PHRASES else FALLBACK
+    return language if primary_language(language) in PHRASES else FALLBACK
 
 
 def phrases(language: str) -> dict[str, str]:
-    return PHRASES[_spoken(spoken(language))]
-
-
-def _spoken(language: str) -> str:
-    return language.replace("_", "-").partition("-")[0].lower()
+    return PHRASES[primary_language(spoken(language))]
