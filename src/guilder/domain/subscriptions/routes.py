@@ -13,7 +13,7 @@ from guilder.domain.subscriptions.schemas import (
     RenewalRemindersOut,
     SubscriptionOut,
     reminders_to_wire,
-    to_wire,
+    subscription_to_wire,
 )
 from guilder.kernel import ids
 from guilder.kernel.errors import NotFound
@@ -45,13 +45,13 @@ async def list_subscriptions(
         organization_id=organization_id,
         status=status,
     )
-    return listed(found, to_wire)
+    return listed(found, subscription_to_wire)
 
 
 @router.get("/subscriptions/{organization_id}")
 async def get_subscription(session: Session, organization_id: str) -> Envelope[SubscriptionOut]:
     """Get an organization's subscription: the one that runs, else the newest. A subscription's own id serves too."""
-    return ok(to_wire(await _find(session, organization_id)))
+    return ok(subscription_to_wire(await _find(session, organization_id)))
 
 
 @router.get("/renewal-reminders", may_lag=True)

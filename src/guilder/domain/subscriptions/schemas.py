@@ -1,7 +1,7 @@
 """What HTTP says of subscriptions. What it hears is an order's (see orders)."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
@@ -113,44 +113,49 @@ class SubscriptionOut(Out):
     created_at: datetime
 
 
-def to_wire(subscription: Subscription) -> SubscriptionOut:
+def subscription_to_wire(subscription: Subscription) -> SubscriptionOut:
+    return SubscriptionOut(**said_of(subscription))
+
+
+def said_of(subscription: Subscription) -> dict[str, Any]:
+    """Return what is said of a subscription, by field: for an answer that says more beside it."""
     terms = subscription.terms
-    return SubscriptionOut(
-        id=subscription.id,
-        organization_id=subscription.organization_id,
-        customer_id=subscription.customer_id,
-        plan_id=terms.plan_id,
-        plan_code=terms.plan_code,
-        plan_version=terms.plan_version,
-        billing_cycle=terms.billing_cycle,
-        interval=terms.interval.unit,
-        interval_count=terms.interval.count,
-        quantity=terms.quantity,
-        unit_amount=terms.unit_amount.minor,
-        amount=terms.amount.minor,
-        currency=terms.unit_amount.currency,
-        status=subscription.status,
-        current_period_start=subscription.current_period.starts_at,
-        current_period_end=subscription.current_period.ends_at,
-        trial_ends_at=subscription.trial_ends_at,
-        cancel_at_period_end=subscription.cancel_at_period_end,
-        canceled_at=subscription.canceled_at,
-        ended_at=subscription.ended_at,
-        payment_method_id=subscription.payment_method_id,
-        starts_at=subscription.starts_at,
-        full_period=_period(subscription.full_period),
-        cancel_at=subscription.cancel_at,
-        pause=_pause(subscription),
-        add_on_to=subscription.parent_id,
-        net_days=subscription.terms_days,
-        billed_by=subscription.billed_by,
-        provider_subscription=subscription.provider_ref or None,
-        billing=_billing(terms.billing),
-        pending_change=_pending(subscription, subscription.pending_terms),
-        time_zone=subscription.time_zone,
-        metadata=dict(subscription.metadata),
-        created_at=subscription.created_at,
-    )
+    return {
+        "id": subscription.id,
+        "organization_id": subscription.organization_id,
+        "customer_id": subscription.customer_id,
+        "plan_id": terms.plan_id,
+        "plan_code": terms.plan_code,
+        "plan_version": terms.plan_version,
+        "billing_cycle": terms.billing_cycle,
+        "interval": terms.interval.unit,
+        "interval_count": terms.interval.count,
+        "quantity": terms.quantity,
+        "unit_amount": terms.unit_amount.minor,
+        "amount": terms.amount.minor,
+        "currency": terms.unit_amount.currency,
+        "status": subscription.status,
+        "current_period_start": subscription.current_period.starts_at,
+        "current_period_end": subscription.current_period.ends_at,
+        "trial_ends_at": subscription.trial_ends_at,
+        "cancel_at_period_end": subscription.cancel_at_period_end,
+        "canceled_at": subscription.canceled_at,
+        "ended_at": subscription.ended_at,
+        "payment_method_id": subscription.payment_method_id,
+        "starts_at": subscription.starts_at,
+        "full_period": _period(subscription.full_period),
+        "cancel_at": subscription.cancel_at,
+        "pause": _pause(subscription),
+        "add_on_to": subscription.parent_id,
+        "net_days": subscription.terms_days,
+        "billed_by": subscription.billed_by,
+        "provider_subscription": subscription.provider_ref or None,
+        "billing": _billing(terms.billing),
+        "pending_change": _pending(subscription, subscription.pending_terms),
+        "time_zone": subscription.time_zone,
+        "metadata": dict(subscription.metadata),
+        "created_at": subscription.created_at,
+    }
 
 
 def _pending(subscription: Subscription, terms: Terms | None) -> PendingChangeOut | None:

@@ -2,7 +2,7 @@
 
 from guilder.domain.orders import service
 from guilder.domain.orders.schemas.linking import LinkIn
-from guilder.domain.orders.schemas.subscriptions import SubscriptionOut, subscription_to_wire
+from guilder.domain.subscriptions.schemas import SubscriptionOut, subscription_to_wire
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session

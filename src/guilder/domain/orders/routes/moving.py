@@ -1,15 +1,14 @@
 """Pausing, resuming, longer trials, billing days and promo codes over HTTP."""
 
+from guilder.domain.invoicing.schemas.credit import DiscountOut
 from guilder.domain.orders import service
 from guilder.domain.orders.schemas.asking import BillingDayIn, ExtendTrialIn, PauseIn, RedeemIn, ResumeIn
 from guilder.domain.orders.schemas.fields import DiscountRef, SubscriptionRef
-from guilder.domain.orders.schemas.previews import DiscountOut, discount_to_wire
 from guilder.domain.orders.schemas.subscriptions import (
     SubscribedOut,
-    SubscriptionOut,
     subscribed_to_wire,
-    subscription_to_wire,
 )
+from guilder.domain.subscriptions.schemas import SubscriptionOut, subscription_to_wire
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session
@@ -79,14 +78,14 @@ async def move_billing_day(
 async def redeem(session: Session, subscription_id: SubscriptionRef, body: RedeemIn) -> Envelope[DiscountOut]:
     """Redeem a promo code for a subscription: from its next invoice on it takes something off."""
     made = await service.redeem(session.tx, subscription_id=subscription_id, code=body.code, now=session.now)
-    return ok(discount_to_wire(made))
+    return ok(DiscountOut.to_wire(made))
 
 
 @router.get("/discounts")
 async def list_discounts(session: Session, subscription_id: SubscriptionRef) -> Envelope[list[DiscountOut]]:
     """List what is taken off the invoices of a subscription, in order; what is over too."""
     found = await service.discounts(session.tx, subscription_id=subscription_id, only=session.customer_filter)
-    return ok([discount_to_wire(each) for each in found])
+    return ok([DiscountOut.to_wire(each) for each in found])
 
 
 @router.delete("/discounts/{discount_id}")
@@ -97,7 +96,7 @@ async def end_discount(
     ended = await service.end_discount(
         session.tx, subscription_id=subscription_id, discount_id=discount_id, now=session.now
     )
-    return ok(discount_to_wire(ended))
+    return ok(DiscountOut.to_wire(ended))
 
 
 @router.get("/add-ons")

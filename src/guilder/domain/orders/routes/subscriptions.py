@@ -19,15 +19,14 @@ from guilder.domain.orders.schemas.fields import Planned, SubscriptionRef
 from guilder.domain.orders.schemas.previews import PreviewOut, preview_to_wire
 from guilder.domain.orders.schemas.subscriptions import (
     SubscribedOut,
-    SubscriptionOut,
     subscribed_to_wire,
-    subscription_to_wire,
 )
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Status as PaymentStatus
 from guilder.domain.payments.model import Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Status, Subscription
+from guilder.domain.subscriptions.schemas import SubscriptionOut, subscription_to_wire
 from guilder.kernel.errors import Refusal
 from guilder.kernel.noun import replace
 from guilder.platform.db.gathering import Size

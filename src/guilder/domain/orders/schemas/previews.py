@@ -1,14 +1,15 @@
-"""What would be: invoices and credit notes that nobody has made, and discounts."""
+"""What would be: invoices and credit notes that nobody has made."""
 
 from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
 
-from guilder.domain.invoicing.model import Discount, Invoice, InvoiceKind, Line, Status, TaxTotal
+from guilder.domain.invoicing.model import Invoice, InvoiceKind, Line, Status
+from guilder.domain.invoicing.schemas.invoices import TaxOut, tax_to_wire
 from guilder.domain.orders.model import Preview
-from guilder.domain.orders.schemas.fields import DiscountRef, PlanRef, PromoCodeRef, SubscriptionRef
-from guilder.domain.orders.schemas.subscriptions import SubscriptionOut, subscription_to_wire
+from guilder.domain.orders.schemas.fields import SubscriptionRef
+from guilder.domain.subscriptions.schemas import SubscriptionOut, subscription_to_wire
 from guilder.platform.http.fields import Exact, Out
 
 
@@ -29,15 +30,6 @@ class PreviewedLineOut(Out):
     sentence: str | None
 
 
-class PreviewedTaxOut(Out):
-    name: str
-    percent: Exact
-    net: int
-    tax: int
-    legal_note: str
-    code: str
-
-
 class PreviewedInvoiceOut(Out):
     """An invoice as it would be made. It has no id and no number: those are given when it is."""
 
@@ -51,7 +43,7 @@ class PreviewedInvoiceOut(Out):
     amount_credit_applied: int
     amount_due: int
     lines: list[PreviewedLineOut]
-    taxes: list[PreviewedTaxOut]
+    taxes: list[TaxOut]
     issued_at: datetime
     due_at: datetime
 
@@ -66,21 +58,6 @@ class PreviewOut(Out):
     subscription: SubscriptionOut | None
 
 
-class DiscountOut(Out):
-    id: DiscountRef
-    promo_code_id: PromoCodeRef
-    code: str
-    name: str
-    percent: Exact | None
-    amount: int | None
-    currency: str | None
-    periods_left: int | None
-    plan_ids: list[PlanRef]
-    subscription_id: SubscriptionRef | None
-    redeemed_at: datetime
-    ended_at: datetime | None
-
-
 def preview_to_wire(preview: Preview) -> PreviewOut:
     due = preview.due
     notes = [each for each in preview.invoices if each.kind is InvoiceKind.CREDIT_NOTE]
@@ -90,23 +67,6 @@ def preview_to_wire(preview: Preview) -> PreviewOut:
         amount_due=due.minor if due else 0,
         currency=due.currency if due else None,
         subscription=subscription_to_wire(preview.subscription) if preview.subscription else None,
-    )
-
-
-def discount_to_wire(discount: Discount) -> DiscountOut:
-    return DiscountOut(
-        id=discount.id,
-        promo_code_id=discount.promo_code_id,
-        code=discount.code,
-        name=discount.name,
-        percent=discount.percent,
-        amount=discount.amount.minor if discount.amount else None,
-        currency=discount.amount.currency if discount.amount else None,
-        periods_left=discount.periods_left,
-        plan_ids=list(discount.plan_ids),
-        subscription_id=discount.subscription_id,
-        redeemed_at=discount.redeemed_at,
-        ended_at=discount.ended_at,
     )
 
 
@@ -122,7 +82,7 @@ def _invoice(invoice: Invoice) -> PreviewedInvoiceOut:
         amount_credit_applied=invoice.credit_applied.minor if invoice.credit_applied else 0,
         amount_due=invoice.due.minor,
         lines=[_line(line) for line in invoice.lines],
-        taxes=[_tax(tax) for tax in invoice.taxes],
+        taxes=[tax_to_wire(tax) for tax in invoice.taxes],
         issued_at=invoice.issued_at,
         due_at=invoice.due_at,
     )
@@ -145,15 +105,4 @@ def _line(line: Line) -> PreviewedLineOut:
         charge=line.charge,
         tax_code=line.tax_code,
         sentence=str(sentence) if sentence else None,
-    )
-
-
-def _tax(tax: TaxTotal) -> PreviewedTaxOut:
-    return PreviewedTaxOut(
-        name=tax.name,
-        percent=tax.percent,
-        net=tax.net.minor,
-        tax=tax.tax.minor,
-        legal_note=tax.legal_note,
-        code=tax.code,
     )
