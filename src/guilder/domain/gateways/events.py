@@ -171,3 +171,14 @@ class BooksRead(Event):
     since: datetime
     until: datetime
     changed: int
+
+
+# Talks with providers: their words, links to pages of theirs, what is to be shown of a wallet. They are nobody else's to read;
+# what came of them payments and subscriptions say.
+CONVERSATION = (
+    "gateways.request.",
+    "gateways.notice.",
+    "gateways.dispute.",
+    "gateways.elsewhere.",
+    "gateways.method.",
+)

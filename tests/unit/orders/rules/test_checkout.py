@@ -76,11 +76,6 @@ def test_is_never_payable_while_something_is_under_way():
     assert State.PAID not in PAYABLE | REFRESHED
 
 
-@pytest.mark.parametrize(("tag", "spoken"), [("de", "de"), ("de-AT", "de"), ("pt_BR", "pt"), ("sv", "en"), ("", "en")])
-def test_speaks_a_language_that_it_knows(tag, spoken):
-    assert wording.language_of(tag) == spoken
-
-
 def test_speaks_every_language_that_documents_are_in_and_says_everything_in_each():
     assert set(wording.SAID) == set(wording.LABELS) == set(LANGUAGES)
     for language in LANGUAGES:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from guilder.domain.gateways.events import CONVERSATION
 from guilder.kernel import ids
 
 SEALED = "sealed"
@@ -22,14 +23,6 @@ NEVER = frozenset(
 )  # fmt: skip
 # Where a reason is somebody's sentence, and not a code of ours or of a provider.
 _WRITTEN = ("payments.refund.", "invoicing.credit.", "orders.charge.", "identity.tenant.", "dunning.", "privacy.")
-# Talks with providers: their words, links to pages of theirs. What came of them other events say.
-_CONVERSATION = (
-    "gateways.request.",
-    "gateways.notice.",
-    "gateways.dispute.",
-    "gateways.elsewhere.",
-    "gateways.method.",
-)
 # Made for the audit: they hold nothing else to begin with.
 _MADE_FOR_IT = ("http.", "platform.row.", "audit.")
 _NEVER_OF_WRITTEN = NEVER | {"reason"}
@@ -42,7 +35,7 @@ def kept(action: str, said: Mapping[str, Any]) -> dict[str, Any]:
     """Return what of an event's payload is written in its record."""
     if action.startswith(_MADE_FOR_IT):
         return {name: value for name, value in said.items() if name != _SEALED_REASON}
-    if action.startswith(_CONVERSATION):
+    if action.startswith(CONVERSATION):
         return {name: value for name, value in said.items() if isinstance(value, str) and _is_id(value)}
     never = _NEVER_OF_WRITTEN if action.startswith(_WRITTEN) else NEVER
     return {name: _kept(name, value, never) for name, value in said.items()}

@@ -15,7 +15,7 @@ from guilder.domain.orders.rules import wording
 from guilder.domain.orders.rules.checkout import PAYABLE, REFRESHED, State
 from guilder.domain.payments.model import Transfer
 from guilder.platform.http.shield import page_headers
-from guilder.platform.words import Speech
+from guilder.platform.words import FALLBACK, Speech, language_of
 
 REFRESH_S = 2
 HUNDRED = 100
@@ -41,7 +41,7 @@ def page(
     checkout: Checkout, state: State, *, path: str, refresh: Refresh | None = None, status_code: int = 200
 ) -> HTMLResponse:
     """Show an invoice and how its payment stands. `path` is the page's own."""
-    language = wording.language_of(checkout.invoice.language)
+    language = language_of(checkout.invoice.language)
     heading, said = wording.SAID[language][state]
     labels = wording.LABELS[language]
     button = labels["again"] if state is State.DECLINED else labels["pay"]
@@ -61,7 +61,7 @@ def page(
     )
 
 
-def notice(key: str, *, status_code: int, language: str = wording.FALLBACK) -> HTMLResponse:
+def notice(key: str, *, status_code: int, language: str = FALLBACK) -> HTMLResponse:
     """Say something of which no invoice can be shown: `unknown` or `busy`."""
     labels = wording.LABELS[language]
     return _html(

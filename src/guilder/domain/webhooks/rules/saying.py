@@ -6,16 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from guilder.domain.gateways.events import CONVERSATION
+
 BODY_BYTES_MAX = 20_000
-# What is said between us and providers: their words, links to pages of theirs, what is to be shown of a wallet. It is of
-# use to nobody else, and payments says what came of it.
-_CONVERSATION = (
-    "gateways.request.",
-    "gateways.notice.",
-    "gateways.dispute.",
-    "gateways.elsewhere.",
-    "gateways.method.",
-)
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -30,7 +23,7 @@ def payload(name: str, *, occurred_at: datetime, event_id: UUID, data: Mapping[s
 
 def told(name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return what may be said of an event to whoever listens from outside: of a talk with a provider only its ids."""
-    return thinned(data) if name.startswith(_CONVERSATION) else dict(data)
+    return thinned(data) if name.startswith(CONVERSATION) else dict(data)
 
 
 def thinned(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from guilder.domain.orders.rules.checkout import State
 from guilder.domain.orders.rules.wording import de, en, es, fr, it, ja, nl, pl, pt, ru
 
-FALLBACK = "en"
 _SPOKEN = {"en": en, "de": de, "fr": fr, "es": es, "it": it, "nl": nl, "pt": pt, "pl": pl, "ru": ru, "ja": ja}
 
 # heading, sentence
@@ -14,8 +13,3 @@ assert all(set(said) == set(State) for said in SAID.values())
 
 LABELS: Mapping[str, Mapping[str, str]] = {language: words.LABELS for language, words in _SPOKEN.items()}
 assert len({frozenset(labels) for labels in LABELS.values()}) == 1
-
-
-def language_of(tag: str) -> str:
-    spoken = tag.replace("_", "-").partition("-")[0]
-    return spoken if spoken in SAID else FALLBACK
