@@ -20,6 +20,7 @@ BODIES: dict[str, dict[str, object]] = {
     "PUT /api/gateways/{account_id}/pace": {"calls_per_second": 1},
     "POST /api/gateways/{account_id}/key": {"secret_key": "sk_sim_mine"},
     "POST /api/settlements/differences/{difference_id}/resolve": {"reason": "Mine now"},
+    "POST /api/settlements/differences/{difference_id}/take-refund": {"reason": "Mine now"},
     "POST /api/settlements/found/{found_id}/put-aside": {"reason": "Mine now"},
     "POST /api/payments/{payment_id}/refund-requests": {"reason": "Mine now"},
     "POST /api/customers/{id}/payment-methods": {"token": "pm_card_ok"},

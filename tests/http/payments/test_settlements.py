@@ -67,6 +67,21 @@ async def test_a_difference_is_resolved_once_with_a_reason(site, till):
     assert (await ask("GET", "/api/settlements/differences?is_open=true")).json()["data"] == []
 
 
+async def test_what_is_not_known_here_is_no_refund_to_take(site, till):
+    ask = await site.key_of(till.tenant)
+    stray = f"{till.tenant.tenant_id}:refund:{till.customer.id}"
+    await read(till, an_entry(till, kind=RequestKind.REFUND, provider_ref="re_1", business_key=stray))
+    [difference] = (await ask("GET", "/api/settlements/differences")).json()["data"]
+    path = f"/api/settlements/differences/{difference['id']}/take-refund"
+    assert (await ask("POST", path, {})).json()["field"] == "reason"
+    odd = await ask("POST", path, {"reason": "x", "reason_code": "captured_twice"})
+    assert (odd.status_code, odd.json()["field"]) == (422, "reason_code")
+    refused = await ask("POST", path, {"reason": "no payment of ours"})
+    assert (refused.status_code, refused.json()["code"]) == (409, "no_refund_there")
+    missing = path.replace(difference["id"], "dif_01h455vb4pex5vsknk084sn02q")
+    assert (await ask("POST", missing, {"reason": "x"})).status_code == 404
+
+
 async def test_books_are_read_when_an_admin_says_so(site, till):
     admin, reader = await site.key_of(till.tenant), await site.key_of(till.tenant, Role.MEMBER)
     account = (await admin("GET", "/api/gateways")).json()["data"][0]

@@ -109,6 +109,21 @@ async def unknown_there(tx: Tx, account: Ref, kind: RequestKind, provider_refs: 
     return set(provider_refs) - {name for row in rows for name in row}
 
 
+async def name_refund(tx: Tx, account: Ref, *, provider_ref: str, business_key: str) -> bool:
+    """Have an entry be this refund's, unless it is one's that was asked for here. A later reading leaves it so."""
+    return bool(
+        await tx.execute(
+            """update gateways.books b set business_key = $4
+               where tenant_id = $1 and account_id = $2 and kind = 'refund' and provider_ref = $3
+                 and not exists (select from gateways.requests q
+                                  where (q.tenant_id, q.kind, q.business_key) = (b.tenant_id, 'refund', b.business_key))""",
+            *account,
+            provider_ref,
+            business_key,
+        )
+    )
+
+
 async def take_refunds(tx: Tx, refunds: Sequence[Ref]) -> dict[Ref, ProviderRecord]:
     """Return what the books have as done of these refunds that are asked for: it bears their mark.
 

@@ -8,6 +8,7 @@ from fastapi import Query
 
 from guilder.domain.identity import service as identity
 from guilder.domain.payments import service
+from guilder.domain.payments.schemas.refunds import RefundOut, TakeRefundIn, refund_to_wire
 from guilder.domain.payments.schemas.settlements import (
     AccountRef,
     DifferenceOut,
@@ -57,6 +58,22 @@ async def resolve_difference(session: Session, difference_id: DifferenceRef, bod
         session.tx, difference_id=difference_id, reason=body.reason, now=session.now
     )
     return ok(difference_to_wire(resolved))
+
+
+@router.post("/settlements/differences/{difference_id}/take-refund", status_code=201)
+async def take_refund(session: Session, difference_id: DifferenceRef, body: TakeRefundIn) -> Envelope[RefundOut]:
+    """Take a refund that somebody made at the provider (`refund_only_there`) for one of ours: its money has gone.
+
+    No provider is asked for anything. The refund has succeeded when it was made there, and the difference is resolved.
+    """
+    taking = service.Taking(
+        reason=body.reason,
+        reason_code=body.reason_code,
+        ends_access=body.ends_access,
+        credit_note=body.credit_note,
+    )
+    taken = await service.take_refund(session.tx, difference_id=difference_id, taking=taking, now=session.now)
+    return ok(refund_to_wire(taken))
 
 
 @router.get("/settlements/found", may_lag=True)

@@ -68,6 +68,15 @@ class RefundIn(RefundAskIn):
         )
 
 
+class TakeRefundIn(In):
+    """Why somebody made this refund at the provider, and what is to follow from it here."""
+
+    reason: Reason
+    ends_access: bool = False
+    reason_code: ReasonCode = RefundReason.OTHER
+    credit_note: NoteChoice = NoteWish.NONE
+
+
 class GrantIn(In):
     ends_access: bool | None = None
     credit_note: NoteChoice | None = None

@@ -23,6 +23,7 @@ from guilder.domain.payments.service.disputing import (
 )
 from guilder.domain.payments.service.forgetting import forget_customer, of_customer_export, open_matters
 from guilder.domain.payments.service.hearing import tell
+from guilder.domain.payments.service.made_there import NoRefundThere, Taking, take_refund
 from guilder.domain.payments.service.methods import (
     MethodNotUsable,
     NotTheirMethods,
@@ -107,9 +108,11 @@ __all__ = [
     "MethodNotUsable",
     "NoGateway",
     "NoManualAccount",
+    "NoRefundThere",
     "NotTheirMethods",
     "NothingToRefund",
     "RefundTooLarge",
+    "Taking",
     "TooManyMethods",
     "UnknownAccount",
     "add_method",
@@ -172,6 +175,7 @@ __all__ = [
     "start",
     "states",
     "succeeded_totals",
+    "take_refund",
     "tell",
     "transfer_of",
     "two_person_limits",

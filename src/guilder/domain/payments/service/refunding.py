@@ -76,8 +76,8 @@ async def ask_refund(tx: Tx, *, refund: NewRefund, customer_id: CustomerId | Non
     """
     policy = await refund_policy(tx)
     await _hold_customer(tx, refund.payment_id, policy)
-    payment = await _lock_payment(tx, refund.payment_id, customer_id=customer_id)
-    made = _made(payment, refund, left=await _left(tx, payment), status=RefundStatus.ASKED, now=now)
+    payment = await lock_payment(tx, refund.payment_id, customer_id=customer_id)
+    made = new_refund(payment, refund, left=await left_of(tx, payment), status=RefundStatus.ASKED, now=now)
     asked = replace(made, asked_by=tx.actor)
     await _check_none_asked(tx, payment)
     in_year = await refund_rows.granted_by_policy(tx, Ref(asked.tenant_id, asked.customer_id), since=now - rules.YEAR)
@@ -99,11 +99,11 @@ async def grant_unused(tx: Tx, *, refund_id: UUID, now: datetime) -> Refund:
     asked = await refund(tx, refund_id=refund_id)
     policy = await refund_policy(tx)
     await _hold_customer(tx, asked.payment_id, policy)
-    payment = await _lock_payment(tx, asked.payment_id)
+    payment = await lock_payment(tx, asked.payment_id)
     asked = await _lock_refund(tx, refund_id)
     in_year = await refund_rows.granted_by_policy(tx, Ref(asked.tenant_id, asked.customer_id), since=now - rules.YEAR)
     is_granted = rules.grants(policy, asked, paid_at=payment.settled_at, granted_in_year=in_year, now=asked.asked_at)
-    left = await _left(tx, payment)
+    left = await left_of(tx, payment)
     if asked.status is not RefundStatus.ASKED or not is_granted or asked.amount.minor > left.minor:
         return asked
     if asked.first_by or await two_persons.is_above(tx, asked, now=now):
@@ -121,9 +121,9 @@ async def make_refund(tx: Tx, *, refund: NewRefund, now: datetime) -> Refund:
     :raises NothingToRefund, RefundTooLarge: as they say
     :raises AlreadyAsked: it takes a second person, and another refund of this payment waits to be decided
     """
-    payment = await _lock_payment(tx, refund.payment_id)
-    left = payment.refundable if refund.is_pay_out else await _left(tx, payment)
-    new = _made(payment, refund, left=left, status=RefundStatus.PENDING, now=now)
+    payment = await lock_payment(tx, refund.payment_id)
+    left = payment.refundable if refund.is_pay_out else await left_of(tx, payment)
+    new = new_refund(payment, refund, left=left, status=RefundStatus.PENDING, now=now)
     made = replace(new, asked_by=tx.actor, decided_by=tx.actor, decided_at=now)
     if not refund.is_pay_out and is_bound(tx.actor) and await two_persons.is_above(tx, made, now=now):
         await _check_none_asked(tx, payment)
@@ -155,10 +155,10 @@ async def grant_refund(
     :raises NotAPerson, SamePerson: it waits for a second person, and this is none
     """
     seen = await refund(tx, refund_id=refund_id)
-    payment = await _lock_payment(tx, seen.payment_id)
+    payment = await lock_payment(tx, seen.payment_id)
     asked = await _lock_refund(tx, refund_id)
     status = lifecycle.take(REFUND_MOVES, asked.status, RefundStep.GRANT)
-    if asked.amount.minor > (await _left(tx, payment)).minor:
+    if asked.amount.minor > (await left_of(tx, payment)).minor:
         raise RefundTooLarge
     asked = replace(
         asked,
@@ -305,7 +305,11 @@ async def _hold_customer(tx: Tx, payment_id: UUID, policy: RefundPolicy) -> None
         await customers.lock(tx, refs=[seen[0].customer_ref])
 
 
-async def _lock_payment(tx: Tx, payment_id: UUID, *, customer_id: CustomerId | None = None) -> Payment:
+async def lock_payment(tx: Tx, payment_id: UUID, *, customer_id: CustomerId | None = None) -> Payment:
+    """Lock a payment, and all others of its invoice with it: refunds of one invoice wait for each other here.
+
+    :raises NotFound: no such payment
+    """
     ref = Ref(tx.tenant_id, payment_id)
     seen = await attempts.get(tx, [ref])
     if not seen or customer_id not in (None, seen[0].customer_id):
@@ -316,7 +320,7 @@ async def _lock_payment(tx: Tx, payment_id: UUID, *, customer_id: CustomerId | N
     return payment
 
 
-async def _left(tx: Tx, payment: Payment) -> Money:
+async def left_of(tx: Tx, payment: Payment) -> Money:
     """Return what can be refunded of a locked payment."""
     back = await refund_rows.given_back(tx, [payment.invoice_ref], with_pending=True)
     if payment.invoice_ref not in back:
@@ -351,7 +355,11 @@ async def _lock_refund(tx: Tx, refund_id: UUID) -> Refund:
     return found[0]
 
 
-def _made(payment: Payment, new: NewRefund, *, left: Money, status: RefundStatus, now: datetime) -> Refund:
+def new_refund(payment: Payment, new: NewRefund, *, left: Money, status: RefundStatus, now: datetime) -> Refund:
+    """Make a refund of a payment, of no more than is `left`.
+
+    :raises NothingToRefund, RefundTooLarge: as they say
+    """
     is_late = payment.alert == PAID_AFTER_CANCEL and payment.account_id is not None
     if not (payment.status is Status.SUCCEEDED or is_late) or left.minor <= 0:
         raise NothingToRefund

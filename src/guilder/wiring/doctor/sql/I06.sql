@@ -25,7 +25,7 @@ where r.status = 'succeeded' and r.settled_at <= t.late_at
   and not exists (select from given_back g
                   where g.tenant_id = r.tenant_id and g.refund_id = r.id and g.amount = r.amount_minor
                     and g.code = r.currency)
-  -- What a restore lost bears the key of the refund that was lost.
+  -- What a restore lost bears the key of the refund that was lost; what somebody made at the provider bears none.
   and not exists (select from given_back g
-                  where g.tenant_id = r.tenant_id and g.ref = r.provider_ref and g.amount = r.amount_minor
+                  where coalesce(g.tenant_id, r.tenant_id) = r.tenant_id and g.ref = r.provider_ref and g.amount = r.amount_minor
                     and g.code = r.currency)
