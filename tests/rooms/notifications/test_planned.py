@@ -143,10 +143,13 @@ async def test_of_changes_that_waited_to_be_announced_the_last_one_is(ground):
 
 
 async def a_card(ground, last4):
+    return await saved(ground, CardDetails(token=f"pm_{last4}", brand="visa", last4=last4, exp_month=12, exp_year=2034))
+
+
+async def saved(ground, method):
     async with ground.tx() as tx:
-        made = await payments.add_method(tx, customer_id=ground.customer.id, token=f"pm_{last4}", now=NOW)
-        card = CardDetails(token=f"pm_{last4}", brand="visa", last4=last4, exp_month=12, exp_year=2034)
-        yes = Outcome(kind=OutcomeKind.SUCCEEDED, card=card)
+        made = await payments.add_method(tx, customer_id=ground.customer.id, token=method.token, now=NOW)
+        yes = Outcome(kind=OutcomeKind.SUCCEEDED, card=method)
         answer = Answer(
             tenant_id=made.tenant_id, business_key=made.business_key, kind=RequestKind.SETUP, outcome=yes, at=NOW
         )
@@ -190,6 +193,26 @@ async def test_who_is_sent_invoices_is_not_told_of_a_charge_nor_asked_for_a_card
         False,
         False,
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "called"),
+    [("paypal", "a•••@example.com", "a•••@example.com"), ("paypal", "", "PayPal"), ("link", "", "Link")],
+)
+async def test_who_pays_with_no_card_is_told_what_is_charged_and_not_asked_for_another(ground, kind, label, called):
+    async with ground.tx() as tx:
+        await a_gateway(tx)
+    await saved(ground, CardDetails(token="pm_wallet", kind=kind, label=label))
+    async with ground.tx() as tx:
+        plan = await a_plan(tx)
+        trial = await a_subscription(tx, ground.customer, plan, trial_days=14)
+        renewing = await a_subscription(tx, ground.customer, plan, is_active=True)
+    upcoming = {"days_left": 3, "renews_at": renewing.current_period.ends_at}
+    await ground.hear(handlers.on_trial_ending, about(TrialEnding, trial, days_left=3, ends_at=trial.trial_ends_at))
+    await ground.hear(
+        handlers.on_subscription_renewal_upcoming, about(SubscriptionRenewalUpcoming, renewing, **upcoming)
+    )
+    assert [f"charge €30.00 to {called}" in text_of(mail) for mail in ground.inbox.mails] == [True, True]
 
 
 async def sent_late(ground, handler, message, meanwhile):

@@ -20,7 +20,8 @@ from guilder.domain.notifications import service
 from guilder.domain.notifications.model import TO_STAFF, Channel, Kind, Notification
 from guilder.domain.orders import service as orders
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import PaymentMethod
+from guilder.domain.payments.model import Payment, PaymentMethod
+from guilder.domain.payments.rules.brands import brand_name
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel.ids import Ref, TenantId
@@ -53,6 +54,7 @@ class Matter:
     meter: Meter | None = None
     brand: str = ""
     last4: str = ""
+    label: str = ""  # of what is charged, where brand and last four digits do not say it
     link: str = ""
     document: str = ""
     attached: str = ""
@@ -118,6 +120,7 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
                 meter=meters.get((each.tenant_id, each.about.meter)),
                 brand=each.about.brand or (card.brand if card else ""),
                 last4=each.about.last4 or (card.last4 if card else ""),
+                label=_label(card),
                 link=await _link(tx, invoice, public_url, now),
                 document=documents.get(each.ref, ""),
                 more=service.unsubscribe_link(tx.vault, notification=each, base_url=public_url),
@@ -160,6 +163,13 @@ async def _methods(
     found = {each.ref: usual.get(Ref(each.tenant_id, each.customer_id)) for each in notifications}
     found |= {ref: usable[method] for ref, method in own.items() if method in usable}
     return {ref: method for ref, method in found.items() if method is not None}
+
+
+def _label(charged: Payment | PaymentMethod | None) -> str:
+    """Return what a wallet is called: by its account, or by its kind, where its provider says no more of it."""
+    if charged is None or charged.label:
+        return charged.label if charged else ""
+    return brand_name(charged.kind) if isinstance(charged, PaymentMethod) else ""
 
 
 async def _parents(

@@ -219,7 +219,7 @@ def _money(matter: Matter) -> Data:
 
 
 def _method(matter: Matter) -> str:
-    return card_name(matter.brand, matter.last4) if matter.last4 else ""
+    return card_name(matter.brand, matter.last4) if matter.last4 else matter.label
 
 
 def _plan_name(matter: Matter) -> str:
