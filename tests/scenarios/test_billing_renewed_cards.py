@@ -55,3 +55,16 @@ async def test_a_card_is_warned_of_by_the_date_that_its_bank_gave_it(installatio
             each for each in await world.get("/api/audit", limit=100) if each["action"] == "payments.method.updated"
         ]
         assert len(kept) == 1
+
+
+async def test_a_card_that_was_warned_of_is_warned_of_again_by_its_next_date(installation):
+    async with a_story(installation, "2034-10-01") as world:
+        await a_subscriber(world)
+        await world.advance(to="2034-12-03T00:00:00Z")
+        warned = ["payment_method_added", "card_expiring"]
+        assert await world.mails("acme") == warned
+        await renew(world)
+        await world.advance(to="2038-12-03T00:00:00Z")
+        assert await world.mails("acme") == [*warned, "card_expiring"]
+        await world.advance(to="2038-12-27T00:00:00Z")
+        assert await world.mails("acme") == [*warned, "card_expiring", "card_expiring"]

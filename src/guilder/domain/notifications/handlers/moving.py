@@ -97,11 +97,12 @@ async def on_payment_method_expiring(
             tenant_id=event.tenant_id,
             customer_id=event.customer_id,
             kind=Kind.CARD_EXPIRING,
-            cause_id=causes.card_expiring(event.payment_method_id, event.days_left),
-            about=About(brand=event.brand, last4=event.last4, expires=f"{event.exp_year:04}-{event.exp_month:02}"),
+            cause_id=causes.card_expiring(event.payment_method_id, event.days_left, expires),
+            about=About(brand=event.brand, last4=event.last4, expires=expires),
         )
         for event in events_of(messages)
         if event.brand and event.last4
+        for expires in [f"{event.exp_year:04}-{event.exp_month:02}"]
     ]
     await service.tell(tx, messages=said, now=now)
 

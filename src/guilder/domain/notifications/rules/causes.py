@@ -48,5 +48,6 @@ def renewal(subscription_id: UUID, renews_at: datetime) -> UUID:
     return uuid5(subscription_id, f"renewal:{renews_at.isoformat()}")
 
 
-def card_expiring(payment_method_id: UUID, days_left: int) -> UUID:
-    return uuid5(payment_method_id, f"expiring:{days_left}")
+def card_expiring(payment_method_id: UUID, days_left: int, expires: str) -> UUID:
+    """Name a warning by the date that it speaks of, too: a card that its bank renews is warned of anew, years later."""
+    return uuid5(payment_method_id, f"expiring:{days_left}:{expires}")
