@@ -95,6 +95,28 @@ async def test_a_dispute_is_told_to_the_staff_and_never_to_the_customer(ground, 
     assert [mail["To"].addresses[0].addr_spec for mail in ground.inbox.mails] == ([email] if email else [])
 
 
+@pytest.mark.parametrize(
+    ("language", "subject"),
+    [("sv-SE", "Pengar"), ("pt-BR", "Dinheiro"), ("nb", "Money"), ("en-GB", "Money"), ("de", "Northwind hat")],
+)
+async def test_own_words_are_said_in_any_language_that_they_are_in(make_ground, language, subject):
+    ground = await make_ground(language=language)
+    async with ground.tx() as tx:
+        for spoken, said in (("sv", "Pengar"), ("pt", "Dinheiro"), ("en", "Money")):
+            own = OwnWords(
+                tenant_id=ground.tenant_id,
+                kind=Kind.REFUND_SUCCEEDED,
+                language=spoken,
+                subject=said,
+                body="{{ amount }}",
+            )
+            await notifications.set_words(tx, own=own, now=NOW)
+    await ground.tell(a_message(ground.customer))
+    assert [mail["Subject"].startswith(subject) for mail in ground.inbox.mails] == [True], ground.inbox.mails[0][
+        "Subject"
+    ]
+
+
 async def test_a_tenants_own_words_are_said_and_escaped(ground):
     own = OwnWords(
         tenant_id=ground.tenant_id,

@@ -8,10 +8,10 @@ from guilder.domain.notifications import store
 from guilder.domain.notifications.model import Kind, Notification, OwnWords
 from guilder.domain.notifications.service.telling import TEMPLATES
 from guilder.kernel.errors import Invalid, NotFound
-from guilder.kernel.ids import Ref, TenantId
+from guilder.kernel.ids import Ref
 from guilder.platform.db.tx import Tx
 from guilder.platform.outside.templating import BadWords, Brand, OwnText, Rendered
-from guilder.platform.words import country_name, language_of
+from guilder.platform.words import country_name, language_of, locale_of
 
 
 class BadTemplate(Invalid):
@@ -50,16 +50,20 @@ async def drop_words(tx: Tx, *, kind: Kind, language: str) -> None:
 
 
 async def words_for(tx: Tx, *, messages: Sequence[tuple[Notification, str]]) -> Mapping[Ref, OwnText]:
-    """Return their tenants' own words for these messages, each in the language beside it, of those that have some."""
+    """Return their tenants' own words for these messages, of those that have some: each in the language beside it, or in
+    the one that it is said in otherwise."""
     if not messages:
         return {}
     tenants = sorted({each.tenant_id for each, _ in messages})
     found = await store.words(tx, tenants, sorted({each.kind for each, _ in messages}))
     own = {(each.tenant_id, each.kind, each.language): OwnText(each.subject, each.body) for each in found}
-    named: dict[Ref, tuple[TenantId, Kind, str]] = {
-        each.ref: (each.tenant_id, each.kind, language_of(language)) for each, language in messages
-    }
-    return {ref: own[name] for ref, name in named.items() if name in own}
+    said: dict[Ref, OwnText] = {}
+    for each, language in messages:
+        # In a language that we have no words in somebody may have written their own.
+        for spoken in (locale_of(language).language, language_of(language)):
+            if each.ref not in said and (text := own.get((each.tenant_id, each.kind, spoken))) is not None:
+                said[each.ref] = text
+    return said
 
 
 def preview(*, own: OwnWords, data: Mapping[str, str], brand: Brand) -> Rendered:
