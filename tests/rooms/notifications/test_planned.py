@@ -215,6 +215,22 @@ async def test_who_pays_with_no_card_is_told_what_is_charged_and_not_asked_for_a
     assert [f"charge €30.00 to {called}" in text_of(mail) for mail in ground.inbox.mails] == [True, True]
 
 
+@pytest.mark.parametrize("has_card", [True, False])
+async def test_a_trial_of_what_costs_by_use_alone_asks_for_a_card_only_where_there_is_none(ground, has_card):
+    async with ground.tx() as tx:
+        await a_gateway(tx)
+    if has_card:
+        await a_card(ground, "1111")
+    async with ground.tx() as tx:
+        s = await a_subscription(tx, ground.customer, await a_plan(tx), trial_days=14)
+        terms = replace(s.terms, unit_amount=Money(0, "EUR"))
+        s = (await subscriptions.change(tx, ref=s.ref, terms=terms, now=NOW)).after
+    await ground.hear(handlers.on_trial_ending, about(TrialEnding, s, days_left=3, ends_at=s.trial_ends_at))
+    text = text_of(ground.inbox.mails[0])
+    words = "If you like it, you need not do anything. If not, cancel before that day and pay nothing."
+    assert (words in text, "add a payment method" in text) == (has_card, not has_card)
+
+
 async def sent_late(ground, handler, message, meanwhile):
     """Have a message written, something happen, and the message sent; return what it says."""
     async with ground.tx() as tx:

@@ -161,6 +161,22 @@ def test_a_link_that_is_none_is_refused(link):
         TEMPLATES.render("payment_failed", "en", DATA | {"update_url": link}, brand=BRAND)
 
 
+@pytest.mark.parametrize("language", TEMPLATES.languages)
+def test_before_the_end_of_a_trial_a_method_is_asked_for_only_where_there_is_none(language):
+    needed = {name: DATA[name] for name in TEMPLATES._kinds["trial_ending"]["needs"]}
+
+    def said(**more):
+        return TEMPLATES.render("trial_ending", language, needed | more, brand=BRAND).text
+
+    asked = TEMPLATES._say(
+        TEMPLATES._words[language]["trial_ending"]["paragraphs"][2], dict.fromkeys(DATA | {"invoiced": ""}, "")
+    )
+    price, method = {"price": DATA["price"]}, {"method": DATA["method"]}
+    assert asked in said()
+    assert asked in said(**price)
+    assert not any(asked in said(**each) for each in (method, price | method, {"invoiced": "yes"}))
+
+
 def test_a_missing_datum_is_named():
     with pytest.raises(CannotRender, match=r"missing: amount, update_url"):
         TEMPLATES.render("payment_failed", "en", {"customer_name": "Ada"}, brand=BRAND)
