@@ -8,6 +8,7 @@ from guilder.domain.catalog.model import Collection
 from guilder.domain.gateways.model import CardDetails, Outcome, OutcomeKind, RequestKind
 from guilder.domain.notifications import handlers
 from guilder.domain.notifications import service as notifications
+from guilder.domain.notifications.model import Ceiling, Limits
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import Answer
 from guilder.domain.subscriptions import service as subscriptions
@@ -140,6 +141,32 @@ async def test_of_changes_that_waited_to_be_announced_the_last_one_is(ground):
             waiting += [heard(each.event) for each in tx.outbox]
     await ground.hear(handlers.on_notification_requested, *waiting)
     assert sorted(mail["Subject"].split()[4].strip(",") for mail in ground.inbox.mails) == ["Basic", "Business"]
+
+
+async def test_a_change_that_waited_is_announced_where_the_message_after_it_was_not_to_be_sent(ground):
+    async with ground.tx() as tx:
+        plan = await a_plan(tx, name="Pro")
+        s = await a_subscription(tx, ground.customer, plan, is_active=True)
+    waiting = []
+    for name, a_day in (("Basic", None), ("Business", 0)):
+        async with ground.tx() as tx:
+            limits = Limits(tenant_id=ground.tenant_id, emails=Ceiling(per_day=a_day))
+            await notifications.set_limits(tx, limits=limits, now=NOW)
+            after = (
+                await subscriptions.change(
+                    tx, ref=s.ref, terms=terms_of(plan, plan_name=name), at_period_end=True, now=NOW
+                )
+            ).after
+        planned = about(SubscriptionChangeScheduled, after, takes_effect_at=after.current_period.ends_at)
+        async with ground.tx() as tx:
+            await handlers.on_subscription_change_scheduled(tx, [planned], now=NOW)
+            waiting += [heard(each.event) for each in tx.outbox]
+    await ground.hear(handlers.on_notification_requested, waiting[1])
+    assert ground.inbox.mails == []
+    async with ground.tx() as tx:
+        await notifications.set_limits(tx, limits=Limits(tenant_id=ground.tenant_id), now=NOW)
+    await ground.hear(handlers.on_notification_requested, waiting[0])
+    assert ["Business" in mail["Subject"] for mail in ground.inbox.mails] == [True]
 
 
 async def a_card(ground, last4):

@@ -78,13 +78,14 @@ async def told(tx: Tx, *, kind: Kind, causes: Sequence[Ref]) -> set[Ref]:
 
 async def followed(tx: Tx, refs: Sequence[Ref]) -> set[Ref]:
     """Return those of these messages that another of their kind was written after, to the same reader about the same
-    subscription."""
+    subscription; one that was not to be sent, or could not be, took nobody's place."""
     rows = await tx.fetch(
         """select n.tenant_id, n.id from notifications.notifications n
             where (n.tenant_id, n.id) in (select * from unnest($1::uuid[], $2::uuid[]))
               and exists (select from notifications.notifications m
                            where (m.tenant_id, m.customer_id, m.kind, m.channel)
                                = (n.tenant_id, n.customer_id, n.kind, n.channel)
+                             and m.status not in ('dropped', 'failed')
                              and m.id > n.id and m.about ->> 'subscription_id' = n.about ->> 'subscription_id')""",
         *_split(refs),
     )
