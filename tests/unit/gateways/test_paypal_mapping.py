@@ -13,6 +13,7 @@ from paypalserversdk.models.processor_response_code import ProcessorResponseCode
 from guilder.domain.gateways.adapters.paypal import declines, mapping, money
 from guilder.domain.gateways.adapters.paypal.calls import environment, request_id
 from guilder.domain.gateways.model import GatewayRequest, OutcomeKind, RequestKind
+from guilder.domain.payments.rules import ordering
 from guilder.kernel import ids
 from guilder.kernel.currency import EXPONENTS
 from guilder.kernel.ids import TenantId
@@ -235,6 +236,22 @@ def test_a_banks_answer_says_whether_it_is_for_good(response, code, is_hard):
 )
 def test_an_address_is_shown_masked(said, shown):
     assert mapping.masked(said) == shown
+
+
+@pytest.mark.parametrize("name", ["payer_id", "account_id"])
+def test_a_wallet_is_known_by_its_account_and_not_by_what_is_shown_of_its_address(name):
+    """A saved token says `payer_id`, what an order was paid with `account_id`: one and the same."""
+
+    def read(address, account, name):
+        said = {"email_address": address, name: account}
+        return mapping.card_of({"payment_source": {"paypal": said}}, token="8kk8451t")
+
+    jane, john = read("jane@example.com", "QYR5Z8XDVJNXQ", name), read("john@example.com", "VYYFH3WJ4JPJQ", name)
+    moved = read("jane@new.example", "QYR5Z8XDVJNXQ", "payer_id")
+    assert jane.label == john.label
+    keeper = uuid4()
+    prints = [ordering.fingerprint(keeper, each) for each in (jane, john, moved)]
+    assert (prints[0] != prints[1], prints[0] == prints[2]) == (True, True)
 
 
 @pytest.mark.shows("API10", "fault B4")

@@ -225,7 +225,13 @@ def _stray(unit: Document, money: Money, capture: Document | None, request: Gate
 def _details(kind: str, said: Document, vault_id: str) -> CardDetails:
     token = f"{kind}/{vault_id}" if vault_id else ""
     if kind == "paypal":
-        return CardDetails(token=token, kind="paypal", label=masked(text(said, "email_address")))
+        return CardDetails(
+            token=token,
+            kind="paypal",
+            label=masked(text(said, "email_address")),
+            # What is kept and what an order was paid with name the account each in its own way.
+            fingerprint=(text(said, "payer_id") or text(said, "account_id"))[:TEXT_MAX],
+        )
     last4, (year, _, month) = text(said, "last_digits"), text(said, "expiry").partition("-")
     return CardDetails(
         token=token,
