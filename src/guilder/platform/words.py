@@ -30,10 +30,9 @@ _BREAKS = frozenset("\n\r\u0085\u2028\u2029")
 def locale_of(language: str) -> Locale:
     """Return the locale of a tag like "de", "de-AT" or "pt_BR"; the language alone, then English, where it is unknown."""
     tag = language.replace("-", "_")
-    tag = _SPOKEN_IN.get(tag, tag)
     for candidate in (tag, tag.partition("_")[0]):
         try:
-            return Locale.parse(candidate)
+            return Locale.parse(_SPOKEN_IN.get(candidate, candidate))
         except (UnknownLocaleError, ValueError):
             continue
     return Locale.parse(FALLBACK)
@@ -43,6 +42,12 @@ def language_of(language: str) -> str:
     """Return the language of a tag if its words are in our tables, else English."""
     spoken = locale_of(language).language
     return spoken if spoken in LANGUAGES else FALLBACK
+
+
+def tag_of(language: str) -> str:
+    """Return the tag that amounts and dates are written by: with its region, if the words of its language are in our tables."""
+    locale = locale_of(language)
+    return str(locale) if locale.language in LANGUAGES else FALLBACK
 
 
 @lru_cache(maxsize=512)

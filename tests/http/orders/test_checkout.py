@@ -97,6 +97,21 @@ async def test_speaks_the_customers_language(front):
     assert "30,00\N{NO-BREAK SPACE}€" in page.text
 
 
+@pytest.mark.parametrize(
+    ("tag", "language", "amount"),
+    [
+        ("pt-BR", "pt", "€\N{NO-BREAK SPACE}30,00"),
+        ("de-AT", "de", "€\N{NO-BREAK SPACE}30,00"),
+        ("sv", "en", "€30.00"),
+        ("deu", "de", "30,00\N{NO-BREAK SPACE}€"),
+    ],
+)
+async def test_writes_amounts_as_the_customers_region_does_where_it_has_words_for_them(front, tag, language, amount):
+    _, path = await an_order(front, language=tag)
+    page = await get(front, path)
+    assert (f'<html lang="{language}">' in page.text, amount in page.text) == (True, True)
+
+
 @pytest.mark.shows("API1")
 @pytest.mark.parametrize("token", ["x", "A" * 76, "%00", "..%2F..", "é"])
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -210,6 +210,18 @@ async def test_it_speaks_the_customers_language_and_carries_the_issuers_footer(o
         assert said in text
 
 
+@pytest.mark.parametrize(
+    ("language", "amount"),
+    [("pt-BR", "€ 1.190,50"), ("pt", "1 190,50 €"), ("de-AT", "€ 1.190,50"), ("sv", "€1,190.50")],
+)
+async def test_amounts_are_written_as_the_customers_region_writes_them(open_tx, made, stored, language, amount):
+    async with open_tx() as tx:
+        invoice = await an_invoice(tx, await a_customer(tx, language=language), 119_050)
+    await made(invoice)
+    _, text = await stored(invoice)
+    assert amount in re.sub(r"\s", " ", text)
+
+
 async def test_what_is_not_there_is_nothing_to_do(open_tx, customer, performer):
     async with open_tx() as tx:
         invoice = await an_invoice(tx, customer)

@@ -15,6 +15,7 @@ from guilder.platform.words import (
     format_price,
     language_of,
     printable,
+    tag_of,
 )
 
 
@@ -69,6 +70,22 @@ def test_a_span_of_days_names_both_ends_in_every_language(language):
 )
 def test_a_language_tag_finds_our_words_or_english(tag, language):
     assert language_of(tag) == language
+
+
+@pytest.mark.parametrize(
+    ("tag", "written"),
+    [
+        ("de-AT", "de_AT"),
+        ("pt_BR", "pt_BR"),
+        ("pt", "pt_PT"),
+        ("pt-XX", "pt_PT"),
+        ("en-GB", "en_GB"),
+        ("sv", "en"),
+        ("", "en"),
+    ],
+)
+def test_amounts_are_written_by_the_region_of_a_tag_whose_words_are_ours(tag, written):
+    assert tag_of(tag) == written
 
 
 @pytest.mark.parametrize(

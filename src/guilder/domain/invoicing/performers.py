@@ -19,7 +19,7 @@ from guilder.platform.db.tx import Tx
 from guilder.platform.outside.files import Files, FilesUnavailable
 from guilder.platform.outside.intents import CallFailed, Done, Intent, Limits, Verdict, usual
 from guilder.platform.outside.typeset import Typesetter
-from guilder.platform.words import Speech, language_of
+from guilder.platform.words import FALLBACK, Speech, language_of, tag_of
 
 TEMPLATE = Path(str(resources.files("guilder.domain.invoicing") / "templates" / "invoice"))
 
@@ -76,9 +76,10 @@ class InvoiceDocuments:
         return [_verdict(each, stale) for each in done]
 
     async def typeset(self, document: InvoiceDocument, language: str) -> bytes:
-        """Print in the customer's language, or in English where this machine has no letters for it."""
-        wanted = language_of(language)
-        spoken = wanted if self._typesetter.can_print("".join(WORDS[wanted].values())) else "en"
+        """Print in the customer's language, amounts and dates as its region writes them, or in English where this machine has
+        no letters for it."""
+        words = "".join(WORDS[language_of(language)].values())
+        spoken = tag_of(language) if self._typesetter.can_print(words) else FALLBACK
         shown = document if self._typesetter.can_draw(document.logo_svg) else replace(document, logo_svg="")
         return await self._typesetter.compile(
             TEMPLATE, to_data(shown, Speech(spoken)), dated=datetime.combine(document.issued_on, time(), UTC)

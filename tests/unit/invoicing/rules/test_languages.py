@@ -47,6 +47,23 @@ DOCUMENT = InvoiceDocument(
 
 
 @pytest.mark.parametrize(
+    ("tag", "language", "issued", "amount"),
+    [
+        ("pt-BR", "pt", "9 de mar. de 2026", "-€ 1.111,05"),
+        ("pt_AO", "pt", "09/03/2026", "-1 111,05 €"),
+        ("pt-XX", "pt", "09/03/2026", "-1 111,05 €"),
+        ("de-AT", "de", "09.03.2026", "-€ 1.111,05"),
+        ("en-GB", "en", "9 Mar 2026", "-€1,111.05"),
+    ],
+)
+def test_a_region_writes_amounts_and_dates_as_it_does_in_the_words_of_its_language(tag, language, issued, amount):
+    data, words = to_data(DOCUMENT, Speech(tag)), WORDS[language]
+    assert data["language"] == language
+    assert dict(data["facts"])[words["issued"]].translate(SPACES) == issued
+    assert data["lines"][0]["amount"].translate(SPACES) == amount
+
+
+@pytest.mark.parametrize(
     ("language", "title", "issued", "amount"),
     [
         ("en", "Credit note", "Mar 9, 2026", "-€1,111.05"),

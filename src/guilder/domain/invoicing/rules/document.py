@@ -11,7 +11,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
-from guilder.domain.invoicing.rules.wording import WORDS
+from guilder.domain.invoicing.rules.wording import WORDS, primary_language
 from guilder.kernel.money import Money
 
 
@@ -129,9 +129,10 @@ class InvoiceDocument:
 
 def to_data(document: InvoiceDocument, speaker: Speaker) -> dict[str, object]:
     """Return what the template prints: strings, and lists of them, in the speaker's language."""
-    words = WORDS[speaker.language]
+    language = primary_language(speaker.language)
+    words = WORDS[language]
     return {
-        "language": speaker.language,
+        "language": language,
         "words": words,
         "title": words[document.kind],
         "number": document.number,

@@ -15,7 +15,7 @@ from guilder.domain.orders.rules import wording
 from guilder.domain.orders.rules.checkout import PAYABLE, REFRESHED, State
 from guilder.domain.payments.model import Transfer
 from guilder.platform.http.shield import page_headers
-from guilder.platform.words import FALLBACK, Speech, language_of
+from guilder.platform.words import FALLBACK, Speech, language_of, tag_of
 
 REFRESH_S = 2
 HUNDRED = 100
@@ -43,7 +43,7 @@ def page(
     """Show an invoice and how its payment stands. `path` is the page's own."""
     language = language_of(checkout.invoice.language)
     heading, said = wording.SAID[language][state]
-    labels = wording.LABELS[language]
+    labels, speech = wording.LABELS[language], Speech(tag_of(checkout.invoice.language))
     button = labels["again"] if state is State.DECLINED else labels["pay"]
     return _html(
         language,
@@ -52,9 +52,9 @@ def page(
         tone=_TONES.get(state, "calm"),
         seller=checkout.invoice.seller.name if checkout.invoice.seller else "",
         is_test=checkout.is_test,
-        invoice=_shown(checkout.invoice, Speech(language), is_owed=state not in {State.PAID, State.VOID}),
+        invoice=_shown(checkout.invoice, speech, is_owed=state not in {State.PAID, State.VOID}),
         button=button if state in PAYABLE else None,
-        transfer=_transfer(checkout.transfer, Speech(language)) if state is State.TRANSFER else None,
+        transfer=_transfer(checkout.transfer, speech) if state is State.TRANSFER else None,
         pay_url=f"{path}/pay",
         refresh=refresh or (Refresh(path) if state in REFRESHED else None),
         status_code=status_code,
