@@ -1,8 +1,11 @@
 """What is made from the code says what the code says."""
 
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -13,6 +16,15 @@ from guilder.wiring.reactions import REACTION_LIST
 from guilder.wiring.routers import ROUTERS
 
 ROOT = Path(__file__).parents[2]
+
+
+def the_document() -> dict[str, Any]:
+    app = FastAPI()
+    for each in ROUTERS:
+        app.include_router(each)
+    document = app.openapi()
+    name_by_room(document)
+    return document
 
 
 def test_the_generated_documents_are_fresh():
@@ -71,11 +83,14 @@ def test_what_a_product_publishes_over_kafka_is_described_and_no_broker_is_named
     assert channels["publishedCharges"]["address"] == f"{topics.CHARGES}.{{tenant}}"
     assert channels["refusedCharges"]["address"] == f"{topics.REFUSED}.{{tenant}}"
     place = messages["published.charge"]["payload"]["schema"]["$ref"]
-    app = FastAPI()
-    for each in ROUTERS:
-        app.include_router(each)
     address, _, name = place.rpartition("/")
     assert address == "https://billing.example/openapi.json#/components/schemas"
-    document = app.openapi()
-    name_by_room(document)
+    document = the_document()
     assert {"specversion", "source", "data"} <= document["components"]["schemas"][name]["properties"].keys()
+
+
+def test_no_two_models_have_one_title():
+    # Generators call the class by the title, without its marks: of two alike, one is dropped with all that mentions it.
+    schemas = the_document()["components"]["schemas"]
+    titles = Counter(re.sub(r"\W|_", "", model.get("title", name)).lower() for name, model in schemas.items())
+    assert [title for title, count in titles.items() if count > 1] == []

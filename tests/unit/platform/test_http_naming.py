@@ -17,8 +17,8 @@ def at(name: str) -> dict[str, str]:
 
 def a_document(**more: Any) -> dict[str, Any]:
     schemas = {
-        CATALOG: {"properties": {"next": {"anyOf": [at(CATALOG), {"type": "null"}]}}},
-        ORDERS: {"properties": {"data": at("Toy")}},
+        CATALOG: {"title": "ChargeOut", "properties": {"next": {"anyOf": [at(CATALOG), {"type": "null"}]}}},
+        ORDERS: {"title": "ChargeOut", "properties": {"data": at("Toy")}},
         ENVELOPE: {"title": "Envelope[list[ChargeOut]]", "properties": {"data": {"items": at(ORDERS)}}},
         "Toy": {"type": "object"},
         **more,
@@ -33,10 +33,12 @@ def test_rooms_tell_them_apart_and_every_reference_follows():
     document = a_document()
     name_by_room(document)
     assert document["components"]["schemas"] == {
-        "CatalogChargeOut": {"properties": {"next": {"anyOf": [at("CatalogChargeOut"), {"type": "null"}]}}},
-        "OrdersChargeOut": {"properties": {"data": at("Toy")}},
+        "CatalogChargeOut": {
+            "title": "CatalogChargeOut", "properties": {"next": {"anyOf": [at("CatalogChargeOut"), {"type": "null"}]}},
+        },
+        "OrdersChargeOut": {"title": "OrdersChargeOut", "properties": {"data": at("Toy")}},
         "Envelope_list_OrdersChargeOut__": {
-            "title": "Envelope[list[ChargeOut]]", "properties": {"data": {"items": at("OrdersChargeOut")}},
+            "title": "Envelope_list_OrdersChargeOut__", "properties": {"data": {"items": at("OrdersChargeOut")}},
         },
         "Toy": {"type": "object"},
     }  # fmt: skip

@@ -1,6 +1,7 @@
 """What the document calls its models: where two rooms have one of the same name, by room and name, and by no module.
 
-FastAPI tells such two apart by the modules that they are in, which are nobody's business and may change.
+FastAPI tells such two apart by the modules that they are in, which are nobody's business and may change. Their titles it
+leaves alike, and generators of clients call classes by the title: of two, they drop one, and whatever mentions it.
 """
 
 import re
@@ -21,6 +22,8 @@ def name_by_room(document: dict[str, Any]) -> None:
         if name not in names and _PART in name and (inner := _held(schema)) in names
     }
     assert len(set(names.values()) | schemas.keys()) == len(names) + len(schemas), "two models are called the same"
+    for name, plain in names.items():
+        schemas[name]["title"] = plain
     document["components"]["schemas"] = {names.get(name, name): schema for name, schema in schemas.items()}
     _point(document, names)
 
