@@ -65,6 +65,16 @@ def a_body(**over):
     return {"code": "pro", "name": "Pro", "prices": [a_price()], **over}
 
 
+async def test_a_price_may_say_what_it_is_by_default(ask):
+    # As clients made from the document send it, and as a plan that was read is written again.
+    blank = {"unit_amount": None, "free_units": "0", "package_size": "1", "tiers": [], "percent": "0.0", "model": None}
+    made = await ask("POST", "/api/plans", a_body(prices=[a_price(**blank, fixed_amount="0", free_events=0, cells=[])]))
+    assert made.status_code == 201, made.text
+    assert made.json()["data"]["prices"][0]["amount"] == 3000
+    refused = await ask("POST", "/api/plans", a_body(code="more", prices=[a_price(**{**blank, "percent": "1"})]))
+    assert (refused.status_code, refused.json()["code"]) == (422, "no_model")
+
+
 async def test_a_plan_says_again_all_that_it_was_told(ask):
     assert (await ask("POST", "/api/meters", CALLS)).status_code == 201
     body = a_body(prices=[tiered()], billing=BILLING, charges=CHARGES, is_add_on=True)

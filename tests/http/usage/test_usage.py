@@ -101,6 +101,10 @@ async def test_what_cannot_be_counted_is_refused_by_its_path_and_nothing_is(ask,
 
 async def test_an_event_and_events_do_not_mix(ask):
     assert (await ask("POST", "/api/usage", {**EVENT, "events": [EVENT]})).json()["code"] == "one_or_many"
+    # A generated client sends what it was not told, too.
+    blank = dict.fromkeys(["event_id", "meter", "organization_id", "customer_id", "timestamp", "value"])
+    both = await ask("POST", "/api/usage", {**blank, "properties": {}, "subscription_id": None, "events": [EVENT]})
+    assert both.json()["data"]["counted"] == 1
     for missing in ("event_id", "meter"):
         answer = await ask("POST", "/api/usage", {k: v for k, v in EVENT.items() if k != missing})
         assert (answer.json()["code"], answer.json()["field"]) == ("required", missing)

@@ -65,7 +65,7 @@ def test_what_most_send_is_read_quickly_and_is_the_same(said):
         text_of({"events": []}),
         text_of({"events": [EVENT] * 1001}),
         text_of({"events": [EVENT], "meter": "calls"}),
-        text_of({"events": [EVENT], "value": None}),
+        text_of({"events": [EVENT], "value": "2"}),
         text_of({"events": [{**EVENT, "events": [EVENT]}]}),
         text_of({**EVENT, "event_id": "a b"}),
         text_of({**EVENT, "event_id": ""}),

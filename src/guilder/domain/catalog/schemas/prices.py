@@ -112,7 +112,8 @@ class PriceIn(ModelFieldsIn):
     def _says_an_amount_alone(self) -> None:
         if self.amount is None:
             raise PydanticCustomError("missing", "should have an amount, or a model")
-        said = sorted(self.model_fields_set & set(ModelFieldsIn.model_fields))
+        # What is said as it is by default is not said: a client made from the document sends every field.
+        said = sorted(name for name, of in ModelFieldsIn.model_fields.items() if getattr(self, name) != of.default)
         if said:
             raise PydanticCustomError("no_model", "{field} means nothing without a model", {"field": said[0]})
 

@@ -185,7 +185,9 @@ class UsageIn(EventIn):
                 if getattr(self, name) is None:
                     raise Required(f"{name} is needed", field=name)
             return [self.from_wire()]
-        if self.model_fields_set != {"events"}:
+        # What is said as it is by default is not said: a client made from the document sends every field.
+        beside = UsageIn.model_fields.keys() - {"events"}
+        if any(getattr(self, name) != UsageIn.model_fields[name].default for name in beside):
             raise OneOrMany(field="events")
         return [each.from_wire(f"events[{number}]") for number, each in enumerate(self.events)]
 
