@@ -145,6 +145,7 @@ def with_charge(**over):
     ("body", "field"),
     [
         (a_body(prices=[a_price(amount=None)]), "prices[0]"),
+        (a_body(prices=[a_price(interval_count=3)]), "prices[0]"),
         (a_body(prices=[a_price(unit_amount="1")]), "prices[0]"),
         (a_body(prices=[a_price(model="flat", unit_amount="1")]), "prices[0]"),
         (a_body(prices=[tiered(amount=1)]), "prices[0]"),

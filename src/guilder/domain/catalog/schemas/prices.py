@@ -100,6 +100,8 @@ class PriceIn(ModelFieldsIn):
     def _one_of_both(self) -> Self:
         if (self.billing_cycle is None) == (self.interval is None):
             raise PydanticCustomError("cycle_or_interval", "should have either billing_cycle or interval")
+        if self.billing_cycle is not None and self.interval_count != 1:
+            raise PydanticCustomError("cycle_or_interval", "goes with interval alone", {"field": "interval_count"})
         if self.model is None:
             self._says_an_amount_alone()
         elif self.model in _OF_AN_AMOUNT:
