@@ -66,7 +66,7 @@ def a_body(**over):
 
 
 async def test_a_price_may_say_what_it_is_by_default(ask):
-    # As clients made from the document send it, and as a plan that was read is written again.
+    # As clients made from the document send it.
     blank = {"unit_amount": None, "free_units": "0", "package_size": "1", "tiers": [], "percent": "0.0", "model": None}
     made = await ask("POST", "/api/plans", a_body(prices=[a_price(**blank, fixed_amount="0", free_events=0, cells=[])]))
     assert made.status_code == 201, made.text
@@ -144,11 +144,12 @@ def with_charge(**over):
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        (a_body(prices=[a_price(amount=None)]), "prices[0]"),
-        (a_body(prices=[a_price(interval_count=3)]), "prices[0]"),
-        (a_body(prices=[a_price(unit_amount="1")]), "prices[0]"),
+        (a_body(prices=[a_price(amount=None)]), "prices[0].amount"),
+        (a_body(prices=[a_price(interval_count=3)]), "prices[0].interval_count"),
+        (a_body(prices=[a_price(), a_price()]), "prices"),
+        (a_body(prices=[a_price(unit_amount="1")]), "prices[0].unit_amount"),
         (a_body(prices=[a_price(model="flat", unit_amount="1")]), "prices[0]"),
-        (a_body(prices=[tiered(amount=1)]), "prices[0]"),
+        (a_body(prices=[tiered(amount=1)]), "prices[0].amount"),
         (a_body(prices=[a_price(model="package", unit_amount=1.5, amount=None)]), "prices[0].unit_amount"),
         (a_body(prices=[a_price(), tiered(billing_cycle="yearly", tiers=[])]), "prices[1].tiers"),
         (a_body(prices=[tiered(tiers=[{"up_to": "x"}])]), "prices[0].tiers[0].up_to"),

@@ -205,6 +205,8 @@ async def test_pausing_resuming_and_another_billing_day_answer_with_the_subscrip
     assert (await post("resume"))["pause"] is None
     assert (await post("pause"))["status"] == "paused"
     at = written(front.shop.now + timedelta(days=3))
+    gone = await front.ask("POST", f"{path}/resume", {"at": written(front.shop.now)})
+    assert (gone.json()["code"], gone.json()["field"]) == ("date_is_past", "at")
     assert (await post("resume", at=at))["pause"]["resumes_at"] == at
     assert (await post("resume"))["status"] == "active"
     for to, body in (
@@ -226,6 +228,8 @@ async def test_a_change_and_an_end_on_a_date_are_shown_and_revoked(front):
     assert (await front.ask("DELETE", f"{path}/pending-change")).json()["data"]["pending_change"] is None
     both = await front.ask("PUT", path, {"quantity": 3, "effective_at": at, "when": "now"})
     assert (both.status_code, both.json()["field"]) == (422, "effective_at")
+    gone = await front.ask("PUT", path, {"quantity": 3, "effective_at": written(front.shop.now)})
+    assert (gone.json()["code"], gone.json()["field"]) == ("date_is_past", "effective_at")
     ending = await front.ask("DELETE", f"{path}?at={at}")
     assert ending.json()["data"]["cancel_at"] == at, ending.text
     kept = (await front.ask("PUT", path, {"auto_renew": True})).json()["data"]

@@ -177,3 +177,20 @@ async def test_repaying_answers_with_a_link_or_with_the_payment(front):
     assert by_link["payment_link"]
     by_card = (await front.ask("POST", path, {"payment_method_id": ids.to_text("pm", card.id)})).json()["data"]
     assert by_card["payment_status"] == "requested"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "says"),
+    [
+        ("/api/orders", {"amount": 100}, "currency", "currency: an amount needs its currency"),
+        ("/api/orders", {"product": "none"}, "product", "there is no such product"),
+        ("/api/orders", {"product": "film", "recurring": {"interval": "month"}}, "recurring", None),
+        ("/api/subscriptions", {"alignment": "own"}, "alignment", "alignment: is of an add-on: it needs a parent_id"),
+    ],
+)
+async def test_what_is_refused_names_the_field_that_was_sent(front, path, body, field, says):
+    subscribes = path == "/api/subscriptions"
+    whose = {"organization_id": "org_1", "plan_id": "pro"} if subscribes else {"customer": "org_1"}
+    await front.shop.customer(organization_id="org_1")
+    answer = (await front.ask("POST", path, {**whose, **body})).json()
+    assert (answer["field"], answer["detail"]) == (field, says or answer["detail"])

@@ -95,10 +95,10 @@ def _read(text: str, epoch: int) -> dict[tuple[str, int], int]:
         plain = zlib.decompressobj().decompress(packed, CURSOR_BYTES_MAX)
         cursor = msgspec.msgpack.decode(plain, type=_Cursor)
     except (binascii.Error, ValueError, zlib.error, msgspec.MsgspecError) as error:
-        raise FeedCursorUnreadable from error
+        raise FeedCursorUnreadable(field="cursor") from error
     if cursor.epoch != epoch:
-        raise FeedCursorOutdated
+        raise FeedCursorOutdated(field="cursor")
     reached = {(topic, part): at for topic, parts in cursor.reached.items() for part, at in parts.items()}
     if any(not 0 <= part < 2**15 or not 0 <= at < 2**63 or "\x00" in topic for (topic, part), at in reached.items()):
-        raise FeedCursorUnreadable
+        raise FeedCursorUnreadable(field="cursor")
     return reached

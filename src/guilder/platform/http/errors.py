@@ -189,7 +189,10 @@ _DETAILS = {
 def _fault(error: Mapping[str, Any]) -> dict[str, str]:
     code = _CODES.get(error["type"], str(error["type"]))
     detail = _DETAILS.get(code, str(error["msg"]))
-    return {"field": path_of(error["loc"][1:])[:FIELD_MAX], "code": code, "detail": detail}
+    # What looks at a whole model names the field within it that is at fault.
+    within = error.get("ctx", {}).get("field")
+    location = [*error["loc"][1:], *([] if within is None else [within])]
+    return {"field": path_of(location)[:FIELD_MAX], "code": code, "detail": detail}
 
 
 def path_of(location: Sequence[str | int]) -> str:

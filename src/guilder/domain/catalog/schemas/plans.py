@@ -55,16 +55,14 @@ class PlanVersionIn(In):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         for field, keys in (
-            ("prices", [(price.to_model().cycle, price.currency) for price in self.prices]),
+            ("prices", [f"{price.to_model().cycle} in {price.currency}" for price in self.prices]),
             ("features", [feature.code for feature in self.features]),
             ("limits", [limit.code for limit in self.limits]),
             ("charges", [charge.code for charge in self.charges]),
         ):
             twice = [key for key, count in Counter(keys).items() if count > 1]
             if twice:
-                raise PydanticCustomError(
-                    "listed_twice", "{field}: {twice} is there twice", {"field": field, "twice": str(twice[0])}
-                )
+                raise PydanticCustomError("listed_twice", "{twice} is there twice", {"field": field, "twice": twice[0]})
         return self
 
     def to_model(self) -> PlanContent:

@@ -108,16 +108,16 @@ class PriceIn(ModelFieldsIn):
             if (self.amount is None) == (self.unit_amount is None):
                 raise PydanticCustomError("amount_or_unit_amount", "should have either amount or unit_amount")
         elif self.amount is not None:
-            raise PydanticCustomError("no_amount", "has tiers and no amount")
+            raise PydanticCustomError("no_amount", "goes with flat, per_unit and package alone", {"field": "amount"})
         return self
 
     def _says_an_amount_alone(self) -> None:
         if self.amount is None:
-            raise PydanticCustomError("missing", "should have an amount, or a model")
+            raise PydanticCustomError("missing", "is required", {"field": "amount"})
         # What is said as it is by default is not said: a client made from the document sends every field.
         said = sorted(name for name, of in ModelFieldsIn.model_fields.items() if getattr(self, name) != of.default)
         if said:
-            raise PydanticCustomError("no_model", "{field} means nothing without a model", {"field": said[0]})
+            raise PydanticCustomError("no_model", "means nothing without a model", {"field": said[0]})
 
     def to_model(self) -> NewPrice:
         if self.billing_cycle is not None:

@@ -36,7 +36,7 @@ class ProductIn(In):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         if len({price.currency for price in self.prices}) < len(self.prices):
-            raise PydanticCustomError("listed_twice", "prices: a currency is there twice")
+            raise PydanticCustomError("listed_twice", "a currency is there twice", {"field": "prices"})
         return self
 
     def to_model(self) -> NewProduct:

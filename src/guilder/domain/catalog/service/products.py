@@ -39,7 +39,7 @@ async def create_product(tx: Tx, *, product: NewProduct, now: datetime) -> Produ
     return made
 
 
-async def product(tx: Tx, *, product: UUID | str) -> Product:
+async def product(tx: Tx, *, product: UUID | str, field: str = "product_id") -> Product:
     """Return a product by id or code.
 
     :raises NotFound: no such product
@@ -47,7 +47,7 @@ async def product(tx: Tx, *, product: UUID | str) -> Product:
     by_id = product if isinstance(product, UUID) else ids.from_text("prod", product)
     found = await store.product(tx, product_id=by_id, code=None if isinstance(product, UUID) else product)
     if found is None:
-        raise NotFound("there is no such product", field="product_id")
+        raise NotFound("there is no such product", field=field)
     return found
 
 

@@ -139,7 +139,9 @@ class SubscribeIn(In):
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.alignment is not None and self.parent_id is None:
-            raise PydanticCustomError("alignment_alone", "alignment is of an add-on: it needs a parent_id")
+            raise PydanticCustomError(
+                "alignment_alone", "is of an add-on: it needs a parent_id", {"field": "alignment"}
+            )
         if self.unit_amount is not None and self.price_model is not None:
             raise PydanticCustomError("amount_or_model", "should have either unit_amount or price_model")
         return self
@@ -230,7 +232,7 @@ class BillingDayIn(In):
     def _fits_together(self) -> Self:
         if (self.alignment is Alignment.BILLING_DAY) != (self.billing_day is not None):
             raise PydanticCustomError(
-                "billing_day", "billing_day goes with the alignment billing_day, and only with it"
+                "billing_day", "goes with the alignment billing_day, and only with it", {"field": "billing_day"}
             )
         return self
 

@@ -52,7 +52,9 @@ class ChargeDataIn(In):
         if (self.product is None) == (self.amount is None):
             raise PydanticCustomError("product_or_amount", "should have either a product or an amount")
         if (self.amount is None) != (self.currency is None):
-            raise PydanticCustomError("currency_missing", "an amount and its currency come together")
+            raise PydanticCustomError(
+                "currency_missing", "an amount and its currency come together", {"field": "currency"}
+            )
         return self
 
 

@@ -47,9 +47,11 @@ class OrderIn(In):
         if (self.product is None) == (self.amount is None):
             raise PydanticCustomError("product_or_amount", "should have either a product or an amount")
         if self.amount is not None and self.currency is None:
-            raise PydanticCustomError("currency_missing", "an amount needs its currency")
+            raise PydanticCustomError("currency_missing", "an amount needs its currency", {"field": "currency"})
         if self.product is not None and self.recurring is not None:
-            raise PydanticCustomError("recurring_product", "a product is bought once; recurring needs an amount")
+            raise PydanticCustomError(
+                "recurring_product", "a product is bought once: it needs an amount", {"field": "recurring"}
+            )
         return self
 
     def to_money(self) -> Money:

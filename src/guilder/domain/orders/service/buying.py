@@ -38,7 +38,7 @@ async def buy(
     :raises MethodNotUsable: the payment method is not this customer's, or cannot be charged
     """
     buyer = await held_customer(tx, text=customer, only=asked.only, name="customer")
-    found = await catalog.product(tx, product=product)
+    found = await catalog.product(tx, product=product, field="product")
     price = rules.price_of_product(found, currency=currency)
     method = await check_method(tx, customer_id=buyer.id, payment_method_id=payment_method_id)
     return await _sell(

@@ -31,7 +31,7 @@ async def one(tx: Tx, *, payment_id: UUID, customer_id: CustomerId | None = None
     """
     found = await attempts.get(tx, [Ref(tx.tenant_id, payment_id)])
     if not found or customer_id not in (None, found[0].customer_id):
-        raise NotFound("there is no such payment")
+        raise NotFound("there is no such payment", field="payment_id")
     return found[0]
 
 

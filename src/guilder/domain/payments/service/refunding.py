@@ -313,7 +313,7 @@ async def lock_payment(tx: Tx, payment_id: UUID, *, customer_id: CustomerId | No
     ref = Ref(tx.tenant_id, payment_id)
     seen = await attempts.get(tx, [ref])
     if not seen or customer_id not in (None, seen[0].customer_id):
-        raise NotFound("there is no such payment")
+        raise NotFound("there is no such payment", field="payment_id")
     await refund_rows.lock_invoice(tx, seen[0].invoice_ref)
     # Twice: what was given back is counted by a statement that begins when the lock is ours.
     [payment] = await attempts.get(tx, [ref])

@@ -75,7 +75,7 @@ async def change(
 async def _plan(tx: Tx, before: Subscription, terms: Terms, *, at: datetime | None, now: datetime) -> Changed:
     lifecycle.take(MOVES, before.status, Step.SCHEDULE)
     if at is not None:
-        check_future(at, now=now, field="at")
+        check_future(at, now=now, field="effective_at")
     after = await _replanned(tx, replace(before, pending_terms=terms, pending_at=at))
     takes_effect_at = at or after.current_period.ends_at
     # The same change, asked for once more, is the wish that there was.

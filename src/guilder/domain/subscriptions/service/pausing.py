@@ -94,7 +94,7 @@ async def resume(tx: Tx, *, ref: Ref, at: datetime | None = None, now: datetime)
         return await _saved(tx, before, replace(before, pause_at_period_end=False, resume_at=None))
     lifecycle.take(MOVES, before.status, Step.RESUME)
     if at is not None:
-        check_future(at, now=now, field="resume_at")
+        check_future(at, now=now, field="at")
         return await _saved(tx, before, replace(before, resume_at=at))
     after, is_new = pauses.resume(before, at=now)
     changed = await _saved(tx, before, after)
