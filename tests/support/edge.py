@@ -167,7 +167,7 @@ def _odd_writes(router: Router, doings: Doings) -> None:
         await insert(session, body)
         return JSONResponse({"no": True}, 409)
 
-    @router.post("/toys/slow", status_code=202)
+    @router.post("/toys/slow", status_code=202, waits=True)
     async def slow(session: Session, body: ToyIn) -> Envelope[ToyOut]:
         toy = await insert(session, body)
 

@@ -186,6 +186,7 @@ async def _answer(asked: _Asked, parameters: Parameters) -> Response:
     current_sealer.set(_sealer(asked))
     place = keeping.place(asked.edge.at_hand, asked.guard.rules.kept, request, asked.principal)
     answer, session = await _answered(asked)
+    assert session is None or session.look is None or asked.guard.rules.waits, "the document does not say that it waits"
     if session is not None and session.look is not None and session.prefer_wait_s:
         answer = await _wait(asked, session.look, session.prefer_wait_s, answer)
     # Stored whole under its key, and shown to whoever asks again as far as they may see it by then.

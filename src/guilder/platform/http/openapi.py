@@ -150,7 +150,9 @@ def _complete(operation: Operation, method: str, guard: Guard, versions: tuple[s
         operation["security"] = []
         return
     if guard.has_session and method in METHODS:
-        parameters += [_IDEMPOTENCY_KEY, _PREFER]
+        parameters.append(_IDEMPOTENCY_KEY)
+    if guard.rules.waits:
+        parameters.append(_PREFER)
     if guard.rules.may_lag:
         parameters.append(_POSITION)
     tokens = ["api_key"] if permission.customer is None else ["api_key", "user_token"]

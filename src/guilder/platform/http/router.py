@@ -58,6 +58,7 @@ class Router(APIRouter):
             gathered=options.pop("gathered", None),
             looked=options.pop("looked", None),
             is_direct=options.pop("is_direct", False),
+            waits=options.pop("waits", False),
         )
         if rules.may_lag and (method != "GET" or not rules.transaction):
             raise MayNotLag(f"{method} {path}: a replica answers only what reads, in the edge's own transaction")

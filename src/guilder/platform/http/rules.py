@@ -37,6 +37,7 @@ class Rules:
     `gathered` serves many requests of one caller in one transaction: never where one must not wait for another's rows.
     `looked` answers many questions of one caller by one look, ahead of the handler, which says what is refused.
     `is_direct` has a public handler asked ahead of FastAPI: of its visit, its request and the words of its path alone.
+    `waits` lets a caller prefer to wait for what is done in the background; the handler says for what (`wait_for`).
     `extra_query` lets unknown query parameters pass; None is: where the route is public.
     """
 
@@ -50,6 +51,7 @@ class Rules:
     gathered: Gathered | None = None
     looked: Looked | None = None
     is_direct: bool = False
+    waits: bool = False
 
     def __post_init__(self) -> None:
         assert not (self.kept and self.may_lag), "what a replica read may be old already: it is not kept as well"

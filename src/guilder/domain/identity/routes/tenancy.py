@@ -96,7 +96,7 @@ async def read_clock(session: Session) -> Envelope[ClockOut]:
     return ok(ClockOut.to_wire(await identity.sandbox_clock(session.tx)))
 
 
-@router.post("/api/clock/advance", status_code=202)
+@router.post("/api/clock/advance", status_code=202, waits=True)
 async def advance_clock(session: Session, body: AdvanceIn) -> Envelope[ClockOut]:
     """Move a sandbox's clock forward, doing what falls due on the way. With `Prefer: wait=N`, wait until it is there."""
     tenant = await identity.tenant(session.tx)

@@ -2,6 +2,7 @@
 
 from guilder.domain.invoicing.schemas.credit import DiscountOut
 from guilder.domain.orders import service
+from guilder.domain.orders.routes.common import wait_for_payment
 from guilder.domain.orders.schemas.asking import BillingDayIn, ExtendTrialIn, PauseIn, RedeemIn, ResumeIn
 from guilder.domain.orders.schemas.fields import DiscountRef, SubscriptionRef
 from guilder.domain.orders.schemas.subscriptions import (
@@ -33,9 +34,12 @@ async def pause(session: Session, subscription_id: SubscriptionRef, body: PauseI
     return ok(subscribed_to_wire(answer))
 
 
-@router.post("/resume")
+@router.post("/resume", waits=True)
 async def resume(session: Session, subscription_id: SubscriptionRef, body: ResumeIn) -> Envelope[SubscribedOut]:
-    """Let a subscription go on, now or at a date; or take back a pause that is still to come."""
+    """Let a subscription go on, now or at a date; or take back a pause that is still to come.
+
+    Where that is to be paid, by a saved payment method, `Prefer: wait=N` waits for the payment.
+    """
     answer = await service.resume(
         session.tx,
         subscription_id=subscription_id,
@@ -44,6 +48,7 @@ async def resume(session: Session, subscription_id: SubscriptionRef, body: Resum
         only=session.customer_filter,
         now=session.now,
     )
+    wait_for_payment(session, answer, subscribed_to_wire)
     return ok(subscribed_to_wire(answer))
 
 

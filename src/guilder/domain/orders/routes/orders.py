@@ -7,7 +7,7 @@ from fastapi import Query
 from guilder.domain.customers import service as customers
 from guilder.domain.orders import service
 from guilder.domain.orders.model import Answer, OrderKind, OrderStatus
-from guilder.domain.orders.routes.common import asked_by
+from guilder.domain.orders.routes.common import asked_by, wait_for_payment
 from guilder.domain.orders.schemas.fields import OrderRef, SubscriptionRef
 from guilder.domain.orders.schemas.orders import (
     OrderIn,
@@ -28,16 +28,22 @@ from guilder.platform.http.session import RequestSession, Session
 router = Router(tags=["orders"])
 
 
-@router.post("/api/orders", status_code=201)
+@router.post("/api/orders", status_code=201, waits=True)
 async def place_order(session: Session, body: OrderIn) -> Envelope[PlacedOut]:
-    """Sell a product, or charge an amount: with a saved payment method if one is named, else by the link answered."""
-    return ok(placed_to_wire(await _order(session, body)))
+    """Sell a product, or charge an amount: with a saved payment method if one is named, else by the link answered.
+
+    With a saved one `Prefer: wait=N` waits for the payment.
+    """
+    return await _placed(session, body)
 
 
-@router.post("/pay", status_code=201)
+@router.post("/pay", status_code=201, waits=True)
 async def pay(session: Session, body: OrderIn) -> Envelope[PlacedOut]:
-    """Place an order in one call: a product or an amount, once, or again and again with `recurring`."""
-    return ok(placed_to_wire(await _order(session, body)))
+    """Place an order in one call: a product or an amount, once, or again and again with `recurring`.
+
+    With a saved payment method `Prefer: wait=N` waits for the payment.
+    """
+    return await _placed(session, body)
 
 
 @router.get("/api/orders")
@@ -62,9 +68,12 @@ async def get_order(session: Session, order_id: OrderRef) -> Envelope[OrderOut]:
     return ok(order_to_wire(await service.one(session.tx, order_id=order_id, customer_id=session.customer_filter)))
 
 
-@router.post("/api/invoices/{invoice_id}/pay")
+@router.post("/api/invoices/{invoice_id}/pay", waits=True)
 async def repay(session: Session, invoice_id: str, body: RepayIn) -> Envelope[RepaidOut]:
-    """Pay an open invoice (by id or number) again: with the saved payment method that is named, else by the link."""
+    """Pay an open invoice (by id or number) again: with the saved payment method that is named, else by the link.
+
+    With a saved one `Prefer: wait=N` waits for the payment.
+    """
     answer = await service.repay(
         session.tx,
         invoice=invoice_id,
@@ -73,7 +82,14 @@ async def repay(session: Session, invoice_id: str, body: RepayIn) -> Envelope[Re
         only=session.customer_filter,
         now=session.now,
     )
+    wait_for_payment(session, answer, repaid_to_wire)
     return ok(repaid_to_wire(answer))
+
+
+async def _placed(session: RequestSession, body: OrderIn) -> Envelope[PlacedOut]:
+    answer = await _order(session, body)
+    wait_for_payment(session, answer, placed_to_wire)
+    return ok(placed_to_wire(answer))
 
 
 async def _order(session: RequestSession, body: OrderIn) -> Answer:

@@ -8,10 +8,9 @@ from fastapi import Query
 from pydantic import ValidationError
 
 from guilder.domain.catalog.model import Unused
-from guilder.domain.invoicing import service as invoicing
 from guilder.domain.orders import service
 from guilder.domain.orders.model import Answer
-from guilder.domain.orders.routes.common import asked_by
+from guilder.domain.orders.routes.common import asked_by, wait_for_payment
 from guilder.domain.orders.rules.change import When
 from guilder.domain.orders.rules.starting import AddOnGrid, PastPeriods
 from guilder.domain.orders.schemas.asking import CancelIn, ChangeIn, PreviewIn, SubscribeIn
@@ -21,11 +20,7 @@ from guilder.domain.orders.schemas.subscriptions import (
     SubscribedOut,
     subscribed_to_wire,
 )
-from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Status as PaymentStatus
-from guilder.domain.payments.model import Via
-from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.model import Status, Subscription
+from guilder.domain.subscriptions.model import Subscription
 from guilder.domain.subscriptions.schemas import SubscriptionOut, subscription_to_wire
 from guilder.kernel.errors import Refusal
 from guilder.kernel.noun import replace
@@ -83,10 +78,7 @@ class _SignUps:
         ]
 
 
-_FAILED = frozenset({PaymentStatus.DECLINED, PaymentStatus.CANCELED})
-
-
-@router.post("/api/subscriptions", status_code=_SignUps.status, gathered=_SignUps())
+@router.post("/api/subscriptions", status_code=_SignUps.status, gathered=_SignUps(), waits=True)
 async def subscribe(session: Session, body: SubscribeIn) -> Envelope[SubscribedOut]:
     """Subscribe an organization to a plan.
 
@@ -94,7 +86,7 @@ async def subscribe(session: Session, body: SubscribeIn) -> Envelope[SubscribedO
     with `Prefer: wait=N` and a saved payment method the state that is reached within N seconds.
     """
     answer = await _subscribe(session, body)
-    _wait(session, answer)
+    wait_for_payment(session, answer, subscribed_to_wire)
     return ok(subscribed_to_wire(answer))
 
 
@@ -104,15 +96,17 @@ async def preview_subscribing(session: Session, body: SubscribeIn) -> Envelope[P
     return ok(preview_to_wire(await service.preview(session.tx, lambda: _subscribe(session, body))))
 
 
-@router.put("/api/subscriptions/{subscription_id}")
+@router.put("/api/subscriptions/{subscription_id}", waits=True)
 async def change(session: Session, subscription_id: SubscriptionRef, body: ChangeIn) -> Envelope[SubscribedOut]:
     """Change plan, cycle or quantity, the payment method, or whether it renews.
 
     An upgrade takes effect now, with what is left of the period prorated (by link: when that is paid); what would give
     money back, with the next period, unless `when: now` is said: then it is a credit note, and becomes credit. Asking
-    for what it has takes a pending change back.
+    for what it has takes a pending change back. With a saved payment method `Prefer: wait=N` waits for the payment.
     """
-    return ok(subscribed_to_wire(await _change(session, subscription_id, body)))
+    answer = await _change(session, subscription_id, body)
+    wait_for_payment(session, answer, subscribed_to_wire)
+    return ok(subscribed_to_wire(answer))
 
 
 @router.post("/api/subscriptions/{subscription_id}/preview")
@@ -246,29 +240,3 @@ def _with_subscription(answer: Answer | None, subscription: Subscription) -> Ans
     if answer is None:
         return Answer(order=None, subscription=subscription)
     return replace(answer, subscription=subscription)
-
-
-def _wait(session: RequestSession, answer: Answer) -> None:
-    """With a saved method there is something to wait for: the subscription begins, or the payment is declined."""
-    subscription, payment = answer.subscription, answer.payment
-    if subscription is None or payment is None or payment.via is not Via.SAVED:
-        return
-
-    async def look(tx: Tx, now: datetime) -> Envelope[SubscribedOut] | None:
-        current = await subscriptions.one(tx, ref=subscription.ref)
-        paid_by = await payments.get(tx, refs=[payment.ref])
-        is_declined = paid_by[payment.ref].status in _FAILED
-        if current.status is Status.PROCESSING and not is_declined:
-            return None
-        assert answer.invoice is not None, "a payment is for an invoice"
-        invoice = await invoicing.one(tx, invoice=answer.invoice.id)
-        reached = replace(
-            answer,
-            subscription=current,
-            invoice=invoice,
-            payment=paid_by[payment.ref],
-            payment_link=answer.payment_link if invoice.due.minor else None,
-        )
-        return ok(subscribed_to_wire(reached))
-
-    session.wait_for(look)

@@ -28,7 +28,7 @@ async def list_methods(session: Session, customer: CustomerPath) -> Envelope[lis
     return ok([method_to_wire(each) for each in await service.methods(session.tx, customer_id=customer_id)])
 
 
-@router.post("/customers/{id}/payment-methods", status_code=202)
+@router.post("/customers/{id}/payment-methods", status_code=202, waits=True)
 async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -> Envelope[MethodOut]:
     """Save a method. Its provider validates it first: it is `pending` until then; `Prefer: wait=N` waits for that."""
     customer_id = await _customer(session, customer)

@@ -1,6 +1,7 @@
 """Refunds over HTTP: customers ask for their money back, the tenant's staff gives it, says no, and says what is granted
 by itself."""
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Query
@@ -20,6 +21,7 @@ from guilder.domain.payments.schemas.refunds import (
     policy_to_wire,
     refund_to_wire,
 )
+from guilder.platform.db.tx import Tx
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
@@ -52,13 +54,21 @@ async def list_refunds(
     return listed(found, refund_to_wire)
 
 
-@router.post("/refunds", status_code=202)
+@router.post("/refunds", status_code=202, waits=True)
 async def make_refund(session: Session, body: RefundIn) -> Envelope[RefundOut]:
     """Give money back: all that is left of a payment, or a part.
 
-    What is more than one person may give alone stays `asked`, until another person grants it.
+    What is more than one person may give alone stays `asked`, until another person grants it. `Prefer: wait=N` waits
+    for the provider's answer.
     """
-    return ok(refund_to_wire(await service.make_refund(session.tx, refund=body.to_model(), now=session.now)))
+    made = await service.make_refund(session.tx, refund=body.to_model(), now=session.now)
+
+    async def answered(tx: Tx, _now: datetime) -> Envelope[RefundOut] | None:
+        found = await service.refund(tx, refund_id=made.id)
+        return None if found.status is RefundStatus.PENDING else ok(refund_to_wire(found))
+
+    session.wait_for(answered)
+    return ok(refund_to_wire(made))
 
 
 @router.get("/refund-policy")
