@@ -1,5 +1,6 @@
 """Saved methods as their customer meets them: what was left half-way, what is gone, and what is said of it."""
 
+import httpx
 import pytest
 
 from tests.support.bills import a_story
@@ -24,6 +25,20 @@ async def test_a_page_for_a_card_that_was_left_is_given_up_and_nothing_is_said_o
         await world.advance(days=2)
         assert await methods_of(world) == [("invalid", "canceled", None)]
         assert await world.mails("acme") == []
+
+
+async def test_who_saves_a_card_comes_back_to_a_page_that_says_so(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.customer(language="de")
+        await world.post("/api/customers/acme/payment-methods")
+        await rest(world)
+        [(_, _, page)] = await methods_of(world)
+        form = {"number": "4242424242424242", "expiry": "12 / 34", "cvc": "123", "name": "A. Customer"}
+        async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=60) as browser:
+            back = await browser.post(page, data=form)
+            left = await browser.get(str(back.url).removesuffix("&done=1"))
+        assert (back.status_code, "Vielen Dank!" in back.text, 'lang="de"' in back.text) == (200, True, True)
+        assert (left.status_code, "Nichts gespeichert" in left.text) == (200, True)
 
 
 async def test_nobody_is_told_that_what_was_saved_could_not_be_added(installation):

@@ -21,6 +21,7 @@ from guilder.platform.db.tx import Tx
 from guilder.platform.http.retries import again_on_clash
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Visit, Visiting
+from guilder.platform.words import FALLBACK, language_of
 
 T = TypeVar("T")
 
@@ -58,6 +59,18 @@ async def show(
     elif state is State.PROCESSING and back is not None:
         refresh = Refresh(f"{path}?back=1")
     return page(found, state, path=path, refresh=refresh)
+
+
+@router.get("/payment-methods/back")
+async def show_saved(
+    language: Annotated[str, Query(max_length=35)] = FALLBACK,
+    done: Annotated[str | None, Query()] = None,
+) -> Response:
+    """Take in whoever comes back from saving a payment method, where nobody has said where they are to go."""
+    spoken = language_of(language)
+    if done is None:
+        return notice("not_saved", status_code=200, language=spoken, tone="calm")
+    return notice("saved", status_code=200, language=spoken, tone="good")
 
 
 @router.post("/checkout/{token}/pay", raw_body=True, body_max=FORM_MAX)

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -61,14 +61,16 @@ def page(
     )
 
 
-def notice(key: str, *, status_code: int, language: str = FALLBACK) -> HTMLResponse:
-    """Say something of which no invoice can be shown: `unknown` or `busy`."""
+def notice(
+    key: str, *, status_code: int, language: str = FALLBACK, tone: Literal["good", "calm", "bad"] = "bad"
+) -> HTMLResponse:
+    """Say something of which no invoice can be shown: `unknown` or `busy`, `saved` or `not_saved`."""
     labels = wording.LABELS[language]
     return _html(
         language,
         heading=labels[key],
         said=labels[f"{key}_said"],
-        tone="bad",
+        tone=tone,
         seller="",
         is_test=False,
         invoice=None,

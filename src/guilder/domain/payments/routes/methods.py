@@ -30,13 +30,18 @@ async def list_methods(session: Session, customer: CustomerPath) -> Envelope[lis
 
 @router.post("/customers/{id}/payment-methods", status_code=202, waits=True)
 async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -> Envelope[MethodOut]:
-    """Save a method. Its provider validates it first: it is `pending` until then; `Prefer: wait=N` waits for that."""
-    customer_id = await _customer(session, customer)
+    """Save a method. Its provider validates it first: it is `pending` until then; `Prefer: wait=N` waits for that.
+
+    Without a token its customer gives it on the provider's page: `action_url`, as soon as that is there. They come back
+    to `return_url`, with `done=1` if they have; by default to a page of ours that says so.
+    """
+    about = await customers.find(session.tx, text=customer, only=session.customer_filter)
+    customer_id = about.id
     made = await service.add_method(
         session.tx,
         customer_id=customer_id,
         token=body.token,
-        return_url=body.return_url or f"{session.base_url}/portal",
+        return_url=body.return_url or f"{session.base_url}/payment-methods/back?language={about.language}",
         account_id=body.gateway_account_id,
         kind=body.kind or "",
         make_default=body.make_default,

@@ -38,4 +38,8 @@ LABELS = {
     "unknown_said": "Bitte prüfen Sie den Link oder fordern Sie einen neuen an.",
     "busy": "Einen Moment bitte",
     "busy_said": "Die Zahlungsseite kann gerade nicht geöffnet werden. Bitte versuchen Sie es in einer Minute erneut.",
+    "saved": "Vielen Dank!",
+    "saved_said": "Ihre Zahlungsart wird gespeichert. Sie können diese Seite schließen.",
+    "not_saved": "Nichts gespeichert",
+    "not_saved_said": "Es wurde keine Zahlungsart hinzugefügt. Sie können diese Seite schließen.",
 }

@@ -32,4 +32,8 @@ LABELS = {
     "unknown_said": "Please check the link, or ask for a new one.",
     "busy": "One moment, please",
     "busy_said": "The payment page cannot be opened right now. Please try again in a minute.",
+    "saved": "Thank you!",
+    "saved_said": "Your payment method is being saved. You can close this page.",
+    "not_saved": "Nothing was saved",
+    "not_saved_said": "No payment method was added. You can close this page.",
 }

@@ -32,4 +32,8 @@ LABELS = {
     "unknown_said": "Compruebe el enlace o solicite uno nuevo.",
     "busy": "Un momento, por favor",
     "busy_said": "La página de pago no se puede abrir ahora. Inténtelo de nuevo dentro de un minuto.",
+    "saved": "¡Gracias!",
+    "saved_said": "Su método de pago se está guardando. Puede cerrar esta página.",
+    "not_saved": "No se ha guardado nada",
+    "not_saved_said": "No se ha añadido ningún método de pago. Puede cerrar esta página.",
 }

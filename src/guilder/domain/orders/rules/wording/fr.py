@@ -38,4 +38,8 @@ LABELS = {
     "unknown_said": "Veuillez vérifier le lien ou en demander un nouveau.",
     "busy": "Un instant, s’il vous plaît",
     "busy_said": "La page de paiement ne peut pas être ouverte pour le moment. Veuillez réessayer dans une minute.",
+    "saved": "Merci !",
+    "saved_said": "Votre moyen de paiement est en cours d’enregistrement. Vous pouvez fermer cette page.",
+    "not_saved": "Rien n’a été enregistré",
+    "not_saved_said": "Aucun moyen de paiement n’a été ajouté. Vous pouvez fermer cette page.",
 }

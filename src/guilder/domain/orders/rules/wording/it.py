@@ -35,4 +35,8 @@ LABELS = {
     "unknown_said": "Controlli il link o ne chieda uno nuovo.",
     "busy": "Un momento, per favore",
     "busy_said": "La pagina di pagamento non può essere aperta ora. Riprovi fra un minuto.",
+    "saved": "Grazie!",
+    "saved_said": "Il metodo di pagamento viene salvato. Può chiudere questa pagina.",
+    "not_saved": "Nessuna modifica salvata",
+    "not_saved_said": "Non è stato aggiunto alcun metodo di pagamento. Può chiudere questa pagina.",
 }

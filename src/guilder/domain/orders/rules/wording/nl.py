@@ -35,4 +35,8 @@ LABELS = {
     "unknown_said": "Controleer de link of vraag een nieuwe aan.",
     "busy": "Een ogenblik alstublieft",
     "busy_said": "De betaalpagina kan nu niet worden geopend. Probeer het over een minuut opnieuw.",
+    "saved": "Bedankt!",
+    "saved_said": "Uw betaalmethode wordt opgeslagen. U kunt deze pagina sluiten.",
+    "not_saved": "Er is niets opgeslagen",
+    "not_saved_said": "Er is geen betaalmethode toegevoegd. U kunt deze pagina sluiten.",
 }

@@ -29,4 +29,8 @@ LABELS = {
     "unknown_said": "Prosimy sprawdzić link lub poprosić o nowy.",
     "busy": "Chwileczkę",
     "busy_said": "Strony płatności nie można teraz otworzyć. Prosimy spróbować za minutę.",
+    "saved": "Dziękujemy!",
+    "saved_said": "Metoda płatności jest zapisywana. Można zamknąć tę stronę.",
+    "not_saved": "Nic nie zapisano",
+    "not_saved_said": "Nie dodano żadnej metody płatności. Można zamknąć tę stronę.",
 }

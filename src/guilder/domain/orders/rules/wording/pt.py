@@ -32,4 +32,8 @@ LABELS = {
     "unknown_said": "Verifique a ligação ou peça uma nova.",
     "busy": "Um momento, por favor",
     "busy_said": "De momento não é possível abrir a página de pagamento. Tente novamente dentro de um minuto.",
+    "saved": "Obrigado!",
+    "saved_said": "O seu método de pagamento está a ser guardado. Pode fechar esta página.",
+    "not_saved": "Nada foi guardado",
+    "not_saved_said": "Não foi adicionado nenhum método de pagamento. Pode fechar esta página.",
 }
