@@ -237,6 +237,23 @@ async def test_a_change_and_an_end_on_a_date_are_shown_and_revoked(front):
     assert (await front.ask("DELETE", f"{path}?when=period_end&unused=credit")).json()["code"] == "unused_only_now"
 
 
+async def test_a_change_is_to_what_could_be_subscribed_to(front):
+    customer = await front.shop.customer()
+    base = path_of(await a_subscriber(front, customer=customer, amount=3000))
+    extra = await front.shop.plan(amount=500, is_add_on=True)
+    other = path_of(await a_subscriber(front, customer=customer, amount=4000))
+    taken = (await front.ask("PUT", other, {"quantity": 1})).json()["data"]["plan_code"]
+    for plan, code in ((extra.code, "needs_parent"), (taken, "already_subscribed")):
+        for method, path in (("PUT", base), ("POST", f"{base}/preview")):
+            refused = (await front.ask(method, path, {"plan_id": plan})).json()
+            assert (refused.get("code"), refused.get("field")) == (code, "plan_id"), refused
+    sub = {"organization_id": customer.organization_id, "plan_id": extra.code, "parent_id": base.rsplit("/", 1)[-1]}
+    beside = (await front.ask("POST", "/api/subscriptions", sub)).json()["data"]["id"]
+    free = await front.shop.plan(amount=600)
+    refused = (await front.ask("PUT", f"/api/subscriptions/{beside}", {"plan_id": free.code})).json()
+    assert (refused.get("code"), refused.get("field")) == ("not_an_add_on", "plan_id")
+
+
 async def test_add_ons_are_listed_under_what_they_belong_to(front):
     customer = await front.shop.customer()
     base = await a_subscriber(front, customer=customer, amount=3000)

@@ -84,7 +84,7 @@ async def test_an_unknown_product_or_customer_is_named(shop):
     customer = await shop.customer()
     with pytest.raises(NotFound) as refused:
         await buy(shop, customer, product="book")
-    assert refused.value.field == "product_id"
+    assert refused.value.field == "product"
     with pytest.raises(NotFound) as refused:
         await buy(shop, customer, customer="nobody")
     assert refused.value.field == "customer"

@@ -97,17 +97,25 @@ def check_method(terms: Terms, *, has_trial: bool, needs: bool | None, has_metho
         raise MethodNeeded("this trial needs a payment method", field="payment_method_id")
 
 
+def check_kind(plan: Plan, *, is_beside: bool, field: str) -> None:
+    """Let an add-on pass beside something, and what is no add-on by itself.
+
+    :raises NeedsParent, NotAnAddOn: names the field
+    """
+    if plan.is_add_on and not is_beside:
+        raise NeedsParent(f"{plan.code} is an add-on", field=field)
+    if is_beside and not plan.is_add_on:
+        raise NotAnAddOn(f"{plan.code} is not an add-on", field=field)
+
+
 def check_parent(plan: Plan, parent: Subscription | None, *, currency: str) -> None:
     """Let an add-on pass that is had beside something, and what is no add-on by itself.
 
     :raises NeedsParent, NotAnAddOn, ParentNotRunning, ParentBilledElsewhere: name the field
     """
+    check_kind(plan, is_beside=parent is not None, field="parent_id")
     if parent is None:
-        if plan.is_add_on:
-            raise NeedsParent(f"{plan.code} is an add-on", field="parent_id")
         return
-    if not plan.is_add_on:
-        raise NotAnAddOn(f"{plan.code} is not an add-on", field="parent_id")
     if parent.parent_id is not None:
         raise NotAnAddOn("an add-on has no add-ons", field="parent_id")
     if parent.billed_by is not None:

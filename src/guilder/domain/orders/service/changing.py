@@ -15,6 +15,7 @@ from guilder.domain.invoicing.model import Invoice, NewLine
 from guilder.domain.invoicing.rules import drafts
 from guilder.domain.orders.model import Answer, OrderKind
 from guilder.domain.orders.rules import change as rules
+from guilder.domain.orders.rules import starting
 from guilder.domain.orders.rules import terms as term_rules
 from guilder.domain.orders.rules.change import When
 from guilder.domain.orders.service.beginning import ABANDON_AFTER
@@ -28,6 +29,7 @@ from guilder.domain.orders.service.placing import (
     place,
 )
 from guilder.domain.orders.service.rolling import rolled, take_back_unpaid
+from guilder.domain.orders.service.subscribing import refuse_twice
 from guilder.domain.payments.model import Payment, Via
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import Changed, Status, Subscription, Terms
@@ -71,7 +73,7 @@ async def change(tx: Tx, *, subscription_id: UUID, wish: Wish, asked: Asked, now
     becomes credit. Wishing for what it has takes back what is pending. No order is made where nothing is billed now.
 
     :raises NotFound: no such subscription or plan
-    :raises NoSuchPrice, QuantityTooLarge: see `subscribe`
+    :raises NoSuchPrice, QuantityTooLarge, NeedsParent, NotAnAddOn, AlreadySubscribed: see `subscribe`
     :raises NowOrThen: both `when` and `effective_at`
     :raises DateIsPast: `effective_at` is not in the future
     :raises MethodNeeded: it would end a trial that must not end without a payment method
@@ -211,6 +213,10 @@ async def _wished(tx: Tx, subscription: Subscription, wish: Wish) -> Terms:
             return term_rules.with_quantity(old, quantity)
     elif plan.id != old.plan_id and plan.status is PlanStatus.ARCHIVED:
         raise catalog.PlanIsArchived(field="plan_id")
+    if plan.id != old.plan_id:
+        starting.check_kind(plan, is_beside=subscription.parent_id is not None, field="plan_id")
+        had = await subscriptions.of_customer(tx, customer_id=subscription.customer_id)
+        refuse_twice(had, plan, parent_id=subscription.parent_id)
     price = term_rules.price_of(plan, cycle=cycle, currency=old.currency)
     own = replace(term_rules.own_of(old, current), charges=old.overrides if plan.id == old.plan_id else ())
     terms = term_rules.agreed(plan, price, quantity=quantity, own=own)

@@ -26,7 +26,7 @@ from guilder.domain.orders.store import orders as store
 from guilder.domain.payments import service as payments
 from guilder.domain.payments.model import PaymentMethod
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.model import Subscription, Terms
+from guilder.domain.subscriptions.model import Subscription
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound, Refusal
 from guilder.kernel.ids import CustomerId, Ref
@@ -192,7 +192,7 @@ def _beginning(sign_up: SignUp, customer: Customer | None, known: _Known, *, now
     starting.check_start(starts_at, now=now)
     starting.check_trial(days=start.trial_days, ends_at=start.trial_ends_at, starts_at=starts_at)
     had = known.had.get(customer.id, ())
-    _refuse_twice(had, terms, sign_up.beside)
+    refuse_twice(had, chosen, parent_id=sign_up.beside.parent_id if sign_up.beside else None)
     parent = _parent(customer, chosen, sign_up.beside, known, currency=terms.currency)
     method = None
     if sign_up.payment_method_id is not None:
@@ -235,8 +235,8 @@ def _parent(
     return parent
 
 
-def _refuse_twice(had: Sequence[Subscription], terms: Terms, beside: Beside | None) -> None:
-    live = rules.live(had, terms.plan_id, parent_id=beside.parent_id if beside else None)
+def refuse_twice(had: Sequence[Subscription], plan: Plan, *, parent_id: UUID | None) -> None:
+    live = rules.live(had, plan.id, parent_id=parent_id)
     if live is not None:
         name = ids.to_text("sub", live.id)
-        raise AlreadySubscribed(f"{name} has the plan {terms.plan_code} and is {live.status.value}", field="plan_id")
+        raise AlreadySubscribed(f"{name} has the plan {plan.code} and is {live.status.value}", field="plan_id")
