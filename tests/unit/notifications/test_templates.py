@@ -232,3 +232,17 @@ def test_a_link_that_ends_mails_is_shown_only_where_there_is_one():
     assert url in TEMPLATES.render("usage_alert", "de", DATA, brand=BRAND, more=url).html
     assert "keine E-Mails dieser Art" not in TEMPLATES.render("usage_alert", "de", DATA, brand=BRAND).html
     assert "javascript" not in TEMPLATES.render("usage_alert", "de", DATA, brand=BRAND, more="javascript:x").html
+
+
+@pytest.mark.parametrize(
+    ("kind", "never"),
+    [
+        ("payment_reminder", "tried again"),  # reminders go on after the last try
+        ("subscription_cancelled", "more will be charged"),  # what is used until the end is billed after it
+        ("subscription_cancelled", "one click"),  # there may be nothing to click
+    ],
+)
+def test_nothing_is_said_that_need_not_be_so(kind, never):
+    for data in (DATA, {name: DATA[name] for name in TEMPLATES._kinds[kind]["needs"]}):
+        mail = TEMPLATES.render(kind, "en", data, brand=BRAND)
+        assert never not in mail.text + mail.html
