@@ -71,3 +71,29 @@ async def test_what_waits_for_its_payment_while_another_change_comes_costs_nothi
     refunds = (await shop.act(lambda tx: payments.refunds(tx, query=PageQuery()))).items
     back = sum(each.minor for each in balance.values()) + sum(each.amount.minor for each in refunds)
     assert (owed, back) == owed_and_back
+
+
+@pytest.mark.parametrize(("before", "price", "after"), [(MONTH, 1000, YEAR), (YEAR, 12000, MONTH)])
+async def test_so_does_one_to_another_interval_by_30_day_months(database, before, price, after):
+    shop = await a_shop(database, now=NOW, time_zone="UTC")
+    customer = await shop.customer(time_zone="UTC")
+
+    async def plan(interval, amount):
+        sold = NewPrice(interval=interval, unit_amount=Money(amount, "EUR"), cycle="own")
+        return await shop.plan(prices=(sold,), billing=Billing(basis=Basis.DAY_30))
+
+    first = await shop.subscribe(customer, await plan(before, price))
+    await shop.pays_by_link(first)
+    wished = {"effective_at": NOW + days(6)}, {"when": When.NOW}
+    for amount, when in zip((20000, 30000), wished, strict=True):
+        wish = orders.Wish(plan=(await plan(after, amount)).code, billing_cycle="own", **when)
+        said = {"subscription_id": first.subscription.id, "wish": wish, "asked": asked(), "now": NOW}
+        await shop.act(lambda tx, said=said: orders.change(tx, **said))
+        await shop.drain()
+    shop.now = NOW + days(6)  # it was to be void a minute before
+    await shop.act(lambda tx: invoicing.bill_due(tx, refs=[first.subscription.ref], now=shop.now))
+    await shop.drain()
+    await shop.advance(shop.now)
+    made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
+    # 2.00 for six days at 10.00 a month, or 120.00 a year.
+    assert sum(each.total.minor for each in made) == 200 + 20000

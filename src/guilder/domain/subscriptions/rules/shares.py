@@ -79,10 +79,15 @@ class _Boundaries:
 
     @property
     def whole(self) -> int:
+        first, last = self._date(self.full.starts_at), self._date(self.full.ends_at)
         if self.is_30:
-            return _MONTH_DAYS * _MONTHS[self.interval.unit] * self.interval.count
+            months = _MONTHS[self.interval.unit] * self.interval.count
+            if round((last - first).days * Fraction(48, 4 * 365 + 1)) == months:
+                return _MONTH_DAYS * months
+            # Sold by another interval, or a part of what was: it has its own length.
+            return max(_days_30(first, last, last=last), 1)
         # A period that the clock change of its zone left without a date of its own still counts as one.
-        return max((self._date(self.full.ends_at) - self._date(self.full.starts_at)).days, 1)
+        return max((last - first).days, 1)
 
     def position(self, at: datetime, *, is_day_used: bool) -> int:
         """Return how many days of the full period lie before a boundary."""
