@@ -344,8 +344,12 @@ async def refund(till, payment, amount):
         return await payments.make_refund(tx, refund=wish, now=till.now)
 
 
-@pytest.mark.parametrize("is_read", [False, True], ids=["before the books are read", "after"])
-async def test_a_refund_that_a_restore_lost_is_the_one_that_is_made_again(till, database_urls, is_read):
+@pytest.mark.parametrize(
+    ("is_read", "paid_as"),
+    [(False, ""), (True, ""), (True, "pi_of_the_page")],
+    ids=["before the books are read", "after", "a page calls its charge otherwise"],
+)
+async def test_a_refund_that_a_restore_lost_is_the_one_that_is_made_again(till, database_urls, is_read, paid_as):
     await till.a_card()
     payment = await till.collect()
     await till.settle()
@@ -364,6 +368,9 @@ async def test_a_refund_that_a_restore_lost_is_the_one_that_is_made_again(till, 
     async with till.tx() as tx:
         await gateways.read_books(tx, accounts=[account], since=till.now - 2 * DAY, now=till.now)
     await till.settle()
+    if paid_as:
+        async with connected(database_urls.admin) as admin:
+            await admin.execute("update gateways.books set provider_ref = $1 where kind = 'charge'", paid_as)
     async with till.tx() as tx:
         found = (await payments.differences(tx, query=PageQuery(), is_open=True)).items
         assert sorted((each.theirs_minor, each.payment_id == payment.id) for each in found) == [

@@ -78,6 +78,7 @@ class GatewayRequest(Struct, frozen=True, kw_only=True):
     merchant_name: str = ""  # whom the customer pays, as the provider's page says it; known when the call is loaded
     payer_ref: str = ""  # the provider's object for this customer, where it has one; known when the call is loaded
     claim: str = ""  # what is billed, named alike by every attempt and every invoice for it, a restored one too
+    charge_ref: str = ""  # of a refund, the charge that it gives back of, as the provider's books call it
 
 
 class OutcomeKind(StrEnum):

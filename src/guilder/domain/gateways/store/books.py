@@ -10,6 +10,15 @@ from guilder.kernel.ids import Ref
 from guilder.kernel.money import Money
 from guilder.platform.db.tx import Row, Tx
 
+# Refunds that are asked for, each with what the books call its charge. Who asked before it was said is found by the charge's
+# object, which a page calls otherwise.
+_ASKED = """(select * from gateways.requests where (tenant_id, id) in (select * from unnest($1::uuid[], $2::uuid[]))) r
+                 cross join lateral (
+                     select coalesce(nullif(r.charge_ref, ''), (
+                         select b.charge_ref from gateways.books b
+                          where (b.tenant_id, b.account_id, b.kind, b.provider_ref)
+                              = (r.tenant_id, r.account_id, 'charge', r.provider_ref)), '') as charge_ref) c"""
+
 
 async def claim_due(tx: Tx, refs: Sequence[Ref], *, now: datetime, next_at: datetime) -> list[Ref]:
     """Put off the next reading of those accounts that are due; return them."""
@@ -132,15 +141,12 @@ async def take_refunds(tx: Tx, refunds: Sequence[Ref]) -> dict[Ref, ProviderReco
     """
     named = [ref.tenant_id for ref in refunds], [ref.id for ref in refunds]
     await tx.execute(
-        """with wanted as (
+        f"""with wanted as (
                select r.tenant_id, r.account_id, r.business_key, r.amount_minor, r.currency, c.charge_ref,
                       row_number() over (partition by r.tenant_id, r.account_id, c.charge_ref, r.amount_minor
                                          order by r.id) as nth
-                 from gateways.requests r
-                 join gateways.books c on (c.tenant_id, c.account_id, c.kind, c.provider_ref)
-                                        = (r.tenant_id, r.account_id, 'charge', r.provider_ref)
-                where (r.tenant_id, r.id) in (select * from unnest($1::uuid[], $2::uuid[])) and c.charge_ref <> ''
-                  and r.outcome = ''
+                 from {_ASKED}
+                where c.charge_ref <> '' and r.outcome = ''
                   and not exists (select from gateways.books b
                                    where (b.tenant_id, b.account_id, b.charge_ref, b.kind, b.business_key)
                                        = (r.tenant_id, r.account_id, c.charge_ref, 'refund', r.business_key))),
@@ -162,13 +168,10 @@ async def take_refunds(tx: Tx, refunds: Sequence[Ref]) -> dict[Ref, ProviderReco
         *named,
     )
     rows = await tx.fetch(
-        """select r.id as request_id, b.* from gateways.requests r
-             join gateways.books c on (c.tenant_id, c.account_id, c.kind, c.provider_ref)
-                                    = (r.tenant_id, r.account_id, 'charge', r.provider_ref)
+        f"""select r.id as request_id, b.* from {_ASKED}
              join gateways.books b on (b.tenant_id, b.account_id, b.charge_ref, b.kind, b.business_key)
                                     = (r.tenant_id, r.account_id, c.charge_ref, 'refund', r.business_key)
-            where (r.tenant_id, r.id) in (select * from unnest($1::uuid[], $2::uuid[]))
-              and b.status = 'succeeded' and c.charge_ref <> ''""",
+            where b.status = 'succeeded' and c.charge_ref <> ''""",
         *named,
     )
     return {Ref(row["tenant_id"], row["request_id"]): _from_row(row) for row in rows}

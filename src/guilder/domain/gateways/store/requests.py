@@ -26,14 +26,15 @@ async def upsert_requests(
         """insert into gateways.requests as r (tenant_id, id, account_id, kind, business_key, subject_id, customer_id,
                amount_minor, currency, sealed_token, provider_ref, is_on_session, return_url, description, outcome,
                decline_code, is_hard_decline, is_withdrawn, is_settled, tries, sessions, requested_at, check_due_at,
-               claim)
+               claim, charge_ref)
            select v.tenant_id, v.id, v.account_id, v.kind, v.business_key, v.subject_id, v.customer_id, v.amount_minor,
                   v.currency, v.sealed_token, v.provider_ref, v.is_on_session, v.return_url, v.description, '', '',
-                  false, false, false, 0, 0, $15, $16, v.claim
+                  false, false, false, 0, 0, $15, $16, v.claim, v.charge_ref
            from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::bigint[],
-                       $9::text[], $10::bytea[], $11::text[], $12::boolean[], $13::text[], $14::text[], $17::text[])
+                       $9::text[], $10::bytea[], $11::text[], $12::boolean[], $13::text[], $14::text[], $17::text[],
+                       $18::text[])
                as v (tenant_id, id, account_id, kind, business_key, subject_id, customer_id, amount_minor, currency,
-                     sealed_token, provider_ref, is_on_session, return_url, description, claim)
+                     sealed_token, provider_ref, is_on_session, return_url, description, claim, charge_ref)
            order by v.tenant_id, v.kind, v.business_key
            on conflict (tenant_id, kind, business_key) do update
                set return_url = excluded.return_url, sessions = r.sessions + 1, requested_at = excluded.requested_at,
@@ -56,6 +57,7 @@ async def upsert_requests(
         now,
         check_due_at,
         [r.claim for r in requests],
+        [r.charge_ref for r in requests],
     )
     return {(TenantId(row["tenant_id"]), row["kind"], row["business_key"]): row["id"] for row in rows}
 
@@ -221,6 +223,7 @@ def _asked_from_row(row: Row, token: str) -> Asked:
             return_url=row["return_url"],
             description=row["description"],
             claim=row["claim"],
+            charge_ref=row["charge_ref"],
         ),
         outcome=OutcomeKind(row["outcome"]) if row["outcome"] else None,
         decline_code=row["decline_code"],

@@ -138,4 +138,5 @@ def request_of(refund: Refund, payment: Payment, *, now: datetime) -> GatewayReq
         customer_id=refund.customer_id,
         amount=refund.amount,
         provider_ref=payment.provider_ref,
+        charge_ref=payment.charge_ref,
     )
