@@ -205,23 +205,27 @@ async def test_what_was_to_end_with_its_period_has_ended_with_it_and_not_when_it
 
 
 @pytest.mark.parametrize(
-    ("before", "leaves", "kind", "status", "is_wished"),
+    ("before", "leaves", "kind", "says", "is_wished"),
     [
-        ("active", False, ElsewhereKind.ENDED, "canceled", True),
-        ("past_due", False, ElsewhereKind.ENDED, "canceled", False),
-        ("unpaid", False, ElsewhereKind.UPDATED, "canceled", False),
-        ("past_due", True, ElsewhereKind.ENDED, "canceled", True),
-        ("incomplete", False, ElsewhereKind.UPDATED, "incomplete_expired", False),
-        ("active", False, ElsewhereKind.UPDATED, "incomplete_expired", False),
+        ("active", False, ElsewhereKind.ENDED, {"status": "canceled"}, True),
+        ("past_due", False, ElsewhereKind.ENDED, {"status": "canceled"}, False),
+        ("unpaid", False, ElsewhereKind.UPDATED, {"status": "canceled"}, False),
+        ("past_due", True, ElsewhereKind.ENDED, {"status": "canceled"}, True),
+        ("incomplete", False, ElsewhereKind.UPDATED, {"status": "incomplete_expired"}, False),
+        ("active", False, ElsewhereKind.UPDATED, {"status": "incomplete_expired"}, False),
+        ("past_due", False, ElsewhereKind.ENDED, {"ended_for": "cancellation_requested"}, True),
+        ("active", False, ElsewhereKind.ENDED, {"ended_for": "payment_failed"}, False),
+        ("active", False, ElsewhereKind.ENDED, {"ended_for": "payment_disputed"}, False),
+        ("past_due", True, ElsewhereKind.ENDED, {"ended_for": "payment_failed"}, True),
     ],
 )
 async def test_what_ends_for_want_of_payment_was_not_wished_for(
-    linked, account, hear, seen, before, leaves, kind, status, is_wished
+    linked, account, hear, seen, before, leaves, kind, says, is_wished
 ):
     made = await linked()
     stands = {"status": before, "cancel_at_period_end": leaves}
     await hear(news(account, ElsewhereKind.UPDATED, after=DAY, **stands))
-    await hear(news(account, kind, after=2 * DAY, status=status))
+    await hear(news(account, kind, after=2 * DAY, **says))
     over = await seen(made)
     assert (over.ended_at is not None, over.canceled_at is not None) == (True, is_wished)
 

@@ -103,8 +103,15 @@ def test_a_subscription_tells_its_period_and_whether_it_ends(over, ends):
     news = notices.from_event(an_event("customer.subscription.updated", {**SUBSCRIPTION, **over})).elsewhere
     assert (news.kind, news.status, news.payer_ref) == (ElsewhereKind.UPDATED, "past_due", "cus_1")
     assert (news.period_starts_at, news.period_ends_at, news.cancel_at_period_end) == (APRIL, MAY, ends)
-    ended = notices.from_event(an_event("customer.subscription.deleted", SUBSCRIPTION)).elsewhere
-    assert ended.kind is ElsewhereKind.ENDED
+
+
+@pytest.mark.parametrize(
+    ("details", "why"), [(None, ""), ({"reason": None}, ""), ({"reason": "payment_failed"}, "payment_failed")]
+)
+def test_a_subscription_that_ended_tells_why(details, why):
+    gone = {**SUBSCRIPTION, "cancellation_details": details}
+    ended = notices.from_event(an_event("customer.subscription.deleted", gone)).elsewhere
+    assert (ended.kind, ended.ended_for) == (ElsewhereKind.ENDED, why)
 
 
 def test_an_event_of_a_connected_account_names_it():

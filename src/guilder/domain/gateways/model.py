@@ -168,6 +168,7 @@ class ElsewhereNews:
     cancel_at_period_end: bool = False
     amount: Money | None = None
     invoice_ref: str = ""
+    ended_for: str = ""  # why it ended, in the provider's own word; empty where it does not say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ STATUSES = {
     "paused": Status.PAUSED,
     "canceled": Status.CANCELED,
 }
+_WISHED = "cancellation_requested"
 _UNPAID = frozenset({Status.PROCESSING, Status.PAST_DUE, Status.SUSPENDED})
 _NEVER_PAID = frozenset(word for word, status in STATUSES.items() if status is Status.EXPIRED)
 
@@ -70,12 +71,13 @@ def _period(subscription: Subscription, news: ElsewhereNews) -> Period:
 
 
 def _wished_at(subscription: Subscription, news: Told, *, is_leaving: bool, is_over: bool) -> datetime | None:
-    """Return when its owner wished for its end. What ends while it is behind, or before its first payment, ends for want of
-    that, unless it had been wished for before."""
+    """Return when its owner wished for its end. Where its provider does not say why, what ends while it is behind, or before
+    its first payment, ends for want of that, unless it had been wished for before."""
+    if not is_leaving and not is_over:
+        return None
     was_unpaid = subscription.status in _UNPAID or news.news.status in _NEVER_PAID
-    if not is_leaving and (not is_over or was_unpaid):
-        return subscription.canceled_at if is_over else None
-    return subscription.canceled_at or news.at
+    is_wished = news.news.ended_for == _WISHED if news.news.ended_for else not was_unpaid
+    return subscription.canceled_at or (news.at if is_leaving or is_wished else None)
 
 
 def _ended_at(subscription: Subscription, news: Told) -> datetime:

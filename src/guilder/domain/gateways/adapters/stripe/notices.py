@@ -193,6 +193,7 @@ def _subscription(subscription: Document, kind: ElsewhereKind) -> ElsewhereNews 
     item: Document = next(iter(_listed(subscription.get("items"))), subscription)
     ends = item.get("current_period_end")
     ends_then = ends is not None and subscription.get("cancel_at") == ends
+    details = subscription.get("cancellation_details")
     return ElsewhereNews(
         kind=kind,
         subscription_ref=text(subscription, "id"),
@@ -202,6 +203,7 @@ def _subscription(subscription: Document, kind: ElsewhereKind) -> ElsewhereNews 
         period_ends_at=_time(ends),
         cancel_at_period_end=subscription.get("cancel_at_period_end") is True or ends_then,
         invoice_ref=name(subscription.get("latest_invoice")),
+        ended_for=text(details, "reason")[:40] if isinstance(details, Mapping) else "",
     )
 
 
