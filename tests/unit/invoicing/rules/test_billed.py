@@ -63,6 +63,7 @@ def a_line(known, total):
         ([part(1, 0), part(2, 600)], 100, [(2, -600)]),
         ([part(1, 900, kept=Fraction(9, 10)), part(2, 300, kept=Fraction(1, 2))], 0, [(1, -900), (2, -300)]),
         ([part(1, 900, kept=Fraction(9, 10)), part(2, 300, kept=Fraction(1, 2))], 400, [(1, -900), (2, -100)]),
+        ([part(1, 1000), part(2, 300, kept=Fraction(1, 2))], 300, [(1, -1000), (2, -150)]),
     ],
 )
 def test_no_line_gives_back_more_than_is_left_of_it(parts, total, back):

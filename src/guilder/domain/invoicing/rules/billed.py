@@ -59,7 +59,7 @@ def of_each_line(line: NewLine | None, billed: Billed | None, total: Money) -> l
     if line.amount.minor >= 0 or billed is None or not billed.parts or -line.amount <= billed.parts[0].left:
         return [line]
     difference = total - billed.amount
-    is_all = -line.amount.minor == sum(part.left.minor for part in billed.parts)
+    is_all = total.is_zero and -line.amount.minor == sum(part.left.minor for part in billed.parts)
     made, rest = [], Fraction(-difference.minor)
     for number, part in enumerate(billed.parts, start=1):
         wanted = round_half_up(rest * part.kept)
