@@ -87,6 +87,26 @@ async def test_a_change_of_which_staff_gave_a_part_back_is_given_up_as_any_other
     assert [each.due.minor for each in made if each.status == "open"] == []
 
 
+@pytest.mark.parametrize("before", [0, 1000])
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_a_change_that_was_credited_and_never_was_is_charged_when_it_is_asked_for_again(shop, before, is_whole):
+    customer = await shop.customer(time_zone="UTC")
+    first = await shop.subscribe(customer, await shop.plan(amount=before))
+    if before:
+        await shop.pays_by_link(first)
+    answer = await a_waiting_upgrade(shop, first.subscription)
+    note = invoicing.Correction(reason="A welcome", amount_minor=None if is_whole else 500)
+    await shop.act(lambda tx: invoicing.credit_note(tx, invoice_id=answer.invoice.id, correction=note, now=shop.now))
+    await shop.drain()
+    await shop.advance(NOW + days(8))
+    assert await standing(shop, answer) == ("canceled", "paid")
+    wish = orders.Wish(plan=answer.order.pending_terms.plan_code, when=When.NOW)
+    said = {"subscription_id": first.subscription.id, "wish": wish, "asked": asked(), "now": shop.now}
+    again = await shop.act(lambda tx: orders.change(tx, **said))
+    # 22 of 30 days are left.
+    assert again.invoice.total.minor == 2200 - round(before * 22 / 30)
+
+
 @pytest.mark.parametrize("is_canceled", [True, False])
 async def test_what_never_began_ends_though_staff_gave_a_part_of_its_first_bill_back(shop, is_canceled):
     first = await shop.subscribe(await shop.customer(), await shop.plan(amount=1000))

@@ -80,7 +80,7 @@ def _split(asked: Sequence[Asked]) -> tuple[list[Any], ...]:
 
 
 def _of(asked: Asked, rows: Sequence[Row], credited: Mapping[Ref, Row], gone: Mapping[Ref, Fraction]) -> Standing:
-    billed = [row for row in rows if _is_billed(row)]
+    billed = [row for row in rows if _is_billed(row) and not _is_undone(row, credited.get(_line_ref(row)))]
     by_ref = {_line_ref(row): row for row in billed}
     lines = [
         _billed(
@@ -107,12 +107,19 @@ def _is_billed(row: Row) -> bool:
     return row["kind"] != LineKind.PRORATION_CREDIT and bool(is_priced)
 
 
+def _is_undone(row: Row, credited: Row | None) -> bool:
+    """Say whether a change charged it, and notes took all of it back: it may never have been in force."""
+    is_of_change = row["kind"] == LineKind.PRORATION_CHARGE
+    return is_of_change and credited is not None and 0 < row["amount_minor"] == credited["noted_minor"]
+
+
 async def _credited(tx: Tx, billed: Sequence[Row]) -> dict[Ref, Row]:
     """Return of lines what was credited of them, by whatever, and from when on their time was given back: less the credits
     that notes took back. Of a line that is a credit it is what was taken back of it, negative as that is."""
     rows = await tx.fetch(
         f"""select l.tenant_id, l.credits_line_id, -sum(l.amount_minor + coalesce(taken.net, 0))::bigint as minor,
                   -sum(l.tax_minor + coalesce(taken.tax, 0))::bigint as tax_minor,
+                  -sum(l.amount_minor) filter (where l.kind = 'correction')::bigint as noted_minor,
                   min(l.period_start) filter (where l.kind = 'proration_credit'
                       and (taken.net is null or l.amount_minor + taken.net <> 0)) as given_back_from
            from invoicing.lines l
