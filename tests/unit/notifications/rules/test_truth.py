@@ -39,10 +39,23 @@ def test_money_is_never_asked_for_without_an_invoice():
     ]
 
 
-@pytest.mark.parametrize(("pending", "is_planned"), [(object(), True), (None, False)])
-def test_a_change_is_announced_only_while_it_is_planned(pending, is_planned):
-    said = why_no_longer(PLANNED, None, SimpleNamespace(pending_terms=pending))
-    assert (said == "") == is_planned
+DAY = timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("pending", "at", "ends_at", "is_planned"),
+    [
+        (object(), None, None, True),
+        (None, None, None, False),
+        (object(), None, NOW + DAY, False),
+        (object(), NOW, NOW + DAY, True),
+        (object(), NOW + 2 * DAY, NOW + DAY, False),
+    ],
+)
+def test_a_change_is_announced_only_while_it_is_planned_and_will_come(pending, at, ends_at, is_planned):
+    period = SimpleNamespace(ends_at=NOW + DAY)
+    said = {"pending_terms": pending, "pending_at": at, "cancel_at_period_end": False, "cancel_at": ends_at}
+    assert (why_no_longer(PLANNED, None, SimpleNamespace(current_period=period, **said)) == "") == is_planned
     assert why_no_longer(PLANNED, None, None)
 
 

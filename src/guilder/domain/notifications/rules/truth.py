@@ -31,8 +31,7 @@ def why_no_longer(
     """Return why this need not be said any more; empty where it still has to be. `parent`: what an add-on belongs to."""
     kind = notification.kind
     if kind is Kind.CHANGE_PLANNED:
-        is_planned = subscription is not None and subscription.pending_terms is not None
-        return "" if is_planned else "no change is planned any more"
+        return _why_not_planned(subscription)
     if kind is Kind.UPCOMING_RENEWAL:
         renews = subscription is not None and renewals.renews_at(subscription) is not None
         return "" if renews else "it does not renew any more"
@@ -51,6 +50,14 @@ def why_no_longer(
 def leaves(subscription: Subscription) -> bool:
     """Say whether a subscription has ended, or is going to."""
     return subscription.ended_at is not None or leaving.leaves_at(subscription) is not None
+
+
+def _why_not_planned(subscription: Subscription | None) -> str:
+    if subscription is None or subscription.pending_terms is None:
+        return "no change is planned any more"
+    ends_at = leaving.leaves_at(subscription)
+    comes = ends_at is None or (subscription.pending_at or subscription.current_period.ends_at) < ends_at
+    return "" if comes else "it ends before that"
 
 
 def _why_not_confirmed(notification: Notification, subscription: Subscription) -> str:
