@@ -95,6 +95,24 @@ async def test_what_failed_is_tried_at_once_with_another_saved_card_that_is_chos
         assert (await world.heard()).count("subscriptions.subscription.method_changed") == 1
 
 
+async def test_who_pays_by_link_with_a_saved_card_means_it_for_the_subscription_whose_own_one_fails(installation):
+    async with a_story(installation, "2026-06-01") as world:
+        await world.plan("pro", amount=3000)
+        good = await a_subscriber(world)
+        bad = await world.card("acme", "pm_card_invalid_account")
+        subscription = await world.subscribe(trial_days=1, payment_method_id=bad["id"])
+        await world.advance(to="2026-06-03T00:00:00Z")
+        [invoice] = await world.invoices()
+        asked = await world.post(f"/api/invoices/{invoice['id']}/pay", {})
+        await world.pay(asked["payment_link"])
+        await rest(world)
+        assert (await world.subscription(subscription))["payment_method_id"] == good["id"]
+        await world.advance(days=32)
+        assert (await world.subscription(subscription))["status"] == "active"
+        paid = [(each["status"], each["last4"]) for each in await payments_of(world)]
+        assert paid == [("succeeded", "4242"), ("succeeded", "4242"), ("declined", "5209")]
+
+
 @pytest.mark.parametrize("how", ["by link", pytest.param("saved", marks=pytest.mark.slow), "kept before"])
 async def test_whoever_brings_another_card_after_a_hard_decline_means_it_for_what_comes(installation, how):
     async with a_story(installation, "2026-06-01") as world:

@@ -12,6 +12,7 @@ from guilder.domain.payments.events import (
     PaymentFailed,
     PaymentMethodAdded,
     PaymentMethodDefaultChanged,
+    PaymentMethodPaidWith,
     PaymentMethodUpdated,
 )
 from guilder.domain.subscriptions.events import SubscriptionMethodChanged
@@ -80,6 +81,13 @@ async def on_payment_method_updated(
     for each in events_of(messages):
         methods.setdefault(Ref(each.tenant_id, each.customer_id), set()).add(each.payment_method_id)
     await service.method_updated(tx, methods=methods, now=now)
+
+
+async def on_payment_method_paid_with(
+    tx: Tx, messages: Sequence[Message[PaymentMethodPaidWith]], *, now: datetime
+) -> None:
+    methods = {Ref(each.tenant_id, each.customer_id): each.payment_method_id for each in events_of(messages)}
+    await service.method_paid_with(tx, methods=methods, now=now)
 
 
 async def on_subscription_method_changed(

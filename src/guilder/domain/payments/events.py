@@ -183,6 +183,13 @@ class PaymentMethodUpdated(PaymentMethodEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentMethodPaidWith(PaymentMethodEvent):
+    """Its customer paid on a provider's page with a method that is kept already."""
+
+    name: ClassVar = "payments.method.paid_with"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PaymentMethodRefused(PaymentMethodEvent):
     """It cannot be charged: it was to be added, or `was_valid`, and its provider has it no more."""
 

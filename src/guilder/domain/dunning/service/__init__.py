@@ -25,6 +25,7 @@ from guilder.domain.dunning.service.trying import (
     PaymentUnderWay,
     default_changed,
     method_added,
+    method_paid_with,
     method_updated,
     own_method_changed,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "listing",
     "look_again",
     "method_added",
+    "method_paid_with",
     "method_updated",
     "own_method_changed",
     "one",

@@ -41,13 +41,17 @@ async def method_added(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) ->
     It uses up none of the planned tries. For what was sent with payment terms no card is tried; what a person has paused
     is not tried either, and goes on with the new method.
     """
-    cases = [case for case in await store.lock_live_of(tx, sorted(methods)) if not case.is_sent]
-    with_method = {case.ref: methods[case.customer_ref] for case in cases}
-    named = await _usual_methods(tx, cases)
-    replaced = {ref: with_method[case.ref] for case in cases if case.ref in named for ref in case.subscription_refs}
-    # Whoever brings another card while the old one fails means it for what comes, too.
-    await subscriptions.use_methods(tx, methods=replaced, now=now)
+    cases, with_method = await _meant_for(tx, methods, now=now)
     await _try(tx, cases, with_method, now=now)
+
+
+async def method_paid_with(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> None:
+    """Try what these customers (by ref) are behind with at once, with the kept method that each has paid with on a page.
+
+    What was last tried with that very method is not tried again.
+    """
+    cases, with_method = await _meant_for(tx, methods, now=now)
+    await _try_anew(tx, cases, with_method, now=now)
 
 
 async def default_changed(tx: Tx, *, methods: Mapping[Ref, UUID], now: datetime) -> None:
@@ -79,6 +83,19 @@ async def method_updated(tx: Tx, *, methods: Mapping[Ref, set[UUID]], now: datet
         if (renewed := methods[case.customer_ref] & tried.get(case.invoice_ref, set()))
     }
     await _try(tx, cases, with_method, now=now)
+
+
+async def _meant_for(
+    tx: Tx, methods: Mapping[Ref, UUID], *, now: datetime
+) -> tuple[Sequence[Case], Mapping[Ref, UUID]]:
+    """Return the cases that methods of customers are brought for, each with its method. Whoever brings another card while
+    the old one fails means it for what comes, too: it takes the place of those that subscriptions name for themselves."""
+    cases = [case for case in await store.lock_live_of(tx, sorted(methods)) if not case.is_sent]
+    with_method = {case.ref: methods[case.customer_ref] for case in cases}
+    named = await _usual_methods(tx, cases)
+    replaced = {ref: with_method[case.ref] for case in cases if case.ref in named for ref in case.subscription_refs}
+    await subscriptions.use_methods(tx, methods=replaced, now=now)
+    return cases, with_method
 
 
 async def _try_anew(tx: Tx, cases: Sequence[Case], methods: Mapping[Ref, UUID], *, now: datetime) -> None:

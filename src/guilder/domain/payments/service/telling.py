@@ -9,6 +9,7 @@ from guilder.domain.payments.events import (
     PaymentFailed,
     PaymentMethodAdded,
     PaymentMethodDefaultChanged,
+    PaymentMethodPaidWith,
     PaymentMethodRemoved,
     PaymentMethodUpdated,
     PaymentSucceeded,
@@ -89,6 +90,12 @@ def updated(method: PaymentMethod) -> PaymentMethodUpdated:
         last4=method.last4,
         exp_month=method.exp_month,
         exp_year=method.exp_year,
+    )
+
+
+def paid_with(method: PaymentMethod) -> PaymentMethodPaidWith:
+    return PaymentMethodPaidWith(
+        tenant_id=method.tenant_id, payment_method_id=method.id, customer_id=method.customer_id
     )
 
 

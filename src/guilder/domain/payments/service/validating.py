@@ -64,6 +64,7 @@ async def keep_card(tx: Tx, *, payment: Payment, card: CardDetails, now: datetim
         await method_rows.save(tx, kept, token=card.token)
         if not ordering.is_shown_as(twin, card):
             outbox.announce(tx, [telling.updated(kept)], now=now)
+        outbox.announce(tx, [telling.paid_with(kept)], now=now)
     else:
         kept = _new(payment, card, beside=locked, is_default=takes_over or default is None, now=now)
         await method_rows.insert(tx, kept, token=card.token)
