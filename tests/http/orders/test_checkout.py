@@ -38,6 +38,15 @@ async def test_shows_who_sells_what_for_how_much(front):
     assert f'action="{path}/pay"' in page.text
 
 
+@pytest.mark.parametrize(("quantity", "times"), [(1, None), (7, "7 × €30.00")])
+async def test_several_are_told_with_the_price_of_one(front, quantity, times):
+    customer = await front.shop.customer()
+    answer = await front.shop.subscribe(customer, await front.shop.plan(), quantity=quantity)
+    page = await get(front, answer.payment_link.removeprefix("https://billing.example.com"))
+    assert f"€{30 * quantity}.00" in page.text
+    assert (f"<small>{times}</small>" in page.text) if times else (" × " not in page.text)
+
+
 async def test_tax_is_told_with_its_rate(front):
     async with front.served.database.transaction([front.shop.tenant.tenant_id], actor="test") as tx:
         await catalog.set_default_tax_rate(

@@ -128,4 +128,16 @@ def _line(line: Line, speech: Speech, zone: ZoneInfo) -> dict[str, Any]:
         first, after = (at.astimezone(zone).date() for at in (line.period.starts_at, line.period.ends_at))
         # As on the invoice: the day on which the next period begins is the next one's.
         period = speech.days(first, max(first, after - timedelta(days=1)))
-    return {"description": line.description, "amount": speech.money(line.amount), "period": period}
+    return {
+        "description": line.description,
+        "amount": speech.money(line.amount),
+        "times": _times(line, speech),
+        "period": period,
+    }
+
+
+def _times(line: Line, speech: Speech) -> str | None:
+    """Say how many of what price a line is, where it is of several and no more than that: not of tiers, or of a part."""
+    if line.unit_amount is None or line.quantity == 1 or line.unit_amount.minor * line.quantity != line.amount.minor:
+        return None
+    return f"{speech.number(line.quantity)} × {speech.money(line.unit_amount)}"
