@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import asyncpg
@@ -21,6 +22,7 @@ from journey import do_job
 from workers import a_subscribed_cohort
 
 from guilder.entrypoints import serving
+from guilder.entrypoints.roles import is_answering
 from guilder.platform.config import read_settings
 
 # So long ago that no month of a run of some minutes lies ahead of today.
@@ -103,7 +105,7 @@ async def main(app_url: str, doctor_url: str, owner_url: str, admin_url: str, cu
     months, since = 0, time.perf_counter()
     while not over.done():
         house.clock.instant = due_at
-        await do_job(house, "invoicing.bill_due")
+        await do_job(house, "invoicing.bill_due", gives_way=partial(is_answering, house.database))
         months += 1
         async with house.database.transaction({cohort.tenant_id}, actor="bench") as tx:
             due_at = await tx.fetchval("select max(next_due_at) from subscriptions.subscriptions")

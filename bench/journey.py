@@ -10,7 +10,7 @@ shown unless everything was right: counts, balances, numbers, and the doctor.
 
 import asyncio
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -84,9 +84,9 @@ async def subscribe(house: House, cohort: Cohort) -> None:
             await orders.subscribe(tx, sign_up=sign_up, now=house.clock.now())
 
 
-async def do_job(house: House, name: str) -> None:
+async def do_job(house: House, name: str, *, gives_way: Callable[[], Awaitable[bool]] | None = None) -> None:
     job: Job = next(each for each in JOBS if each.name == name)
-    scheduler = Scheduler(house.database, Timetable([job]), clock=house.clock, tenants=TENANTS)
+    scheduler = Scheduler(house.database, Timetable([job]), clock=house.clock, tenants=TENANTS, gives_way=gives_way)
     while await scheduler.step(job):
         pass
 

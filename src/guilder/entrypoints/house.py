@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapp
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 
 from fastapi import FastAPI
@@ -12,7 +13,7 @@ from pydantic import SecretStr
 
 from guilder.domain.identity import service as identity
 from guilder.entrypoints import mailbox, relaying
-from guilder.entrypoints.roles import READING, Budget, Role, budget_of, warn_of_shortage
+from guilder.entrypoints.roles import READING, Budget, Role, budget_of, is_answering, warn_of_shortage
 from guilder.entrypoints.sharing import Sharing, open_sharing
 from guilder.entrypoints.storing import WRITES_FILES, refuse_unusable_files
 from guilder.entrypoints.watching import Watcher
@@ -142,7 +143,13 @@ class House:
     def scheduler(self) -> "Timekeeper":
         table = timetable(self.settings, self.clock, self.ports.files)
         return Timekeeper(
-            scheduler=Scheduler(self.database, table, clock=self.clock, tenants=TENANTS),
+            scheduler=Scheduler(
+                self.database,
+                table,
+                clock=self.clock,
+                tenants=TENANTS,
+                gives_way=partial(is_answering, self.database) if self.settings.work_niceness else None,
+            ),
             machine=TimeMachine(
                 self.database,
                 table,

@@ -55,6 +55,13 @@ select coalesce((select sum(budget) from here), 0)::int as asked, (select them f
        current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
        - coalesce(current_setting('reserved_connections', true)::int, 0) as holds"""
 
+# Who answers requests beside whoever asks this, as PostgreSQL sees it: from the same address, lately, under the same login.
+_ANSWERING = """
+select exists (select from pg_stat_activity
+                where datname = current_database() and usename = session_user and application_name like 'guilder serve %'
+                  and client_addr is not distinct from inet_client_addr()
+                  and state_change > clock_timestamp() - interval '500 milliseconds')"""
+
 
 @dataclass(frozen=True, slots=True)
 class Budget:
@@ -108,6 +115,12 @@ async def connections(database: Database) -> Connections:
         row = await connection.fetchrow(_ASKED)
     assert row is not None
     return Connections(row["asked"], row["processes"], row["others"], row["holds"])
+
+
+async def is_answering(database: Database) -> bool:
+    """Say whether an API that shares this machine was at work within the last half second; behind a pooler nobody can say."""
+    async with database.pool.acquire() as connection:
+        return bool(await connection.fetchval(_ANSWERING))
 
 
 async def warn_of_shortage(database: Database) -> Connections | None:

@@ -7,7 +7,7 @@ further, and takes a part from anywhere among it: so they come to work side by s
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from guilder.kernel.ids import Ref
@@ -42,6 +42,7 @@ class Scheduler:
 
     `tenants` names a SQL definer function, `schema.function(p_after uuid, p_limit int) returns table (tenant_id uuid)`:
     those on the wall clock, by id. With it batches are shared between them; without, what fell due first is done first.
+    `gives_way` says whether somebody else needs this machine now: then batches are done one at a time, and not side by side.
     """
 
     def __init__(
@@ -52,12 +53,14 @@ class Scheduler:
         clock: Clock,
         tenants: str | None = None,
         retry_max_s: float = RETRY_MAX_S,
+        gives_way: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._database = database
         self._timetable = timetable
         self._clock = clock
         self._rounds = Rounds(tenants) if tenants else None
         self._batches = Batches(database, retry_max_s=retry_max_s)
+        self._gives_way = gives_way
         self._widths: dict[str, int] = {}
         self._chores = asyncio.Semaphore(CHORES_AT_ONCE)
 
@@ -67,6 +70,8 @@ class Scheduler:
         found, again = await self.find(job, now=now)
         if not found and not again:
             return 0
+        if len(found) > job.batch_max and self._gives_way is not None and await self._gives_way():
+            found = found[: job.batch_max]
         outcome = await self._do(job, [due.ref for due in found], again, now=now)
         self._see_others(job, found=len(found), dealt_with=outcome.done + len(outcome.failed))
         late_s = (now - found[0].due_at).total_seconds() if found else 0.0

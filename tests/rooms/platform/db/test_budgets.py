@@ -1,11 +1,21 @@
-"""How many connections processes may open, and whether PostgreSQL holds them."""
+"""How many connections processes may open, whether PostgreSQL holds them, and who of them is at work."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 from pydantic import SecretStr
 
-from guilder.entrypoints.roles import POOL_MAX, Budget, Connections, Role, budget_of, connections, warn_of_shortage
+from guilder.entrypoints.roles import (
+    POOL_MAX,
+    Budget,
+    Connections,
+    Role,
+    budget_of,
+    connections,
+    is_answering,
+    warn_of_shortage,
+)
 from guilder.platform.config import Settings
 from guilder.platform.db.database import Database
 from tests.support.database import DatabaseUrls
@@ -49,6 +59,17 @@ async def test_says_at_the_start_when_that_is_more_than_there_are(
     assert found is not None
     assert found.are_short
     assert "connections_are_short" in caplog.text
+
+
+async def test_whoever_works_sees_an_api_beside_it_that_was_asked_just_now(processes: list[Database]) -> None:
+    serves, _, works = processes
+    await asyncio.sleep(0.6)
+    async with works.pool.acquire() as connection:
+        await connection.fetchval("select 1")
+    assert not await is_answering(works)
+    async with serves.pool.acquire() as connection:
+        await connection.fetchval("select 1")
+    assert await is_answering(works)
 
 
 @pytest.mark.parametrize(
