@@ -138,5 +138,6 @@ def request_of(refund: Refund, payment: Payment, *, now: datetime) -> GatewayReq
         customer_id=refund.customer_id,
         amount=refund.amount,
         provider_ref=payment.provider_ref,
-        charge_ref=payment.charge_ref,
+        # A transfer's is what somebody wrote, and in no books.
+        charge_ref="" if payment.is_by_hand else payment.charge_ref,
     )
