@@ -167,9 +167,9 @@ async def _methods(
 
 def _label(charged: Payment | PaymentMethod | None) -> str:
     """Return what a wallet is called: by its account, or by its kind, where its provider says no more of it."""
-    if charged is None or charged.label:
-        return charged.label if charged else ""
-    return brand_name(charged.kind) if isinstance(charged, PaymentMethod) else ""
+    if charged is None:
+        return ""
+    return charged.label or (brand_name(charged.kind) if isinstance(charged, PaymentMethod) else "")
 
 
 async def _parents(

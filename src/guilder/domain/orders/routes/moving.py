@@ -5,10 +5,7 @@ from guilder.domain.orders import service
 from guilder.domain.orders.routes.common import wait_for_payment
 from guilder.domain.orders.schemas.asking import BillingDayIn, ExtendTrialIn, PauseIn, RedeemIn, ResumeIn
 from guilder.domain.orders.schemas.fields import DiscountRef, SubscriptionRef
-from guilder.domain.orders.schemas.subscriptions import (
-    SubscribedOut,
-    subscribed_to_wire,
-)
+from guilder.domain.orders.schemas.subscriptions import SubscribedOut, subscribed_to_wire
 from guilder.domain.subscriptions.schemas import SubscriptionOut, subscription_to_wire
 from guilder.platform.http.envelope import Envelope, ok
 from guilder.platform.http.router import Router

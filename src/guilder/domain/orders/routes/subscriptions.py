@@ -16,10 +16,7 @@ from guilder.domain.orders.rules.starting import AddOnGrid, PastPeriods
 from guilder.domain.orders.schemas.asking import CancelIn, ChangeIn, PreviewIn, SubscribeIn
 from guilder.domain.orders.schemas.fields import Planned, SubscriptionRef
 from guilder.domain.orders.schemas.previews import PreviewOut, preview_to_wire
-from guilder.domain.orders.schemas.subscriptions import (
-    SubscribedOut,
-    subscribed_to_wire,
-)
+from guilder.domain.orders.schemas.subscriptions import SubscribedOut, subscribed_to_wire
 from guilder.domain.subscriptions.model import Subscription
 from guilder.domain.subscriptions.schemas import SubscriptionOut, subscription_to_wire
 from guilder.kernel.errors import Refusal
