@@ -100,7 +100,7 @@ class DatabaseSettings(BaseModel):
         ge=0,
         le=19,
         description="How far workers and schedulers stand back for the API where they share a machine, as `nice` has it: at 5 the "
-        "API gets three times as much of a core that both want. While it answers, a billing run does one batch at a time, too. "
+        "API gets three times as much of a core that both want. While it answers, a billing run does half a batch at a time, too. "
         "0: neither.",
     )
     database_replica_url: SecretStr | None = Field(

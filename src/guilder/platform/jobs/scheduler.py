@@ -31,6 +31,8 @@ PAUSE_S = 2.0
 # Where others are at what was found: look again soon, and among so many times as much at most.
 CROWDED_PAUSE_S = 0.05
 WIDTH_MAX = 16
+# Beside an API a batch is so many times smaller.
+BESIDE = 2
 # A chore holds a connection while it uses others: as many at once as a pool has would wait for each other for ever.
 CHORES_AT_ONCE = 2
 
@@ -42,7 +44,7 @@ class Scheduler:
 
     `tenants` names a SQL definer function, `schema.function(p_after uuid, p_limit int) returns table (tenant_id uuid)`:
     those on the wall clock, by id. With it batches are shared between them; without, what fell due first is done first.
-    `gives_way` says whether somebody else needs this machine now: then batches are done one at a time, and not side by side.
+    `gives_way` says whether somebody else needs this machine now: then batches are done one at a time, and half as large.
     """
 
     def __init__(
@@ -70,8 +72,9 @@ class Scheduler:
         found, again = await self.find(job, now=now)
         if not found and not again:
             return 0
-        if len(found) > job.batch_max and self._gives_way is not None and await self._gives_way():
-            found = found[: job.batch_max]
+        small = -(-job.batch_max // BESIDE)
+        if len(found) > small and self._gives_way is not None and await self._gives_way():
+            found = found[:small]
         outcome = await self._do(job, [due.ref for due in found], again, now=now)
         self._see_others(job, found=len(found), dealt_with=outcome.done + len(outcome.failed))
         late_s = (now - found[0].due_at).total_seconds() if found else 0.0

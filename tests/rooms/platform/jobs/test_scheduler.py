@@ -106,7 +106,7 @@ async def test_does_batches_side_by_side_where_a_job_wants_it_and_one_that_fails
     assert await world.admin.fetchval("select count(*) from platform.job_failures") == 1
 
 
-async def test_does_one_batch_at_a_time_while_somebody_else_needs_the_machine(world: World):
+async def test_does_half_a_batch_at_a_time_while_somebody_else_needs_the_machine(world: World):
     await world.subscribe(130)
     needs_it = [True, False]
 
@@ -114,9 +114,9 @@ async def test_does_one_batch_at_a_time_while_somebody_else_needs_the_machine(wo
         return needs_it.pop(0)
 
     scheduler, job = world.scheduler(gives_way=gives_way), replace(world.billing, at_once=3)
-    assert [await scheduler.step(job) for _ in range(2)] == [50, 80]
+    assert [await scheduler.step(job) for _ in range(2)] == [25, 105]
     await world.subscribe(20)
-    # Where one batch holds all that is due, nobody is asked.
+    # Where half a batch holds all that is due, nobody is asked.
     assert (await scheduler.step(job), needs_it) == (20, [])
 
 
