@@ -15,7 +15,7 @@ from guilder.platform.http.envelope import Envelope, ListEnvelope
 from guilder.platform.http.fields import In, Out
 from guilder.platform.http.guarding import GatheredUnseen, Guards, IdleRow, UnguardedRoute, guards_of
 from guilder.platform.http.router import Router
-from guilder.platform.http.withheld import FieldNotYours, left_out, refuse, tree_of
+from guilder.platform.http.withheld import FieldNotYours, Trees, left_out, refuse
 
 ENDPOINTS = """method, path, scope, staff, customer, public, step_up, audited
 GET, /toys, toys:read, member, member, -, -, -
@@ -152,7 +152,7 @@ def withholding(*names: str):
 
 
 def test_an_answer_loses_what_is_withheld_wherever_it_stands():
-    tree = tree_of(ListEnvelope[DollOut], withholding("DollOut.price", "PartOut.from"), is_sent=True)
+    tree = Trees(withholding("DollOut.price", "PartOut.from"), is_sent=True).of(ListEnvelope[DollOut])
     assert tree is not None
     doll = {"name": "é", "price": 1, "parts": [{"size": 1, "from": 2}, {"size": 3, "from": 4}], "hair": "red"}
     sent = json.dumps({"status": "success", "data": [doll], "page": {"price": "a page's own"}}).encode()
@@ -164,7 +164,7 @@ def test_an_answer_loses_what_is_withheld_wherever_it_stands():
 
 
 def test_an_answer_of_several_types_loses_what_any_of_them_withholds():
-    tree = tree_of(Envelope[ToyOut | DollOut | None], withholding("DollOut.hair", "ToyOut.price"), is_sent=True)
+    tree = Trees(withholding("DollOut.hair", "ToyOut.price"), is_sent=True).of(Envelope[ToyOut | DollOut | None])
     assert tree is not None
     assert left_out(tree, b'{"data":{"hair":1,"price":2,"name":3}}') == b'{"data":{"name":3}}'
     assert left_out(tree, b'{"data":null}') == b'{"data":null}'
@@ -190,7 +190,7 @@ def test_an_answer_of_several_types_loses_what_any_of_them_withholds():
     ],
 )
 def test_a_body_that_sets_what_is_withheld_is_refused_by_its_path(body: Any, field: str | None):
-    tree = tree_of(ToyIn, withholding("ToyIn.price", "PartIn.price", "ToyIn.cost"), is_sent=False)
+    tree = Trees(withholding("ToyIn.price", "PartIn.price", "ToyIn.cost"), is_sent=False).of(ToyIn)
     assert tree is not None
     if field is None:
         refuse(tree, body)
@@ -201,7 +201,7 @@ def test_a_body_that_sets_what_is_withheld_is_refused_by_its_path(body: Any, fie
 
 
 def test_a_list_at_the_root_of_a_body_is_looked_through():
-    tree = tree_of(ToysIn | None, withholding("ToyIn.price"), is_sent=False)
+    tree = Trees(withholding("ToyIn.price"), is_sent=False).of(ToysIn | None)
     assert tree is not None
     with pytest.raises(FieldNotYours) as refused:
         refuse(tree, [{}, {"price": 1}])
@@ -209,6 +209,6 @@ def test_a_list_at_the_root_of_a_body_is_looked_through():
 
 
 def test_where_nothing_is_withheld_there_is_no_tree():
-    assert tree_of(ListEnvelope[DollOut], withholding("CarOut.price"), is_sent=True) is None
-    assert tree_of(dict[str, Any], withholding("ToyIn.price"), is_sent=False) is None
-    assert tree_of(None, withholding("ToyIn.price"), is_sent=False) is None
+    assert Trees(withholding("CarOut.price"), is_sent=True).of(ListEnvelope[DollOut]) is None
+    assert Trees(withholding("ToyIn.price"), is_sent=False).of(dict[str, Any]) is None
+    assert Trees(withholding("ToyIn.price"), is_sent=False).of(None) is None

@@ -20,7 +20,7 @@ from guilder.platform.auth.principal import Principal
 from guilder.platform.http.access import VIEWERS, AccessTable, Does, Endpoint, FieldRule, Viewer
 from guilder.platform.http.rules import Rules
 from guilder.platform.http.taken import Parameters
-from guilder.platform.http.withheld import FieldNotYours, Tree, left_out, models_in, names_of, refuse, tree_of
+from guilder.platform.http.withheld import FieldNotYours, Tree, Trees, left_out, models_in, names_of, refuse
 
 
 class UnguardedRoute(Exception):
@@ -142,6 +142,7 @@ class _Fields:
     def __init__(self, rules: tuple[FieldRule, ...]) -> None:
         self._by_name: dict[tuple[str, str, Does], FieldRule] = {(r.object, r.field, r.does): r for r in rules}
         self._objects = {r.object for r in rules}
+        self._trees = {(each, does): self._withheld_from(each, does) for each in VIEWERS for does in Does}
         self.unused = {f"{r.object}.{r.field}" for r in rules}
         self.withheld: dict[str, dict[str, FieldRule]] = defaultdict(dict)
 
@@ -155,8 +156,8 @@ class _Fields:
         guard = Guard(
             permission=permission,
             rules=rules,
-            unseen=self._trees(sent, Does.SEES),
-            unset=self._trees(taken, Does.SETS),
+            unseen=self._of_viewers(sent, Does.SEES),
+            unset=self._of_viewers(taken, Does.SETS),
             unset_query=_present({each: self._query(endpoint, route, each) for each in VIEWERS}),
         )
         is_everybodys = not (guard.unseen or guard.unset or guard.unset_query) and guard.has_session
@@ -168,18 +169,18 @@ class _Fields:
             raise GatheredUnseen(" ".join(endpoint))
         return guard
 
-    def _trees(self, kind: Any, does: Does) -> dict[Viewer, Tree]:
+    def _of_viewers(self, kind: Any, does: Does) -> dict[Viewer, Tree]:
         # Most of what is sent and taken is made of no model with a rule: that is soon seen, once for all viewers.
         if not any(base.__name__ in self._objects for model in models_in(kind) for base in model.__mro__):
             return {}
-        return _present({each: self._tree(kind, each, does) for each in VIEWERS})
+        return _present({each: self._trees[each, does].of(kind) for each in VIEWERS})
 
-    def _tree(self, kind: Any, viewer: Viewer, does: Does) -> Tree | None:
+    def _withheld_from(self, viewer: Viewer, does: Does) -> Trees:
         def is_withheld(model: type[BaseModel], name: str) -> bool:
             rule = self._rule(model, name, does)
             return rule is not None and not rule.is_for(viewer)
 
-        return tree_of(kind, is_withheld, is_sent=does is Does.SEES)
+        return Trees(is_withheld, is_sent=does is Does.SEES)
 
     def _rule(self, model: type[BaseModel], name: str, does: Does) -> FieldRule | None:
         """Return the rule of a field: of its model, or of the nearest that the model inherits from."""

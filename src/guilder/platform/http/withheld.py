@@ -41,10 +41,50 @@ class Tree:
         return not self.names and not self.inside and self.each is None
 
 
-def tree_of(kind: Any, is_withheld: IsWithheld, *, is_sent: bool) -> Tree | None:
-    """Return what is withheld in a value of this type; None if nothing is. `is_sent`: by us, so by its names going out."""
-    found = _tree(kind, is_withheld, (), is_sent=is_sent)
-    return None if found.is_empty else found
+class Trees:
+    """What is withheld in values of types; each model is looked at once. `is_sent`: by us, so by its names going out."""
+
+    def __init__(self, is_withheld: IsWithheld, *, is_sent: bool) -> None:
+        self._is_withheld, self._is_sent = is_withheld, is_sent
+        self._known: dict[type[BaseModel], Tree] = {}
+
+    def of(self, kind: Any) -> Tree | None:
+        """Return what is withheld in a value of this type; None if nothing is."""
+        found = self._of(kind, ())
+        return None if found.is_empty else found
+
+    def _of(self, kind: Any, above: tuple[type, ...]) -> Tree:
+        origin = get_origin(kind)
+        if origin is Annotated:
+            return self._of(get_args(kind)[0], above)
+        if origin in (Union, UnionType):
+            return _both(self._of(each, above) for each in get_args(kind))
+        if origin in _MANY:
+            each = _both(self._of(part, above) for part in get_args(kind))
+            return Tree() if each.is_empty else Tree(each=each)
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return Tree()
+        assert kind not in above, f"{kind.__name__} holds itself: what of it is withheld has no end"
+        if kind not in self._known:
+            within = (*above, kind)
+            is_root = issubclass(kind, RootModel)
+            self._known[kind] = (
+                self._of(kind.model_fields["root"].annotation, within) if is_root else self._of_model(kind, within)
+            )
+        return self._known[kind]
+
+    def _of_model(self, kind: type[BaseModel], above: tuple[type, ...]) -> Tree:
+        names: set[str] = set()
+        inside: dict[str, Tree] = {}
+        for name, info in kind.model_fields.items():
+            called = names_of(name, info, is_sent=self._is_sent)
+            if any(self._is_withheld(kind, each) for each in called):
+                names.update(called)
+                continue
+            under = self._of(info.annotation, above)
+            if not under.is_empty:
+                inside.update(dict.fromkeys(called, under))
+        return Tree(frozenset(names), inside)
 
 
 def models_in(kind: Any) -> Iterator[type[BaseModel]]:
@@ -85,37 +125,6 @@ def refuse(tree: Tree, value: Any) -> None:
     path = next(_set(tree, value, ()), None)
     if path is not None:
         raise FieldNotYours(field=path_of(path))
-
-
-def _tree(kind: Any, is_withheld: IsWithheld, above: tuple[type, ...], *, is_sent: bool) -> Tree:
-    origin = get_origin(kind)
-    if origin is Annotated:
-        return _tree(get_args(kind)[0], is_withheld, above, is_sent=is_sent)
-    if origin in (Union, UnionType):
-        return _both(_tree(each, is_withheld, above, is_sent=is_sent) for each in get_args(kind))
-    if origin in _MANY:
-        each = _both(_tree(part, is_withheld, above, is_sent=is_sent) for part in get_args(kind))
-        return Tree() if each.is_empty else Tree(each=each)
-    if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-        return Tree()
-    assert kind not in above, f"{kind.__name__} holds itself: what of it is withheld has no end"
-    if issubclass(kind, RootModel):
-        return _tree(kind.model_fields["root"].annotation, is_withheld, (*above, kind), is_sent=is_sent)
-    return _of_model(kind, is_withheld, (*above, kind), is_sent=is_sent)
-
-
-def _of_model(kind: type[BaseModel], is_withheld: IsWithheld, above: tuple[type, ...], *, is_sent: bool) -> Tree:
-    names: set[str] = set()
-    inside: dict[str, Tree] = {}
-    for name, info in kind.model_fields.items():
-        called = names_of(name, info, is_sent=is_sent)
-        if any(is_withheld(kind, each) for each in called):
-            names.update(called)
-            continue
-        under = _tree(info.annotation, is_withheld, above, is_sent=is_sent)
-        if not under.is_empty:
-            inside.update(dict.fromkeys(called, under))
-    return Tree(frozenset(names), inside)
 
 
 def _both(trees: Iterable[Tree]) -> Tree:
