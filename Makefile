@@ -12,6 +12,8 @@ DATA_FOLDER ?= .data
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # pip asks before it warns about root; a virtual environment needs neither.
 export PIP_ROOT_USER_ACTION := ignore
+# Processes are started by the hundred: what was compiled once is kept, also where containers say otherwise.
+export PYTHONDONTWRITEBYTECODE :=
 
 ##@ Run
 up: $(VENV)/.installed-run ## install what is missing, then serve on http://localhost:4000 with everything it needs
