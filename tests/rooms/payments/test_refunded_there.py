@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from guilder.domain.gateways.model import DisputeStatus, OutcomeKind, RequestKind
+from guilder.domain.gateways.model import DisputeStatus, Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import NewRefund, NoteWish, RefundReason, RefundStatus
+from guilder.domain.payments.model import Answer, NewRefund, NoteWish, RefundReason, RefundStatus
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -77,6 +77,13 @@ async def refunds_of(till):
         return (await payments.refunds(tx, query=PageQuery())).items
 
 
+async def a_refund_of_ours(till, paid):
+    """One of 9.00 that its provider has not been asked for yet."""
+    async with till.tx() as tx:
+        wanted = NewRefund(payment_id=paid.id, reason="sorry", amount_minor=900)
+        return await payments.make_refund(tx, refund=wanted, now=till.now)
+
+
 async def test_it_is_taken_for_ours_as_it_was_made_there_and_no_provider_is_asked(till, paid):
     made_at = till.now - timedelta(minutes=90)
     await told(till, a_refund(till, paid.charge_ref, at=made_at))
@@ -122,9 +129,7 @@ async def test_another_refund_of_the_same_amount_is_not_taken_for_it(till, paid)
     stray = f"{till.tenant.tenant_id}:refund:{till.customer.id}"
     await told(till, a_refund(till, paid.charge_ref, business_key=stray))
     await take(till, (await the_difference(till)).id)
-    async with till.tx() as tx:
-        wanted = NewRefund(payment_id=paid.id, reason="sorry", amount_minor=900)
-        another = await payments.make_refund(tx, refund=wanted, now=till.now)
+    another = await a_refund_of_ours(till, paid)
     await till.settle()
     refs = {each.id: each.provider_ref for each in await refunds_of(till)}
     assert len(refs) == 2
@@ -143,6 +148,45 @@ async def test_more_than_is_left_is_left_to_a_person(till, paid):
         await take(till, (await the_difference(till)).id)
     assert refused.value.code == "refund_exceeds_captured"
     assert (await the_difference(till)).resolved_at is None
+
+
+async def test_one_that_failed_here_and_went_back_there_all_the_same_is_taken(till, paid):
+    failed = await a_refund_of_ours(till, paid)
+    no = Outcome(kind=OutcomeKind.DECLINED, decline_code="refund_failed")
+    said = Answer(
+        tenant_id=failed.tenant_id,
+        business_key=failed.business_key,
+        kind=RequestKind.REFUND,
+        outcome=no,
+        at=till.now,
+    )
+    async with till.tx() as tx:
+        await payments.record_refunds(tx, answers=[said], now=till.now)
+    await told(till, a_refund(till, paid.charge_ref, business_key=failed.business_key))
+    taken = await take(till, (await the_difference(till)).id)
+    assert {each.id: each.status for each in await refunds_of(till)} == {
+        failed.id: RefundStatus.FAILED,
+        taken.id: RefundStatus.SUCCEEDED,
+    }
+    assert (await till.payment(paid)).refundable == Money(4000, "EUR")
+
+
+async def test_one_that_is_asked_for_here_is_granted_and_not_taken_beside_it(till, paid):
+    """A backup knows that its customer asked for it, and the provider that it was granted since."""
+    wanted = NewRefund(payment_id=paid.id, reason="Not what I wanted", amount_minor=900)
+    async with till.tx() as tx:
+        refund = await payments.ask_refund(tx, refund=wanted, now=till.now)
+    await told(till, a_refund(till, paid.charge_ref, business_key=refund.business_key))
+    with pytest.raises(Conflict) as refused:
+        await take(till, (await the_difference(till)).id)
+    assert refused.value.code == "refund_already_asked"
+    async with till.tx() as tx:
+        await payments.grant_refund(tx, refund_id=refund.id, now=till.now)
+    await till.settle()
+    [only] = await refunds_of(till)
+    assert (only.status, only.provider_ref) == (RefundStatus.SUCCEEDED, "re_there")
+    assert (await the_difference(till)).resolved_at is not None
+    assert (await till.payment(paid)).refundable == Money(4000, "EUR")
 
 
 async def test_what_is_no_refund_of_ours_is_not_taken(till, paid):

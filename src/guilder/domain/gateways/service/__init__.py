@@ -20,6 +20,7 @@ from guilder.domain.gateways.service.bookkeeping import (
     read_to,
     readings,
     record_readings,
+    refund_key,
     release,
     unknown_there,
 )
@@ -94,6 +95,7 @@ __all__ = [
     "record_calls",
     "record_connections",
     "record_readings",
+    "refund_key",
     "release",
     "renew_secret",
     "request",

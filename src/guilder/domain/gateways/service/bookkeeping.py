@@ -100,9 +100,14 @@ async def unknown_there(tx: Tx, *, account: Ref, kind: RequestKind, provider_ref
     return await rows.unknown_there(tx, account, kind, provider_refs) if provider_refs else set()
 
 
-async def name_refund(tx: Tx, *, account: Ref, provider_ref: str, business_key: str) -> bool:
-    """Have an entry of the books, a refund, be this one of ours; False if it is another's that was asked for here."""
-    return await rows.name_refund(tx, account, provider_ref=provider_ref, business_key=business_key)
+async def refund_key(tx: Tx, *, account: Ref, provider_ref: str) -> str:
+    """Return whose refund an entry of the books is, by its business key; empty where it bears no mark."""
+    return await rows.refund_key(tx, account, provider_ref)
+
+
+async def name_refund(tx: Tx, *, account: Ref, provider_ref: str, was: str, business_key: str) -> bool:
+    """Have an entry of the books, a refund, be this one of ours; False if its mark is not what it `was`."""
+    return await rows.name_refund(tx, account, provider_ref=provider_ref, was=was, business_key=business_key)
 
 
 async def book_days(tx: Tx, *, since: datetime, until: datetime) -> list[BookDay]:

@@ -118,16 +118,26 @@ async def unknown_there(tx: Tx, account: Ref, kind: RequestKind, provider_refs: 
     return set(provider_refs) - {name for row in rows for name in row}
 
 
-async def name_refund(tx: Tx, account: Ref, *, provider_ref: str, business_key: str) -> bool:
-    """Have an entry be this refund's, unless it is one's that was asked for here. A later reading leaves it so."""
+async def refund_key(tx: Tx, account: Ref, provider_ref: str) -> str:
+    """Return whose refund an entry is, as far as it is known; empty where it bears no mark."""
+    key: str | None = await tx.fetchval(
+        """select business_key from gateways.books
+           where tenant_id = $1 and account_id = $2 and kind = 'refund' and provider_ref = $3""",
+        *account,
+        provider_ref,
+    )
+    return key or ""
+
+
+async def name_refund(tx: Tx, account: Ref, *, provider_ref: str, was: str, business_key: str) -> bool:
+    """Have an entry be this refund's, unless it is another's by now. A later reading leaves it so."""
     return bool(
         await tx.execute(
-            """update gateways.books b set business_key = $4
-               where tenant_id = $1 and account_id = $2 and kind = 'refund' and provider_ref = $3
-                 and not exists (select from gateways.requests q
-                                  where (q.tenant_id, q.kind, q.business_key) = (b.tenant_id, 'refund', b.business_key))""",
+            """update gateways.books set business_key = $5
+               where tenant_id = $1 and account_id = $2 and kind = 'refund' and provider_ref = $3 and business_key = $4""",
             *account,
             provider_ref,
+            was,
             business_key,
         )
     )

@@ -17,7 +17,7 @@ from guilder.domain.payments.model import (
     RefundStatus,
 )
 from guilder.domain.payments.service import refunding, returning
-from guilder.domain.payments.service.reconciling import AlreadyResolved
+from guilder.domain.payments.service.reconciling import AlreadyResolved, refunds_of
 from guilder.domain.payments.store import reconciling as rows
 from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel.errors import Conflict, NotFound
@@ -27,6 +27,7 @@ from guilder.kernel.noun import replace
 from guilder.platform.db.tx import Tx
 
 REFUND_ONLY_THERE = "refund_only_there"
+BEING_TAKEN = "it is being taken for another refund"
 
 
 class NoRefundThere(Conflict):
@@ -54,6 +55,7 @@ async def take_refund(tx: Tx, *, difference_id: UUID, taking: Taking, now: datet
     :raises NotFound: no such difference
     :raises AlreadyResolved: as it says
     :raises NoRefundThere: it is about something else, or about a payment that nobody here knows
+    :raises AlreadyAsked: it is one that is asked for here and not decided: a restore lost only that it was granted
     :raises NothingToRefund, RefundTooLarge: less than that is left of the payment, or of its invoice
     """
     ref = Ref(tx.tenant_id, difference_id)
@@ -65,6 +67,7 @@ async def take_refund(tx: Tx, *, difference_id: UUID, taking: Taking, now: datet
         raise AlreadyResolved
     if amount.currency != payment.amount.currency:
         raise NoRefundThere
+    key = await _check_free(tx, difference)
     wanted = NewRefund(
         payment_id=payment.id,
         reason=taking.reason,
@@ -84,6 +87,7 @@ async def take_refund(tx: Tx, *, difference_id: UUID, taking: Taking, now: datet
         decided_at=now,
     )
     await refund_rows.insert(tx, [made])
+    await _take(tx, made, difference, was=key)
     await _settle(tx, made, difference, returning.request_of(made, payment, now=now), now=now)
     return await refunding.refund(tx, refund_id=made.id)
 
@@ -95,6 +99,10 @@ async def _found(tx: Tx, ref: Ref) -> Difference:
     return found
 
 
+def _account(there: Difference) -> Ref:
+    return Ref(there.tenant_id, there.account_id)
+
+
 def _refunded(difference: Difference) -> tuple[UUID, Money]:
     """Return which payment went back, and how much of it."""
     if difference.what != REFUND_ONLY_THERE or difference.payment_id is None or difference.theirs_minor is None:
@@ -102,16 +110,29 @@ def _refunded(difference: Difference) -> tuple[UUID, Money]:
     return difference.payment_id, Money(difference.theirs_minor, difference.currency)
 
 
+async def _check_free(tx: Tx, there: Difference) -> str:
+    """Return the mark of what was made there, where it is nobody's any more: lost, or taken for failed here."""
+    key = await gateways.refund_key(tx, account=_account(there), provider_ref=there.provider_ref)
+    match (await refunds_of(tx, [(there.tenant_id, key)])).get(key):
+        case Refund(status=RefundStatus.ASKED):
+            raise refunding.AlreadyAsked("this is a refund that is asked for here: grant it, and no money moves")
+        case Refund(status=RefundStatus.PENDING):
+            raise NoRefundThere(BEING_TAKEN)
+    return key
+
+
+async def _take(tx: Tx, made: Refund, there: Difference, *, was: str) -> None:
+    """Have the entry of the books be this refund's."""
+    if not await gateways.name_refund(
+        tx, account=_account(there), provider_ref=there.provider_ref, was=was, business_key=made.business_key
+    ):
+        raise NoRefundThere(BEING_TAKEN)
+
+
 async def _settle(tx: Tx, made: Refund, there: Difference, request: GatewayRequest, *, now: datetime) -> None:
-    """Have it be done already: its request is answered, the entry of the books is its own, and its money is gone."""
+    """Have it be done already: its request is answered, and its money is gone."""
     await gateways.request(tx, requests=[request], now=now)
     await gateways.settle(tx, kind=RequestKind.REFUND, keys=[(made.tenant_id, made.business_key)])
-    account = Ref(there.tenant_id, there.account_id)
-    is_named = await gateways.name_refund(
-        tx, account=account, provider_ref=there.provider_ref, business_key=made.business_key
-    )
-    if not is_named:
-        raise NoRefundThere("it is being taken for another refund")
     answer = Answer(
         tenant_id=made.tenant_id,
         business_key=made.business_key,

@@ -18,7 +18,7 @@ from guilder.domain.payments.store import reconciling as rows
 from guilder.domain.payments.store import refunds as refund_rows
 from guilder.kernel import ids
 from guilder.kernel.errors import Conflict, NotFound
-from guilder.kernel.ids import Ref
+from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.noun import replace
 from guilder.kernel.page import Page, PageQuery, page_of
 from guilder.platform.bus import outbox
@@ -120,6 +120,12 @@ async def put_aside(tx: Tx, *, found_id: UUID, reason: str, now: datetime) -> No
         raise NotFound("there is no such found charge that is undecided")
 
 
+async def refunds_of(tx: Tx, keys: Sequence[tuple[TenantId, str]]) -> dict[str, Refund]:
+    """Return the refunds that there are here of those that entries of books name by their keys."""
+    refs = [Ref(tenant_id, UUID(key.rpartition(":")[2])) for tenant_id, key in keys if _names_refund(key)]
+    return {refund.business_key: refund for refund in await refund_rows.get(tx, refs)}
+
+
 async def _compare(tx: Tx, told: BooksTold, records: Sequence[ProviderRecord], *, now: datetime) -> None:
     if not records:
         return
@@ -162,8 +168,7 @@ async def _known(
     keys = [(told.tenant_id, each.business_key) for each in records if _is_ours(each, told)]
     if records[0].kind is RequestKind.CHARGE:
         return {payment.business_key: payment for payment in await attempts.by_key(tx, keys)}
-    refs = [Ref(told.tenant_id, UUID(key.rpartition(":")[2])) for _, key in keys if _names_refund(key)]
-    return {refund.business_key: refund for refund in await refund_rows.get(tx, refs)}
+    return await refunds_of(tx, keys)
 
 
 def _finding(record: ProviderRecord, ours: Payment | Refund | None, told: BooksTold) -> Finding:
