@@ -8,11 +8,16 @@ import pytest
 from guilder.domain.notifications import handlers
 from guilder.domain.notifications.model import Status
 from guilder.domain.subscriptions import service as subscriptions
-from guilder.domain.subscriptions.events import SubscriptionCancelScheduled, SubscriptionEnded, TrialEnding
+from guilder.domain.subscriptions.events import (
+    SubscriptionCancelScheduled,
+    SubscriptionChangeScheduled,
+    SubscriptionEnded,
+    TrialEnding,
+)
 from tests.support.builders.catalog import a_plan
 from tests.support.builders.entitlements import about, heard
 from tests.support.builders.identity import NOW
-from tests.support.builders.subscriptions import a_subscription
+from tests.support.builders.subscriptions import a_subscription, terms_of
 
 STOPS = [
     partial(subscriptions.cancel, at_period_end=True),
@@ -42,6 +47,23 @@ async def test_of_an_add_on_that_ends_with_what_was_called_off_neither(ground, d
         await subscriptions.cancel(tx, ref=trial.ref, at_period_end=True, now=NOW)
     await ground.hear(handlers.on_trial_ending, about(TrialEnding, add_on, days_left=3, ends_at=add_on.trial_ends_at))
     assert bool(ground.inbox.mails) is is_told
+
+
+@pytest.mark.parametrize("leaves", ["what it belongs to", "it", None])
+async def test_a_change_of_what_ends_before_that_is_not_announced(ground, leaves):
+    async with ground.tx() as tx:
+        base = await a_subscription(tx, ground.customer, await a_plan(tx), is_active=True)
+        extra = await a_plan(tx, is_add_on=True)
+        add_on = await a_subscription(tx, ground.customer, extra, parent_id=base.id, is_active=True)
+    async with ground.tx() as tx:
+        if leaves:
+            await subscriptions.cancel(tx, ref=(add_on if leaves == "it" else base).ref, at_period_end=True, now=NOW)
+        terms = terms_of(extra, quantity=3)
+        changed = await subscriptions.change(tx, ref=add_on.ref, terms=terms, at_period_end=True, now=NOW)
+    ends_at = changed.after.current_period.ends_at
+    said = about(SubscriptionChangeScheduled, changed.after, takes_effect_at=ends_at)
+    await ground.hear(handlers.on_subscription_change_scheduled, said)
+    assert bool(ground.inbox.mails) is (leaves is None)
 
 
 async def outcomes(ground):

@@ -175,11 +175,11 @@ def _label(charged: Payment | PaymentMethod | None) -> str:
 async def _parents(
     tx: Tx, notifications: Sequence[Notification], running: dict[Ref, Subscription]
 ) -> dict[Ref, Subscription]:
-    """Return what add-ons belong to whose trials end: with it they do."""
+    """Return what add-ons belong to whose trials end, or that are to change: with it they end."""
     named = {
         each.ref: Ref(each.tenant_id, own.parent_id)
         for each in notifications
-        if each.kind is Kind.TRIAL_ENDING
+        if each.kind in (Kind.TRIAL_ENDING, Kind.CHANGE_PLANNED)
         and (own := _named(each, each.about.subscription_id, running)) is not None
         and own.parent_id is not None
     }

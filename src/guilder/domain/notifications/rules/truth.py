@@ -31,7 +31,7 @@ def why_no_longer(
     """Return why this need not be said any more; empty where it still has to be. `parent`: what an add-on belongs to."""
     kind = notification.kind
     if kind is Kind.CHANGE_PLANNED:
-        return _why_not_planned(subscription)
+        return _why_not_planned(subscription, parent)
     if kind is Kind.UPCOMING_RENEWAL:
         renews = subscription is not None and renewals.renews_at(subscription) is not None
         return "" if renews else "it does not renew any more"
@@ -52,12 +52,13 @@ def leaves(subscription: Subscription) -> bool:
     return subscription.ended_at is not None or leaving.leaves_at(subscription) is not None
 
 
-def _why_not_planned(subscription: Subscription | None) -> str:
+def _why_not_planned(subscription: Subscription | None, parent: Subscription | None) -> str:
     if subscription is None or subscription.pending_terms is None:
         return "no change is planned any more"
-    ends_at = leaving.leaves_at(subscription)
-    comes = ends_at is None or (subscription.pending_at or subscription.current_period.ends_at) < ends_at
-    return "" if comes else "it ends before that"
+    comes_at = subscription.pending_at or subscription.current_period.ends_at
+    # What it belongs to ends it, too, and its instant comes first.
+    ends = [leaving.leaves_at(each) for each in (subscription, parent) if each is not None]
+    return "it ends before that" if any(at is not None and at <= comes_at for at in ends) else ""
 
 
 def _why_not_confirmed(notification: Notification, subscription: Subscription) -> str:
