@@ -47,6 +47,21 @@ async def test_several_are_told_with_the_price_of_one(front, quantity, times):
     assert (f"<small>{times}</small>" in page.text) if times else (" × " not in page.text)
 
 
+@pytest.mark.parametrize(
+    ("comes", "said"),
+    [
+        ("done=1", "Thank you!"),
+        ("", "Nothing was saved"),
+        # As Stripe leads back whoever has been at their bank.
+        ("setup_intent=seti_1&setup_intent_client_secret=seti_1_secret_2&redirect_status=succeeded", "Thank you!"),
+        ("setup_intent=seti_1&setup_intent_client_secret=seti_1_secret_2&redirect_status=failed", "Nothing was saved"),
+    ],
+)
+async def test_who_has_saved_a_method_reads_what_came_of_it(front, comes, said):
+    page = await get(front, f"/payment-methods/back?language=en&{comes}")
+    assert (page.status_code, said in page.text) == (200, True)
+
+
 async def test_tax_is_told_with_its_rate(front):
     async with front.served.database.transaction([front.shop.tenant.tenant_id], actor="test") as tx:
         await catalog.set_default_tax_rate(

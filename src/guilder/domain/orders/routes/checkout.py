@@ -65,10 +65,14 @@ async def show(
 async def show_saved(
     language: Annotated[str, Query(max_length=35)] = FALLBACK,
     done: Annotated[str | None, Query()] = None,
+    redirect_status: Annotated[str | None, Query()] = None,
 ) -> Response:
-    """Take in whoever comes back from saving a payment method, where nobody has said where they are to go."""
+    """Take in whoever comes back from saving a payment method, where nobody has said where they are to go.
+
+    Who was led to their bank comes back to one address, whatever came of it there: `redirect_status` says that.
+    """
     spoken = language_of(language)
-    if done is None:
+    if done is None and redirect_status != "succeeded":
         return notice("not_saved", status_code=200, language=spoken, tone="calm")
     return notice("saved", status_code=200, language=spoken, tone="good")
 
