@@ -73,8 +73,17 @@ async def test_what_waits_for_its_payment_while_another_change_comes_costs_nothi
     assert (owed, back) == owed_and_back
 
 
-@pytest.mark.parametrize(("before", "price", "after"), [(MONTH, 1000, YEAR), (YEAR, 12000, MONTH)])
-async def test_so_does_one_to_another_interval_by_30_day_months(database, before, price, after):
+@pytest.mark.parametrize(
+    ("before", "price", "after", "left", "came_to"),
+    [
+        (MONTH, 1000, YEAR, 30, 200 + 20000),
+        (YEAR, 12000, MONTH, 365, 200 + 20000),
+        # 26 days before the end of the year 25 are left of it: 8.33 were given back, and 2.00 of that for six days not.
+        (YEAR, 12000, MONTH, 26, 12000 - 833 + 200 + 20000),
+        (YEAR, 12000, MONTH, 40, 12000 - 1367 + 200 + 20000),
+    ],
+)
+async def test_so_does_one_to_another_interval_by_30_day_months(database, before, price, after, left, came_to):
     shop = await a_shop(database, now=NOW, time_zone="UTC")
     customer = await shop.customer(time_zone="UTC")
 
@@ -84,16 +93,18 @@ async def test_so_does_one_to_another_interval_by_30_day_months(database, before
 
     first = await shop.subscribe(customer, await plan(before, price))
     await shop.pays_by_link(first)
-    wished = {"effective_at": NOW + days(6)}, {"when": When.NOW}
+    await shop.advance(first.subscription.current_period.ends_at - days(left))
+    cut_off = shop.now + days(6)
+    wished = {"effective_at": cut_off}, {"when": When.NOW}
     for amount, when in zip((20000, 30000), wished, strict=True):
         wish = orders.Wish(plan=(await plan(after, amount)).code, billing_cycle="own", **when)
-        said = {"subscription_id": first.subscription.id, "wish": wish, "asked": asked(), "now": NOW}
+        said = {"subscription_id": first.subscription.id, "wish": wish, "asked": asked(), "now": shop.now}
         await shop.act(lambda tx, said=said: orders.change(tx, **said))
         await shop.drain()
-    shop.now = NOW + days(6)  # it was to be void a minute before
+    shop.now = cut_off  # it was to be void a minute before
     await shop.act(lambda tx: invoicing.bill_due(tx, refs=[first.subscription.ref], now=shop.now))
     await shop.drain()
     await shop.advance(shop.now)
     made = (await shop.act(lambda tx: invoicing.listing(tx, query=PageQuery(), customer_id=customer.id))).items
     # 2.00 for six days at 10.00 a month, or 120.00 a year.
-    assert sum(each.total.minor for each in made) == 200 + 20000
+    assert sum(each.total.minor for each in made) == came_to
