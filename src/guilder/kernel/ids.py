@@ -72,6 +72,11 @@ def new_many(now: datetime, count: int) -> list[UUID]:
     return [_made(first + nth, low[_CHANCE * nth : _CHANCE * (nth + 1)]) for nth in range(count)]
 
 
+def first_of(instant: datetime) -> UUID:
+    """Return what no id that is made at this instant, or later, comes before."""
+    return _made(max(0, _stamp(instant)), _VARIANT[:1] + bytes(_CHANCE - 1))
+
+
 def _stamp(now: datetime) -> int:
     # 12 bits beside the millisecond count upwards within it; a burst of over 4096 borrows from the next one.
     return int(now.timestamp() * 1000) << 12

@@ -1,6 +1,6 @@
 """Ids: in order, prefixed, and read strictly."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -25,6 +25,14 @@ def test_keep_their_order_within_a_millisecond():
     made = ids.new_many(NOW, 10_000)
     assert made == sorted(made)
     assert len(set(made)) == len(made)
+
+
+def test_nothing_that_is_made_at_an_instant_or_later_comes_before_its_first():
+    first = ids.first_of(NOW)
+    assert (first.version, first.variant) == (7, ids.new(NOW).variant)
+    assert all(ids.new(NOW + timedelta(milliseconds=each)) > first for each in (0, 1, 60_000))
+    assert ids.new(NOW - timedelta(minutes=1)) < first
+    assert ids.first_of(datetime(1, 1, 1, tzinfo=UTC)) < ids.new(NOW) < ids.first_of(datetime(9999, 12, 31, tzinfo=UTC))
 
 
 def test_are_not_dated_by_a_sandbox_that_lives_years_ahead():

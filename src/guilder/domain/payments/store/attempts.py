@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from guilder.domain.payments.model import Payment, PaymentMethod, Status, Via
+from guilder.kernel import ids
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -200,7 +201,8 @@ async def listing(
         f"""{_SELECT} where ($1::uuid is null or p.customer_id = $1) and ($2::uuid is null or p.invoice_id = $2)
             and ($3::text is null or p.status = $3) and ($4::uuid is null or p.id < $4)
             and ($6::text is null or p.gateway = $6) and ($7::timestamptz is null or p.requested_at >= $7)
-            and ($8::timestamptz is null or p.requested_at < $8) order by p.id desc limit $5""",
+            and ($8::timestamptz is null or p.requested_at < $8) and ($9::uuid is null or p.id >= $9)
+            order by p.id desc limit $5""",
         customer_id,
         invoice_id,
         status,
@@ -209,6 +211,8 @@ async def listing(
         gateway,
         since,
         until,
+        # It is made when it is requested: so nothing before that is looked through.
+        None if since is None else ids.first_of(since),
     )
     return [_from_row(row) for row in rows]
 
