@@ -104,6 +104,22 @@ async def test_the_list_pages_and_filters(ask, open_tx, customer):
     assert (await ask("GET", "/api/invoices?customer_id=nobody")).status_code == 404
 
 
+async def test_what_was_issued_in_a_time_is_listed(ask, open_tx, customer):
+    days = [NOW + timedelta(days=n) for n in range(3)]
+    async with open_tx() as tx:
+        made = [await an_invoice(tx, customer, 100, now=day, issued_at=day) for day in days]
+    first, second, third = [each.number for each in made]
+
+    async def listed(**between):
+        query = "&".join(f"{name}={at.isoformat().replace('+00:00', 'Z')}" for name, at in between.items())
+        return [each["number"] for each in (await ask("GET", f"/api/invoices?{query}")).json()["data"]]
+
+    assert await listed(**{"from": days[1]}) == [third, second]
+    assert await listed(to=days[1]) == [first], "up to, but not including"
+    assert await listed(**{"from": days[1], "to": days[2]}) == [second]
+    assert (await ask("GET", "/api/invoices?from=yesterday")).status_code == 422
+
+
 async def test_it_is_explained_line_by_line(ask, invoice):
     data = (await ask("GET", path_of(invoice, "explain"))).json()["data"]
     [line] = data["lines"]

@@ -12,7 +12,7 @@ from guilder.domain.invoicing.model import InvoiceKind, Status
 from guilder.domain.invoicing.schemas.explanations import ExplanationOut, explained
 from guilder.domain.invoicing.schemas.invoices import InvoiceOut, SubscriptionRef, to_wire
 from guilder.platform.http.envelope import Envelope, ListEnvelope, listed, ok
-from guilder.platform.http.fields import CustomerQuery
+from guilder.platform.http.fields import CustomerQuery, Instant
 from guilder.platform.http.paging import PageParams
 from guilder.platform.http.router import Router
 from guilder.platform.http.session import Session, Visiting
@@ -33,8 +33,13 @@ async def list_invoices(
     subscription_id: Annotated[SubscriptionRef | None, Query()] = None,
     status: Annotated[Status | None, Query()] = None,
     kind: Annotated[InvoiceKind | None, Query()] = None,
+    since: Annotated[Instant | None, Query(alias="from")] = None,
+    until: Annotated[Instant | None, Query(alias="to")] = None,
 ) -> ListEnvelope[InvoiceOut]:
-    """List invoices and credit notes, newest first; of one customer or subscription, state or kind, if asked."""
+    """List invoices and credit notes, newest first; of one customer or subscription, state or kind, if asked.
+
+    `from` and `to` are of `issued_at`: from `from` up to but not including `to`.
+    """
     found = await service.listing(
         session.tx,
         query=page,
@@ -42,6 +47,8 @@ async def list_invoices(
         subscription_id=subscription_id,
         status=status,
         kind=kind,
+        since=since,
+        until=until,
     )
     return listed(found, to_wire)
 

@@ -67,8 +67,17 @@ async def listing(
     subscription_id: UUID | None = None,
     status: Status | None = None,
     kind: InvoiceKind | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Page[Invoice]:
     rows = await store.listing(
-        tx, query, customer_id=customer_id, subscription_id=subscription_id, status=status, kind=kind
+        tx,
+        query,
+        customer_id=customer_id,
+        subscription_id=subscription_id,
+        status=status,
+        kind=kind,
+        since=since,
+        until=until,
     )
     return page_of(rows, query, lambda invoice: invoice.id)

@@ -103,8 +103,10 @@ async def listing(
     subscription_id: UUID | None,
     status: Status | None,
     kind: InvoiceKind | None,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> list[Invoice]:
-    """Read one more than the page holds, newest first."""
+    """Read one more than the page holds, newest first; those issued from `since` up to but not including `until`."""
     # Only what is asked for is said, so that each search is planned by its own index.
     asked: list[tuple[str, object]] = [("i.tenant_id = {}", tx.tenant_id)]
     if query.after is not None:
@@ -117,6 +119,10 @@ async def listing(
         asked.append(("i.kind = {}", kind.value))
     if status is not None:
         asked.append(("i.status = {}", status.value))
+    if since is not None:
+        asked.append(("i.issued_at >= {}", since))
+    if until is not None:
+        asked.append(("i.issued_at < {}", until))
     where = " and ".join(text.replace("{}", f"${number}") for number, (text, _) in enumerate(asked, start=1))
     rows = await tx.fetch(
         f"{SELECT} where {where} order by i.id desc limit ${len(asked) + 1}",
