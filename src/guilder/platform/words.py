@@ -18,7 +18,7 @@ FALLBACK = "en"
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl", "pt", "pl", "ru", "ja")
 
 # Where a language alone would be written as it is somewhere else than our words for it are spoken.
-_SPOKEN_IN = {"pt": "pt_PT"}
+_SPOKEN_IN = {"pt": "pt_PT", "por": "pt_PT"}
 _FRACTION_DIGITS_MAX = 12
 _LETTER_BEFORE_DIGIT = re.compile(r"(?<=[A-Za-z])(?=[0-9])")
 # Marks that turn the direction of the text after them: a name that holds one could show "100" as "001".

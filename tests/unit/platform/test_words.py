@@ -78,6 +78,7 @@ def test_a_language_tag_finds_our_words_or_english(tag, language):
         ("de-AT", "de_AT"),
         ("pt_BR", "pt_BR"),
         ("pt", "pt_PT"),
+        ("por", "pt_PT"),
         ("pt-XX", "pt_PT"),
         ("en-GB", "en_GB"),
         ("sv", "en"),

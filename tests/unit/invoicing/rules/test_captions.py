@@ -4,6 +4,7 @@ import pytest
 
 from guilder.domain.invoicing.model import Caption, Phrase
 from guilder.domain.invoicing.rules.captions import CAPTIONS, written
+from guilder.domain.invoicing.rules.explaining.words import phrases, spoken
 from guilder.platform.words import LANGUAGES
 
 NAMELESS = {Phrase.PREPAID_CREDITS, Phrase.WITHHELD, Phrase.PAID_TOO_LATE, Phrase.NOT_PAID_IN_TIME}
@@ -27,6 +28,16 @@ def test_a_caption_is_written_out_in_the_language_of_a_tag_or_in_english():
     caption = Caption(Phrase.UNUSED_TIME, "Pro")
     assert written(caption, "de-AT") == written(caption, "de_CH") == "Nicht genutzte Zeit: Pro"
     assert written(caption, "ja") == written(caption, "tlh") == "Unused time on Pro"
+
+
+@pytest.mark.parametrize(
+    ("tag", "language"), [("deu", "de"), ("fre", "fr"), ("FRA", "fr"), ("nld-BE", "nl"), ("por", "pt")]
+)
+def test_a_language_may_be_called_by_its_longer_name(tag, language):
+    caption = Caption(Phrase.UNUSED_TIME, "Pro")
+    assert written(caption, tag) == written(caption, language) != written(caption, "en")
+    assert spoken(tag) == tag, "explanations are written in it, too"
+    assert phrases(tag) == phrases(language)
 
 
 def test_a_caption_may_be_about_a_caption():

@@ -117,6 +117,12 @@ WORDS: dict[str, dict[str, str]] = {
 }
 
 
+# What ISO 639-2 calls the languages that there are words in: some of them it calls by two names.
+_LONG = "eng=en deu=de ger=de fra=fr fre=fr spa=es ita=it nld=nl dut=nl por=pt pol=pl rus=ru jpn=ja"
+_SHORT = dict(pair.split("=") for pair in _LONG.split())
+
+
 def primary_language(tag: str) -> str:
-    """Return the language of a tag like `de-AT` or `pt_BR`, whether or not there are words in it."""
-    return tag.replace("_", "-").partition("-")[0].lower()
+    """Return the language of a tag like `de-AT`, `pt_BR` or `deu`, whether or not there are words in it."""
+    language = tag.replace("_", "-").partition("-")[0].lower()
+    return _SHORT.get(language, language)
