@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from guilder.domain.webhooks.rules.wanting import PING
 from guilder.entrypoints import mailbox
 from guilder.platform.bus import codec
 from guilder.wiring import access, published
@@ -21,11 +22,10 @@ DOCS = Path(__file__).parents[1] / "docs"
 
 def documents() -> dict[Path, str]:
     made = {DOCS / "flows.md": published.flows(list(REACTION_LIST)), DOCS / "security" / "access.md": who_may()}
-    for each in published.event_types():
-        schema = {"$id": f"/events/{each.name}/v{each.version}.json", "title": each.__name__, **codec.json_schema(each)}
-        made[DOCS / "events" / f"{each.name}.v{each.version}.json"] = (
-            json.dumps(schema, indent=2, sort_keys=True) + "\n"
-        )
+    schemas = [(each.name, each.version, each.__name__, codec.json_schema(each)) for each in published.event_types()]
+    for name, version, title, said in [*schemas, (PING, 1, "WebhookPing", published.ping_schema())]:
+        schema = {"$id": f"/events/{name}/v{version}.json", "title": title, **said}
+        made[DOCS / "events" / f"{name}.v{version}.json"] = json.dumps(schema, indent=2, sort_keys=True) + "\n"
     return made
 
 

@@ -67,7 +67,7 @@ def test_who_listens_stands_above_who_announces():
 def test_the_description_of_events_is_whole():
     described = published.asyncapi(base_url="http://localhost:4000", version="0")
     assert described["asyncapi"] == "3.0.0"
-    theirs = {"published.charge", "refused.charge"}
+    theirs = {"published.charge", "refused.charge", "webhooks.ping"}
     assert set(described["components"]["messages"]) == {each.name for each in published.event_types()} | theirs
 
 

@@ -10,6 +10,7 @@ from fastapi import Request
 from starlette.responses import Response
 
 import guilder.domain
+from guilder.domain.webhooks.rules.wanting import PING
 from guilder.kernel.event import Event
 from guilder.platform.bus import codec
 from guilder.platform.bus.reactions import Reaction
@@ -21,6 +22,7 @@ ASYNCAPI = "3.0.0"
 CLOUD_EVENT = "application/cloudevents+json"
 # As /openapi.json names it: another room has a ChargeIn, too.
 _CHARGE = "OrdersChargeIn"
+_PING_SAYS = "What POST /api/webhook-endpoints/{id}/test sends there; it is on no topic and in no feed."
 _TENANT = {"tenant": {"description": "The tenant's short name."}}
 VERSION = metadata.version("guilder")
 
@@ -39,6 +41,15 @@ def _below(kind: type[Event]) -> Iterator[type[Event]]:
         if getattr(module, each.__name__, None) is each and each.__module__.startswith("guilder.domain."):
             yield each
         yield from _below(each)
+
+
+def ping_schema() -> dict[str, Any]:
+    """Return the schema of the `data` of what tries an endpoint: nothing announces it, and it is sent all the same."""
+    return {
+        "type": "object",
+        "properties": {"endpoint_id": {"type": "string", "format": "uuid"}},
+        "required": ["endpoint_id"],
+    }
 
 
 def room_of(event: type[Event]) -> str:
@@ -88,6 +99,7 @@ def asyncapi(*, base_url: str, version: str) -> dict[str, Any]:
                 for each in types
             }
             | _messages_of_tenants(base_url)
+            | {PING: {"name": PING, "title": "WebhookPing", "summary": _PING_SAYS, "payload": ping_schema()}}
         },
     }
 

@@ -1,7 +1,9 @@
 """Endpoints and deliveries over HTTP."""
 
 import base64
+import json
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +11,7 @@ from guilder.domain.identity.model import Mode, Role
 from tests.support.builders.customers import a_customer
 from tests.support.builders.identity import new_tenant
 
+EVENTS = Path(__file__).parents[3] / "docs" / "events"
 HOOK = {"url": "https://example.com/hook", "events": ["customers.*"], "description": "CRM"}
 LOCAL = {**HOOK, "url": "http://localhost:3000/hook", "allows_loopback": True}
 
@@ -133,6 +136,8 @@ async def test_a_ping_is_a_delivery_that_can_be_looked_at_and_replayed(house):
     assert (delivery["event"], delivery["status"], delivery["is_under_way"]) == ("webhooks.ping", "pending", True)
     whole = (await ask("GET", f"/api/webhook-deliveries/{delivery['id']}")).json()["data"]
     assert '"type":"webhooks.ping"' in whole["body"]
+    schema = json.loads((EVENTS / "webhooks.ping.v1.json").read_text())
+    assert list(json.loads(whole["body"])["data"]) == schema["required"] == list(schema["properties"])
     assert whole["history"] == []
     assert (await ask("POST", f"/api/webhook-deliveries/{delivery['id']}/replay")).status_code == 202
     span = {"since": "2026-01-01T00:00:00Z", "until": "2027-01-01T00:00:00Z"}
