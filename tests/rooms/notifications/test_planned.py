@@ -10,6 +10,7 @@ from guilder.domain.notifications import handlers
 from guilder.domain.notifications import service as notifications
 from guilder.domain.notifications.model import Ceiling, Limits
 from guilder.domain.payments import service as payments
+from guilder.domain.payments.events import PaymentMethodAdded
 from guilder.domain.payments.model import Answer
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import (
@@ -240,6 +241,20 @@ async def test_who_pays_with_no_card_is_told_what_is_charged_and_not_asked_for_a
         handlers.on_subscription_renewal_upcoming, about(SubscriptionRenewalUpcoming, renewing, **upcoming)
     )
     assert [f"charge €30.00 to {called}" in text_of(mail) for mail in ground.inbox.mails] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("kind", "label", "called"), [("paypal", "a•••@example.com", "a•••@example.com"), ("link", "", "Link")]
+)
+async def test_a_wallet_that_was_added_is_told_of_as_a_card_is(ground, kind, label, called):
+    async with ground.tx() as tx:
+        await a_gateway(tx)
+    method = await saved(ground, CardDetails(token="pm_wallet", kind=kind, label=label))
+    of = {"tenant_id": ground.tenant_id, "customer_id": ground.customer.id, "payment_method_id": method.id}
+    added = heard(PaymentMethodAdded(**of, brand="", last4=""))
+    assert await ground.hear(handlers.on_payment_method_added, added) == [("email", "payment_method_added")]
+    [mail] = ground.inbox.mails
+    assert f"{called} was added to your account" in text_of(mail)
 
 
 @pytest.mark.parametrize("has_card", [True, False])

@@ -83,6 +83,7 @@ class About:
     threshold: Decimal | None = None
     brand: str = ""  # of a payment method
     last4: str = ""
+    payment_method_id: UUID | None = None
     expires: str = ""  # its last month: "2027-03"
     reason: str = ""
 

@@ -56,17 +56,16 @@ async def on_dispute_opened(tx: Tx, messages: Sequence[Message[DisputeOpened]], 
 
 
 async def on_payment_method_added(tx: Tx, messages: Sequence[Message[PaymentMethodAdded]], *, now: datetime) -> None:
-    """Say it to whoever pays: it may be somebody else's doing. What has no name to be known by is passed over."""
+    """Say it to whoever pays: it may be somebody else's doing. What a wallet is called is read when it is said."""
     said = [
         NewNotification(
             tenant_id=event.tenant_id,
             customer_id=event.customer_id,
             kind=Kind.PAYMENT_METHOD_ADDED,
             cause_id=event.payment_method_id,
-            about=About(brand=event.brand, last4=event.last4),
+            about=About(brand=event.brand, last4=event.last4, payment_method_id=event.payment_method_id),
         )
         for event in events_of(messages)
-        if event.brand and event.last4
     ]
     await service.tell(tx, messages=said, now=now)
 

@@ -95,6 +95,7 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
     parents = await _parents(tx, notifications, running)
     paid_by = await payments.current(tx, invoices=list(invoices))
     methods = await _methods(tx, [each for each in notifications if each.kind in _NAMES_WHAT_IS_CHARGED], running)
+    methods |= await _spoken_of(tx, notifications)
     documents = await _documents(tx, notifications, invoices)
     texted = sorted({each.tenant_id for each in notifications if each.channel is Channel.SMS})
     reported_to = await service.status_callbacks(tx, tenant_ids=texted) if texted else {}
@@ -163,6 +164,13 @@ async def _methods(
     found = {each.ref: usual.get(Ref(each.tenant_id, each.customer_id)) for each in notifications}
     found |= {ref: usable[method] for ref, method in own.items() if method in usable}
     return {ref: method for ref, method in found.items() if method is not None}
+
+
+async def _spoken_of(tx: Tx, notifications: Sequence[Notification]) -> dict[Ref, PaymentMethod]:
+    """Return, by message, the method that it is about, as it is now; none of what is there no more."""
+    usable = await payments.usable_methods(tx, refs=_refs(notifications, lambda each: each.about.payment_method_id))
+    named = {each.ref: _named(each, each.about.payment_method_id, usable) for each in notifications}
+    return {ref: method for ref, method in named.items() if method is not None}
 
 
 def _label(charged: Payment | PaymentMethod | None) -> str:

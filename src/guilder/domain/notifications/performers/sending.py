@@ -208,6 +208,8 @@ def _why_not(notification: Notification, matter: Matter | None) -> str:
         return "the customer was erased"
     if matter.is_to_staff and not matter.address:
         return "the issuer has no e-mail address"
+    if notification.kind is Kind.PAYMENT_METHOD_ADDED and not (matter.last4 or matter.label):
+        return "the payment method is there no more"
     return why_no_longer(notification, matter.invoice, matter.subscription, matter.parent)
 
 
