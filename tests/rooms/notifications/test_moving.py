@@ -13,7 +13,6 @@ from guilder.domain.payments import service as payments
 from guilder.domain.payments.events import (
     DisputeOpened,
     PaymentMethodAdded,
-    PaymentMethodExpiring,
     PaymentMethodRefused,
     RefundAsked,
     RefundRefused,
@@ -144,18 +143,6 @@ async def test_the_staff_reads_of_a_dispute_in_its_own_words_and_language_whatev
             await notifications.set_words(tx, own=OwnWords(tenant_id=ground.tenant_id, **said), now=NOW)
     await ground.tell(a_message(ground.customer, Kind.DISPUTE_OPENED))
     assert [mail["Subject"] for mail in ground.inbox.mails] == ["A dispute"]
-
-
-async def test_a_card_is_named_when_it_is_added_and_when_it_runs_out(ground, of_method):
-    added = PaymentMethodAdded(**of_method, **CARD)
-    assert await told_once(ground, handlers.on_payment_method_added, added) == [("email", "payment_method_added")]
-    expiring = PaymentMethodExpiring(**of_method, **CARD, exp_month=3, exp_year=2026, days_left=30)
-    assert await told_once(ground, handlers.on_payment_method_expiring, expiring) == [("email", "card_expiring")]
-    sooner = PaymentMethodExpiring(**of_method, **CARD, exp_month=3, exp_year=2026, days_left=7)
-    assert len(await told_once(ground, handlers.on_payment_method_expiring, sooner)) == 1
-    first, second, _ = map(text_of, ground.inbox.mails)
-    assert "Visa •••• 4242 was added to your account" in first
-    assert "Your card Visa •••• 4242 is good until 03/2026." in second
 
 
 async def test_a_method_that_is_there_no_more_is_told_of_only_when_it_is_refused(ground, of_method):

@@ -10,7 +10,7 @@ from guilder.domain.notifications import handlers
 from guilder.domain.notifications import service as notifications
 from guilder.domain.notifications.model import Ceiling, Limits
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.events import PaymentMethodAdded
+from guilder.domain.payments.events import PaymentMethodAdded, PaymentMethodExpiring
 from guilder.domain.payments.model import Answer
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.events import (
@@ -255,6 +255,41 @@ async def test_a_wallet_that_was_added_is_told_of_as_a_card_is(ground, kind, lab
     assert await ground.hear(handlers.on_payment_method_added, added) == [("email", "payment_method_added")]
     [mail] = ground.inbox.mails
     assert f"{called} was added to your account" in text_of(mail)
+
+
+async def test_a_card_is_named_when_it_is_added_and_when_it_runs_out(ground):
+    of, card = await of_a_card(ground), {"brand": "visa", "last4": "4242"}
+    added = heard(PaymentMethodAdded(**of, **card))
+    assert await ground.hear(handlers.on_payment_method_added, added, added) == [("email", "payment_method_added")]
+    for days_left in (30, 7):
+        expiring = heard(PaymentMethodExpiring(**of, **card, exp_month=12, exp_year=2034, days_left=days_left))
+        assert await ground.hear(handlers.on_payment_method_expiring, expiring, expiring) == [
+            ("email", "card_expiring")
+        ]
+        assert await ground.hear(handlers.on_payment_method_expiring, expiring) == []
+    first, second, _ = map(text_of, ground.inbox.mails)
+    assert "Visa •••• 4242 was added to your account" in first
+    assert "Your card Visa •••• 4242 is good until 12/2034." in second
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+async def test_a_card_that_was_renewed_or_removed_is_not_warned_of_any_more(ground, is_removed):
+    of, card = await of_a_card(ground), {"brand": "visa", "last4": "4242"}
+    year = 2034 if is_removed else 2027
+    if is_removed:
+        async with ground.tx() as tx:
+            await payments.remove_method(tx, method_id=of["payment_method_id"], now=NOW)
+    expiring = heard(PaymentMethodExpiring(**of, **card, exp_month=12, exp_year=year, days_left=7))
+    await ground.hear(handlers.on_payment_method_expiring, expiring)
+    assert [each.detail for each in await ground.told()] == ["the card was renewed, or is there no more"]
+    assert ground.inbox.mails == []
+
+
+async def of_a_card(ground):
+    async with ground.tx() as tx:
+        await a_gateway(tx)
+    method = await a_card(ground, "4242")
+    return {"tenant_id": ground.tenant_id, "customer_id": ground.customer.id, "payment_method_id": method.id}
 
 
 @pytest.mark.parametrize("has_card", [True, False])

@@ -97,7 +97,9 @@ async def on_payment_method_expiring(
             customer_id=event.customer_id,
             kind=Kind.CARD_EXPIRING,
             cause_id=causes.card_expiring(event.payment_method_id, event.days_left, expires),
-            about=About(brand=event.brand, last4=event.last4, expires=expires),
+            about=About(
+                brand=event.brand, last4=event.last4, expires=expires, payment_method_id=event.payment_method_id
+            ),
         )
         for event in events_of(messages)
         if event.brand and event.last4

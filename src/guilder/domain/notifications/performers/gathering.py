@@ -54,6 +54,7 @@ class Matter:
     meter: Meter | None = None
     brand: str = ""
     last4: str = ""
+    expires: str = ""  # the last month of the card that it is about, as it is now
     label: str = ""  # of what is charged, where brand and last four digits do not say it
     link: str = ""
     document: str = ""
@@ -122,6 +123,7 @@ async def gather(tx: Tx, notifications: Sequence[Notification], *, public_url: s
                 brand=each.about.brand or (card.brand if card else ""),
                 last4=each.about.last4 or (card.last4 if card else ""),
                 label=_label(card),
+                expires=f"{card.exp_year:04}-{card.exp_month:02}" if isinstance(card, PaymentMethod) else "",
                 link=await _link(tx, invoice, public_url, now),
                 document=documents.get(each.ref, ""),
                 more=service.unsubscribe_link(tx.vault, notification=each, base_url=public_url),

@@ -210,6 +210,9 @@ def _why_not(notification: Notification, matter: Matter | None) -> str:
         return "the issuer has no e-mail address"
     if notification.kind is Kind.PAYMENT_METHOD_ADDED and not (matter.last4 or matter.label):
         return "the payment method is there no more"
+    # What releases before wrote down names no method.
+    if notification.kind is Kind.CARD_EXPIRING and notification.about.payment_method_id is not None:
+        return "" if matter.expires == notification.about.expires else "the card was renewed, or is there no more"
     return why_no_longer(notification, matter.invoice, matter.subscription, matter.parent)
 
 
