@@ -149,7 +149,11 @@ async def test_a_code_is_redeemed_listed_and_ended(front):
     assert [each["id"] for each in (await front.ask("GET", path)).json()["data"]] == [discount["id"]]
     ended = (await front.ask("DELETE", f"{path}/{discount['id']}")).json()["data"]
     assert ended["ended_at"] is not None
-    assert (await front.ask("POST", path, {"code": "nothing"})).json()["field"] == "promo_code"
+    assert (await front.ask("POST", path, {"code": "nothing"})).json()["field"] == "code"
+    gone = NewPromoCode(code="GONE", name="Gone", percent=Decimal(10), duration=Duration.ONCE, ends_at=front.shop.now)
+    await front.shop.act(lambda tx: catalog.create_promo_code(tx, promo=gone, now=front.shop.now - timedelta(days=1)))
+    refused = (await front.ask("POST", path, {"code": "gone"})).json()
+    assert (refused["code"], refused["field"]) == ("promo_expired", "code")
     nothing = ids.to_text("disc", ids.new(front.shop.now))
     assert (await front.ask("DELETE", f"{path}/{nothing}")).status_code == 404
 

@@ -29,10 +29,12 @@ async def redeem(
     is_first_purchase: bool,
     currency: str | None,
     now: datetime,
+    field: str = "promo_code",
 ) -> Discount:
     """Redeem a promo code: from the next invoice on it takes something off, of one subscription or of the customer.
 
-    The code is locked until the commit, so that its limits hold exactly, however many redeem it at once.
+    The code is locked until the commit, so that its limits hold exactly, however many redeem it at once. `field` is where
+    it was named.
 
     :raises NotFound: no such promo code
     :raises PromoExpired, PromoNotStarted, PromoUsedUp, PromoUsedUpByCustomer, PromoNotForPlan, PromoFirstPurchaseOnly,
@@ -50,6 +52,7 @@ async def redeem(
             tx, promo_code_id=promo.id, customer_id=customer_id
         ),
         currency=currency,
+        field=field,
     )
     await catalog.count_redemptions(tx, promo_code_id=promo.id)
     made = await store.discounts.insert(tx, _made(promo, customer_id, subscription_id, now=now))

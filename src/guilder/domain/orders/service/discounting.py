@@ -41,13 +41,14 @@ async def redeem(tx: Tx, *, subscription_id: UUID, code: str, now: datetime) -> 
         code=code,
         is_first_purchase=starting.is_first_purchase(others, has_bought=has_bought),
         now=now,
+        field="code",
     )
 
 
 async def redeemed(
-    tx: Tx, subscription: Subscription, *, code: str, is_first_purchase: bool, now: datetime
+    tx: Tx, subscription: Subscription, *, code: str, is_first_purchase: bool, now: datetime, field: str = "promo_code"
 ) -> Discount:
-    """Redeem a code for a subscription that is held.
+    """Redeem a code for a subscription that is held; `field` is where it was named.
 
     :raises NotFound: no such promo code; names the field
     """
@@ -62,9 +63,10 @@ async def redeemed(
             is_first_purchase=is_first_purchase,
             currency=subscription.terms.currency,
             now=now,
+            field=field,
         )
     except NotFound as error:
-        raise NotFound("there is no such promo code", field="promo_code") from error
+        raise NotFound("there is no such promo code", field=field) from error
 
 
 async def discounts(tx: Tx, *, subscription_id: UUID, only: CustomerId | None = None) -> Sequence[Discount]:
