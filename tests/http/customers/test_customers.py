@@ -83,6 +83,17 @@ async def test_changes_leave_the_rest_as_it_is(ask):
     assert refused.status_code == 422
 
 
+async def test_an_empty_text_takes_one_away_and_null_says_nothing(ask):
+    data = (await ask("POST", "/api/customers", {**ADA, "tax_exempt_reason": "a school"})).json()["data"]
+    texts = ("email", "phone", "vat_id", "tax_exempt_reason")
+    kept = await ask("PATCH", "/api/customers/org_1", dict.fromkeys([*texts, "name", "address", "net_days"]))
+    assert kept.json()["data"] == data
+    emptied = await ask("PATCH", "/api/customers/org_1", dict.fromkeys(texts, ""))
+    assert emptied.status_code == 200, emptied.text
+    assert emptied.json()["data"] == {**data, **dict.fromkeys(texts, "")}
+    assert (await ask("PATCH", "/api/customers/org_1", {"email": " "})).json()["field"] == "email"
+
+
 async def test_the_list_pages_and_searches(ask):
     for number in range(3):
         await ask(

@@ -11,6 +11,7 @@ from guilder.kernel.ids import CustomerId, TenantId
 from guilder.platform.http.fields import (
     CountryCode,
     Email,
+    EmailOrNone,
     IdOf,
     In,
     Language,
@@ -81,11 +82,11 @@ class CustomerIn(In):
 
 
 class CustomerPatch(In):
-    """What is left out stays; metadata and the address are replaced whole."""
+    """What is left out, or null, stays; an empty text takes a text away; metadata and the address are replaced whole."""
 
     kind: CustomerKind | None = None
     name: Name | None = None
-    email: Email | None = None
+    email: EmailOrNone | None = None
     phone: Phone | None = None
     address: CustomerAddress | None = None
     vat_id: VatId | None = None

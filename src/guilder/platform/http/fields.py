@@ -235,6 +235,10 @@ def _email(value: str) -> str:
     return value
 
 
+def _email_or_none(value: str) -> str:
+    return _email(value) if value else value
+
+
 def _instant(value: object) -> object:
     if isinstance(value, str) and not _INSTANT.fullmatch(value):
         raise PydanticCustomError("bad_instant", "should be an ISO 8601 instant with its offset: 2026-01-31T09:00:00Z")
@@ -283,6 +287,8 @@ CountryCode = Annotated[str, Field(strict=True, min_length=2, max_length=2), Aft
 TimeZone = Annotated[str, Field(strict=True, max_length=64), AfterValidator(_zone)]
 Language = Annotated[str, Shape(_LANGUAGE.pattern, "a language tag such as en, pt-BR or zh-Hant", max=12)]
 Email = Annotated[str, Field(strict=True, max_length=EMAIL_MAX), AfterValidator(_email)]
+# Of a change: an empty text takes the address away.
+EmailOrNone = Annotated[str, Field(strict=True, max_length=EMAIL_MAX), AfterValidator(_email_or_none)]
 Instant = Annotated[datetime, BeforeValidator(_instant), AfterValidator(_to_utc)]
 # An exact decimal (a unit price, a rate, a share) travels as text: JSON numbers are floats to most readers.
 Exact = Annotated[

@@ -24,6 +24,7 @@ from guilder.platform.http.fields import (
     CountryCode,
     CurrencyCode,
     Email,
+    EmailOrNone,
     IdOf,
     In,
     Instant,
@@ -158,18 +159,18 @@ class IssuerIn(In):
 
 
 class IssuerPatch(In):
-    """What is left out stays; the address is replaced whole."""
+    """What is left out, or null, stays; an empty text takes a text away; the address is replaced whole."""
 
     legal_name: Name | None = None
     address: AddressIn | None = None
     vat_id: Annotated[str, Text(40, min=0)] | None = None
     registration: Line | None = None
-    email: Email | None = None
+    email: EmailOrNone | None = None
     logo_svg: Annotated[str, Text(65_536, min=0)] | None = None
     number_format: Annotated[str, Text(60)] | None = None
     footer: Annotated[str, Text(1000, min=0)] | None = None
     sender_name: Line | None = None
-    sender_email: Email | None = None
+    sender_email: EmailOrNone | None = None
     language: Language | None = None
     terms_days: Annotated[int, Field(ge=0, le=365)] | None = None
     credit_note_format: Annotated[str, Text(60)] | None = None
