@@ -258,6 +258,31 @@ async def test_a_change_is_to_what_could_be_subscribed_to(front):
     assert (refused.get("code"), refused.get("field")) == ("not_an_add_on", "plan_id")
 
 
+async def test_what_a_subscription_is_to_have_cannot_be_had_beside_it(front):
+    customer = await front.shop.customer()
+    one = path_of(await a_subscriber(front, customer=customer, amount=3000))
+    other = path_of(await a_subscriber(front, customer=customer, amount=4000))
+    wish = {"plan_id": (await front.shop.plan(amount=5000)).code, "when": "period_end"}
+    planned = await front.ask("PUT", one, wish)
+    assert planned.json()["data"]["pending_change"] is not None, planned.text
+    sub = {"organization_id": customer.organization_id, "plan_id": wish["plan_id"]}
+    for method, path, body in (("POST", "/api/subscriptions", sub), ("PUT", other, wish)):
+        refused = (await front.ask(method, path, body)).json()
+        assert (refused.get("code"), refused.get("field")) == ("already_subscribed", "plan_id"), refused
+    now = await front.ask("PUT", one, {**wish, "when": "now"})
+    assert now.status_code in {200, 202}, "what was planned may come sooner"
+
+
+async def test_what_is_planned_no_more_can_be_had(front):
+    customer = await front.shop.customer()
+    one = path_of(await a_subscriber(front, customer=customer, amount=3000))
+    wish = {"plan_id": (await front.shop.plan(amount=5000)).code, "when": "period_end"}
+    await front.ask("PUT", one, wish)
+    await front.ask("DELETE", f"{one}/pending-change")
+    sub = {"organization_id": customer.organization_id, "plan_id": wish["plan_id"]}
+    assert (await front.ask("POST", "/api/subscriptions", sub)).status_code == 201
+
+
 async def test_add_ons_are_listed_under_what_they_belong_to(front):
     customer = await front.shop.customer()
     base = await a_subscriber(front, customer=customer, amount=3000)

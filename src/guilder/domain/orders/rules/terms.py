@@ -236,15 +236,22 @@ def tried(history: Iterable[Past]) -> frozenset[UUID]:
 
 
 def live(had: Sequence[Subscription], plan_id: UUID, *, parent_id: UUID | None = None) -> Subscription | None:
-    """Return the subscription to this plan that has not ended, if there is one; of an add-on, beside this parent."""
+    """Return the subscription that has this plan, or is going to, and has not ended, if there is one; of an add-on, beside
+    this parent."""
     return next(
         (
             each
             for each in had
-            if each.terms.plan_id == plan_id and each.parent_id == parent_id and each.status not in FINAL
+            if plan_id in _plans_of(each) and each.parent_id == parent_id and each.status not in FINAL
         ),
         None,
     )
+
+
+def _plans_of(subscription: Subscription) -> set[UUID]:
+    """Return the plan that it has, and the one that is planned for it."""
+    both = (subscription.terms, subscription.pending_terms)
+    return {terms.plan_id for terms in both if terms is not None}
 
 
 def ad_hoc(*, name: str, amount: Money, interval: Interval) -> PlanContent:

@@ -216,7 +216,8 @@ async def _wished(tx: Tx, subscription: Subscription, wish: Wish) -> Terms:
     if plan.id != old.plan_id:
         starting.check_kind(plan, is_beside=subscription.parent_id is not None, field="plan_id")
         had = await subscriptions.of_customer(tx, customer_id=subscription.customer_id)
-        refuse_twice(had, plan, parent_id=subscription.parent_id)
+        others = [each for each in had if each.id != subscription.id]
+        refuse_twice(others, plan, parent_id=subscription.parent_id)
     price = term_rules.price_of(plan, cycle=cycle, currency=old.currency)
     own = replace(term_rules.own_of(old, current), charges=old.overrides if plan.id == old.plan_id else ())
     terms = term_rules.agreed(plan, price, quantity=quantity, own=own)

@@ -34,7 +34,7 @@ from guilder.platform.db.tx import Tx
 
 
 class AlreadySubscribed(Conflict):
-    """This organization has a subscription to this plan already."""
+    """This organization has a subscription to this plan already, or one that is going to be."""
 
     code = "already_subscribed"
 
@@ -239,4 +239,5 @@ def refuse_twice(had: Sequence[Subscription], plan: Plan, *, parent_id: UUID | N
     live = rules.live(had, plan.id, parent_id=parent_id)
     if live is not None:
         name = ids.to_text("sub", live.id)
-        raise AlreadySubscribed(f"{name} has the plan {plan.code} and is {live.status.value}", field="plan_id")
+        has = "has" if live.terms.plan_id == plan.id else "is to have"
+        raise AlreadySubscribed(f"{name} {has} the plan {plan.code} and is {live.status.value}", field="plan_id")
