@@ -88,6 +88,18 @@ async def test_a_credit_says_the_law_of_what_it_credits_beside_another_of_its_pe
     assert [(each.legal_note, each.net.minor) for each in note.taxes] == [("The law of lessons", -1_000)]
 
 
+async def test_each_rate_of_one_percentage_is_explained_by_its_own_lines(open_tx, customer):
+    async with open_tx() as tx:
+        for each in ("books", "lessons"):
+            await catalog.create_tax_rate(tx, **a_rate(f"VAT on {each}", 10, category=each))
+        lines = (a_line(1_000, tax_category="lessons"), a_line(2_000, tax_category="books"))
+        made = await an_invoice(tx, customer, lines=lines)
+        wanted = invoicing.Correction(reason="Not held", lines=((made.lines[0].id, None),), give_back=GiveBack.NONE)
+        note = await invoicing.credit_note(tx, invoice_id=made.id, correction=wanted, now=NOW)
+    assert [(each.exact, each.tax.minor) for each in invoicing.explained(made).walk.taxes] == [(200, 200), (100, 100)]
+    assert [(each.exact, each.tax.minor) for each in invoicing.explained(note).walk.taxes] == [(-100, -100)]
+
+
 async def test_a_tax_that_is_known_is_not_worked_out_anew(open_tx, customer, vat):
     async with open_tx() as tx:
         made = await an_invoice(tx, customer, lines=(a_line(-3, tax=Money(0, "EUR")),))

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 
-from guilder.domain.invoicing.model import Invoice, InvoiceKind, Status
+from guilder.domain.invoicing.model import AppliedRate, Invoice, InvoiceKind, Status, TaxTotal
 from guilder.domain.invoicing.rules.document import Speaker
 from guilder.domain.invoicing.rules.explaining.lines import explain
-from guilder.domain.invoicing.rules.explaining.reading import Explanation, TaxReason
+from guilder.domain.invoicing.rules.explaining.reading import Explanation
 from guilder.domain.invoicing.rules.explaining.words import phrases
+from guilder.domain.invoicing.rules.taxation import as_taxed
 from guilder.kernel.money import Money, total, zero
+
+_Rate = tuple[Decimal, str, str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,16 +80,17 @@ def _walk(invoice: Invoice, lines: Sequence[Explanation]) -> Walk:
 
 
 def _taxes(invoice: Invoice, lines: Sequence[Explanation]) -> tuple[TaxStep, ...]:
-    """Add up the exact taxes of the lines by rate. Rates of one code and percentage differ in name alone."""
-    exact: dict[tuple[Decimal, str], Fraction] = {}
+    """Add up the exact taxes of the lines by rate. Of rates of one code and percentage a line says which is its own."""
+    exact: dict[_Rate, Fraction] = {}
     for line in lines:
-        exact[_rate(line.tax)] = exact.get(_rate(line.tax), Fraction(0)) + line.tax.exact
+        rate = _rate(as_taxed(invoice, line.line))
+        exact[rate] = exact.get(rate, Fraction(0)) + line.tax.exact
     return tuple(
         TaxStep(
             percent=each.percent,
             code=each.code,
             net=each.net,
-            exact=exact.get((each.percent.normalize(), each.code), Fraction(0)),
+            exact=exact.get(_rate(each), Fraction(0)),
             tax=each.tax,
             legal_note=each.legal_note,
         )
@@ -94,8 +98,8 @@ def _taxes(invoice: Invoice, lines: Sequence[Explanation]) -> tuple[TaxStep, ...
     )
 
 
-def _rate(tax: TaxReason) -> tuple[Decimal, str]:
-    return tax.percent.normalize(), tax.code
+def _rate(tax: AppliedRate | TaxTotal) -> _Rate:
+    return tax.percent, tax.code, tax.name, tax.legal_note
 
 
 def _sentence(invoice: Invoice, walk: Walk, speaker: Speaker) -> str:
