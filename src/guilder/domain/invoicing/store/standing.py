@@ -10,6 +10,7 @@ from guilder.domain.invoicing.rules.giving_back import Charged
 from guilder.domain.invoicing.rules.undoing import CutOff
 from guilder.domain.invoicing.store.rows import NAMED, SELECT, TAKEN_BACK, split, whole
 from guilder.domain.payments.model import GivenBack
+from guilder.kernel import ids
 from guilder.kernel.ids import Ref, TenantId
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
@@ -121,6 +122,8 @@ async def listing(
         asked.append(("i.status = {}", status.value))
     if since is not None:
         asked.append(("i.issued_at >= {}", since))
+        # None is made before it is issued: so nothing older is looked through.
+        asked.append(("i.id >= {}", ids.first_of(since)))
     if until is not None:
         asked.append(("i.issued_at < {}", until))
     where = " and ".join(text.replace("{}", f"${number}") for number, (text, _) in enumerate(asked, start=1))
