@@ -66,14 +66,14 @@ def test_secrets_are_never_printed(monkeypatch):
     settings = read(
         monkeypatch,
         DATABASE_URL="postgresql://u:canary1@h/d",
-        STRIPE_SECRET_KEY="canary2",
+        STRIPE_SECRET_KEY="sk_canary2",
         GUILDER_MASTER_KEY=KEY,
         SMTP_URL="smtp://u:canary3@h",
     )
     for shown in (repr(settings), str(settings), settings.model_dump_json()):
         assert "canary" not in shown
         assert KEY not in shown
-    assert settings.stripe_secret_key.get_secret_value() == "canary2"
+    assert settings.stripe_secret_key.get_secret_value() == "sk_canary2"
 
 
 def test_settings_do_not_change(monkeypatch):
@@ -96,6 +96,19 @@ def test_settings_do_not_change(monkeypatch):
         ("GUILDER_MASTER_KEY", base64.b64encode(b"canary too short").decode()),
         ("GUILDER_MASTER_KEY", f"new:{KEY},old:canary!"),
         ("GUILDER_CANARY", "x"),
+        ("DATABASE_URL", "mysql://u@h/canary"),
+        ("DATABASE_URL", "postgresql://u:p@h:canary/d"),
+        ("DATABASE_REPLICA_URL", "postgresql://u:p@h:5432,i:canary/d"),
+        ("STRIPE_SECRET_KEY", "pk_live_canary"),
+        ("STRIPE_WEBHOOK_SECRET", "canary"),
+        ("STRIPE_API_URL", "canary.example.com"),
+        ("CLERK_ISSUER", "canary.example.com"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "canary:4318"),
+        ("KAFKA_SASL_MECHANISM", "canary"),
+        ("MAIL_FROM", "canary"),
+        ("MAIL_FROM", "Guilder <canary>"),
+        ("SMS_URL", "twilio://canary"),
+        ("SMS_URL", "https://canary.example.com/sms"),
     ],
 )
 def test_a_bad_value_is_refused_by_a_sentence_that_names_the_variable_and_not_the_value(monkeypatch, name, value):
@@ -106,6 +119,19 @@ def test_a_bad_value_is_refused_by_a_sentence_that_names_the_variable_and_not_th
     assert "\n" not in said
     assert value not in said or len(value) == 1
     assert refusal.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@h/d",
+        "postgres://u@a:5432,b:5433/d?sslmode=verify-full",
+        "postgresql://u@[::1]:5432/d",
+        "postgresql:///d?host=/var/run/postgresql",
+    ],
+)
+def test_a_database_may_be_several_hosts_an_address_or_a_socket(monkeypatch, url):
+    assert read(monkeypatch, DATABASE_URL=url).database_url.get_secret_value() == url
 
 
 def test_a_misspelt_name_in_the_file_is_refused_as_well(tmp_path):

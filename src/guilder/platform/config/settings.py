@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from guilder.platform.config.addresses import PostgresUrl, Sender, SigningSecret, StripeKey, TwilioUrl, WebUrl
 from guilder.platform.config.lists import Names, Networks, Origins
 
 MASTER_KEY_BYTES = 32
@@ -59,7 +60,7 @@ class ProcessSettings(BaseModel):
         description="Folder for what this machine keeps: embedded PostgreSQL, documents, mailbox, development key.",
     )
     provider_port: Port = Field(4010, description="Port of the simulated payment provider (not in production).")
-    provider_url: str | None = Field(
+    provider_url: WebUrl | None = Field(
         None,
         description="Where a simulated payment provider runs that `guilder up` has not started, such as another "
         "container's; unset, this machine's at PROVIDER_PORT.",
@@ -78,12 +79,12 @@ class ProcessSettings(BaseModel):
 class DatabaseSettings(BaseModel):
     """PostgreSQL"""
 
-    database_url: SecretStr | None = Field(
+    database_url: PostgresUrl | None = Field(
         None,
         description="PostgreSQL 15 or later, several hosts by comma (the one that takes writes is found); unset, an embedded "
         "server is started in the data folder.",
     )
-    database_direct_url: SecretStr | None = Field(
+    database_direct_url: PostgresUrl | None = Field(
         None,
         description="The same database without the pooler that stands at DATABASE_URL (PgBouncer by the transaction), for "
         "listening and migrations; unset, DATABASE_URL.",
@@ -103,21 +104,21 @@ class DatabaseSettings(BaseModel):
         "API gets three times as much of a core that both want. While it answers, a billing run does half a batch at a time, too. "
         "0: neither.",
     )
-    database_replica_url: SecretStr | None = Field(
+    database_replica_url: PostgresUrl | None = Field(
         None,
         description="A read replica for what may lag: lists, histories, the event feed, documents; unset, DATABASE_URL.",
     )
     database_replica_lag_max_s: float = Field(
         10, ge=1, le=3_600, description="A replica further behind than this is left out, in seconds."
     )
-    database_owner_url: SecretStr | None = Field(
+    database_owner_url: PostgresUrl | None = Field(
         None,
         description="The role that owns the tables, for migrations; unset, DATABASE_DIRECT_URL, and else DATABASE_URL.",
     )
-    database_doctor_url: SecretStr | None = Field(
+    database_doctor_url: PostgresUrl | None = Field(
         None, description="A login of the read-only role, for `guilder doctor`; unset, DATABASE_URL."
     )
-    database_backup_url: SecretStr | None = Field(
+    database_backup_url: PostgresUrl | None = Field(
         None,
         description="A login for `guilder backup`: one that may replicate has the whole server copied with its log, any "
         "other the content dumped; unset, DATABASE_OWNER_URL.",
@@ -152,7 +153,9 @@ class TransportSettings(BaseModel):
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         "PLAINTEXT", description="How to speak to the brokers."
     )
-    kafka_sasl_mechanism: str | None = Field(None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.")
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."
+    )
     kafka_sasl_username: str | None = Field(None, description="With a SASL protocol.")
     kafka_sasl_password: SecretStr | None = Field(None, description="With a SASL protocol.")
     kafka_ssl_ca_file: str | None = Field(
@@ -193,19 +196,19 @@ class SecretSettings(BaseModel):
 class GatewaySettings(BaseModel):
     """Payment providers, for the default tenant"""
 
-    stripe_secret_key: SecretStr | None = Field(
+    stripe_secret_key: StripeKey | None = Field(
         None, description="`sk_…` or `rk_…`; other tenants bring their own, by API."
     )
-    stripe_webhook_secret: SecretStr | None = Field(
+    stripe_webhook_secret: SigningSecret | None = Field(
         None,
         description="`whsec_…` of an endpoint /api/webhooks/stripe that you made at Stripe; unset, one is registered "
         "there by itself.",
     )
-    stripe_api_url: str = Field("https://api.stripe.com", description="Stripe's API; another in tests.")
+    stripe_api_url: WebUrl = Field("https://api.stripe.com", description="Stripe's API; another in tests.")
     paypal_client_id: str | None = Field(None, description="Of your app at PayPal; other tenants bring theirs, by API.")
     paypal_client_secret: SecretStr | None = Field(None, description="Of the same app.")
     paypal_environment: Literal["sandbox", "live"] = Field("sandbox", description="Which PayPal that app belongs to.")
-    paypal_api_url: str | None = Field(None, description="PayPal's API in that environment; another in tests.")
+    paypal_api_url: WebUrl | None = Field(None, description="PayPal's API in that environment; another in tests.")
 
 
 class IdentitySettings(BaseModel):
@@ -221,7 +224,7 @@ class IdentitySettings(BaseModel):
     clerk_jwt_key: SecretStr | None = Field(
         None, description="Clerk's public key in PEM: tokens are verified without any network call."
     )
-    clerk_issuer: str | None = Field(
+    clerk_issuer: WebUrl | None = Field(
         None,
         description="`https://….clerk.accounts.dev` or your domain, as in the tokens' `iss`; "
         "needed for any Clerk token to be accepted. With no CLERK_JWT_KEY its key set is fetched.",
@@ -229,12 +232,12 @@ class IdentitySettings(BaseModel):
     clerk_authorized_parties: Names = Field(
         (), description="Origins whose Clerk tokens are accepted (`azp`), by comma."
     )
-    clerk_api_url: str = Field("https://api.clerk.com", description="Where Clerk's backend API is asked.")
-    clerk_webhook_secret: SecretStr | None = Field(None, description="`whsec_…` of /api/webhooks/clerk.")
+    clerk_api_url: WebUrl = Field("https://api.clerk.com", description="Where Clerk's backend API is asked.")
+    clerk_webhook_secret: SigningSecret | None = Field(None, description="`whsec_…` of /api/webhooks/clerk.")
     oidc_issuer: str | None = Field(None, description="Any OpenID Connect issuer, exactly as in its tokens' `iss`.")
     oidc_audience: str | None = Field(None, description="The `aud` that its access tokens must carry.")
-    oidc_jwks_url: str | None = Field(None, description="Its key set; unset, found through its discovery document.")
-    auth_introspection_url: str | None = Field(
+    oidc_jwks_url: WebUrl | None = Field(None, description="Its key set; unset, found through its discovery document.")
+    auth_introspection_url: WebUrl | None = Field(
         None, description="RFC 7662 endpoint of an external auth service, for tokens that are not JWT."
     )
     auth_introspection_client_id: str | None = Field(None, description="How this server identifies itself there.")
@@ -249,14 +252,14 @@ class OutsideSettings(BaseModel):
         description="`smtp://user:password@host:587`, or smtps; over TLS unless it ends in `?starttls=never`; unset, mail goes "
         "to the readable mailbox.",
     )
-    mail_from: str = Field("Guilder <billing@localhost>", description="Sender where a tenant has named none.")
-    sms_url: SecretStr | None = Field(
-        None, description="`twilio://sid:token@+15550100` or an https URL; unset, SMS go to the readable mailbox."
+    mail_from: Sender = Field("Guilder <billing@localhost>", description="Sender where a tenant has named none.")
+    sms_url: TwilioUrl | None = Field(
+        None, description="`twilio://sid:token@+15550100`; unset, SMS go to the readable mailbox."
     )
     files_url: str | None = Field(
         None, description="Where documents are kept: `s3://bucket/prefix` or `file:///…`; unset, the data folder."
     )
-    aws_endpoint_url_s3: str | None = Field(
+    aws_endpoint_url_s3: WebUrl | None = Field(
         None,
         description="Where a storage that speaks S3 but is not AWS is found (MinIO, Ceph, R2): browsers follow its links, so "
         "they must reach it there, too; unset, AWS.",
@@ -299,7 +302,7 @@ class WatchingSettings(BaseModel):
         description="How often a scheduler has the doctor look at everything, for /metrics; 0 is never. Unset, 60 in "
         "production and never elsewhere.",
     )
-    otel_exporter_otlp_endpoint: str | None = Field(
+    otel_exporter_otlp_endpoint: WebUrl | None = Field(
         None, description="OpenTelemetry collector over HTTP; unset, tracing costs nothing. Needs the extra `otel`."
     )
     rate_limit_per_minute: PerMinute = Field(6_000, description="Requests a minute of one API key or user.")
