@@ -148,8 +148,12 @@ def _texter(settings: Settings) -> Texter | None:
 
 
 def text_sender(settings: Settings) -> str:
-    """Return the number that texts come from: the host of `twilio://sid:token@+15550100`."""
-    return unquote(urlsplit(settings.sms_url.get_secret_value()).hostname or "") if settings.sms_url else ""
+    """Return who texts come from: the host of `twilio://sid:token@+15550100`, letters as they are written."""
+    if settings.sms_url is None:
+        return ""
+    return unquote(
+        urlsplit(settings.sms_url.get_secret_value()).netloc.rpartition("@")[2]
+    )  # .hostname is in small letters
 
 
 def _gateways(settings: Settings) -> dict[str, Gateway]:
