@@ -1,15 +1,19 @@
 """The pages for whoever operates it: their links lead somewhere, their commands exist, their settings are settings."""
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
 from guilder.entrypoints.cli import whole
 from guilder.platform.config import Settings
 from guilder.wiring import access
 
+UsageError: Any = typer.BadParameter.__base__  # Typer has a Click of its own
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/operations").rglob("*.md"))
 _LINK = re.compile(r"\]\(([^)#\s]*)(?:#([^)\s]*))?\)")
@@ -42,6 +46,13 @@ def test_every_link_leads_to_a_page_and_to_a_heading_of_it(page):
 def test_every_command_exists(page):
     unknown = [words for words in commands(page.read_text()) if not exists(words.split())]
     assert unknown == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_a_command_with_what_it_is_given_is_understood(page):
+    """Typed as it stands, `ID` and `N` being numbers; a command that is only named is given nothing."""
+    spans = re.findall(r"`guilder ([^`…]+)`", page.read_text())
+    assert [reason for span in spans if (reason := misunderstood(shlex.split(span)))] == []
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if page.parent.name == "setting-up"], ids=name)
@@ -82,6 +93,8 @@ def test_a_command_that_does_not_exist_is_found():
     assert exists(["dead-letters", "replay"])
     assert not exists(["dead-letters", "bury"])
     assert not exists(["resurrect"])
+    assert not misunderstood(["tenant", "suspend"])
+    assert "reason" in misunderstood(["tenant", "suspend", "NAME"])
 
 
 def anchor(heading: str) -> str:
@@ -109,3 +122,19 @@ def exists(words: list[str]) -> bool:
             return bool(getattr(here, "invoke_without_command", False))
         here = below[word]
     return True
+
+
+def misunderstood(words: list[str]) -> str:
+    """Say why a command would not take these, or nothing."""
+    here: Any = whole()
+    rest = ["1" if word in {"ID", "N"} else word for word in words]
+    while rest and rest[0] in getattr(here, "commands", {}):
+        here = here.commands[rest.pop(0)]
+    try:
+        if rest:
+            here.make_context("guilder", rest)
+    except typer.Exit:  # --help
+        return ""
+    except UsageError as error:
+        return f"guilder {' '.join(words)}: {error.format_message()}"
+    return ""
