@@ -41,6 +41,12 @@ WRONG = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch, tmp_path):
+    """A folder without a `.env`: one of the developer's own is no finding here."""
+    monkeypatch.chdir(tmp_path)
+
+
 def with_settings(monkeypatch, **over: str):
     for name, value in (SAFE | over).items():
         monkeypatch.setenv(name, value)
