@@ -39,7 +39,7 @@ def variables() -> dict[str, str]:
 
 def put_in(text: str, given: dict[str, str]) -> str:
     """Interpolate as Compose does: ${NAME}, ${NAME:-default} (defaults may hold others), ${NAME-default}, ${NAME:?why}."""
-    innermost = re.compile(r"(?<!\$)\$\{([A-Z_]+)(?:(:?-|:\?)([^${}]*))?\}")
+    innermost = re.compile(r"(?<!\$)\$\{([A-Z0-9_]+)(?:(:?-|:\?)([^${}]*))?\}")
 
     def value(found: re.Match[str]) -> str:
         name, how, rest = found.groups()
