@@ -11,13 +11,13 @@ import boto3
 import pytest
 import yaml
 from moto import mock_aws
-from pydantic import SecretStr
 
 from guilder.entrypoints.checking import Weight, findings
 from guilder.entrypoints.cli import whole
 from guilder.entrypoints.serving import GRACE_S
 from guilder.platform import metrics
 from guilder.platform.config import Settings
+from guilder.platform.config.documents import is_secret
 from tests.support import cloudformation
 
 ROOT = Path(__file__).parents[2]
@@ -266,11 +266,7 @@ def test_a_task_is_given_settings_and_each_secret_as_a_secret(account, role):
     known = {name.upper(): field for name, field in Settings.model_fields.items()}
     plain, secret = {e["name"] for e in ours["environment"]}, {e["name"] for e in ours.get("secrets", [])}
     assert (plain | secret) - known.keys() == NO_SETTINGS.get(role, set())
-    hidden = {
-        name
-        for name, field in known.items()
-        if SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
-    }
+    hidden = {name for name, field in known.items() if is_secret(field)}
     # The name of a key of KMS is no secret; the key never leaves it.
     assert plain & hidden <= {"GUILDER_MASTER_KEY"}
 

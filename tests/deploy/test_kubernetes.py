@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 import yaml
-from pydantic import SecretStr
 from scripts.write_limits import rules_of, the_application
 
 from guilder.entrypoints.checking import Weight, findings
 from guilder.entrypoints.cli import whole
 from guilder.entrypoints.serving import GRACE_S
 from guilder.platform.config import Settings
+from guilder.platform.config.documents import is_secret
 from tests.support import schemas
 
 ROOT = Path(__file__).parents[2]
@@ -221,11 +221,7 @@ def test_a_pod_is_given_settings_and_each_secret_as_a_secret(name):
     plain, secret = _environment(name)
     known = {each.upper(): field for each, field in Settings.model_fields.items()}
     assert (plain.keys() | secret.keys()) - known.keys() == set()
-    hidden = {
-        each
-        for each, field in known.items()
-        if SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
-    }
+    hidden = {each for each, field in known.items() if is_secret(field)}
     assert plain.keys() & hidden == set()
     assert {each["name"] for each in secret.values()} == {"guilder"}
 

@@ -41,3 +41,14 @@ def test_every_setting_is_on_both_pages():
 @pytest.mark.parametrize("name", FIXED)
 def test_the_names_of_the_design_are_kept(name):
     assert name.lower() in Settings.model_fields
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "STRIPE_SECRET_KEY", "SMS_URL", "GUILDER_MASTER_KEY", "SMTP_URL"])
+def test_a_secret_is_called_one_whatever_else_is_asked_of_it(name):
+    [row] = [line for line in settings_page(Settings).splitlines() if line.startswith(f"| `{name}` |")]
+    assert row.endswith("*Secret.* |")
+
+
+def test_what_is_no_secret_is_not_called_one():
+    [row] = [line for line in settings_page(Settings).splitlines() if line.startswith("| `STRIPE_API_URL` |")]
+    assert "*Secret.*" not in row

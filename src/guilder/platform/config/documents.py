@@ -1,5 +1,7 @@
 """The two pages made from the settings themselves, so that they cannot go stale."""
 
+from typing import get_args
+
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
@@ -38,7 +40,7 @@ def settings_page(settings: type[Settings]) -> str:
         for name in chapter.model_fields:
             field = settings.model_fields[name]
             default = f"`{_default(field)}`" if _default(field) else ""
-            secret = " *Secret.*" if _is_secret(field) else ""
+            secret = " *Secret.*" if is_secret(field) else ""
             lines.append(f"| `{name.upper()}` | {default} | {_about(field)}{secret} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
@@ -59,5 +61,10 @@ def _default(field: FieldInfo) -> str:
     return str(field.default)
 
 
-def _is_secret(field: FieldInfo) -> bool:
-    return SecretStr in getattr(field.annotation, "__args__", (field.annotation,))
+def is_secret(field: FieldInfo) -> bool:
+    """Say whether a setting may authenticate or decrypt: it is a SecretStr, whatever else is asked of it."""
+    return _holds_secret(field.annotation)
+
+
+def _holds_secret(kind: object) -> bool:
+    return kind is SecretStr or any(map(_holds_secret, get_args(kind)))
