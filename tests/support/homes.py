@@ -45,9 +45,7 @@ class Home:
     def settings(self) -> Settings:
         """As the environment would give them: the database is the embedded one."""
         nowhere = DatabaseUrls("guilder", "", "", "", "")
-        found = settings_of(Installation(nowhere, self.folder, provider_port=self.provider_port))
-        none = dict.fromkeys(("database_url", "database_owner_url", "database_doctor_url"))
-        return found.model_copy(update=none)
+        return settings_of(Installation(nowhere, self.folder, provider_port=self.provider_port))
 
     @property
     def admin_url(self) -> str:

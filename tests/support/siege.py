@@ -237,5 +237,7 @@ async def besieged(installation: Installation, *, starts_at: datetime) -> AsyncI
 
 def settings_of(installation: Installation) -> Settings:
     fields = {name.upper(): name for name in Settings.model_fields}
-    given: dict[str, Any] = {fields[name]: value for name, value in installation.environment.items() if name in fields}
+    said = installation.environment.items()
+    # In an environment an empty value is the same as none.
+    given: dict[str, Any] = {fields[name]: value for name, value in said if name in fields and value}
     return Settings(_env_file=None, **given)
