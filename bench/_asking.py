@@ -34,6 +34,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from guilder.entrypoints import answering
 from guilder.entrypoints.house import open_house
 from guilder.entrypoints.roles import Role
 from guilder.entrypoints.serving import BACKLOG, begin, serve
@@ -249,7 +250,7 @@ async def _serve_house(port: int) -> None:
     async with open_house(settings, role=Role.SERVE) as house:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(15, stop.set)
-        await serve(house.app(), settings, stop)
+        await serve(answering.api(house), settings, stop)
 
 
 def main() -> None:

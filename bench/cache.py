@@ -41,6 +41,7 @@ from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Address, Mode, Role
 from guilder.domain.subscriptions import service as subscriptions
 from guilder.domain.subscriptions.model import NewSubscription, Terms
+from guilder.entrypoints import answering
 from guilder.entrypoints.house import House, open_house
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
@@ -228,7 +229,7 @@ def ways(house: House, app: Any) -> dict[str, Any]:
 
 
 async def measure(house: House) -> dict[str, dict[str, Cost]]:
-    app = house.app()
+    app = answering.api(house)
     call, edges = caller(app, await seed(house)), ways(house, app)
     taken: dict[str, dict[str, list[Cost]]] = {}
     for _ in range(ROUNDS):

@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 
-from guilder.entrypoints import mailbox
+from guilder.entrypoints import answering, mailbox
 from guilder.entrypoints.house import House
 from guilder.kernel.errors import Forbidden
 from guilder.kernel.ids import CustomerId, TenantId
@@ -87,7 +87,7 @@ def test_a_session_that_was_stolen_sends_no_money_elsewhere():
 def test_the_whole_application_starts_with_the_table_wherever_it_runs(app_env):
     said = {"app_env": app_env, "guilder_master_key": base64.b64encode(bytes(32)).decode(), "step_up_s": 90}
     ports = SimpleNamespace(keys=KeyRing([new_key("test")]), files=None, gateways={})
-    app = House(Settings(_env_file=None, **said), None, ports, HandClock(NOW), None).app()
+    app = answering.api(House(Settings(_env_file=None, **said), None, ports, HandClock(NOW), None))
     left_out = set(access.table().endpoints) - set(app.state.edge.guards.by_endpoint)
     assert {path.split("/")[1] for _, path in left_out} == ({"mailbox"} if app_env == "production" else set())
     assert app.state.edge.settings.step_up_s == 90

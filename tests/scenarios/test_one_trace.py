@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from guilder.entrypoints import serving
+from guilder.entrypoints import answering, serving
 from guilder.entrypoints.house import open_house
 from guilder.entrypoints.provider import running_provider
 from guilder.platform import tracing
@@ -56,7 +56,7 @@ async def journey(cluster: DatabaseUrls, worker_id: str, tmp_path: Path) -> Asyn
             async with running_provider(settings), open_house(settings) as house:
                 worker = house.worker()
                 await worker.consumer.register()
-                api = serving.serve(house.app(), settings, stop)
+                api = serving.serve(answering.api(house), settings, stop)
                 roles = [asyncio.create_task(each) for each in (api, worker.run(stop), house.scheduler().run(stop))]
                 try:
                     await _until_it_answers(installation)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guilder.entrypoints import serving
+from guilder.entrypoints import answering, serving
 from tests.support.database import DatabaseUrls, new_database
 from tests.support.inside import Inside, a_house
 from tests.support.outcomes import rest
@@ -69,7 +69,7 @@ async def inside(
 async def port(inside: Inside) -> AsyncIterator[int]:
     """Where the server listens as it is run, at the house's own address."""
     settings, stop = settings_of(inside.installation), asyncio.Event()
-    served = asyncio.create_task(serving.serve(inside.house.app(), settings, stop))
+    served = asyncio.create_task(serving.serve(answering.api(inside.house), settings, stop))
     async with asyncio.timeout(SERVED_WITHIN_S):
         while True:
             try:

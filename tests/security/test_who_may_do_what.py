@@ -13,6 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from guilder.entrypoints import answering
 from guilder.entrypoints.house import open_house
 from guilder.kernel import ids
 from tests.support.neighbours import NOBODYS, THEIR_CODE
@@ -354,7 +355,9 @@ async def test_whoever_guesses_keys_is_slowed_down_by_address_and_nobody_else(si
     """A house of its own that counts: the siege's own lets everybody guess."""
     settings = settings_of(siege.installation).model_copy(update={"rate_limit_failed_logins_per_minute": 20})
     async with open_house(settings) as house:
-        transport = httpx.ASGITransport(app=house.app(), raise_app_exceptions=False, client=("198.51.100.7", 1))
+        transport = httpx.ASGITransport(
+            app=answering.api(house), raise_app_exceptions=False, client=("198.51.100.7", 1)
+        )
         async with httpx.AsyncClient(transport=transport, base_url=siege.installation.base_url) as http:
             good = siege.mine.api_key
             near = [good[:-1] + letter for letter in "abcdefghijk" if letter != good[-1]][:10]

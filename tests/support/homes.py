@@ -12,6 +12,7 @@ import httpx
 
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Role
+from guilder.entrypoints import answering
 from guilder.entrypoints.databases import with_endpoints
 from guilder.entrypoints.house import House, open_house
 from guilder.kernel import ids
@@ -107,7 +108,7 @@ async def busy(settings: Settings) -> AsyncIterator[tuple[House, Callable[[Tenan
         worker = house.worker()
         await worker.consumer.register()
         roles = [asyncio.create_task(run(stop)) for run in (worker.run, house.scheduler().run)]
-        transport = httpx.ASGITransport(app=house.app(), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=answering.api(house), raise_app_exceptions=False)
         clients: list[httpx.AsyncClient] = []
 
         def world(tenant_id: TenantId, key: str) -> World:

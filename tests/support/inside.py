@@ -9,6 +9,7 @@ import httpx
 from fastapi import FastAPI
 
 from guilder.domain.identity import service as identity
+from guilder.entrypoints import answering
 from guilder.entrypoints.house import House, open_house
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
@@ -64,7 +65,7 @@ class Inside:
 @asynccontextmanager
 async def a_house(installation: Installation) -> AsyncIterator[Inside]:
     async with open_house(settings_of(installation)) as house:
-        app = house.app()
+        app = answering.api(house)
         transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url=installation.base_url) as http:
             yield Inside(installation, house, app, http, operations_of(app))

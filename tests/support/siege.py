@@ -18,6 +18,7 @@ import httpx
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from guilder.entrypoints import answering
 from guilder.entrypoints.house import open_house
 from guilder.kernel.noun import replace
 from guilder.platform.auth.permission import Permission
@@ -223,7 +224,7 @@ async def besieged(installation: Installation, *, starts_at: datetime) -> AsyncI
     async with a_world(installation, starts_at=starts_at) as mine, a_world(installation, starts_at=starts_at) as theirs:
         own, foreign = await asyncio.gather(furnished(mine, "acme"), furnished(theirs, "umbrella"))
         async with open_house(settings_of(installation)) as house:
-            app = house.app()
+            app = answering.api(house)
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url=installation.base_url) as http:
                 siege = Siege(installation, mine, theirs, own, foreign, app, http, operations_of(app))

@@ -1,24 +1,22 @@
 """The open house: database, ports and every role that one process may play, put together from the settings."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from ipaddress import ip_network
 
-from fastapi import FastAPI
 from pydantic import SecretStr
 
 from guilder.domain.identity import service as identity
-from guilder.entrypoints import mailbox, relaying
+from guilder.entrypoints import relaying
 from guilder.entrypoints.roles import READING, Budget, Role, budget_of, is_answering, warn_of_shortage
 from guilder.entrypoints.sharing import Sharing, open_sharing
 from guilder.entrypoints.storing import WRITES_FILES, refuse_unusable_files
 from guilder.entrypoints.watching import Watcher
 from guilder.platform import metrics
-from guilder.platform.bus import groups
 from guilder.platform.bus.consumer import Consumer
 from guilder.platform.bus.retry import RetryPolicy
 from guilder.platform.bus.sequencer import Sequencer
@@ -29,11 +27,6 @@ from guilder.platform.db.database import Database
 from guilder.platform.db.migrate import lacking as lacking_migrations
 from guilder.platform.db.replica import Replica
 from guilder.platform.db.vault import Vault
-from guilder.platform.http import app as http
-from guilder.platform.http.access import AccessTable
-from guilder.platform.http.at_hand import AtHand
-from guilder.platform.http.limits import InProcess, RateLimiter
-from guilder.platform.http.router import Router
 from guilder.platform.http.settings import Allowance, HttpSettings
 from guilder.platform.http.shedding import Ceilings
 from guilder.platform.jobs.machine import TimeMachine
@@ -41,14 +34,11 @@ from guilder.platform.jobs.sandboxes import RestCheck
 from guilder.platform.jobs.scheduler import Scheduler
 from guilder.platform.outside.breaker import BreakerLimits
 from guilder.platform.outside.runner import Runner
-from guilder.wiring import access, published
 from guilder.wiring.performers import AHEAD, CEILINGS, WINDOWS, performers
-from guilder.wiring.ports import Ports, authentication, key_source, open_ports
+from guilder.wiring.ports import Ports, key_source, open_ports
 from guilder.wiring.reactions import REACTIONS
-from guilder.wiring.routers import ROUTERS
 from guilder.wiring.timetable import TENANTS, timetable
 
-LAG_MAX = 100_000
 _SOON = (timedelta(seconds=0.2), timedelta(seconds=1), timedelta(seconds=5))
 
 
@@ -70,42 +60,6 @@ class House:
         """Say what is missed, and not needed: it is told, and this process is ready all the same."""
         replica = {"replica": self.replica.trouble} if self.replica else {}
         return {**self.sharing.troubles, **self.brokers, **replica}
-
-    def app(self) -> FastAPI:
-        """Return the API as it is served."""
-        sharing = self.sharing
-        known = authentication(self.settings, self.database, self.clock, sharing.key_sets, sharing.near)
-        limiter = sharing.limiter or InProcess(self.clock.monotonic)
-        app = http.build(
-            routers=self._routers(),
-            access=self._access(),
-            authenticate=known,
-            clocks=self.clocks,
-            database=self.database,
-            keys=self.ports.keys,
-            settings=http_settings(self.settings),
-            ready_checks=self._ready_checks(),
-            metrics=metrics.render,
-            observe=metrics.request_answered,
-            clock=self.clock,
-            replica=self.replica,
-            limiter=limiter,
-            answers=sharing.answers,
-            at_hand=self._at_hand(known, limiter),
-            troubles=self.troubles,
-        )
-        app.state.files = self.ports.files
-        app.state.gateways = self.ports.gateways
-        app.state.keys = self.ports.keys
-        app.state.clock = self.clock
-        app.state.allows_loopback = not self.settings.is_production
-        return app
-
-    def _at_hand(self, known: identity.Authentication, limiter: RateLimiter) -> AtHand | None:
-        near, size_max = self.sharing.near, self.settings.answers_near_max
-        if near is None:
-            return None
-        return AtHand(near, known, limiter, self.clock, size_max=size_max, observe=metrics.request_answered)
 
     def worker(self, *, groups: Collection[str] | None = None, hears: bool = True, calls: bool = True) -> "Worker":
         """Return who hears the log, only these groups if any are named, and calls the outside; or one of the two."""
@@ -163,14 +117,6 @@ class House:
             watcher=Watcher(self.database, self.settings, table.jobs, self.clock),
         )
 
-    def _routers(self) -> tuple[Router, ...]:
-        published_here = published.router(base_url=self.settings.base_url)
-        return (*ROUTERS, published_here, mailbox.router(is_production=self.settings.is_production))
-
-    def _access(self) -> AccessTable:
-        # The mailbox, which shows what would have been sent, is nowhere in production.
-        return access.table().without("/mailbox") if self.settings.is_production else access.table()
-
     def _retry(self) -> RetryPolicy:
         # A sandbox does not come to rest while a message is being tried again: a developer is told sooner.
         return RetryPolicy() if self.settings.is_production else RetryPolicy(waits=_SOON)
@@ -179,20 +125,10 @@ class House:
         # Breakers wait on the wall's time, and a sandbox's clock waits for its calls: there an outage of days is seconds.
         return BreakerLimits() if self.settings.is_production else BreakerLimits(open_max_s=5.0)
 
-    def _ready_checks(self) -> Mapping[str, Callable[[], Awaitable[str | None]]]:
-        return {"migrations": self.migrations_missing, "queue": self._queue_lags}
-
     async def migrations_missing(self) -> str | None:
         async with self.database.aside.acquire() as connection, connection.transaction(readonly=True):
             missing = await lacking_migrations(connection)
         return f"{len(missing)} to be applied: guilder migrate" if missing else None
-
-    async def _queue_lags(self) -> str | None:
-        async with self.database.transaction(actor="ready", aside=True) as tx:
-            lags = await groups.lag(tx)
-        # The relay is not among them: without Kafka, or with it away, everything goes on.
-        worst = max((lag for lag in lags if lag.group != groups.RELAY), key=lambda lag: lag.behind, default=None)
-        return f"{worst.group} is {worst.behind} messages behind" if worst and worst.behind > LAG_MAX else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 from rich.console import Console
 
-from guilder.entrypoints import demo, serving
+from guilder.entrypoints import answering, demo, serving
 from guilder.entrypoints.databases import embedded
 from guilder.entrypoints.house import House, open_house
 from guilder.entrypoints.listening import refuse_taken_port
@@ -61,7 +61,7 @@ async def _run(settings: Settings, console: Console, *, server: EmbeddedPostgres
 async def _all_roles(house: House, console: Console, *, server: EmbeddedPostgres | None, with_demo: bool) -> None:
     await trust_named_issuers(house)
     await connect_named_gateways(house)
-    app = house.app()
+    app = answering.api(house)
     worker, timekeeper = house.worker(), house.scheduler()
     await worker.consumer.register()
 

@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from guilder.entrypoints import serving
-from guilder.entrypoints.cli import running
+from guilder.entrypoints.cli import access, answering, running
 from guilder.platform.config import Settings
 
 
@@ -22,7 +22,7 @@ def test_the_loop_of_a_process_is_the_one_in_c() -> None:
     assert isinstance(serving.run(loop()), uvloop.Loop)
 
 
-@pytest.mark.parametrize("role", [running.serve, running.schedule, lambda: running.work(only_calls=False)])
+@pytest.mark.parametrize("role", [answering.serve, running.schedule, lambda: running.work(only_calls=False)])
 def test_every_role_runs_on_it(role: Callable[[], None], monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[str] = []
 
@@ -30,11 +30,19 @@ def test_every_role_runs_on_it(role: Callable[[], None], monkeypatch: pytest.Mon
         ran.append(process.__name__)
         process.close()
 
-    monkeypatch.setattr(running, "_with_database", lambda: Settings(_env_file=None, port=0))
-    monkeypatch.setattr(running, "refuse_taken_port", lambda _: None)
+    monkeypatch.setattr(access, "reachable", lambda _: Settings(_env_file=None, port=0))
+    monkeypatch.setattr(answering, "refuse_taken_port", lambda _: None)
     monkeypatch.setattr(serving, "run", run)
     role()
-    assert ran in (["_play"], ["_work"])
+    assert ran in (["_serve"], ["_schedule"], ["_work"])
+
+
+def test_who_answers_no_requests_loads_no_routes() -> None:
+    loaded = (
+        "import sys, guilder.entrypoints.cli.relaying, guilder.entrypoints.cli.running; "
+        "sys.exit('guilder.wiring.routers' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", loaded], check=False).returncode == 0
 
 
 @pytest.mark.parametrize(("started_at", "asked", "stands_at"), [(0, 5, 5), (3, 5, 5), (8, 5, 8), (0, 0, 0)])

@@ -19,7 +19,7 @@ _COMMANDS = (
     ),
     (
         "serve",
-        "running:serve",
+        "answering:serve",
         "Serve the API alone, on HOST and PORT. Needs DATABASE_URL, or a `guilder up` of the same data folder.",
     ),
     (

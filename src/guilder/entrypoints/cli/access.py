@@ -12,7 +12,7 @@ import typer
 from guilder.domain.identity import service as identity
 from guilder.domain.identity.model import Tenant
 from guilder.entrypoints.cli.speaking import Trouble, progress
-from guilder.entrypoints.databases import database_of
+from guilder.entrypoints.databases import database_of, reachable
 from guilder.kernel import ids
 from guilder.kernel.ids import TenantId
 from guilder.platform.clock import WallClock
@@ -94,6 +94,17 @@ async def _become_doctor(connection: "asyncpg.Connection[asyncpg.Record]") -> No
         raise Trouble(
             "looking at every tenant needs the read-only role: set DATABASE_DOCTOR_URL to a login of guilder_doctor"
         ) from None
+
+
+def settings_with_database() -> Settings:
+    """Read the settings of a process that joins others.
+
+    :raises Trouble: they name no PostgreSQL, and none of this data folder runs
+    """
+    settings = reachable(read_settings())
+    if settings is None:
+        raise Trouble("this needs a PostgreSQL: set DATABASE_URL, or run everything together with `guilder up`")
+    return settings
 
 
 def at_work(work: Callable[[Office], Awaitable[T]]) -> T:

@@ -6,14 +6,13 @@ from typing import Annotated
 import typer
 
 from guilder.entrypoints import serving, telling
-from guilder.entrypoints.cli.access import refuse_unmigrated
+from guilder.entrypoints.cli.access import refuse_unmigrated, settings_with_database
 from guilder.entrypoints.cli.speaking import Trouble, out
-from guilder.entrypoints.databases import reachable
 from guilder.entrypoints.house import open_house
 from guilder.entrypoints.roles import Role
 from guilder.platform.bus import groups
 from guilder.platform.bus.kafka import store as rows
-from guilder.platform.config import Settings, read_settings
+from guilder.platform.config import Settings
 from guilder.platform.db.tx import Tx
 
 ACTOR = "relay"
@@ -33,9 +32,7 @@ def relay(
     Any number may run side by side; each partition is carried by one of them. With an option it does that, and ends.
     Examples: guilder relay · guilder relay --again invoices.events
     """
-    settings = reachable(read_settings())
-    if settings is None:
-        raise Trouble("this needs a PostgreSQL: set DATABASE_URL, or run everything together with `guilder up`")
+    settings = settings_with_database()
     if forget or again is not None:
         out.print(asyncio.run(_change(settings, again)))
         return

@@ -1,23 +1,16 @@
-"""The roles one by one: serve, work, schedule."""
+"""The roles behind the API, one by one: work, schedule."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
 from guilder.entrypoints import serving, telling
-from guilder.entrypoints.cli.access import refuse_unmigrated
+from guilder.entrypoints.cli.access import refuse_unmigrated, settings_with_database
 from guilder.entrypoints.cli.speaking import Trouble
-from guilder.entrypoints.databases import reachable
-from guilder.entrypoints.house import House, open_house
-from guilder.entrypoints.listening import refuse_taken_port
-from guilder.entrypoints.paying import connect_named_gateways
-from guilder.entrypoints.roles import Role as Part
-from guilder.entrypoints.serving import Role
-from guilder.entrypoints.trusting import trust_named_issuers
-from guilder.platform.config import Settings, read_settings
+from guilder.entrypoints.house import open_house
+from guilder.entrypoints.roles import Role
+from guilder.platform.config import Settings
 from guilder.wiring.reactions import REACTIONS
 
 
@@ -28,27 +21,6 @@ class Share:
     groups: tuple[str, ...] | None
     hears: bool
     calls: bool
-
-
-def serve() -> None:
-    """Serve the API alone, on HOST and PORT. Needs DATABASE_URL, or a `guilder up` of the same data folder.
-
-    Any number may run side by side. Example: DATABASE_URL=postgresql://… PORT=8000 guilder serve
-    """
-    settings = _with_database()
-    refuse_taken_port(settings)
-
-    def http(house: House) -> Role:
-        app = house.app()
-
-        async def serve_trusting(stop: asyncio.Event) -> None:
-            await trust_named_issuers(house)
-            await connect_named_gateways(house)
-            await serving.serve(app, house.settings, stop)
-
-        return serve_trusting
-
-    serving.run(_play(settings, http, Part.SERVE))
 
 
 def work(
@@ -72,7 +44,7 @@ def work(
     if unknown:
         raise Trouble(f"there is no group {unknown[0]}; the groups are {', '.join(REACTIONS.groups)}")
     share = Share(groups=tuple(group) if group else None, hears=not only_calls, calls=not no_calls)
-    serving.run(_work(_with_database(), share))
+    serving.run(_work(settings_with_database(), share))
 
 
 def schedule() -> None:
@@ -80,32 +52,22 @@ def schedule() -> None:
 
     Any number may run side by side; each piece of work is done by one of them.
     """
-    serving.run(_play(_with_database(), lambda house: house.scheduler().run, Part.SCHEDULE, needs_tables=True))
-
-
-def _with_database() -> Settings:
-    settings = reachable(read_settings())
-    if settings is None:
-        raise Trouble("this needs a PostgreSQL: set DATABASE_URL, or run everything together with `guilder up`")
-    return settings
-
-
-async def _play(settings: Settings, role: Callable[[House], Role], part: Part, *, needs_tables: bool = False) -> None:
-    serving.begin(settings)
-    if part is not Part.SERVE:
-        serving.step_back(settings.work_niceness)
-    async with open_house(settings, role=part) as house:
-        if needs_tables:
-            await refuse_unmigrated(house.database)
-        # The API tells of itself on its own port.
-        await serving.run_roles(role(house), *([] if part is Part.SERVE else telling.roles(house)))
+    serving.run(_schedule(settings_with_database()))
 
 
 async def _work(settings: Settings, share: Share) -> None:
     serving.begin(settings)
     serving.step_back(settings.work_niceness)
-    async with open_house(settings, role=Part.WORK) as house:
+    async with open_house(settings, role=Role.WORK) as house:
         await refuse_unmigrated(house.database)
         worker = house.worker(groups=share.groups, hears=share.hears, calls=share.calls)
         await worker.consumer.register()
         await serving.run_roles(worker.run, *telling.roles(house))
+
+
+async def _schedule(settings: Settings) -> None:
+    serving.begin(settings)
+    serving.step_back(settings.work_niceness)
+    async with open_house(settings, role=Role.SCHEDULE) as house:
+        await refuse_unmigrated(house.database)
+        await serving.run_roles(house.scheduler().run, *telling.roles(house))

@@ -7,6 +7,7 @@ import httpx
 from rich.console import Console
 
 from guilder.domain.identity.model import Tenant
+from guilder.entrypoints import answering
 from guilder.entrypoints.demo import company
 from guilder.entrypoints.demo.client import Api, DemoStuck, api_client
 from guilder.entrypoints.demo.founding import beginning, default_tenant, demo_sandbox, forget_key, read_key
@@ -30,7 +31,7 @@ async def seed(house: House, console: Console) -> None:
 async def _tell(house: House, console: Console, sandbox: Tenant) -> None:
     key = read_key(house.settings)
     assert key is not None, "the sandbox was returned with its key kept"
-    async with api_client(house.app(), house.settings.base_url, key) as client:
+    async with api_client(answering.api(house), house.settings.base_url, key) as client:
         if (await client.get("/api/tenant")).status_code == httpx.codes.UNAUTHORIZED:
             # Revoked, or of another database: the next start makes a new one.
             forget_key(house.settings)
