@@ -43,3 +43,16 @@ async def test_an_invoice_answers_when_it_is_paid_or_was_declined(world, subscri
     assert (declined["payment_status"], declined["amount_due"]) == ("declined", 700)
     paid = await world.post(path, {"payment_method_id": subscription["payment_method_id"]}, **WAIT)
     assert (paid["payment_status"], paid["invoice_status"], paid["amount_due"]) == ("succeeded", "paid", 0)
+
+
+async def test_a_card_whose_bank_asks_for_its_customer_answers_with_where_that_is(world, subscription):
+    wish = {"token": "pm_card_authentication_required"}
+    method = await world.post("/api/customers/acme/payment-methods", wish, **WAIT)
+    assert method["status"] == "pending"
+    assert "/authenticate/" in method["action_url"]
+
+
+async def test_a_method_without_a_token_answers_with_the_page_on_which_it_is_given(world, subscription):
+    method = await world.post("/api/customers/acme/payment-methods", {}, **WAIT)
+    assert method["status"] == "pending"
+    assert method["action_url"].startswith("http")

@@ -30,10 +30,11 @@ async def list_methods(session: Session, customer: CustomerPath) -> Envelope[lis
 
 @router.post("/customers/{id}/payment-methods", status_code=202, waits=True)
 async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -> Envelope[MethodOut]:
-    """Save a method. Its provider validates it first: it is `pending` until then; `Prefer: wait=N` waits for that.
+    """Save a method. Its provider validates it first: it is `pending` until then.
 
-    Without a token its customer gives it on the provider's page: `action_url`, as soon as that is there. They come back
-    to `return_url`, with `done=1` if they have; by default to a page of ours that says so.
+    Without a token its customer gives it on the provider's page: `action_url`, as soon as that is there. There a bank asks
+    for its customer, too. They come back to `return_url`, with `done=1` if they have; by default to a page of ours that
+    says so. `Prefer: wait=N` waits until it is validated, or there is such a page.
     """
     about = await customers.find(session.tx, text=customer, only=session.customer_filter)
     customer_id = about.id
@@ -48,13 +49,13 @@ async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -
         now=session.now,
     )
 
-    async def validated(tx: Tx, _: datetime) -> Envelope[MethodOut] | None:
+    async def answered(tx: Tx, _: datetime) -> Envelope[MethodOut] | None:
         found = await service.methods(tx, customer_id=customer_id)
-        known = next((each for each in found if each.id == made.id and each.status is not MethodStatus.PENDING), None)
-        return ok(method_to_wire(known)) if known else None
+        known = next((each for each in found if each.id == made.id), None)
+        is_answered = known and (known.status is not MethodStatus.PENDING or known.action_url)
+        return ok(method_to_wire(known)) if known and is_answered else None
 
-    if body.token:
-        session.wait_for(validated)
+    session.wait_for(answered)
     return ok(method_to_wire(made))
 
 
