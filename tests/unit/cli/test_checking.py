@@ -17,6 +17,8 @@ SAFE = {
     "SMTP_URL": "smtp://u:s3cret@mail.example.com:587",
     "GUILDER_MASTER_KEY": "file:///run/keys",
     "TRUSTED_PROXIES": "10.0.0.0/8",
+    "OIDC_ISSUER": "https://id.example.com",
+    "OIDC_AUDIENCE": "guilder",
 }
 # What is set wrong, what is said of it, and whether production starts with it.
 WRONG = [

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from guilder.platform.config import AppEnv, BadSettings, Settings, read_settings
+from guilder.platform.config.pairs import PAIRS
 
 KEY = base64.b64encode(bytes(32)).decode()
 
@@ -91,6 +92,9 @@ def test_settings_do_not_change(monkeypatch):
         ("LOG_LEVEL", "canary"),
         ("LOG_RETENTION_DAYS", "0"),
         ("PUBLIC_URL", "canary"),
+        ("OIDC_ISSUER", "canary"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka-1,,canary"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "kafka-1:9092,canary:abc"),
         ("TRUSTED_PROXIES", "canary"),
         ("GUILDER_MASTER_KEY", "canary!"),
         ("GUILDER_MASTER_KEY", base64.b64encode(b"canary too short").decode()),
@@ -132,6 +136,18 @@ def test_a_bad_value_is_refused_by_a_sentence_that_names_the_variable_and_not_th
 )
 def test_a_database_may_be_several_hosts_an_address_or_a_socket(monkeypatch, url):
     assert read(monkeypatch, DATABASE_URL=url).database_url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(("said", "missing"), [ordered for pair in PAIRS for ordered in (pair, pair[::-1])])
+def test_half_of_a_pair_is_refused_and_the_other_half_named(monkeypatch, said, missing):
+    with pytest.raises(BadSettings, match=f"^{missing.upper()} is required where {said.upper()} is set"):
+        read(monkeypatch, **{said.upper(): "https://canary.test"})
+    assert read(monkeypatch, **{missing.upper(): "https://canary.test"})
+
+
+def test_brokers_may_be_several(monkeypatch):
+    said = "kafka-1:9092, kafka-2,[::1]:9092"
+    assert read(monkeypatch, KAFKA_BOOTSTRAP_SERVERS=said).kafka_bootstrap_servers == said
 
 
 def test_a_misspelt_name_in_the_file_is_refused_as_well(tmp_path):

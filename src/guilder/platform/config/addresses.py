@@ -35,6 +35,14 @@ def _is_port(said: str) -> bool:
     return said.isascii() and said.isdigit() and 0 < int(said) <= PORT_MAX
 
 
+def _brokers(value: str) -> str:
+    for each in value.split(","):
+        _, colon, port = each.strip().rpartition("]")[2].partition(":")
+        if not each.strip() or (colon and not _is_port(port)):
+            raise ValueError("should be brokers by comma, such as kafka-1:9092,kafka-2:9092")
+    return value
+
+
 def _sender(value: str) -> str:
     name, _, domain = parseaddr(value)[1].partition("@")
     if not name or not domain or " " in domain:
@@ -63,6 +71,7 @@ def _signing_secret(value: SecretStr) -> SecretStr:
 
 WebUrl = Annotated[str, AfterValidator(_web)]
 PostgresUrl = Annotated[SecretStr, AfterValidator(_postgres)]
+Brokers = Annotated[str, AfterValidator(_brokers)]
 Sender = Annotated[str, AfterValidator(_sender)]
 TwilioUrl = Annotated[SecretStr, AfterValidator(_twilio)]
 StripeKey = Annotated[SecretStr, AfterValidator(_stripe_key)]

@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from guilder.platform.config.addresses import PostgresUrl, Sender, SigningSecret, StripeKey, TwilioUrl, WebUrl
+from guilder.platform.config.addresses import Brokers, PostgresUrl, Sender, SigningSecret, StripeKey, TwilioUrl, WebUrl
 from guilder.platform.config.lists import Names, Networks, Origins
+from guilder.platform.config.pairs import refuse_halves
 
 MASTER_KEY_BYTES = 32
 # Places of master keys other than the setting itself.
@@ -146,7 +147,7 @@ class TransportSettings(BaseModel):
         description="Answers that each process of the API keeps at hand for seconds, and forgets when they change; with 0 "
         "it remembers none, nor whose an API key is.",
     )
-    kafka_bootstrap_servers: str | None = Field(
+    kafka_bootstrap_servers: Brokers | None = Field(
         None, description="Carries the log over Apache Kafka; unset, PostgreSQL itself does."
     )
     kafka_topic_prefix: str = Field("", description="Put before every topic's name, where a cluster is shared.")
@@ -234,7 +235,7 @@ class IdentitySettings(BaseModel):
     )
     clerk_api_url: WebUrl = Field("https://api.clerk.com", description="Where Clerk's backend API is asked.")
     clerk_webhook_secret: SigningSecret | None = Field(None, description="`whsec_…` of /api/webhooks/clerk.")
-    oidc_issuer: str | None = Field(None, description="Any OpenID Connect issuer, exactly as in its tokens' `iss`.")
+    oidc_issuer: WebUrl | None = Field(None, description="Any OpenID Connect issuer, exactly as in its tokens' `iss`.")
     oidc_audience: str | None = Field(None, description="The `aud` that its access tokens must carry.")
     oidc_jwks_url: WebUrl | None = Field(None, description="Its key set; unset, found through its discovery document.")
     auth_introspection_url: WebUrl | None = Field(
@@ -363,6 +364,11 @@ class Settings(
     def _fit_for_production(self) -> Self:
         if self.is_production and self.guilder_master_key is None:
             raise ValueError("GUILDER_MASTER_KEY is required where APP_ENV is production: `openssl rand -base64 32`")
+        return self
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        refuse_halves(self)
         return self
 
     @property
