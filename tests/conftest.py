@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from itertools import count
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -111,6 +112,12 @@ def _need(what: str, found: str | None) -> None:
 def _started(config: pytest.Config) -> DatabaseUrls:
     cluster = config.stash[_cluster] = TestCluster()
     return cluster.start()
+
+
+@pytest.fixture
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A folder without a `.env`: one of the developer's own says nothing here."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="session")

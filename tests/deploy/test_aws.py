@@ -272,6 +272,7 @@ def test_a_task_is_given_settings_and_each_secret_as_a_secret(account, role):
 
 
 @pytest.mark.shows("API8")
+@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("role", ["api", "worker", "scheduler", "relay", "migrate", "doctor"])
 def test_the_settings_of_a_task_are_fit_for_production(account, role):
     ours = _ours(_task(role))

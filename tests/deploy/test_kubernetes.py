@@ -227,6 +227,7 @@ def test_a_pod_is_given_settings_and_each_secret_as_a_secret(name):
 
 
 @pytest.mark.shows("API8")
+@pytest.mark.usefixtures("elsewhere")
 @pytest.mark.parametrize("name", PODS)
 def test_the_settings_of_a_pod_are_fit_for_production(name):
     plain, secret = _environment(name)

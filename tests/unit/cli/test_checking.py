@@ -10,6 +10,8 @@ from guilder.entrypoints.checking import Weight, findings, refuse_unsafe
 from guilder.entrypoints.cli import app
 from guilder.platform.config import BadSettings, read_settings
 
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
 SAFE = {
     "APP_ENV": "production",
     "PUBLIC_URL": "https://billing.example.com",
@@ -41,12 +43,6 @@ WRONG = [
     ("KAFKA_BOOTSTRAP_SERVERS", "k1.example.com:9092", "KAFKA_SECURITY_PROTOCOL", False),
     ("OIDC_ISSUER", "http://id.example.com", "OIDC_ISSUER", False),
 ]
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(monkeypatch, tmp_path):
-    """A folder without a `.env`: one of the developer's own is no finding here."""
-    monkeypatch.chdir(tmp_path)
 
 
 def with_settings(monkeypatch, **over: str):
