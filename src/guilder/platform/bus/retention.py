@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 from guilder.platform.bus import store
 from guilder.platform.bus.meter import Meter, NoMeter
 from guilder.platform.clock import Clock
-from guilder.platform.db.database import CLASHES, GONE, Database, DatabaseGone
+from guilder.platform.db.database import AILING, CLASHES, GONE, Database, DatabaseGone
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.wakes import first
 from guilder.platform.logging import get
@@ -55,6 +55,6 @@ class Retention:
         while not stop.is_set():
             try:
                 await self.step()
-            except (*GONE, *CLASHES, DatabaseGone) as error:
+            except (*GONE, *AILING, *CLASHES, DatabaseGone) as error:
                 _log.warning("retention_waits", reason=str(error))
             await first(stop, timeout_s=EVERY_S)

@@ -11,11 +11,11 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from guilder.platform.db.database import CLASHES, GONE, DatabaseGone
+from guilder.platform.db.database import AILING, CLASHES, GONE, DatabaseGone
 from guilder.platform.db.wakes import first
 from guilder.platform.logging import get
 
-DATABASE_AWAY = (*GONE, *CLASHES, DatabaseGone)
+DATABASE_AWAY = (*GONE, *AILING, *CLASHES, DatabaseGone)
 LISTEN_AGAIN_S = 1.0
 TELL_AGAIN_S = 60.0
 

@@ -44,9 +44,14 @@ GONE = (
     asyncpg.TooManyConnectionsError,
     asyncpg.InternalClientError,  # what the driver says when a connection dies just as it is handed out
     asyncpg.ReadOnlySQLTransactionError,  # what a primary says that is none any more
+    asyncpg.DiskFullError,  # it answers, and can keep nothing: whatever is written fails, whoever writes it
+    asyncpg.PostgresIOError,
     ConnectionError,
     TimeoutError,
 )
+# What a server says of itself, and what somebody does to it who cancels statements. It passes; but a batch may be at
+# fault as well, that asks too much at once: so who can halve it does, and who has nothing to halve waits.
+AILING = (asyncpg.InsufficientResourcesError, asyncpg.OperatorInterventionError, asyncpg.PostgresSystemError)
 
 # The number of the newest migration whose tables this code keeps in line by itself: triggers do it for a release before.
 SCHEMA = 42

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from guilder.kernel import errors
 from guilder.kernel.errors import Refusal
 from guilder.platform.auth.permission import StepUpRequired
-from guilder.platform.db.database import CLASHES, GONE
+from guilder.platform.db.database import AILING, CLASHES, GONE
 
 PROBLEM = "application/problem+json"
 ERRORS_MAX = 20
@@ -72,9 +72,7 @@ _FROM_DATABASE: tuple[tuple[tuple[type[BaseException], ...], type[Refusal]], ...
     (
         (
             *GONE,
-            asyncpg.InsufficientResourcesError,
-            asyncpg.OperatorInterventionError,
-            asyncpg.ReadOnlySQLTransactionError,
+            *AILING,
         ),
         OutcomeUnknown,
     ),
