@@ -154,7 +154,7 @@ async def test_a_worker_that_died_after_the_charge_and_before_its_record_charges
     async def record(done):
         if done[0].intent.step == "confirm":
             recorded.append(done[0].outcome)
-            raise ConnectionError("killed")
+            raise RuntimeError("killed")
         return await original(done)
 
     dead._phases.record = record

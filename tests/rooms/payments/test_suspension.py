@@ -151,7 +151,7 @@ async def test_a_runner_that_was_killed_in_the_call_leaves_one_charge(till):
 
     async def record(done):
         if done[0].intent.step == "confirm":
-            raise ConnectionError("killed")
+            raise RuntimeError("killed")
         return await original(done)
 
     dead._phases.record = record

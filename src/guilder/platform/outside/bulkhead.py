@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from guilder.platform import logging, metrics, tracing
 from guilder.platform.clock import Clock
-from guilder.platform.db.database import in_transaction
+from guilder.platform.db.database import GONE, DatabaseGone, in_transaction
 from guilder.platform.outside.breaker import Breaker, State
 from guilder.platform.outside.intents import CallFailed, Done
 from guilder.platform.outside.phases import AnyDone, Phases, Ready, claim_of
@@ -22,6 +22,9 @@ from guilder.platform.outside.store import Claim
 GATHER_S = 0.008
 GATHERS_MAX = 12
 RECORD_MAX = 500
+# How often what came back is recorded again where the database is away: it is restarted, or another takes its place.
+RECORD_TRIES_MAX = 60
+RECORD_AGAIN_S = 1.0
 # What is held begins within so long, at the time that calls take now: far less than its lease allows.
 SOON_S = 4.0
 
@@ -81,6 +84,7 @@ class Lane:
         self._came_back: list[AnyDone] = []
         self._unsent: list[Claim] = []
         self._recorder: asyncio.Task[None] | None = None
+        self._is_over = False
         self._alarm: asyncio.TimerHandle | None = None
         # Metrics know families of destinations ("gateway", "webhook"), never a customer's host.
         self._family = destination.partition(":")[0]
@@ -136,6 +140,7 @@ class Lane:
 
     async def cancel(self) -> None:
         """Stop the calls that are under way; their leases run out, and they are repeated with the same keys."""
+        self._is_over = True
         for task in self._calls:
             task.cancel()
         await self.settle()
@@ -221,18 +226,31 @@ class Lane:
                 await self._gather()
                 await self._give_back()
                 batch, self._came_back = self._came_back[:RECORD_MAX], self._came_back[RECORD_MAX:]
-                begin_by = self._clock.monotonic() + self._phases.lease_margin_s
-                moved: list[Ready] = []
-                try:
-                    moved = await self._phases.record(batch)
-                except Exception:  # noqa: BLE001  (whatever it was, the lane goes on)
-                    # The database is gone: the leases run out, and the calls are repeated with the same keys.
-                    _log.exception("outcomes_not_recorded", destination=self.destination, count=len(batch))
+                moved, begin_by = await self._recorded(batch)
                 self.in_flight -= len(batch) - len(moved)
                 self._send_out(moved, begin_by, is_sure=True)
                 self.hint.set()
         finally:
             self._recorder = None
+
+    async def _recorded(self, batch: Sequence[AnyDone]) -> tuple[list[Ready], float]:
+        """Record what came back, and again while the database is away: a mail that is called for again is sent again.
+
+        Whatever the leases are by then, outcomes are recorded only where nobody has taken them over.
+        """
+        tries = 0
+        while True:
+            tries += 1
+            begin_by = self._clock.monotonic() + self._phases.lease_margin_s
+            try:
+                return await self._phases.record(batch), begin_by
+            except Exception as error:  # noqa: BLE001  (whatever it was, the lane goes on)
+                is_away = isinstance(error, (*GONE, DatabaseGone))
+                if not is_away or self._is_over or tries >= RECORD_TRIES_MAX:
+                    # The leases run out, and the calls are repeated with the same keys.
+                    _log.exception("outcomes_not_recorded", destination=self.destination, count=len(batch))
+                    return [], begin_by
+            await asyncio.sleep(RECORD_AGAIN_S)
 
     async def _gather(self) -> None:
         for _ in range(GATHERS_MAX if self.in_flight > self.window else 1):

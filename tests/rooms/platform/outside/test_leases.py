@@ -1,5 +1,7 @@
 """Leases and fences: what a runner …"""
 
+import asyncio
+from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from guilder.platform.clock import HandClock
@@ -8,6 +10,7 @@ from guilder.platform.outside.phases import LEASE_MARGIN_S, Phases
 from guilder.platform.outside.runner import Runner
 from tests.rooms.platform.ground import NOW
 from tests.rooms.platform.outside.toys import World
+from tests.support.processes import until
 
 
 async def leased(phases):
@@ -117,3 +120,35 @@ async def test_gives_up_what_crashes_every_process_that_takes_it(world: World):
     row = await world.row()
     assert (row["state"], row["reason"]) == ("dead", "its lease ran out again and again")
     assert world.provider.journal == []
+
+
+@asynccontextmanager
+async def shut_out(world: World):
+    """Have the database let nobody in, as while it is restarted; its superuser is let in everywhere."""
+    name = await world.admin.fetchval("select current_database()")
+    await world.admin.execute(f'alter database "{name}" connection limit 0')
+    try:
+        await world.admin.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and usename = 'guilder_login'"
+        )
+        yield
+    finally:
+        await world.admin.execute(f'alter database "{name}" connection limit -1')
+
+
+async def test_calls_once_though_the_database_is_away_when_the_answer_comes(world: World):
+    """What a mail server has taken it takes twice."""
+    await world.charge()
+    runner = world.runner(world.charging(steps=("prepare",)))
+    world.provider.gate = asyncio.Event()
+    stepping = asyncio.create_task(runner.step("gateway:toy"))
+    await until(lambda: asyncio.sleep(0, world.provider.in_flight), what="the call")
+    async with shut_out(world):
+        world.provider.gate.set()
+        await asyncio.sleep(1.5)
+    await stepping
+    await world.make_due()
+    await runner.drain()
+    assert len(world.provider.journal) == 1
+    assert await world.statuses() == ["paid"]
