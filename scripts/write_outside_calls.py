@@ -35,7 +35,8 @@ INTENTS: list[tuple[str, Limits, str, str]] = [
     ("the file store: an export of the audit", audit.AuditExports.limits, "files", "the export comes later"),
     ("the file store: a person's export", privacy.Exporting.limits, "files", "the export comes later"),
     ("the file store: delete a person's export", privacy.ExportRemoval.limits, "files", "deleted later"),
-    ("SMTP, and Twilio for SMS", sending.LIMITS, "smtp", "the message is sent later, under the same id"),
+    ("SMTP", sending.MAIL_LIMITS, "smtp", "the mail is sent later, under the same id"),
+    ("Twilio, for SMS", sending.SMS_LIMITS, "sms", "the text is sent later"),
     ("a tenant's webhook receiver", webhooks.LIMITS, "webhook", "tried for three days, then kept to be replayed"),
 ]  # fmt: skip
 
@@ -56,18 +57,20 @@ def page() -> str:
         "",
         "No transaction is open meanwhile. Each destination (an account, a server, a host) has a window and a breaker of its own.",
         "",
-        "| who is called | one call | tries | waits between | at once | nobody there |",
-        "|---|---|---|---|---|---|",
+        "| who is called | one call | tries | waits between | for at least | at once | nobody there |",
+        "|---|---|---|---|---|---|---|",
     ]
     for who, limits, family, away in INTENTS:
         window = f"{WINDOWS.get(family, runner.WINDOW)} a destination"
         most = f", {CEILINGS[family]} in all" if family in CEILINGS else ""
         waits = f"{limits.backoff_first_s:g} s … {limits.backoff_max_s:g} s"
-        rows.append(f"| {who} | {limits.timeout_s:g} s | {limits.attempts_max:,} | {waits} | {window}{most} | {away} |")
+        # Whether a receiver is tried again is the room's own plan; an intent is one attempt of it.
+        span = "by its plan" if family == "webhook" else _span(limits.patience_s)
+        tried = f"{limits.timeout_s:g} s | {limits.attempts_max:,} | {waits} | {span}"
+        rows.append(f"| {who} | {tried} | {window}{most} | {away} |")
     rows += [
         "",
-        f"SMS have a window of {WINDOWS['sms']}. One process makes at most {runner.CALLS_MAX} calls at once; what does not fit waits in the",
-        f"database, unclaimed and uncounted. A breaker opens when half of at least {breaker.calls_min} calls in {breaker.window_s:g} s brought no answer,",
+        f"One process makes at most {runner.CALLS_MAX} calls at once; what does not fit waits in the database, unclaimed and uncounted. A breaker opens when half of at least {breaker.calls_min} calls in {breaker.window_s:g} s brought no answer,",
         f"for {breaker.open_first_s:g} s first and {breaker.open_max_s:g} s at most, and lets one probe through after.",
         "",
         f"Under all of them: HTTP {http.CONNECT_TIMEOUT_S:g} s to connect, {http.TOTAL_TIMEOUT_S:g} s for a piece of an answer, no redirects, no proxy from the environment,",
@@ -99,6 +102,14 @@ def page() -> str:
         "",
     ]
     return "\n".join(rows)
+
+
+def _span(seconds: float) -> str:
+    """Write how long, roughly: what somebody who waits for it wants to know."""
+    for unit_s, unit in ((86_400, "days"), (3_600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit_s:
+            return f"{seconds / unit_s:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def main() -> int:

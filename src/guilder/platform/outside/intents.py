@@ -141,11 +141,17 @@ class Limits:
     """How long one call may take, how often it is tried, and how long is waited in between (doubling, with jitter)."""
 
     timeout_s: float = 15.0
-    attempts_max: int = 8
+    attempts_max: int = 20
     backoff_first_s: float = 1.0
     backoff_max_s: float = 900.0
     # Its destinations are one tenant's each, and how fast they are called is kept over all processes (pacing.py).
     is_paced: bool = False
+
+    @property
+    def patience_s(self) -> float:
+        """Return for how long a call is tried that fails at once each time, where chance makes all waits the shortest."""
+        waits = range(self.attempts_max - 1)
+        return sum(min(self.backoff_first_s * 2.0 ** min(n, 30), self.backoff_max_s) / 2 for n in waits)
 
 
 class Performer(Protocol[R, O]):

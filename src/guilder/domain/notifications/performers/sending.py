@@ -31,7 +31,9 @@ from guilder.platform.outside.mail import (
 from guilder.platform.outside.sms import NumberRefused, Sms, SmsRefused, SmsUnavailable, Texter, segments
 from guilder.platform.outside.templating import CannotRender, Rendered
 
-LIMITS = Limits(timeout_s=30.0, attempts_max=10, backoff_first_s=5.0, backoff_max_s=3600.0)
+# A mail waits a night for its server. A text does not: it is sent twice where nobody knows whether it was sent.
+MAIL_LIMITS = Limits(timeout_s=30.0, attempts_max=36, backoff_first_s=5.0, backoff_max_s=3600.0)
+SMS_LIMITS = Limits(timeout_s=30.0, attempts_max=10, backoff_first_s=5.0, backoff_max_s=3600.0)
 ATTACHED_BYTES_MAX = 5_000_000  # many mailboxes take ten, and a mail is a third larger than what is in it
 _PDF = "application/pdf"
 
@@ -44,7 +46,7 @@ class MailSending:
     """
 
     kind = service.MAIL
-    limits = LIMITS
+    limits = MAIL_LIMITS
 
     def __init__(self, *, mailer: Mailer | None, sender: Mailbox, public_url: str, files: Files | None = None) -> None:
         self._mailer = mailer
@@ -118,7 +120,7 @@ class SmsSending:
     """Sends texts, or keeps them, as MailSending does mail. `sender` is a number, or up to 11 letters."""
 
     kind = service.SMS
-    limits = LIMITS
+    limits = SMS_LIMITS
 
     def __init__(self, *, texter: Texter | None, sender: str, public_url: str) -> None:
         self._texter = texter
