@@ -12,6 +12,7 @@ from guilder.domain.notifications import handlers, jobs
 from guilder.domain.notifications.handlers.invoices import DOCUMENT_WAIT
 from guilder.domain.notifications.model import Channel, Status
 from guilder.domain.notifications.performers import sending
+from guilder.platform.outside.files import Files, FilesUnavailable
 from tests.support.builders.entitlements import heard
 from tests.support.builders.identity import NOW
 from tests.support.builders.notifications import an_open_invoice
@@ -116,6 +117,27 @@ async def test_one_that_is_too_large_or_gone_stays_behind(ground, file_of, monke
         await invoicing.document_stored(tx, documents=[(gone.ref, file_of(gone), InvoiceStatus.PAID)], now=NOW)
     await ground.receipts_go(large, gone)
     assert [list(mail.iter_attachments()) for mail in ground.inbox.mails] == [[], []]
+
+
+async def test_one_that_is_out_of_reach_for_long_stays_behind(ground, file_of, monkeypatch):
+    invoice = await a_paid_invoice(ground)
+    await ground.hear(handlers.on_invoice_paid, of(InvoicePaid, invoice, paid_at=NOW))
+    await stored(ground, invoice, file_of(invoice))
+
+    async def away(self, path):
+        raise FilesUnavailable
+
+    monkeypatch.setattr(Files, "get", away)
+    await ground.receipts_go(invoice)
+    assert ground.inbox.mails == [], "it may be back in a moment"
+    async with connected(ground.admin_url) as admin:
+        for _ in range(sending.ATTACHED_TRIES_MAX):
+            await admin.execute("update platform.intents set due_at = clock_timestamp() where state = 'waiting'")
+            await ground.runner.drain()
+    assert (await mail_of(ground)).status is Status.SENT
+    [mail] = ground.inbox.mails
+    assert list(mail.iter_attachments()) == []
+    assert "Your invoice is ready to download." in mail.get_body(("plain",)).get_content()
 
 
 async def test_a_sandboxs_receipt_is_kept_with_what_it_carries(make_ground, file_of):

@@ -34,6 +34,8 @@ from guilder.platform.outside.templating import CannotRender, Rendered
 # A mail waits a night for its server. A text does not: it is sent twice where nobody knows whether it was sent.
 MAIL_LIMITS = Limits(timeout_s=30.0, attempts_max=36, backoff_first_s=5.0, backoff_max_s=3600.0)
 SMS_LIMITS = Limits(timeout_s=30.0, attempts_max=10, backoff_first_s=5.0, backoff_max_s=3600.0)
+# For the file store it waits some minutes, and then goes without what it would have carried.
+ATTACHED_TRIES_MAX = 7
 ATTACHED_BYTES_MAX = 5_000_000  # many mailboxes take ten, and a mail is a third larger than what is in it
 _PDF = "application/pdf"
 
@@ -58,7 +60,7 @@ class MailSending:
         return await _load(tx, intents, public_url=self._public_url, now=now)
 
     async def call(self, intent: Intent, request: Matter, *, now: datetime) -> Delivery:
-        attachment = await self._attachment(request)
+        attachment = await self._attachment(request, attempt=intent.attempts)
         matter = replace(request, attached=attachment.filename) if attachment else request
         try:
             rendered = _rendered(matter)
@@ -85,8 +87,8 @@ class MailSending:
     async def record(self, tx: Tx, done: Sequence[Done[Matter, Delivery]], *, now: datetime) -> Sequence[Verdict]:
         return await _record(tx, done, now=now)
 
-    async def _attachment(self, matter: Matter) -> Attachment | None:
-        """Return the receipt's PDF. One that is gone, or too large, is left out: its mail has the link."""
+    async def _attachment(self, matter: Matter, *, attempt: int) -> Attachment | None:
+        """Return the receipt's PDF. One that is gone, too large, or out of reach for long is left out: its mail has the link."""
         if not matter.document or self._files is None:
             return None
         try:
@@ -94,6 +96,8 @@ class MailSending:
         except FileMissing:
             return None
         except FilesUnavailable as error:
+            if attempt > ATTACHED_TRIES_MAX:
+                return None
             raise CallFailed(error.detail, is_outage=False) from error
         if len(pdf) > ATTACHED_BYTES_MAX:
             return None
