@@ -94,8 +94,12 @@ async def release_due(tx: Tx, *, refs: Sequence[Ref], now: datetime) -> int:
 
 
 async def waiting(tx: Tx, *, refs: Sequence[Ref]) -> dict[Ref, Notification]:
-    """Return those of these messages that are still to be sent."""
-    return {each.ref: each for each in await store.get(tx, refs) if each.status is Status.PENDING}
+    """Return those of these messages that are still to be sent; one that was given up is, if somebody has it sent again."""
+    found = await store.get(tx, refs)
+    if given_up := [each.ref for each in found if each.status is Status.FAILED]:
+        await store.take_up(tx, given_up)
+        found = await store.get(tx, refs)
+    return {each.ref: each for each in found if each.status is Status.PENDING}
 
 
 async def record(tx: Tx, *, deliveries: Sequence[Delivery], now: datetime) -> None:

@@ -15,6 +15,7 @@ from guilder.domain.notifications.store.messages import (
     release,
     release_due,
     save,
+    take_up,
     told,
 )
 from guilder.domain.notifications.store.spending import count, limits, lock_spent, save_limits, spent
@@ -58,6 +59,7 @@ __all__ = [
     "save_preferences",
     "save_words",
     "spent",
+    "take_up",
     "told",
     "words",
     "words_of_tenant",

@@ -60,6 +60,13 @@ async def lock_pending(tx: Tx, refs: Sequence[Ref]) -> list[Notification]:
     return [_notification(row) for row in rows]
 
 
+async def take_up(tx: Tx, refs: Sequence[Ref]) -> None:
+    await tx.execute(
+        f"update notifications.notifications set status = 'pending', detail = '' where {_NAMED} and status = 'failed'",
+        *_split(refs),
+    )
+
+
 async def one(tx: Tx, notification_id: UUID) -> Notification | None:
     rows = await tx.fetch(f"{_SELECT} where id = $1", notification_id)
     return next(iter(await _opened(tx, rows)), None)
