@@ -217,6 +217,9 @@ async def runs(
     return await tx.fetch(_RUNS, pause, lately, back, stale, limit)
 
 
+_PATIENCE = ["idle_in_transaction_session_timeout", "transaction_timeout"]  # the second since PostgreSQL 17
+
+
 async def begin_chore(tx: Tx, name: str, *, every_s: float) -> bool:
     """Take a chore for as long as this transaction is open; False where it is not due yet or another node has it."""
     if not await tx.fetchval("select pg_try_advisory_xact_lock(hashtextextended('chore:' || $1, 0))", name):
@@ -226,7 +229,13 @@ async def begin_chore(tx: Tx, name: str, *, every_s: float) -> bool:
         name,
         every_s,
     )
-    return not ran_lately
+    if ran_lately:
+        return False
+    # It stays open for as long as the chore takes, and does nothing meanwhile: no server's patience with that is its end.
+    await tx.execute(
+        "select set_config(s.name, '0', true) from pg_settings s where s.name = any ($1::text[])", _PATIENCE
+    )
+    return True
 
 
 async def end_chore(tx: Tx, name: str) -> None:

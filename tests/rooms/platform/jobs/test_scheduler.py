@@ -10,7 +10,7 @@ from guilder.platform.clock import HandClock
 from guilder.platform.db.database import Database
 from guilder.platform.jobs.scheduler import Scheduler, failures
 from guilder.platform.jobs.timetable import Chore, Timetable
-from tests.rooms.platform.ground import NOW, a_tenant
+from tests.rooms.platform.ground import NOW, a_tenant, database_of
 from tests.rooms.platform.jobs.toys import World
 from tests.support.database import DatabaseUrls
 from tests.support.processes import until
@@ -233,3 +233,25 @@ async def test_lets_one_node_at_a_time_do_a_chore_and_not_again_too_soon(world: 
     await world.admin.execute("update platform.chores set ran_at = now() - interval '2 hours'")
     assert await world.scheduler().do_chore(chore) is True
     assert len(done) == 2
+
+
+async def test_a_chore_may_take_longer_than_the_server_lets_a_transaction_idle(world: World, jobs_urls: DatabaseUrls):
+    """As deploy/aws sets it: five minutes, there."""
+    name = await world.admin.fetchval("select current_database()")
+    done = []
+
+    async def sweep(_: Database) -> None:
+        await asyncio.sleep(1)
+        done.append(1)
+
+    chore = Chore(name="toy.sweep", every_s=3600, run=sweep)
+    try:
+        for setting in ("idle_in_transaction_session_timeout", "transaction_timeout"):
+            await world.admin.execute(f"alter database \"{name}\" set {setting} = '300ms'")
+        async with database_of(jobs_urls) as database:
+            scheduler = Scheduler(database, Timetable([], [chore]), clock=world.clock)
+            assert [await scheduler.do_chore(chore) for _ in range(2)] == [True, False]
+    finally:
+        for setting in ("idle_in_transaction_session_timeout", "transaction_timeout"):
+            await world.admin.execute(f'alter database "{name}" reset {setting}')
+    assert done == [1]
