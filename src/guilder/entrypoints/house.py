@@ -29,6 +29,7 @@ from guilder.platform.db.replica import Replica
 from guilder.platform.db.vault import Vault
 from guilder.platform.http.settings import Allowance, HttpSettings
 from guilder.platform.http.shedding import Ceilings
+from guilder.platform.jobs.agreement import Agreement
 from guilder.platform.jobs.machine import TimeMachine
 from guilder.platform.jobs.sandboxes import RestCheck
 from guilder.platform.jobs.scheduler import Scheduler
@@ -103,6 +104,7 @@ class House:
                 clock=self.clock,
                 tenants=TENANTS,
                 gives_way=partial(is_answering, self.database) if self.settings.work_niceness else None,
+                is_off=Agreement(self.database, self.clock).is_off,
             ),
             machine=TimeMachine(
                 self.database,

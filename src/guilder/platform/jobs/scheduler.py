@@ -45,6 +45,7 @@ class Scheduler:
     `tenants` names a SQL definer function, `schema.function(p_after uuid, p_limit int) returns table (tenant_id uuid)`:
     those on the wall clock, by id. With it batches are shared between them; without, what fell due first is done first.
     `gives_way` says whether somebody else needs this machine now: then batches are done one at a time, and half as large.
+    `is_off` says whether this machine's clock is wrong: then nothing is done.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Scheduler:
         tenants: str | None = None,
         retry_max_s: float = RETRY_MAX_S,
         gives_way: Callable[[], Awaitable[bool]] | None = None,
+        is_off: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._database = database
         self._timetable = timetable
@@ -63,6 +65,7 @@ class Scheduler:
         self._rounds = Rounds(tenants) if tenants else None
         self._batches = Batches(database, retry_max_s=retry_max_s)
         self._gives_way = gives_way
+        self._is_off = is_off
         self._widths: dict[str, int] = {}
         self._chores = asyncio.Semaphore(CHORES_AT_ONCE)
 
@@ -143,10 +146,12 @@ class Scheduler:
         while not stop.is_set():
             pause_s = job.every_s * random.uniform(0.8, 1.2)  # noqa: S311  (so that nodes do not walk in step)
             try:
-                if await self.step(job):
+                if await self._waits_for_the_time():
+                    pause_s = PAUSE_S
+                elif await self.step(job):
                     crowded_s = CROWDED_PAUSE_S
                     continue
-                if self._widths.get(job.name, 1) > 1:
+                elif self._widths.get(job.name, 1) > 1:
                     # What was found is in others' hands. They are about to be done, or it is one that takes long.
                     pause_s, crowded_s = min(pause_s, crowded_s), 2 * crowded_s
             except Exception:  # noqa: BLE001  (a scheduler outlives whatever happens to the database)
@@ -154,11 +159,15 @@ class Scheduler:
                 pause_s = PAUSE_S
             await first(stop, timeout_s=pause_s)
 
+    async def _waits_for_the_time(self) -> bool:
+        return self._is_off is not None and await self._is_off()
+
     async def _keep(self, chore: Chore, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 async with self._chores:
-                    await self.do_chore(chore)
+                    if not await self._waits_for_the_time():
+                        await self.do_chore(chore)
             except Exception:  # noqa: BLE001  (as above)
                 _log.exception("chore_failed", chore=chore.name)
             await first(stop, timeout_s=min(chore.every_s, 60.0) * random.uniform(0.5, 1.0))  # noqa: S311
