@@ -48,6 +48,12 @@ class OutcomeUnknown(errors.Unavailable):
     code = "database_unavailable"
 
 
+class CutOff(errors.Unavailable):
+    """This process had to end before it was done, and what became of this is not known: ask again with the same key."""
+
+    code = "shutting_down"
+
+
 class OutOfRange(errors.Invalid):
     """Something in this is larger than can be kept."""
 

@@ -141,6 +141,12 @@ class Shield:
                 await self.app(scope, receive, send)
         except Overloaded as shed:
             await errors.from_refusal(shed, exchange.request_id)(scope, receive, send)
+        except asyncio.CancelledError:
+            # What is still under way when the time to shut down is up is cancelled, and heard of here for the last time.
+            if has_begun() or not self.draining.is_draining:
+                raise
+            cut = errors.CutOff(retry_after_s=errors.RETRY_AFTER_S)
+            await errors.from_refusal(cut, exchange.request_id)(scope, receive, send)
         except Exception:
             # The one place where our own mistakes end: the log knows all, the caller only the request's id.
             log.exception("request_failed", route=exchange.route)
