@@ -90,7 +90,7 @@ class Scheduler:
         size = job.batch_max * job.at_once
         limit = size * self._widths.get(job.name, 1)
         async with self._database.transaction(actor=ACTOR) as tx:
-            failed = (await store.failures(tx, None)).get(job.name, {})
+            failed = (await store.failures(tx, None, job=job.name)).get(job.name, {})
             found = await store.due(tx, [job], tenant_id=None, now=now, limits=[limit + len(failed)])
             if len(found) == limit + len(failed) and self._rounds and job.is_shared:
                 found += await self._rounds.look(tx, job, found=found, failed=failed, limit=limit, now=now)

@@ -81,11 +81,17 @@ async def due_of_each(
     return [Due(job.name, Ref(TenantId(row["tenant_id"]), row["id"]), row["due_at"]) for row in rows]
 
 
-async def failures(tx: Tx, tenant_id: TenantId | None) -> Asides:
+async def failures(tx: Tx, tenant_id: TenantId | None, *, job: str | None = None) -> Asides:
+    """Read which rows failed lately, of one job or of all."""
     found: defaultdict[str, dict[Ref, bool]] = defaultdict(dict)
-    rows = await tx.fetch("select job, tenant_id, row_id, is_aside from platform.job_failures_of($1)", tenant_id)
-    for job, tenant, row_id, is_aside in rows:
-        found[job][Ref(TenantId(tenant), row_id)] = is_aside
+    rows = await tx.fetch(
+        """select job, tenant_id, row_id, is_aside from platform.job_failures_of($1)
+            where $2::text is null or job = $2""",
+        tenant_id,
+        job,
+    )
+    for of_job, tenant, row_id, is_aside in rows:
+        found[of_job][Ref(TenantId(tenant), row_id)] = is_aside
     return found
 
 

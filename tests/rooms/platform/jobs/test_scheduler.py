@@ -8,6 +8,7 @@ from guilder.kernel.noun import replace
 from guilder.kernel.page import PageQuery
 from guilder.platform.clock import HandClock
 from guilder.platform.db.database import Database
+from guilder.platform.jobs import store
 from guilder.platform.jobs.scheduler import Scheduler, failures
 from guilder.platform.jobs.timetable import Chore, Timetable
 from tests.rooms.platform.ground import NOW, a_tenant, database_of
@@ -255,3 +256,23 @@ async def test_a_chore_may_take_longer_than_the_server_lets_a_transaction_idle(w
         for setting in ("idle_in_transaction_session_timeout", "transaction_timeout"):
             await world.admin.execute(f'alter database "{name}" reset {setting}')
     assert done == [1]
+
+
+async def test_reads_of_what_failed_only_what_is_the_job_s_own(world: World, monkeypatch):
+    """A release that fails a hundred thousand renewals is not to make every other job slow."""
+    await world.admin.execute(
+        "insert into platform.job_failures (tenant_id, job, row_id, reason, retry_at) "
+        "select $1, 'toy.others', gen_random_uuid(), 'broken', now() + interval '1 hour' from generate_series(1, 50)",
+        world.tenant,
+    )
+    read, failures_of = [], store.failures
+
+    async def spy(*of, **about):
+        found = await failures_of(*of, **about)
+        read.extend(ref for rows in found.values() for ref in rows)
+        return found
+
+    monkeypatch.setattr(store, "failures", spy)
+    await world.subscribe(3)
+    assert await world.scheduler().step(world.billing) == 3
+    assert read == []
