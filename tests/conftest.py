@@ -127,18 +127,24 @@ def cluster(pytestconfig: pytest.Config) -> DatabaseUrls:
 
 
 @pytest.fixture(scope="session")
-async def database_urls(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[DatabaseUrls]:
-    """This worker's migrated database. Tests share it one after another: also ask for `clean`."""
+async def _own(cluster: DatabaseUrls, worker_id: str) -> AsyncIterator[tuple[DatabaseUrls, Cleaner]]:
+    """This worker's migrated database, and who empties it: learned before any test has written there."""
     async with new_database(cluster, f"guilder_{worker_id}") as urls, standing(urls):
-        yield urls
+        cleaner = Cleaner(urls)
+        await cleaner.learn()
+        yield urls, cleaner
+        await cleaner.close()
 
 
 @pytest.fixture(scope="session")
-async def cleaner(database_urls: DatabaseUrls) -> AsyncIterator[Cleaner]:
-    cleaner = Cleaner(database_urls)
-    await cleaner.learn()
-    yield cleaner
-    await cleaner.close()
+def database_urls(_own: tuple[DatabaseUrls, Cleaner]) -> DatabaseUrls:
+    """This worker's migrated database. Tests share it one after another: also ask for `clean`."""
+    return _own[0]
+
+
+@pytest.fixture(scope="session")
+def cleaner(_own: tuple[DatabaseUrls, Cleaner]) -> Cleaner:
+    return _own[1]
 
 
 @pytest.fixture
