@@ -1,7 +1,9 @@
 """What a credit note leaves of an open invoice, and is too little to collect."""
 
+import pytest
+
 from tests.support.bills import a_story
-from tests.support.outcomes import payments_of, rest
+from tests.support.outcomes import a_subscriber, payments_of, rest
 
 
 async def test_what_a_note_leaves_and_is_too_little_is_collected_with_the_next_invoice(installation):
@@ -75,3 +77,25 @@ async def test_whole_forints_are_collected_of_who_says_so_and_refunded(installat
         assert [(each["total"], each["amount_due"]) for each in await world.invoices()] == [(99_950, 0), (-66_633, 0)]
         assert [each["amount"] for each in await world.get("/api/refunds")] == [66_500]
         assert sum(each["left"] for each in await world.get("/api/credits", customer_id="acme")) == 83
+
+
+@pytest.mark.parametrize("parts", [[1_400], [500, 900]])
+async def test_what_was_carried_to_a_bill_goes_back_with_its_money(installation, parts):
+    """4.00 are too little to collect, and come in with the next 10.00: the payment of 14.00 can go back whole."""
+    async with a_story(installation, "2026-06-01") as world:
+        [issuer] = await world.get("/api/issuers")
+        answer = await world.http.patch(f"/api/issuers/{issuer['id']}", json={"minimum_charges": {"EUR": 500}})
+        assert answer.status_code == 200
+        card = await a_subscriber(world)
+        bought = {"customer": "acme", "currency": "EUR", "payment_method_id": card["id"]}
+        for amount in (400, 1_000):
+            await world.post("/api/orders", {**bought, "amount": amount})
+            await rest(world)
+        [paid] = await payments_of(world)
+        assert (paid["status"], paid["amount"]) == ("succeeded", 1_400)
+        for part in parts:
+            asked = {"payment_id": paid["id"], "reason": "Not shown", "amount": part, "credit_note": "full"}
+            await world.post("/api/refunds", asked)
+            await rest(world)
+        notes = [-each["total"] for each in await world.invoices() if each["kind"] == "credit_note"]
+        assert (sum(notes), [each["amount_refunded"] for each in await payments_of(world)]) == (1_000, [1_400])

@@ -143,7 +143,8 @@ async def _withhold_of(tx: Tx, given_back: Iterable[tuple[TenantId, UUID | None]
 def _paid_by_credit(invoice: Invoice, credited: _Credited) -> int:
     """Return what credit paid of what an invoice charges: the customer's, what its own lines give back, prepaid ones."""
     applied = invoice.credit_applied.minor if invoice.credit_applied else 0
-    return applied + _paid_by_own_lines(invoice, credited)
+    # Credit below zero pays for nothing: what was carried to this invoice came in with its money.
+    return max(applied, 0) + _paid_by_own_lines(invoice, credited)
 
 
 def _paid_by_own_lines(invoice: Invoice, credited: _Credited) -> int:
