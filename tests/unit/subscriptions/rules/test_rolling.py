@@ -37,7 +37,7 @@ def terms(unit=Unit.MONTH, *, minor=3000, version=1, has_charges=False, quantity
     )
 
 
-def ordered(agreed=None, *, at=START, zone="UTC", trial_days=0):
+def ordered(agreed=None, *, at=START, zone="UTC", **trial):
     return NewSubscription(
         tenant_id=TenantId(TENANT),
         customer_id=CustomerId(CUSTOMER),
@@ -45,13 +45,12 @@ def ordered(agreed=None, *, at=START, zone="UTC", trial_days=0):
         terms=agreed or terms(),
         starts_at=at,
         time_zone=zone,
-        trial_days=trial_days,
+        **trial,
     )
 
 
-def active(agreed=None, *, at=START, zone="UTC", trial_days=0):
-    order = ordered(agreed, at=at, zone=zone, trial_days=trial_days)
-    made = periods.begin(order, subscription_id=ID, now=at)
+def active(agreed=None, *, at=START, zone="UTC", **trial):
+    made = periods.begin(ordered(agreed, at=at, zone=zone, **trial), subscription_id=ID, now=at)
     return periods.activate(made) if made.status is Status.PROCESSING else made
 
 
@@ -177,6 +176,44 @@ def test_a_stub_is_one_however_short_the_day_was_that_it_misses():
 
 
 def test_a_trial_that_ends_a_short_day_after_the_billing_day_is_followed_by_a_stub():
+    agreed = terms(alignment=Alignment.BILLING_DAY, billing_day=29)
+    order = ordered(agreed, zone="Europe/Amsterdam", trial_ends_at=AFTER_IT)
+    rolled, _ = rolling.roll(periods.begin(order, subscription_id=ID, now=START), now=AFTER_IT)
+    assert (rolled.current_period.starts_at, rolled.full_period.starts_at) == (AFTER_IT, SHORT_DAY)
+
+
+def test_a_fee_in_arrears_is_closed_with_each_period_and_each_change():
+    arrears = active(terms(in_arrears=True))
+    effect = changes.apply(arrears, terms(in_arrears=True, quantity=3), at=on("2026-02-10"))
+    _, turns = rolling.roll(effect.subscription, now=on("2026-03-01"))
+    segments = [*effect.segments, *closed(turns)]
+    assert spans(segments) == [("fee", "01-31", "02-10", "02-28"), ("fee", "02-10", "02-28", "02-28")]
+    assert [each.terms.quantity for each in segments] == [1, 3]
+    assert [each.closes_period for each in segments] == [False, True]
+    assert {each.full_period for each in segments} == {arrears.current_period}
+    assert [turn.period for turn in turns] == [None]
+
+
+def test_another_quantity_alone_does_not_cut_use_and_another_version_does():
+    metered = active(terms(has_charges=True, grace_days=2))
+    assert changes.apply(metered, terms(has_charges=True, grace_days=2, quantity=3), at=on("2026-02-10")).segments == ()
+    effect = changes.apply(metered, terms(has_charges=True, version=2), at=on("2026-02-10"))
+    assert spans(effect.segments) == [("usage", "01-31", "02-10", "03-02")]
+    assert effect.subscription.usage_from == on("2026-02-10")
+
+
+def test_use_of_a_year_is_closed_every_month_and_commitments_with_the_year():
+    metered = active(terms(Unit.YEAR, has_charges=True, usage_interval=Interval(Unit.MONTH), grace_days=1))
+    _, turns = rolling.roll(metered, now=on("2027-02-01"))
+    assert [turn.turn for turn in turns] == [Turn.USAGE_CLOSED] * 11 + [Turn.RENEWED]
+    segments = closed(turns)
+    assert [each.period.ends_at.day for each in segments] == [28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31, 31]
+    assert [each.closes_period for each in segments] == [False] * 11 + [True]
+    assert all(each.due_at - each.period.ends_at == DAY for each in segments)
+    assert all(each.full_period == each.period for each in segments)
+
+
+def test_use_in_a_trial_and_in_a_pause_is_in_no_segment():
     order = ordered(terms(has_charges=True, in_arrears=True), trial_days=14)
     trying = periods.begin(order, subscription_id=ID, now=START)
     running, turns = rolling.roll(trying, now=on("2026-02-20"))
