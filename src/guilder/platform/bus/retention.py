@@ -5,8 +5,9 @@ from datetime import UTC, timedelta
 
 from guilder.platform.bus import store
 from guilder.platform.bus.meter import Meter, NoMeter
+from guilder.platform.bus.rounds import DATABASE_AWAY
 from guilder.platform.clock import Clock
-from guilder.platform.db.database import AILING, CLASHES, GONE, Database, DatabaseGone
+from guilder.platform.db.database import Database
 from guilder.platform.db.tx import Tx
 from guilder.platform.db.wakes import first
 from guilder.platform.logging import get
@@ -55,6 +56,6 @@ class Retention:
         while not stop.is_set():
             try:
                 await self.step()
-            except (*GONE, *AILING, *CLASHES, DatabaseGone) as error:
+            except DATABASE_AWAY as error:
                 _log.warning("retention_waits", reason=str(error))
             await first(stop, timeout_s=EVERY_S)

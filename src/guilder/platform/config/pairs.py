@@ -13,7 +13,6 @@ def refuse_halves(settings: object) -> None:
     :raises ValueError: names the half that is missing
     """
     for pair in PAIRS:
-        missing = [name.upper() for name in pair if getattr(settings, name) is None]
-        if len(missing) == 1:
-            [said] = {name.upper() for name in pair} - set(missing)
-            raise ValueError(f"{missing[0]} is required where {said} is set")
+        for said, other in (pair, pair[::-1]):
+            if getattr(settings, said) is not None and getattr(settings, other) is None:
+                raise ValueError(f"{other.upper()} is required where {said.upper()} is set")

@@ -75,13 +75,7 @@ _FROM_DATABASE: tuple[tuple[tuple[type[BaseException], ...], type[Refusal]], ...
     (CLASHES, Busy),
     ((asyncpg.DataError,), OutOfRange),
     ((asyncpg.UniqueViolationError, asyncpg.ExclusionViolationError, asyncpg.ForeignKeyViolationError), AlreadyThere),
-    (
-        (
-            *GONE,
-            *AILING,
-        ),
-        OutcomeUnknown,
-    ),
+    ((*GONE, *AILING), OutcomeUnknown),
 )
 
 

@@ -150,8 +150,11 @@ class Limits:
     @property
     def patience_s(self) -> float:
         """Return for how long a call is tried that fails at once each time, where chance makes all waits the shortest."""
-        waits = range(self.attempts_max - 1)
-        return sum(min(self.backoff_first_s * 2.0 ** min(n, 30), self.backoff_max_s) / 2 for n in waits)
+        return sum(self.wait_s(attempts) / 2 for attempts in range(1, self.attempts_max))
+
+    def wait_s(self, attempts: int) -> float:
+        """Return how long is waited after so many attempts, at the most: chance makes it as little as half of that."""
+        return min(self.backoff_first_s * 2.0 ** min(attempts - 1, 30), self.backoff_max_s)
 
 
 class Performer(Protocol[R, O]):

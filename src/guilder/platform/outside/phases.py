@@ -223,7 +223,8 @@ def change_of(intent: Intent, verdict: Verdict, performer: AnyPerformer, *, leas
         case "retry" if intent.attempts >= limits.attempts_max:
             state = "dead"
         case "retry":
-            after_s = backoff_s(intent.attempts, first_s=limits.backoff_first_s, max_s=limits.backoff_max_s)
+            # The upper half is chance, so that what failed together does not return together.
+            after_s = limits.wait_s(intent.attempts) * random.uniform(0.5, 1.0)  # noqa: S311
             after_s = max(after_s, min(verdict.after_s or 0.0, RETRY_AFTER_MAX_S))
     is_leased = verdict.kind == "next"
     return Change(
@@ -248,12 +249,6 @@ def _kept(intent: Intent, *, attempts: int) -> Change:
         after_s=0.0,
         reason=None,
     )
-
-
-def backoff_s(attempts: int, *, first_s: float, max_s: float) -> float:
-    """Double with every attempt; the upper half is chance, so that what failed together does not return together."""
-    whole = min(first_s * 2.0 ** min(attempts - 1, 30), max_s)
-    return whole * random.uniform(0.5, 1.0)  # noqa: S311
 
 
 async def halving(

@@ -51,9 +51,9 @@ async def add_method(session: Session, customer: CustomerPath, body: MethodIn) -
 
     async def answered(tx: Tx, _: datetime) -> Envelope[MethodOut] | None:
         found = await service.methods(tx, customer_id=customer_id)
-        known = next((each for each in found if each.id == made.id), None)
-        is_answered = known and (known.status is not MethodStatus.PENDING or known.action_url)
-        return ok(method_to_wire(known)) if known and is_answered else None
+        done = (each for each in found if each.status is not MethodStatus.PENDING or each.action_url)
+        known = next((each for each in done if each.id == made.id), None)
+        return ok(method_to_wire(known)) if known else None
 
     session.wait_for(answered)
     return ok(method_to_wire(made))

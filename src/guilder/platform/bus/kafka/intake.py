@@ -20,6 +20,7 @@ from guilder.platform.bus.kafka.hearing import AGAIN_S, Hearing
 from guilder.platform.bus.kafka.record import Received, Record
 from guilder.platform.bus.kafka.sender import Sender
 from guilder.platform.bus.kafka.topics import BrokerAway
+from guilder.platform.bus.rounds import DATABASE_AWAY
 from guilder.platform.db.database import CLASHES, GONE, DatabaseGone
 from guilder.platform.db.wakes import first
 from guilder.platform.logging import get
@@ -80,7 +81,7 @@ class Intake:
                 for topic, group in groupby(messages, key=lambda each: each.topic):
                     await self._take_in(topic.rpartition(".")[2], list(group))
                 return True
-            except (*GONE, *CLASHES, DatabaseGone, BrokerAway) as error:
+            except (*DATABASE_AWAY, BrokerAway) as error:
                 complain("intake_waits", f"{type(error).__name__}: {error}")
                 await first(stop, timeout_s=AGAIN_S)
         return False
