@@ -8,11 +8,12 @@ import pytest
 
 from guilder.domain.gateways.model import DisputeStatus, Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Answer, NewRefund, NoteWish, RefundReason, RefundStatus
+from guilder.domain.payments.model import NewRefund, NoteWish, RefundReason, RefundStatus
 from guilder.kernel.errors import Conflict, NotFound
 from guilder.kernel.money import Money
 from guilder.kernel.page import PageQuery
 from tests.rooms.payments.test_disputes import tells
+from tests.rooms.payments.test_links import said
 from tests.rooms.payments.test_reconciling import an_entry, differences, read_books, told
 
 
@@ -25,8 +26,8 @@ async def paid(till):
 
 
 def a_refund(till, charge_ref, **over):
-    said = {"kind": RequestKind.REFUND, "provider_ref": "re_there", "business_key": "", "amount": Money(900, "EUR")}
-    return an_entry(till, charge_ref=charge_ref, **{**said, **over})
+    there = {"kind": RequestKind.REFUND, "provider_ref": "re_there", "business_key": "", "amount": Money(900, "EUR")}
+    return an_entry(till, charge_ref=charge_ref, **{**there, **over})
 
 
 async def test_it_is_a_difference_of_its_payment_and_shown_once(till, paid):
@@ -153,15 +154,8 @@ async def test_more_than_is_left_is_left_to_a_person(till, paid):
 async def test_one_that_failed_here_and_went_back_there_all_the_same_is_taken(till, paid):
     failed = await a_refund_of_ours(till, paid)
     no = Outcome(kind=OutcomeKind.DECLINED, decline_code="refund_failed")
-    said = Answer(
-        tenant_id=failed.tenant_id,
-        business_key=failed.business_key,
-        kind=RequestKind.REFUND,
-        outcome=no,
-        at=till.now,
-    )
     async with till.tx() as tx:
-        await payments.record_refunds(tx, answers=[said], now=till.now)
+        await payments.record_refunds(tx, answers=[said(failed, RequestKind.REFUND, no, till.now)], now=till.now)
     await told(till, a_refund(till, paid.charge_ref, business_key=failed.business_key))
     taken = await take(till, (await the_difference(till)).id)
     assert {each.id: each.status for each in await refunds_of(till)} == {

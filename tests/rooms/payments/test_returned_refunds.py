@@ -2,8 +2,9 @@
 
 from guilder.domain.gateways.model import Outcome, OutcomeKind, RequestKind
 from guilder.domain.payments import service as payments
-from guilder.domain.payments.model import Answer, RefundStatus
+from guilder.domain.payments.model import RefundStatus
 from guilder.kernel.noun import replace
+from tests.rooms.payments.test_links import said
 from tests.rooms.payments.test_refunds import all_of, give_back, paid  # noqa: F401
 
 
@@ -12,18 +13,11 @@ async def test_a_refund_that_comes_back_is_told_once_and_stays_owed(till, paid):
     await till.settle()
     [done] = await all_of(till)
     balances = await till.balances()
-    said = {"provider_ref": done.provider_ref, "amount": done.amount}
-    back = Outcome(kind=OutcomeKind.DECLINED, decline_code="refund_failed", **said)
-    for outcome in (back, Outcome(kind=OutcomeKind.SUCCEEDED, **said), back):
-        answer = Answer(
-            tenant_id=done.tenant_id,
-            business_key=done.business_key,
-            kind=RequestKind.REFUND,
-            outcome=outcome,
-            at=till.now,
-        )
+    same = {"provider_ref": done.provider_ref, "amount": done.amount}
+    back = Outcome(kind=OutcomeKind.DECLINED, decline_code="refund_failed", **same)
+    for outcome in (back, Outcome(kind=OutcomeKind.SUCCEEDED, **same), back):
         async with till.tx() as tx:
-            await payments.record_refunds(tx, answers=[answer], now=till.now)
+            await payments.record_refunds(tx, answers=[said(done, RequestKind.REFUND, outcome, till.now)], now=till.now)
     [after] = await all_of(till)
     assert (after.status, after.decline_code, after.settled_at) == (
         RefundStatus.SUCCEEDED,
@@ -44,13 +38,11 @@ async def test_what_failed_of_another_refund_is_not_this_one_coming_back(till, p
     other = Outcome(
         kind=OutcomeKind.DECLINED, provider_ref="re_another", decline_code="refund_failed", amount=done.amount
     )
-    said = {"tenant_id": done.tenant_id, "business_key": done.business_key, "kind": RequestKind.REFUND, "at": till.now}
     for outcome in (other, replace(other, kind=OutcomeKind.CANCELED)):
         async with till.tx() as tx:
-            await payments.record_refunds(tx, answers=[Answer(**said, outcome=outcome)], now=till.now)
+            await payments.record_refunds(tx, answers=[said(done, RequestKind.REFUND, outcome, till.now)], now=till.now)
     assert "payments.refund.returned" not in await till.heard()
     async with till.tx() as tx:
-        await payments.record_refunds(
-            tx, answers=[Answer(**said, outcome=replace(other, provider_ref=""))], now=till.now
-        )
+        nameless = replace(other, provider_ref="")
+        await payments.record_refunds(tx, answers=[said(done, RequestKind.REFUND, nameless, till.now)], now=till.now)
     assert "payments.refund.returned" in await till.heard(), "a provider that does not say which means this one"
